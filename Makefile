@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up everything they need in .venv; only Python >= 3.11, make and git must be there.
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+# Results do not depend on it, but two test processes with all cores each would only fight.
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: demo test test-all lint bench wheel clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'voiceface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,synthetic]" --group test --group lint
+	# The teacher's weights for matcher-ge2e lie inside this pure-Python wheel; its own dependencies are not needed.
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "resemblyzer==0.1.4"
+	$(BIN)/python -c "open('$(VENV)/.installed', 'w').close()"
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m voiceface.demo $(if $(VOICE),--voice "$(VOICE)") $(if $(FACES),--faces $(FACES))
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.installed
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/run.py
+
+wheel: $(VENV)/.installed
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) build dist

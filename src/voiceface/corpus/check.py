@@ -1,0 +1,204 @@
+"""What can be wrong with a prepared corpus: told plainly, with what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voiceface.corpus.work import digest
+from voiceface.errors import InputError
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["Problem", "check"]
+
+SILENT = -60.0
+"""dB below full scale; a softer recording is silence."""
+TINY = 32.0
+"""Pixels of the original picture; a smaller face shows nobody."""
+_NAMED = 5  # so many of a kind are named one by one, the others counted
+_ORDER = ("error", "warning")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One finding."""
+
+    severity: str
+    """``error``: results would be wrong; ``warning``: worth a look."""
+    what: str
+    fault: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.severity}: {self.what}: {self.fault}; {self.remedy}"
+
+
+def check(corpus: Corpus, *, deep: bool = False) -> list[Problem]:
+    """All findings, errors first; an empty list for a sound corpus.
+
+    Args:
+        corpus: An opened corpus.
+        deep: Read every recording and picture and compare it with its digest, too: minutes.
+    """
+    looks = [_unfinished, _missing, _people, _splits, _silent, _tiny, _duplicates]
+    if deep:
+        looks.append(_damaged)
+    found = [problem for look in looks for problem in look(corpus)]
+    return sorted(found, key=lambda problem: _ORDER.index(problem.severity))
+
+
+def _some(problems: list[Problem]) -> Iterator[Problem]:
+    """The first few, and how many more there are."""
+    yield from problems[:_NAMED]
+    if len(problems) > _NAMED:
+        one = problems[_NAMED]
+        more = len(problems) - _NAMED
+        yield Problem(severity=one.severity, what=f"{more} more", fault=one.fault, remedy=one.remedy)
+
+
+def _unfinished(corpus: Corpus) -> Iterator[Problem]:
+    if not corpus.complete:
+        remedy = "run the same `voiceface prepare` again: it does only what is missing"
+        yield Problem(severity="error", what=str(corpus.path), fault="is not finished", remedy=remedy)
+    if not any(map(len, corpus.tables.values())):
+        remedy = "see why its files were rejected"
+        yield Problem(severity="error", what=str(corpus.path), fault="holds nothing", remedy=remedy)
+
+
+def _missing(corpus: Corpus) -> Iterator[Problem]:
+    for table in corpus.tables.values():
+        for gone in table.missing():
+            yield Problem(severity="error", what=gone.what, fault=gone.fault, remedy=gone.remedy)
+    if corpus.rejected:
+        remedy = "the reasons stand in rejected/"
+        fault = f"{len(corpus.rejected)} files could not be used, first {corpus.rejected[0].path}"
+        yield Problem(severity="warning", what="rejected", fault=fault, remedy=remedy)
+
+
+def _people(corpus: Corpus) -> Iterator[Problem]:
+    heard = set(corpus.column("voices", "person")) | set(corpus.column("clips", "person"))
+    seen = set(corpus.column("faces", "person")) | set(corpus.column("clips", "person"))
+    # A corpus of voices alone or of faces alone misses nothing.
+    one_sided = not heard or not seen
+    found = []
+    for person in corpus.people:
+        lacks = [name for name, ids in (("voice", heard), ("face", seen)) if person.id not in ids]
+        if lacks and not (one_sided and len(lacks) == 1):
+            remedy = "nothing to do if that is meant: such people train only one side"
+            fault = f"has no {' and no '.join(lacks)}"
+            found.append(Problem(severity="warning", what=f"person {person.id}", fault=fault, remedy=remedy))
+    yield from _some(sorted(found, key=lambda problem: problem.fault))
+    unknown = (heard | seen) - set(corpus.person_index)
+    for id in sorted(unknown)[:_NAMED]:
+        remedy = "prepare the corpus again"
+        yield Problem(severity="error", what=f"person {id}", fault="is not among the people", remedy=remedy)
+
+
+def _splits(corpus: Corpus) -> Iterator[Problem]:
+    splits: dict[str, set[str]] = defaultdict(set)
+    of_person = {person.id: person.split for person in corpus.people}
+    for table in corpus.tables:
+        rows = zip(corpus.column(table, "person"), corpus.column(table, "split"), strict=True)
+        for person, split in set(rows):
+            splits[person].add(split or of_person.get(person, ""))
+    torn = {person: names - {""} for person, names in splits.items() if len(names - {""}) > 1}
+    if torn and 2 * len(torn) > len(splits):
+        # Authors who split recordings do it to everybody; a slip tears a few people apart.
+        fault = f"{len(torn)} of {len(splits)} people are in several splits"
+        remedy = "such splits are for known people only: never report them as unknown people"
+        yield Problem(severity="warning", what=str(corpus.path), fault=fault, remedy=remedy)
+        return
+    found = [
+        Problem(
+            severity="error",
+            what=f"person {person}",
+            fault=f"is in the splits {', '.join(sorted(names))}",
+            remedy="correct the source's splits: a person belongs to one",
+        )
+        for person, names in sorted(torn.items())
+    ]
+    yield from _some(found)
+
+
+def _silent(corpus: Corpus) -> Iterator[Problem]:
+    for table in ("voices", "clips"):
+        level, speech = corpus.column(table, "level"), corpus.column(table, "speech")
+        ids = corpus.column(table, "id")
+        quiet = [
+            Problem(severity="warning", what=f"{table} {ids[i]}", fault="is silent", remedy="leave it out")
+            for i in np.flatnonzero(level < SILENT)
+        ]
+        yield from _some(quiet)
+        wordless = np.flatnonzero((level >= SILENT) & (speech <= 0))
+        if len(wordless):
+            fault = f"{len(wordless)} hold no speech that WebRTC's detector hears, first {ids[wordless[0]]}"
+            yield Problem(severity="warning", what=table, fault=fault, remedy="listen to some of them")
+
+
+def _tiny(corpus: Corpus) -> Iterator[Problem]:
+    for table in ("faces", "clips"):
+        size, ids = corpus.column(table, "size"), corpus.column(table, "id")
+        small = [
+            Problem(
+                severity="warning",
+                what=f"{table} {ids[i]}",
+                fault=f"the face is under {TINY:.0f} pixels ({size[i]:.0f})",
+                remedy="leave it out or find a larger picture",
+            )
+            for i in np.flatnonzero(size < TINY)
+        ]
+        yield from _some(small)
+
+
+def _duplicates(corpus: Corpus) -> Iterator[Problem]:
+    for table in corpus.tables:
+        contents = corpus.column(table, "content")
+        counts = Counter(contents)
+        repeated = {content for content, count in counts.items() if count > 1}
+        if not repeated:
+            continue
+        groups: dict[str, list[int]] = defaultdict(list)
+        for index, content in enumerate(contents):
+            if content in repeated:
+                groups[content].append(index)
+        yield from _some(
+            sorted(_groups(corpus, table, groups), key=lambda p: (_ORDER.index(p.severity), p.what))
+        )
+
+
+def _groups(corpus: Corpus, table: str, groups: dict[str, list[int]]) -> Iterator[Problem]:
+    ids, people = corpus.column(table, "id"), corpus.column(table, "person")
+    for rows in groups.values():
+        whose = sorted({people[row] for row in rows})
+        apart = len(whose) > 1
+        yield Problem(
+            severity="error" if apart else "warning",
+            what=f"{table} {ids[rows[0]]} and {ids[rows[1]]}",
+            fault=f"hold the same media, as {' and '.join(whose)}" if apart else "hold the same media",
+            remedy="find out whose it is and leave out the other" if apart else "leave out all but one",
+        )
+
+
+def _damaged(corpus: Corpus) -> Iterator[Problem]:
+    arrays = {"voices": ("samples",), "faces": ("pictures",), "clips": ("pictures", "samples")}
+    for name, table in corpus.tables.items():
+        ids, contents = table.column("id"), table.column("content")
+        bad = []
+        for row in range(len(table)):
+            try:
+                data = b"".join(table.media(array, row).tobytes() for array in arrays[name])
+                whole = digest(data) == contents[row]
+            except InputError:
+                whole = False
+            if not whole:
+                fault = "is not what was written (a bad disk or copy)"
+                remedy = "prepare the corpus again into a new folder"
+                bad.append(Problem(severity="error", what=f"{name} {ids[row]}", fault=fault, remedy=remedy))
+        yield from _some(bad)

@@ -1,0 +1,102 @@
+"""What a corpus source lists: items to be decoded later, people, and what it could not use.
+
+A source (a file of ``corpus/sources``) only lists and checks; `voiceface.corpus.prepare` does all
+media work, item by item. Everything here is small, frozen and picklable, for it crosses process
+borders.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from voiceface.records import Box, Person
+
+__all__ = ["FaceItem", "Item", "Listing", "Rejection", "VideoItem", "VoiceItem", "relative"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceItem:
+    """One sound file, or a stretch of one, with one person's voice; becomes one row of ``voices/``."""
+
+    key: str
+    """Unique among the listing's voices and the row's id; items are sorted by it."""
+    person: str
+    path: str
+    """The file, relative to the listing's root with ``/`` between folders (`relative` makes it)."""
+    session: str = ""
+    start: float = 0.0
+    stop: float | None = None
+    """Where the stretch ends, in seconds; None is the end of the file."""
+    language: str = ""
+    emotion: str = ""
+    split: str = ""
+    """The authors' split of this item (``train``, ``validation``, ``test``), if it is not its person's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceItem:
+    """One picture with one person's face; becomes one row of ``faces/``."""
+
+    key: str
+    person: str
+    path: str
+    session: str = ""
+    box: Box | None = None
+    """Where the face is (left, top, right, bottom in pixels of the upright picture); None: detect it."""
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoItem:
+    """One video, or a stretch of one, of one person talking; becomes rows of what it is wanted for."""
+
+    key: str
+    person: str
+    path: str
+    session: str = ""
+    """Empty: the video is a session of its own, named by the key."""
+    start: float = 0.0
+    stop: float | None = None
+    language: str = ""
+    emotion: str = ""
+    split: str = ""
+    want: tuple[str, ...] = ("voices", "faces", "clips")
+
+
+Item: TypeAlias = VoiceItem | FaceItem | VideoItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Something that could not be used, with the one-line reason a user can act on."""
+
+    path: str
+    reason: str
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All a source found under its root; order carries no meaning, the engine sorts by key."""
+
+    root: Path
+    people: Sequence[Person]
+    """Who is known; a person an item names but nobody lists is added with nothing known."""
+    items: Sequence[Item]
+    rejected: Sequence[Rejection] = field(default=())
+
+
+def relative(path: Path, root: Path) -> str:
+    """The path as an item stores it: from the root, with ``/``; absolute only if on another drive.
+
+    >>> relative(Path("voices/x/a.wav"), Path("voices"))
+    'x/a.wav'
+    """
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()

@@ -1,0 +1,60 @@
+"""What a preparation keeps of the media it reads, the same for every source."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from voiceface.errors import InputError
+
+__all__ = ["RATE", "Options"]
+
+RATE = 16000
+"""Samples a second of every stored sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The engine's choices; they stand in ``corpus.json``, and a corpus has one set of them.
+
+    Raises InputError when a value cannot be.
+    """
+
+    window_seconds: float = 4.0
+    """A video's sound is cut into windows of this length (Roldán III-A); 0 keeps it whole."""
+    window_overlap: float = 2.0
+    """Seconds that neighbouring windows share."""
+    face_fps: float = 1.0
+    """Pictures taken a second of video."""
+    clip_fps: float = 25.0
+    """Frames a second of a clip; 0 keeps the video's own."""
+    clip_seconds: float = 10.0
+    """A longer stretch becomes several clips."""
+    frame_side: int = 0
+    """Whole frames are kept beside the faces at this long side in pixels; 0 keeps none."""
+    crop_side: int = 256
+    """Long side of the context crop around a face, in pixels; a smaller one is not enlarged."""
+    detect_side: int = 640
+    """Long side at which faces are looked for in video (pictures: the detector's own limit)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        for name in ("window_seconds", "window_overlap", "clip_fps", "clip_seconds", "frame_side"):
+            if getattr(self, name) < 0:
+                raise InputError(name, f"is {getattr(self, name)}", "give 0 or more")
+        if self.window_seconds and self.window_overlap >= self.window_seconds:
+            fault = f"{self.window_overlap} s is a whole window"
+            raise InputError("window_overlap", fault, "give less than window_seconds")
+        if not 0 < self.face_fps <= 60:
+            raise InputError("face_fps", f"is {self.face_fps}", "give more than 0 and at most 60")
+        if self.clip_seconds < 1:
+            raise InputError("clip_seconds", f"is {self.clip_seconds}", "give at least 1")
+        if self.crop_side < 32 or self.detect_side < 80:
+            raise InputError("crop_side", "a face needs room", "give crop_side >= 32 and detect_side >= 80")
+
+    def facts(self) -> dict[str, float | int]:
+        """As JSON holds them.
+
+        >>> Options(frame_side=512).facts()["frame_side"]
+        512
+        """
+        return asdict(self)

@@ -1,0 +1,242 @@
+"""Turn what a source lists into a corpus on disk, on all cores, resumable after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from voiceface.corpus.bar import Progress, shown
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.crew import cluster_crew, default_workers, local_crew, run
+from voiceface.corpus.item import Item, Listing, Rejection
+from voiceface.corpus.lock import locked
+from voiceface.corpus.options import Options
+from voiceface.corpus.shards import WORKING, Shard, cut, digest_of, kind_of, sweep
+from voiceface.corpus.store import CARD, LISTED, Commit, commits, read_card
+from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, Row, content_sum, write_table
+from voiceface.errors import InputError
+from voiceface.media.files import leftovers, write_json
+from voiceface.records import Person
+
+__all__ = ["Progress", "prepare"]
+
+
+def prepare(
+    listing: Listing,
+    out: str | Path,
+    *,
+    arguments: Mapping[str, Any],
+    options: Options | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: bool | Callable[[Progress], None] = True,
+) -> Corpus:
+    """Prepare everything listed into the corpus folder ``out`` and open it.
+
+    What was finished before (a killed run, an older and shorter listing) is kept; only what is missing
+    is done. The result does not depend on the number of workers, their order, or kills.
+
+    Args:
+        listing: What a source found.
+        out: The corpus' folder: new, empty, or prepared with the same arguments and options.
+        arguments: Source and its arguments, as JSON; they name the corpus.
+        options: What is kept of the media; by default ``Options()``.
+        workers: Processes on this machine; by default one a core.
+        cluster: ``"local"`` or a Dask scheduler's address: its workers instead of ours.
+        progress: A bar on the terminal, or a function that is told now and then.
+
+    Raises:
+        InputError: ``out`` holds something else or a corpus prepared otherwise (nothing is touched), is
+            being prepared by another process, cannot be written, or its disk is full (run again to
+            go on); nothing is listed.
+        MissingPartError: a package that the work needs is not installed.
+    """
+    out, options = Path(out), options or Options()
+    if workers is not None and workers < 1:
+        raise InputError("workers", f"is {workers}", "give 1 or more")
+    card = _card_for(out, arguments, options)
+    items, doubles = _unique(listing.items)
+    if not items and not (out / CARD).exists():
+        raise InputError(listing.root, "holds nothing to prepare", _first_reason(listing))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fault = f"cannot be made ({error.strerror or error})"
+        raise InputError(out, fault, "choose a folder that you may write to") from error
+    with locked(out):
+        if not (out / CARD).exists():
+            write_json(out / CARD, card)
+        finished = commits(out)
+        _clean(out, {commit.part for commit in finished})
+        _write_people(out, listing.people, items)
+        _write_listed(out, [*listing.rejected, *doubles])
+        missing, card = _plan(out, card, items, finished)
+        shards = [
+            Shard(part=part, items=chunk, root=listing.root, out=out, options=options)
+            for part, chunk in missing
+        ]
+        if shards:
+            _run(shards, len(items), _rejections(finished), (workers, cluster), progress)
+        shutil.rmtree(out / WORKING, ignore_errors=True)
+        if not card["complete"]:
+            write_json(out / CARD, card | {"complete": True})
+    return Corpus.open(out)
+
+
+def _first_reason(listing: Listing) -> str:
+    if listing.rejected:
+        first = listing.rejected[0]
+        return f"{len(listing.rejected)} files were refused, the first ({first.path}): {first.reason}"
+    return "check the folder and the source's name"
+
+
+def _card_for(out: Path, arguments: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """The card of this preparation: the one in place if it fits, else a new one; touches nothing."""
+    told = json.loads(json.dumps({"arguments": arguments, "options": options.facts()}, default=str))
+    if (out / CARD).exists():
+        card = read_card(out)
+        for group in ("arguments", "options"):
+            before, now = card.get(group, {}), told[group]
+            for name in sorted({*before, *now}):
+                if before.get(name) != now.get(name):
+                    fault = f"was prepared with {name} = {before.get(name)!r}, not {now.get(name)!r}"
+                    raise InputError(out, fault, "name another folder, or give the same arguments")
+        return card
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "is a file", "name a folder")
+    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()):
+        raise InputError(out, "holds other files and is not a corpus", "name a new or an empty folder")
+    try:
+        ours = version("voiceface")
+    except PackageNotFoundError:
+        ours = "unknown"
+    return {"format": FORMAT, "version": ours, **told, "plans": [], "complete": False}
+
+
+def _unique(items: Iterable[Item]) -> tuple[list[Item], list[Rejection]]:
+    """Items sorted by key, one of each; the others as rejections."""
+    ordered = sorted(items, key=lambda item: (item.key, kind_of(item), item.path, item.person))
+    kept: list[Item] = []
+    doubles = []
+    for item in ordered:
+        if kept and (kept[-1].key, kind_of(kept[-1])) == (item.key, kind_of(item)):
+            reason = f"is listed under the key {item.key!r}, which {kept[-1].path} has; give each its own"
+            doubles.append(Rejection(path=item.path, reason=reason, person=item.person))
+        else:
+            kept.append(item)
+    return kept, doubles
+
+
+def _clean(out: Path, finished: set[str]) -> None:
+    """Remove what killed workers left: temporary files, journals, parts without a commit."""
+    for path in leftovers(out):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(out / WORKING, ignore_errors=True)
+    there = {path.name.split(".")[0] for table in (*ARRAYS, "rejected") for path in (out / table).glob("*.*")}
+    for part in there - finished - {LISTED}:
+        sweep(out, part)
+
+
+def _write_people(out: Path, people: Iterable[Person], items: Iterable[Item]) -> None:
+    """The people table: those listed, those items name, and those an earlier listing knew."""
+    path = out / "people" / "people.parquet"
+    known: dict[str, Row] = {}
+    before: list[Row] = []
+    if path.exists():
+        before = pq.read_table(path, schema=SCHEMAS["people"]).to_pylist()
+        known.update({row["id"]: row for row in before})
+    for person in people:
+        known[person.id] = asdict(person)
+    for item in items:
+        if item.person not in known:
+            known[item.person] = asdict(Person(id=item.person))
+    rows = [known[id] for id in sorted(known)]
+    if rows != before:
+        path.parent.mkdir(exist_ok=True)
+        total = f"{content_sum('people', rows):064x}"
+        write_table(path, "people", rows, {"rows": len(rows), "sum": total})
+
+
+def _write_listed(out: Path, rejected: Iterable[Rejection]) -> None:
+    """What the source itself could not use, as a part of its own."""
+    rows = sorted(
+        ({"path": r.path, "reason": r.reason, "person": r.person, "key": ""} for r in rejected),
+        key=lambda row: (row["path"], row["reason"], row["person"]),
+    )
+    path = out / "rejected" / f"{LISTED}.parquet"
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    if path.exists() and pq.read_table(path, schema=SCHEMAS["rejected"]).to_pylist() == rows:
+        return
+    path.parent.mkdir(exist_ok=True)
+    write_table(path, "rejected", rows, {"rows": len(rows)})
+
+
+def _plan(
+    out: Path, card: dict[str, Any], items: list[Item], finished: Sequence[Commit]
+) -> tuple[list[tuple[str, Sequence[Item]]], dict[str, Any]]:
+    """The shards to do, and the card that knows of them.
+
+    A plan is the items that were missing when it was made, cut into shards. The same listing continues
+    the last plan, shard for shard; another one makes a new plan of what is still missing.
+    """
+    plans = card["plans"]
+    last = f"{len(plans) - 1:03d}-"
+    older = _keys(out, [commit.part for commit in finished if not commit.part.startswith(last)])
+    missing = [item for item in items if (kind_of(item), item.key) not in older]
+    if not plans or digest_of(missing) != plans[-1]["digest"]:
+        newest = _keys(out, [commit.part for commit in finished if commit.part.startswith(last)])
+        missing = [item for item in missing if (kind_of(item), item.key) not in newest]
+        if missing:
+            digest = digest_of(missing)
+            plans = [*plans, {"items": len(missing), "shards": len(list(cut(missing))), "digest": digest}]
+            card = card | {"plans": plans, "complete": False}
+            write_json(out / CARD, card)
+    done = {commit.part for commit in finished}
+    named = ((f"{len(plans) - 1:03d}-{index:05d}", chunk) for index, chunk in enumerate(cut(missing)))
+    return [(part, chunk) for part, chunk in named if part not in done], card
+
+
+def _keys(out: Path, parts: Iterable[str]) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for part in parts:
+        told = pq.read_table(out / "items" / f"{part}.parquet", columns=["kind", "key"])
+        found.update(zip(told["kind"].to_pylist(), told["key"].to_pylist(), strict=True))
+    return found
+
+
+def _rejections(finished: Iterable[Commit]) -> int:
+    return sum(commit.rows("rejected") for commit in finished)
+
+
+def _run(
+    shards: Sequence[Shard],
+    total: int,
+    rejected: int,
+    where: tuple[int | None, str | None],
+    progress: bool | Callable[[Progress], None],
+) -> None:
+    workers, cluster = where
+    count = sum(len(shard.items) for shard in shards)
+    state = Progress(done=total - count, total=total, rejected=rejected, seconds=0.0, before=total - count)
+    began = time.monotonic()
+
+    def tell(done: int, facts: dict[str, dict[str, Any]] | None) -> None:
+        nonlocal state
+        lost = state.rejected + (facts or {}).get("rejected", {}).get("rows", 0)
+        seconds = time.monotonic() - began
+        state = replace(state, done=state.before + done, rejected=lost, seconds=seconds)
+        show(state)
+
+    size = min(workers or default_workers(), len(shards))
+    with shown(progress) as show, cluster_crew(cluster) if cluster else local_crew(size) as crew:
+        run(shards, crew, tell)

@@ -1,0 +1,130 @@
+"""A shard: a fixed run of sorted items, written by one task, committed by one rename."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voiceface.corpus.item import FaceItem, Item, VideoItem
+from voiceface.corpus.options import Options
+from voiceface.corpus.tables import ARRAYS, PartWriter, Row, write_table
+
+__all__ = ["WORKING", "Shard", "cut", "digest_of", "journal", "kind_of", "run_shard", "sweep"]
+
+WORKING = ".working"
+"""Folder of the shards' journals while a preparation runs."""
+
+_SHARDS = 256  # about so many a corpus: enough for many workers, few enough to open at once
+_LEAST, _MOST = 64, 4096  # in the units below: what a kill loses stays below some minutes of one core
+
+
+def kind_of(item: Item) -> str:
+    """``voice``, ``face`` or ``video``."""
+    return {"VoiceItem": "voice", "FaceItem": "face", "VideoItem": "video"}[type(item).__name__]
+
+
+def _weight(item: Item) -> int:
+    """Roughly the work in an item, in that of a recording of some seconds."""
+    return 32 if isinstance(item, VideoItem) else 4 if isinstance(item, FaceItem) else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """All that a worker must know to write one shard."""
+
+    part: str
+    items: Sequence[Item]
+    root: Path
+    out: Path
+    options: Options
+    deadly: Mapping[int, str] = field(default_factory=dict)
+    """Items that ended a worker (index -> reason): rejected without being touched again."""
+
+
+def digest_of(items: Iterable[Item]) -> str:
+    """A digest of which items these are, in order."""
+    names = "\n".join(f"{kind_of(item)}\t{item.key}" for item in items)
+    return hashlib.sha256(names.encode()).hexdigest()
+
+
+def cut(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Cut sorted items into shards of about equal work; it depends on nothing but the items."""
+    weights = [_weight(item) for item in items]
+    limit = min(_MOST, max(_LEAST, -(-sum(weights) // _SHARDS)))
+    start, load = 0, 0
+    for index, weight in enumerate(weights):
+        if load and load + weight > limit:
+            yield items[start:index]
+            start, load = index, 0
+        load += weight
+    if items:
+        yield items[start:]
+
+
+def sweep(out: Path, part: str) -> None:
+    """Remove whatever an unfinished attempt at a shard left under final names."""
+    for table in (*ARRAYS, "rejected"):
+        for path in (out / table).glob(f"{part}.*"):
+            path.unlink(missing_ok=True)
+
+
+def journal(shard: Shard) -> int | None:
+    """Which of its items a shard is at (its length once all are done), or None before the first."""
+    try:
+        return int((shard.out / WORKING / shard.part).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
+    """Do a shard's items and commit them; what was written, by table, as the commit records it.
+
+    The journal says at every moment which item is at work: for the progress bar, and to name the
+    one that ends the process.
+
+    Raises:
+        InputError: the corpus' disk is full or cannot be written.
+        MissingPartError: a package that the work needs is not installed.
+    """
+    from voiceface.corpus.work import make
+
+    sweep(shard.out, shard.part)
+    note = shard.out / WORKING / shard.part
+    told: list[Row] = []
+    with ExitStack() as stack:
+        names = (*ARRAYS, "rejected")
+        writers = {t: stack.enter_context(PartWriter(shard.out, t, shard.part)) for t in names}
+        for index, item in enumerate(shard.items):
+            _note(note, index)
+            row: Row = {"kind": kind_of(item), "key": item.key, "path": item.path}
+            row |= dict.fromkeys(ARRAYS, 0)
+            if index in shard.deadly:
+                reasons = [shard.deadly[index]]
+            else:
+                made = make(item, shard.root, shard.options)
+                reasons = made.rejected
+                for table, rows in made.rows.items():
+                    row[table] = len(rows)
+                    for columns, media in rows:
+                        writers[table].add(columns, media)
+            for reason in reasons:
+                refusal = {"path": item.path, "reason": reason, "person": item.person, "key": item.key}
+                writers["rejected"].add(refusal, {})
+            told.append(row)
+        _note(note, len(shard.items))
+    facts = {table: writer.facts() for table, writer in writers.items() if writer.rows}
+    (shard.out / "items").mkdir(exist_ok=True)
+    write_table(shard.out / "items" / f"{shard.part}.parquet", "items", told, {"tables": facts})
+    return facts
+
+
+def _note(path: Path, index: int) -> None:
+    # A full disk stops the arrays, whose error says more than this one would.
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"%d" % index)

@@ -1,0 +1,223 @@
+"""Pairs of a voice and a face, named by a table.
+
+Layout    ROOT/pairs.csv            clip, person; also understood: gender, nationality, age, name,
+                                    ethnicity, video (or session), split, language, emotion, start, stop
+          ROOT/voices/CLIP.wav      any sound FFmpeg reads
+          ROOT/faces/CLIP.jpg       any picture Pillow opens
+          ROOT/faces_only/*.jpg     further faces without a voice (with --faces-only), one person each
+          Instead of `clip` the table may name the files: columns voice and face, from ROOT.
+Licence   the data's own
+Splits    the column `split`, if there is one
+Command   voiceface prepare pairs ROOT -o CORPUS
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from voiceface.corpus.census import Census, age_of, gender_of, split_of
+from voiceface.corpus.item import FaceItem, Item, Listing, VoiceItem, relative
+from voiceface.corpus.sheet import Row, Sheet, open_sheet
+from voiceface.corpus.tree import checked_root, kind_of, stem_of, walk
+from voiceface.errors import InputError
+
+__all__ = ["listing"]
+
+_COLUMNS = {
+    "person": ("speaker", "identity", "person_id", "speaker_id"),
+    "voice": ("voice_path", "audio", "audio_path", "wav"),
+    "face": ("face_path", "image", "image_path", "jpg"),
+    "session": ("video", "session_id", "recording"),
+    "gender": ("sex",),
+    "name": (), "nationality": (), "age": (), "ethnicity": (), "split": ("set",),
+    "language": (), "emotion": (), "start": (), "stop": (),
+}  # fmt: skip
+_CLIP = ("clip_id", "id", "key", "file")
+_LOOKED_FOR = "the table's clips in the folders of voices and faces"
+
+
+def listing(
+    root: Path,
+    *,
+    table: str = "pairs.csv",
+    voices: str = "voices",
+    faces: str = "faces",
+    faces_only: bool = False,
+) -> Listing:
+    """List the voices and faces that a table pairs.
+
+    Args:
+        root: the folder that holds the table and the folders of voices and faces
+        table: the table's name, from the root
+        voices: the folder of voices, from the root
+        faces: the folder of faces, from the root
+        faces_only: also take the faces of ``faces_only/``, as people of whom nothing is known
+
+    Raises:
+        InputError: root or table is missing, a column is missing, or no file of the table is there.
+    """
+    root = checked_root(root)
+    census = Census(root, "pairs")
+    sheet = _sheet(root, table)
+    folders = {
+        "voice": _Folder(census, voices, ("sound", "video")),
+        "face": _Folder(census, faces, ("image",)),
+    }
+    clips: dict[str, int] = {}
+    for row in sheet.rows():
+        _take(census, row, clips, folders, sheet.path.name)
+    for folder in folders.values():
+        for path in folder.unnamed():
+            census.reject(path, f"not named in {sheet.path.name}")
+    if faces_only:
+        for found in walk(root, under="faces_only"):
+            if not census.fault(found) and found.kind == "image":
+                person = census.person(f"only-{stem_of(found.path)}")
+                census.add(FaceItem(key=f"faces_only/{stem_of(found.path)}", person=person, path=found.path))
+    return census.listing(_LOOKED_FOR)
+
+
+def _sheet(root: Path, table: str) -> Sheet:
+    path = root / table
+    if not path.is_file() and table == "pairs.csv":
+        tables = sorted(other for pattern in ("*.csv", "*.tsv") for other in root.glob(pattern))
+        if len(tables) != 1:
+            fault = "has no pairs.csv" + (f" and {len(tables)} other tables" if tables else "")
+            raise InputError(root, fault, "name the table with --table")
+        path = tables[0]
+    sheet = open_sheet(path, {}, {"clip": _CLIP, **_COLUMNS})
+    if not {"clip", "voice", "face"} & set(sheet.columns):
+        open_sheet(path, {"clip": _CLIP})  # raises, naming the columns there are
+    return sheet
+
+
+def _take(census: Census, row: Row, clips: dict[str, int], folders: dict[str, _Folder], table: str) -> None:
+    values, where = row.values, f"{table}, line {row.line}"
+    clip = values.get("clip", "")
+    named = {kind: values.get(kind, "") for kind in folders}
+    if not clip and not any(named.values()):
+        census.reject(where, "names no clip")
+        return
+    if clip and clip in clips:
+        census.reject(where, f"clip '{clip}' stands in line {clips[clip]} already; the first one is used")
+        return
+    clips[clip] = row.line
+    times = _times(values)
+    if times is None:
+        fault = f"start '{values.get('start')}' and stop '{values.get('stop')}' are no stretch of time"
+        census.reject(where, fault)
+        return
+    person = census.person(
+        values.get("person") or clip or _stem(named["voice"] or named["face"]),
+        where=where,
+        gender=gender_of(values.get("gender", "")),
+        age=age_of(values.get("age", "")),
+        split=split_of(values.get("split", "")),
+        **{fact: values.get(fact, "") for fact in ("name", "nationality", "ethnicity")},
+    )
+    for kind, folder in folders.items():
+        if not clip and not named[kind]:
+            continue  # a row may name a voice or a face alone
+        path = folder.find(named[kind], clip)
+        if path is None:
+            wanted = named[kind] or f"{folder.name}/{clip}.*"
+            census.reject(where, f"no {kind} {wanted}: the file is not there", person=person)
+            continue
+        _add(census, kind, clip or path.rpartition(".")[0], person, path, row, times, where)
+
+
+def _add(
+    census: Census,
+    kind: str,
+    key: str,
+    person: str,
+    path: str,
+    row: Row,
+    times: tuple[float, float | None],
+    where: str,
+) -> None:
+    """One item; a row may name again, with another partner, what an earlier one named."""
+    values = row.values
+    session = values.get("session", "")
+    item: Item = FaceItem(key=key, person=person, path=path, session=session)
+    if kind == "voice":
+        start, stop = times
+        # One recording may be cut into several rows.
+        key += f"@{start:g}" if start and not values.get("clip") else ""
+        language, emotion = values.get("language", ""), values.get("emotion", "")
+        item = VoiceItem(
+            key=key, person=person, path=path, session=session, start=start, stop=stop, language=language,
+            emotion=emotion,
+        )  # fmt: skip
+    held = census.held(item)
+    if held is None:
+        census.add(item)
+    elif held.person != person:
+        census.reject(
+            where, f"{path} is {held.person}'s already, and cannot be {person}'s too", person=person
+        )
+    elif held.path != path:
+        census.reject(where, f"{path} has the name of {held.path}; the first one is used", person=person)
+
+
+def _stem(written: str) -> str:
+    return stem_of(written.replace("\\", "/"))
+
+
+def _times(values: Mapping[str, str]) -> tuple[float, float | None] | None:
+    """Start and stop in seconds, or None if they are no stretch of time."""
+    try:
+        start = float(values.get("start") or 0.0)
+        stop = float(values["stop"]) if values.get("stop") else None
+    except ValueError:
+        return None
+    return (start, stop) if start >= 0 and (stop is None or start < stop) else None
+
+
+class _Folder:
+    """The files of one folder by clip: as written, or else whatever its case and Unicode form."""
+
+    def __init__(self, census: Census, name: str, kinds: tuple[str, ...]) -> None:
+        self.name, self._root = name.replace("\\", "/").strip("/"), census.root
+        self._exact: dict[str, str] = {}
+        self._loose: dict[str, str] = {}
+        self._used: set[str] = set()
+        if not (census.root / self.name).is_dir():
+            return
+        for found in walk(census.root, under=self.name):
+            if census.fault(found):
+                continue
+            inside = found.path[len(self.name) + 1 :].rpartition(".")[0]
+            if found.kind not in kinds:
+                census.reject(found.path, f"is no {kinds[0]}; this folder is for {kinds[0]}s")
+            elif inside in self._exact:
+                census.reject(found.path, f"clip '{inside}' is already {self._exact[inside]}")
+            else:
+                self._exact[inside] = found.path
+                self._loose.setdefault(_loose(inside), found.path)
+
+    def find(self, written: str, clip: str) -> str | None:
+        """The path of a clip, or of the file the table names outright."""
+        found: str | None = None
+        if written:
+            for spelling in (written, written.replace("\\", "/")):
+                if (self._root / spelling).is_file():
+                    found = relative(self._root / spelling, self._root)
+                    break
+        else:
+            found = self._exact.get(clip) or self._loose.get(_loose(clip))
+            if found is None and kind_of(clip):  # the table may give the file's name with its suffix
+                found = self._exact.get(clip.rpartition(".")[0])
+        if found:
+            self._used.add(found)
+        return found
+
+    def unnamed(self) -> list[str]:
+        """Files no row asked for."""
+        return [path for path in self._exact.values() if path not in self._used]
+
+
+def _loose(stem: str) -> str:
+    return unicodedata.normalize("NFC", stem).casefold()

@@ -1,0 +1,101 @@
+"""Videos of people talking, each showing one person: your own, or Roldán's.
+
+Layout    ROOT/PERSON/*.mp4               a folder per person; folders in it are sessions
+          ROOT/PERSON.mp4                 or one file per person
+          ROOT/PERSON_3.mp4               or several, numbered (--person-in number): the name before the
+                                          last number is the person
+          ROOT/people.csv                 if there: person, name, gender, nationality, age, split
+Licence   the data's own
+Splits    the column `split` of people.csv, if there is one
+Paper     Roldán 2018: the surest face is kept, speech is cut into windows of 4 s with 2 s overlap
+Command   voiceface prepare videos ROOT -o CORPUS
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from voiceface.corpus.census import Census, read_people
+from voiceface.corpus.item import Listing, VideoItem
+from voiceface.corpus.tree import Found, checked_root, find_file, walk
+from voiceface.errors import InputError
+
+__all__ = ["listing"]
+
+_NUMBERED = re.compile(r"(.*?)[\s_.-]*\d+[\s_.-]*")
+
+
+def listing(
+    root: Path,
+    *,
+    person_in: Literal["auto", "folder", "file", "number"] = "auto",
+    people: str = "people.csv",
+    voices: bool = True,
+    faces: bool = True,
+    clips: bool = True,
+) -> Listing:
+    """List the videos of a folder by person.
+
+    Args:
+        root: the folder of videos
+        person_in: where the person's name stands: in the ``folder``, in the ``file``'s name, or in the
+            file's name before its last ``number``; ``auto``: the folder for files in folders, else the file
+        people: a table of what is known of the people, from the root
+        voices: cut voices from them
+        faces: take faces from them
+        clips: take talking clips from them
+
+    Raises:
+        InputError: root is missing, or holds no video.
+    """
+    root = checked_root(root)
+    census = Census(root, "videos")
+    want = tuple(name for name, wanted in (("voices", voices), ("faces", faces), ("clips", clips)) if wanted)
+    if not want:
+        raise InputError(
+            "--no-voices --no-faces --no-clips", "leaves nothing to take", "leave one of them away"
+        )
+    table = find_file(root, people)
+    if table is not None:
+        read_people(census, table)
+    elif people != "people.csv":
+        raise InputError(root / people, "no such table", "check --people")
+    for found in walk(root):
+        if census.fault(found):
+            continue
+        if found.kind != "video":
+            census.reject(found.path, f"is a file of {found.kind}, and this source takes videos alone")
+            continue
+        person, session = _whose(found, person_in)
+        if not person:
+            census.reject(
+                found.path, "lies in no person's folder" if person_in == "folder" else "names no person"
+            )
+            continue
+        person = census.person(person)
+        key = found.path.rpartition(".")[0]
+        census.add(VideoItem(key=key, person=person, path=found.path, session=session, want=want))
+    return census.listing(
+        "videos (.mp4, .mov, .mkv, .webm, .avi, .mpg ...) in a folder per person, or one file per person"
+    )
+
+
+def _whose(found: Found, person_in: str) -> tuple[str, str]:
+    """The person and the session of a video; the person ``""`` if the rule finds none.
+
+    >>> _whose(Found("Ann Lee/monday/1.mp4", "video"), "auto")
+    ('Ann Lee', 'Ann Lee/monday')
+    >>> _whose(Found("3DsHHfu4_co_106_.mp4", "video"), "number")
+    ('3DsHHfu4_co', '')
+    """
+    folders = found.parts[:-1]
+    if person_in == "number":
+        numbered = _NUMBERED.fullmatch(found.stem)
+        return (numbered[1] if numbered else found.stem), ""
+    if person_in == "file" or (person_in == "auto" and not folders):
+        return found.stem, ""
+    if not folders:
+        return "", ""
+    return folders[0], "/".join(folders) if len(folders) > 1 else ""

@@ -1,0 +1,344 @@
+"""Who trains, who selects, who tests: splits that never share what they must not share.
+
+Two kinds, never mixed: *unknown people* (`split_people`, `fold_people`: nobody is in two parts) and
+*known people* (`split_known`: everybody is in all parts, with other recordings). Every split depends on
+the ids and the seed alone, not on the order of items, the machine or library versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.errors import InputError
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["Selection", "Split", "authors_split", "fold_people", "split_known", "split_people"]
+
+PARTS = ("train", "validation", "test")
+TABLES = ("voices", "faces", "clips")
+
+T = TypeVar("T", bound=Hashable)
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some of a corpus' voices, faces and clips, by their numbers, rising."""
+
+    corpus: Corpus
+    voices: Rows
+    faces: Rows
+    clips: Rows
+
+    @classmethod
+    def everything(cls, corpus: Corpus) -> Selection:
+        """All items of a corpus."""
+        voices, faces, clips = (np.arange(len(corpus.tables[table])) for table in TABLES)
+        return cls(corpus, voices, faces, clips)
+
+    @cached_property
+    def people(self) -> list[str]:
+        """Sorted ids of everybody with an item here."""
+        found: set[str] = set()
+        for table in TABLES:
+            found.update(
+                np.unique(self.corpus.column(table, "person")[getattr(self, table)].astype(str)).tolist()
+            )
+        return sorted(found)
+
+    def restrict(self, people: Iterable[str]) -> Selection:
+        """The items of these people only."""
+        wanted = np.array(sorted(set(people)), dtype=str)
+        kept = []
+        for table in TABLES:
+            rows = getattr(self, table)
+            kept.append(rows[np.isin(self.corpus.column(table, "person")[rows].astype(str), wanted)])
+        return Selection(self.corpus, *kept)
+
+    def __len__(self) -> int:
+        """Items of all three kinds."""
+        return len(self.voices) + len(self.faces) + len(self.clips)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three selections of one corpus without a common item."""
+
+    train: Selection
+    validation: Selection
+    test: Selection
+
+
+def split_people(
+    corpus: Corpus,
+    *,
+    seed: int = 0,
+    validation: float = 0.1,
+    test: float = 0.1,
+    stratify: str | None = "gender",
+) -> Split:
+    """Split into unknown people: nobody is in two parts.
+
+    Each part holds its share of each stratum, rounded up or down. People of whom the attribute is not
+    known are a stratum of their own.
+
+    Args:
+        corpus: What to split; people without any item are left out.
+        seed: Another seed, other people.
+        validation: Share of the people to select on; 0 for none.
+        test: Share of the people to test on; 0 for none.
+        stratify: ``"gender"``, ``"nationality"`` or None.
+
+    Raises:
+        InputError: shares that leave nobody to train on, fewer people than parts, an unknown attribute.
+    """
+    whole = Selection.everything(corpus)
+    strata = _strata(corpus, whole.people, stratify)
+    part_of = _deal(strata, _shares(validation, test, len(whole.people), "people"), str(seed))
+    return _of_people(whole, part_of)
+
+
+def fold_people(
+    corpus: Corpus,
+    *,
+    fold: int,
+    folds: int,
+    seed: int = 0,
+    validation: float = 0.1,
+    stratify: str | None = "gender",
+) -> Split:
+    """Split for cross-validation: everybody is tested in exactly one of the folds.
+
+    Args:
+        corpus: What to split.
+        fold: 0 to ``folds`` - 1: the fold to test on.
+        folds: Two or more.
+        seed: Decides who shares a fold; the same for all folds.
+        validation: Share of the other people to select on; 0 for none.
+        stratify: ``"gender"``, ``"nationality"`` or None; folds differ by one person a stratum at most.
+
+    Raises:
+        InputError: no such fold, fewer people than folds, an unknown attribute.
+    """
+    whole = Selection.everything(corpus)
+    if folds < 2 or not 0 <= fold < folds:
+        raise InputError("fold", f"there is no fold {fold} of {folds}", "give 0 <= fold < folds, folds >= 2")
+    if len(whole.people) < folds:
+        raise InputError(corpus.path, f"has {len(whole.people)} people for {folds} folds", "make fewer folds")
+    strata = _strata(corpus, whole.people, stratify)
+    # Strata laid end to end and dealt in turn: each stratum's and the whole's folds differ by one at most.
+    row = [person for _, people in sorted(strata.items()) for person in _shuffled(people, f"{seed}")]
+    tested = set(row[fold::folds])
+    rest = {name: [person for person in people if person not in tested] for name, people in strata.items()}
+    shares = _shares(validation, 0.0, len(whole.people) - len(tested), "people outside the fold")
+    part_of = _deal(rest, shares, f"{seed} fold {fold}")
+    return _of_people(whole, part_of | dict.fromkeys(tested, "test"))
+
+
+def split_known(
+    corpus: Corpus,
+    *,
+    by: str = "recording",
+    minimum: int = 3,
+    seed: int = 0,
+    validation: float = 0.15,
+    test: float = 0.15,
+) -> Split:
+    """Split the items of known people: everybody is in every part, no recording (session, clip) in two.
+
+    Args:
+        corpus: What to split.
+        by: What stays together: ``"recording"`` (a file), ``"session"`` (a video or session; the file
+            where no session is known) or ``"clip"`` (what overlaps in time, such as neighbouring windows).
+        minimum: People with fewer of these that hold their voice are left out.
+        seed: Another seed, other items.
+        validation: Share of each person's recordings (sessions, clips) to select on.
+        test: The same to test on.
+
+    Raises:
+        InputError: nobody has that many, ``minimum`` too small to serve every part, an unknown ``by``.
+    """
+    if by not in ("recording", "session", "clip"):
+        raise InputError("by", f"there is no {by!r}", "give 'recording', 'session' or 'clip'")
+    shares = _shares(validation, test, minimum, f"{by}s a person (minimum)")
+    units = _units(corpus, by)
+    owned: dict[str, dict[Hashable, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for table in TABLES:
+        for unit, person in zip(units[table], corpus.column(table, "person"), strict=True):
+            owned[person][unit].add(table)
+    part_of: dict[Hashable, str] = {}
+    kept = []
+    for person in sorted(owned):
+        voiced = [unit for unit, tables in owned[person].items() if tables != {"faces"}]
+        if len(voiced or owned[person]) < minimum:
+            continue
+        kept.append(person)
+        # Voices and photographs are often files of their own: both are dealt to all parts.
+        for silent in (False, True):
+            group: dict[str, list[Hashable]] = defaultdict(list)
+            for unit, tables in owned[person].items():
+                if unit not in part_of and silent == (tables == {"faces"}):
+                    group[",".join(sorted(tables))].append(unit)
+            part_of |= _deal(group, shares, f"{seed} {person} {silent}", every=True)
+    if not kept:
+        remedy = "lower the minimum, or take another corpus or a split into unknown people"
+        raise InputError(corpus.path, f"nobody has {minimum} {by}s", remedy)
+    whole = Selection.everything(corpus).restrict(kept)
+    return _split(whole, lambda table, rows: [part_of[units[table][row]] for row in rows])
+
+
+def authors_split(corpus: Corpus) -> Split:
+    """The split that the source's authors made, by item or by person; items without one are left out.
+
+    Raises:
+        InputError: the source has no split, or names a part that is none of train, validation and test.
+    """
+    of_person = {person.id: person.split for person in corpus.people}
+    whole = Selection.everything(corpus)
+
+    def parts(table: str, rows: Rows) -> list[str]:
+        splits, people = corpus.column(table, "split"), corpus.column(table, "person")
+        return [splits[row] or of_person.get(people[row], "") for row in rows]
+
+    named = {part for table in TABLES for part in parts(table, getattr(whole, table))} - {""}
+    if not named:
+        remedy = "split it into unknown people instead (split_people)"
+        raise InputError(corpus.path, "its source has no split by its authors", remedy)
+    if strange := named - set(PARTS):
+        fault = f"has a split called {sorted(strange)[0]!r}"
+        raise InputError(corpus.path, fault, f"the source must name one of {', '.join(PARTS)}")
+    return _split(whole, parts)
+
+
+def _split(whole: Selection, parts: Callable[[str, Rows], Sequence[str]]) -> Split:
+    chosen: dict[str, list[Rows]] = {part: [] for part in PARTS}
+    for table in TABLES:
+        rows = getattr(whole, table)
+        told = np.array(parts(table, rows), dtype=str)
+        for part in PARTS:
+            chosen[part].append(rows[told == part])
+    return Split(*(Selection(whole.corpus, *chosen[part]) for part in PARTS))
+
+
+def _of_people(whole: Selection, part_of: Mapping[str, str]) -> Split:
+    def parts(table: str, rows: Rows) -> list[str]:
+        return [part_of[person] for person in whole.corpus.column(table, "person")[rows]]
+
+    return _split(whole, parts)
+
+
+def _strata(corpus: Corpus, people: Sequence[str], by: str | None) -> dict[str, list[str]]:
+    if by not in ("gender", "nationality", None):
+        raise InputError("stratify", f"there is no {by!r}", "give 'gender', 'nationality' or None")
+    strata: dict[str, list[str]] = defaultdict(list)
+    for id in people:
+        known = corpus.person_index.get(id)
+        value = getattr(corpus.people[known], by) if by is not None and known is not None else ""
+        strata[value].append(id)
+    return strata
+
+
+def _shares(validation: float, test: float, count: int, of_what: str) -> dict[str, float]:
+    """Share of each part, if ``count`` things can serve all that are wanted."""
+    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
+        fault = f"{validation} and {test} leave nothing to train on"
+        raise InputError("validation and test", fault, "give shares that sum to less than 1")
+    wanted = {"validation": validation, "test": test}
+    needed = 1 + sum(share > 0 for share in wanted.values())
+    if count < needed:
+        raise InputError(
+            "split", f"{count} {of_what} do not serve {needed} parts", "give more, or fewer parts"
+        )
+    return {"train": 1.0 - validation - test, **wanted}
+
+
+def _shuffled(things: Iterable[T], seed: str) -> list[T]:
+    """In an order that the seed and each thing's own name decide."""
+    return sorted(things, key=lambda one: (hashlib.sha256(f"{seed}\n{one}".encode()).digest(), str(one)))
+
+
+def _deal(
+    strata: Mapping[str, Sequence[T]], shares: Mapping[str, float], seed: str, *, every: bool = False
+) -> dict[T, str]:
+    """Give everything to one part: in each stratum a part gets its share rounded up or down.
+
+    What rounding took from a part in one stratum it is given in the next, so that the parts' totals
+    keep to their shares too. A part that would stay empty gets one of the largest part's; with ``every``
+    only if there are as many things as parts.
+    """
+    part_of: dict[T, str] = {}
+    owed = dict.fromkeys(shares, 0.0)
+    for name in sorted(strata, key=lambda name: (-len(strata[name]), name)):
+        things = _shuffled(strata[name], seed)
+        exact = {part: share * len(things) for part, share in shares.items()}
+        counts = {part: math.floor(value + 1e-9) for part, value in exact.items()}
+        rest = {part: exact[part] - counts[part] for part in shares if exact[part] - counts[part] > 1e-9}
+        spare = len(things) - sum(counts.values())
+        for part in sorted(rest, key=lambda part: (-(rest[part] + owed[part]), part))[:spare]:
+            counts[part] += 1
+        for part in shares:
+            owed[part] += exact[part] - counts[part]
+        told = [part for part in shares for _ in range(counts[part])]
+        part_of.update(zip(things, told, strict=True))
+    wanted = [part for part, share in shares.items() if share > 0]
+    if not every or len(part_of) >= len(wanted):
+        _fill_empty(part_of, wanted, seed)
+    return part_of
+
+
+def _fill_empty(part_of: dict[T, str], wanted: Sequence[str], seed: str) -> None:
+    for part in wanted:
+        if part not in part_of.values():
+            sizes = {other: sum(one == other for one in part_of.values()) for other in wanted}
+            largest = max(wanted, key=lambda other: sizes[other])
+            part_of[_shuffled((one for one, p in part_of.items() if p == largest), f"{seed} fill")[0]] = part
+
+
+def _units(corpus: Corpus, by: str) -> dict[str, list[Hashable]]:
+    """What must stay together, for each row of each table."""
+    units: dict[str, list[Hashable]] = {}
+    for table in TABLES:
+        sources = corpus.column(table, "source")
+        sessions = corpus.column(table, "session")
+        people = corpus.column(table, "person")
+        if by == "session":
+            # Two people's sessions may have one name ("1", "morning"); a file's name is its own.
+            rows = zip(people, sessions, sources, strict=True)
+            units[table] = [("session", p, s) if s else ("file", f) for p, s, f in rows]
+        else:
+            units[table] = [("file", source) for source in sources]
+    return units if by != "clip" else _overlapping(corpus)
+
+
+def _overlapping(corpus: Corpus) -> dict[str, list[Hashable]]:
+    """Rows of one file that overlap in time, directly or through others, are one unit."""
+    spans: dict[str, list[tuple[float, float, str, int]]] = defaultdict(list)
+    for table in TABLES:
+        starts = corpus.column(table, "time" if table == "faces" else "start")
+        lengths = np.zeros(len(starts)) if table == "faces" else corpus.column(table, "seconds")
+        for row, source in enumerate(corpus.column(table, "source")):
+            start = float(starts[row])
+            # A photograph has no time: several rows of one are one moment.
+            start = 0.0 if math.isnan(start) else start
+            spans[source].append((start, start + float(lengths[row]), table, row))
+    units: dict[str, list[Hashable]] = {table: [None] * len(corpus.tables[table]) for table in TABLES}
+    for source, found in spans.items():
+        reached, number = -math.inf, -1
+        for start, stop, table, row in sorted(found):
+            # Half a millisecond: windows that only touch are two.
+            if start > reached - 5e-4:
+                number += 1
+            reached = max(reached, stop)
+            units[table][row] = ("clip", source, number)
+    return units

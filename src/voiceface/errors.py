@@ -1,0 +1,29 @@
+"""The one error a user sees: what file, what is wrong with it, what to do."""
+
+from __future__ import annotations
+
+__all__ = ["InputError", "MissingPartError"]
+
+
+class InputError(ValueError):
+    """Something handed to voiceface cannot be used, with a remedy.
+
+    Its text is always one line, ``what: fault; remedy``, and the command line prints it as it
+    stands, without a traceback. ``what`` is a file, a column, an option: the thing at fault.
+
+    >>> str(InputError("a.wav", "holds no sound stream", "give an audio file"))
+    'a.wav: holds no sound stream; give an audio file'
+    """
+
+    def __init__(self, what: object, fault: str, remedy: str = "") -> None:
+        self.what, self.fault, self.remedy = str(what), fault, remedy
+        text = f"{what}: {fault}" + (f"; {remedy}" if remedy else "")
+        super().__init__(" ".join(text.split()))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        """Pickle by its three parts, so that it crosses a process border whole."""
+        return type(self), (self.what, self.fault, self.remedy)
+
+
+class MissingPartError(InputError):
+    """An optional part (a package, a weights file) is not installed; the remedy says how to get it."""

@@ -1,0 +1,156 @@
+"""Writing movies: H.264 and AAC in MP4, sound and picture equally long."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceface.errors import InputError, MissingPartError
+from voiceface.media.files import atomic_path
+from voiceface.media.sound import load_sound
+
+__all__ = ["write_movie"]
+
+Picture = NDArray[np.uint8]
+
+_AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+_BT709 = 1  # the number of these colours in ITU-T H.273
+_LIMITED_RANGE = 1
+
+
+def write_movie(
+    path: str | Path,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    fps: float,
+    wave: NDArray[Any] | None = None,
+    rate: int = 16000,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write frames and a voice as MP4 (H.264 yuv420p, AAC), whole or not at all, frame by frame.
+
+    The sound is padded with silence or cut to the length of the picture. Odd sizes grow by one
+    repeated row or column, which H.264 asks for. Any metadata key survives.
+
+    Args:
+        path: A name ending in .mp4, .m4v or .mov.
+        frames: Pictures of one size, ``(height, width, 3)`` uint8 RGB, taken one at a time.
+        fps: Frames a second.
+        wave: ``(samples,)`` mono sound as `load_sound` takes it, or None for a silent movie.
+        rate: Samples a second of ``wave``, Hz.
+        metadata: Texts to store in the file; `movie_facts` gives them back.
+
+    Raises:
+        InputError: no frame, frames of several sizes, an unusable wave, or ``path`` cannot be written.
+        MissingPartError: this FFmpeg has no H.264 encoder.
+    """
+    if Path(path).suffix.lower() not in {".mp4", ".m4v", ".mov"}:
+        raise InputError(path, "does not end in .mp4", "name it so")
+    if not 0 < fps <= 1000:
+        raise InputError(path, f"cannot have {fps} frames a second", "choose one from 1 to 60")
+    voice = None
+    if wave is not None:
+        kept = rate if rate in _AAC_RATES else 48000
+        voice = (load_sound((np.asarray(wave), rate), rate=kept), kept)
+    pictures = (_even(picture, path) for picture in frames)
+    first = next(pictures, None)
+    if first is None:
+        raise InputError(path, "would hold no frame", "give at least one")
+    with atomic_path(path) as temporary, _mp4(temporary, metadata) as container:
+        _encode(container, itertools.chain([first], pictures), path, _fraction(fps), voice)
+
+
+def _encode(
+    container: Any,  # noqa: ANN401 - av types
+    pictures: Iterator[Picture],
+    path: str | Path,
+    fps: Fraction,
+    voice: tuple[NDArray[np.float32], int] | None,
+) -> None:
+    """Picture and sound side by side, the sound never more than a frame ahead."""
+    first = next(pictures)
+    video = _video_stream(container, fps, first)
+    audio: Any = None
+    if voice is not None:
+        audio = container.add_stream("aac", rate=voice[1], layout="mono")
+        audio.bit_rate = min(128_000, 4 * voice[1])  # AAC allows 6 bits a sample
+    heard = 0
+    for number, picture in enumerate(itertools.chain([first], pictures), start=1):
+        if picture.shape != first.shape:
+            fault = f"would hold frames of {first.shape[:2]} and of {picture.shape[:2]} pixels"
+            raise InputError(path, fault, "make them one size")
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame.pts, frame.time_base = number - 1, 1 / fps
+        container.mux(video.encode(frame))
+        if voice is not None:
+            until = round(number / fps * voice[1])
+            container.mux(audio.encode(_sound_frame(voice, heard, until)))
+            heard = until
+    for stream in (video, audio):
+        if stream is not None:
+            container.mux(stream.encode(None))
+
+
+@contextlib.contextmanager
+def _mp4(path: Path, metadata: Mapping[str, str]) -> Iterator[Any]:
+    """An MP4 to write to, through Python's own file, so that a full disk is an OSError as everywhere."""
+    # Without the first flag only a dozen known keys are kept; the second lets it play while it loads.
+    flags = {"movflags": "use_metadata_tags+faststart"}
+    with path.open("w+b") as file, av.open(file, mode="w", format="mp4", options=flags) as container:
+        container.metadata.update(metadata)
+        yield container
+
+
+def _video_stream(container: Any, fps: Fraction, first: Picture) -> Any:  # noqa: ANN401 - av types
+    for codec in ("libx264", "h264"):  # the second: whatever else a system offers
+        with contextlib.suppress(av.error.EncoderNotFoundError, ValueError):
+            av.codec.Codec(codec, "w")
+            break
+    else:
+        raise MissingPartError(
+            "H.264", "this FFmpeg has no encoder for it", "pip install --force-reinstall av"
+        )
+    stream = container.add_stream(codec, rate=fps, options={"crf": "18"} if codec == "libx264" else {})
+    stream.height, stream.width = first.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.time_base = 1 / fps
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED_RANGE
+    return stream
+
+
+def _sound_frame(voice: tuple[NDArray[np.float32], int], begin: int, end: int) -> av.AudioFrame:
+    wave, rate = voice
+    part = wave[begin:end]
+    frame = av.AudioFrame.from_ndarray(
+        np.pad(part, (0, end - begin - len(part)))[None], format="fltp", layout="mono"
+    )
+    frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
+    return frame
+
+
+def _even(picture: NDArray[Any], path: str | Path) -> Picture:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or picture.size == 0:
+        fault = f"cannot hold a frame of shape {picture.shape}, {picture.dtype}"
+        raise InputError(path, fault, "give (height, width, 3) uint8")
+    height, width = picture.shape[:2]
+    return np.ascontiguousarray(np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+
+
+def _fraction(fps: float) -> Fraction:
+    """29.97 means 30000/1001: the nearest of the rates in use, or else the nearest simple fraction."""
+    ntsc = Fraction(round(fps) * 1000, 1001)
+    return (
+        ntsc if abs(float(ntsc) - fps) < 5e-3 * (fps != round(fps)) else Fraction(fps).limit_denominator(1001)
+    )

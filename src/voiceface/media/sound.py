@@ -1,0 +1,317 @@
+"""Sound in and out: any file FFmpeg reads, or an array, as mono float32 at the rate that is asked for."""
+
+from __future__ import annotations
+
+import os
+import wave as riff
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceface.errors import InputError
+from voiceface.media.container import (
+    CannotSeekError,
+    announced_seconds,
+    cut_short,
+    decoded,
+    jump,
+    opened,
+    origin,
+    stream_of,
+)
+from voiceface.media.files import atomic_path, name_of, readable
+from voiceface.media.resample import gathered, resampled
+from voiceface.media.samples import RATES, Pieces, Wave, as_float, channels_and_rate, checked, mixed
+
+__all__ = ["SoundSource", "load_sound", "save_sound", "sound_seconds", "stream_sound"]
+
+SoundSource = str | Path | BinaryIO | tuple[np.ndarray, int]
+"""A path, a file object open for binary reading (from its beginning), or an array with its rate, Hz."""
+
+_Parts = Iterator[tuple[int, int, Wave]]
+"""Mono parts of a file: the sample (of its clock) each begins at, its rate in Hz, its samples."""
+
+_LONGEST_PACKET = 4096  # samples: AAC with spectral band replication has 2048
+_PIECE_SECONDS = 1.0  # what is mixed and resampled at a time
+_PREROLL_SECONDS = 1.0  # decoders need some packets before their output settles
+_GAP_SECONDS = 0.1  # a shorter gap is the jitter of a coarse clock
+_JUMP_SECONDS = 600.0  # a longer one is a clock that was set anew, not silence
+_WAV_PLACEHOLDER = 0x7FFF0000  # a data size from here up says that the writer did not know it
+
+
+def load_sound(
+    source: SoundSource,
+    *,
+    rate: int = 16000,
+    max_seconds: float | None = None,
+    start: float = 0.0,
+    stop: float | None = None,
+) -> Wave:
+    """All of a sound (or the part from ``start`` to ``stop``) as one mono wave.
+
+    Channels are mixed by their place (the effects channel left out, weights adding up to 1) before
+    resampling, done by FFmpeg's swresample, whose delay is compensated: sample ``k`` belongs to the
+    time ``start + k / rate`` and the length is that of the source within a sample. Codecs that pad
+    their last packet may add up to that packet where the file does not tell (MP4 does). Times count
+    from the file's first moment, in a video too; where its sound begins later, or has gaps, there is
+    silence.
+
+    Args:
+        source: Path, binary file object, or ``(array, rate)`` with an array of ``(samples,)``,
+            ``(samples, channels)`` or ``(channels, samples)`` (the shorter axis is the channels'):
+            floats in [-1, 1], or integers of 8, 16 or 32 bits, scaled by their full range.
+        rate: Samples a second of the result, Hz.
+        max_seconds: At most this much is read.
+        start: Seconds to leave out at the beginning; files are sought, not read, up to there.
+        stop: Second to end at.
+
+    Returns:
+        ``(samples,)`` float32 in [-1, 1] (overshoots are clipped).
+
+    Raises:
+        InputError: the source is missing, not sound, empty, damaged, cut short, not finite or far too loud.
+
+    >>> load_sound((np.array([[0, 16384], [0, -16384]] * 2, np.int16), 16000), rate=16000).tolist()
+    [0.25, -0.25, 0.25, -0.25]
+    """
+    if max_seconds is not None:
+        stop = start + max_seconds if stop is None else min(stop, start + max_seconds)
+    return np.concatenate(list(stream_sound(source, rate=rate, start=start, stop=stop)))
+
+
+def stream_sound(
+    source: SoundSource,
+    *,
+    rate: int = 16000,
+    block_seconds: float = 60.0,
+    start: float = 0.0,
+    stop: float | None = None,
+) -> Iterator[Wave]:
+    """The samples of `load_sound` in blocks of ``block_seconds`` (the last shorter), in bounded memory.
+
+    Yields:
+        ``(samples,)`` float32 in [-1, 1], at least one sample each.
+
+    Raises:
+        InputError: as `load_sound`; a fault late in the file is raised when it is reached.
+    """
+    name = _name(source)
+    if rate not in RATES or not block_seconds * rate >= 1:
+        raise InputError(name, f"cannot be read at {rate} Hz in blocks of {block_seconds} s", "use 16000 Hz")
+    if not start >= 0.0 or (stop is not None and not stop > start):
+        raise InputError(name, f"has nothing from second {start} to {stop}", "give 0 <= start < stop")
+    block, waiting, held = round(block_seconds * rate), list[Wave](), 0
+    nothing = True
+    pieces = ((checked(piece, name), at) for piece, at in gathered(_pieces(source, start, stop)))
+    for piece in resampled(pieces, rate):
+        waiting.append(np.clip(piece, -1.0, 1.0))
+        held += len(piece)
+        while held >= block:
+            joined = np.concatenate(waiting)
+            yield joined[:block]
+            waiting, held, nothing = [joined[block:]], held - block, False
+    if held:
+        yield np.concatenate(waiting)
+    elif nothing:
+        where = f" after second {start:g}" if start else ""
+        raise InputError(name, f"holds no sound{where} (0 samples)", "record it again")
+
+
+def sound_seconds(source: SoundSource) -> float:
+    """How long a sound lasts in seconds, without decoding it.
+
+    What the file's header states, or else the sum of its packets: exact for uncompressed sound, within
+    a packet (some 0.05 s) otherwise.
+
+    Raises:
+        InputError: the source is missing, not sound, or empty.
+    """
+    if isinstance(source, tuple):
+        samples, rate = channels_and_rate(source)
+        return float(samples.shape[-1] / rate)
+    with opened(source, "audio") as container:
+        stream = stream_of(container, "audio", name_of(source))
+        seconds = announced_seconds(container, stream)
+        if seconds is None:
+            ends = [
+                float((p.pts + (p.duration or 0)) * p.time_base)
+                for p in container.demux(stream)
+                if p.pts is not None and p.time_base is not None
+            ]
+            seconds = max(ends, default=0.0) - origin(container)
+    if seconds <= 0:
+        raise InputError(name_of(source), "holds no sound (0 samples)", "record it again")
+    return seconds
+
+
+def save_sound(path: str | Path, wave: NDArray[Any], *, rate: int = 16000) -> None:
+    """Write a mono wave as 16-bit WAV, whole or not at all.
+
+    Args:
+        path: The file to write or replace.
+        wave: ``(samples,)``, floats in [-1, 1] (clipped beyond) or int16, which is kept as it is.
+        rate: Samples a second, Hz.
+
+    Raises:
+        InputError: the wave is not one-dimensional or not finite, or the file cannot be written.
+    """
+    samples = np.asarray(wave)
+    if samples.ndim != 1 or samples.dtype.kind not in "fi" or len(samples) >= 2**31 - 64:
+        raise InputError(
+            path,
+            f"cannot hold a wave of shape {samples.shape}, {samples.dtype}",
+            "give (samples,) floats or int16",
+        )
+    if samples.dtype != np.int16:
+        mono = checked(as_float(samples, str(path)), str(path))
+        samples = np.clip(np.rint(mono * 2.0**15), -(2**15), 2**15 - 1)
+    with atomic_path(path) as temporary, temporary.open("wb") as file, riff.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples.astype("<i2").tobytes())
+
+
+def _name(source: SoundSource) -> str:
+    return "<array>" if isinstance(source, tuple) else name_of(source)
+
+
+def _pieces(source: SoundSource, start: float, stop: float | None) -> Pieces:
+    if isinstance(source, tuple):
+        yield from _array_pieces(source, start, stop)
+        return
+    try:
+        yield from _file_pieces(source, start, stop, seek=start > _PREROLL_SECONDS)
+    except CannotSeekError:
+        yield from _file_pieces(source, start, stop, seek=False)
+
+
+# ---------------------------------------------------------------------------------------- arrays
+
+
+def _array_pieces(source: tuple[np.ndarray, int], start: float, stop: float | None) -> Pieces:
+    samples, rate = channels_and_rate(source)
+    first = round(start * rate)
+    last = samples.shape[1] if stop is None else first + round((stop - start) * rate)
+    step = max(1, round(_PIECE_SECONDS * rate))
+    for at in range(first, min(last, samples.shape[1]), step):
+        part = samples[:, at : min(at + step, last)]
+        yield mixed(as_float(part, "<array>"), []), rate
+
+
+# ---------------------------------------------------------------------------------------- files
+
+
+def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None, *, seek: bool) -> Pieces:
+    """Mixed samples of a file between two times of its own clock."""
+    name = name_of(source)
+    readable(source)
+    stated = _wav_seconds(source)
+    at, rate = 0, 1
+    with opened(source, "audio") as container:
+        stream = stream_of(container, "audio", name)
+        announced = stated or announced_seconds(container, stream)
+        if announced is not None and start >= announced:
+            return
+        if seek:
+            jump(container, origin(container) + start - _PREROLL_SECONDS)
+        sought = start if seek else None
+        parts = _placed(decoded(container, stream, name), origin(container), sought, name)
+        if announced is not None and container.format.name.startswith("mov"):
+            parts = _without_padding(parts, announced)
+        for at, rate, part in parts:
+            first = round(start * rate)
+            last = None if stop is None else first + round((stop - start) * rate)
+            wanted = part[max(0, first - at) : None if last is None else max(0, last - at)]
+            at += len(part)
+            if len(wanted):
+                yield wanted, rate
+            if last is not None and at >= last:
+                return
+    if announced is not None:
+        cut_short(name, at / rate, announced if stop is None else min(announced, stop))
+
+
+def _without_padding(parts: _Parts, seconds: float) -> _Parts:
+    """Leave out what a codec added to fill its last packet, where the header (MP4's) tells the true length.
+
+    A header that is wrong by more than a packet is not believed.
+    """
+    held: list[tuple[int, int, Wave]] = []
+    for at, rate, part in parts:
+        keep = round(seconds * rate) - at
+        if not held and len(part) <= keep:
+            yield at, rate, part
+            continue
+        if not held and keep > 0:
+            yield at, rate, part[:keep]
+            at, part = at + keep, part[keep:]
+        held.append((at, rate, part))
+        if sum(len(padding) for _, _, padding in held) > _LONGEST_PACKET:
+            yield from held
+            yield from parts
+            return
+
+
+def _placed(frames: Iterator[Any], zero: float, sought: float | None, name: str) -> _Parts:
+    """Mixed frames as (sample it begins at, rate, samples), with silence where the clock leaves a gap."""
+    at: int | None = None
+    rate = 1
+    for frame in frames:
+        tick = frame.time_base
+        time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - zero
+        if at is None and sought is not None:
+            if time is None or not 0 <= time <= sought:
+                raise CannotSeekError
+            at, rate, late = round(time * frame.sample_rate), frame.sample_rate, 0.0
+        else:
+            at, rate = round((at or 0) * frame.sample_rate / rate), frame.sample_rate
+            late = 0.0 if time is None else time - at / rate
+            late = late if _GAP_SECONDS * (at > 0) < late < _JUMP_SECONDS else 0.0
+        for part in (*_silence(round(late * rate), rate), _mono(frame, name)):
+            yield at, rate, part
+            at += len(part)
+    if at is None and sought is not None:
+        raise CannotSeekError
+
+
+def _silence(samples: int, rate: int) -> Iterator[Wave]:
+    for at in range(0, samples, rate):
+        yield np.zeros(min(rate, samples - at), np.float32)
+
+
+def _mono(frame: av.AudioFrame, name: str) -> Wave:
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, len(frame.layout.channels)).T
+    return mixed(as_float(samples, name), [channel.name for channel in frame.layout.channels])
+
+
+def _wav_seconds(source: str | Path | BinaryIO) -> float | None:
+    """What a WAV's own header says it lasts: FFmpeg quietly believes the file's size instead."""
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return _wav_seconds(file) if file.seekable() else None
+    if not getattr(source, "seekable", lambda: False)():
+        return None
+    source.seek(0)
+    try:
+        if not (source.read(4) == b"RIFF" and source.read(8)[4:] == b"WAVE"):
+            return None
+        bytes_a_second = 0
+        while len(chunk := source.read(8)) == 8:
+            size = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                # A recorder that wrote to a pipe, or was killed, leaves a placeholder.
+                known = bytes_a_second and 0 < size < _WAV_PLACEHOLDER
+                return size / bytes_a_second if known else None
+            body = source.read(min(size, 16)) if chunk[:4] == b"fmt " else b""
+            bytes_a_second = int.from_bytes(body[8:12], "little") or bytes_a_second
+            source.seek(size + size % 2 - len(body), 1)
+        return None
+    finally:
+        source.seek(0)

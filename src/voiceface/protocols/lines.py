@@ -1,0 +1,32 @@
+"""Text files of one record a line, whole or refused."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from voiceface.errors import InputError
+
+__all__ = ["read_lines"]
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Lines of a text file, plain or gzip, without their ends.
+
+    Raises:
+        InputError: it is missing, empty, not UTF-8, or a gzip archive that ends in the middle.
+    """
+    file = Path(path)
+    try:
+        raw = file.read_bytes()
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InputError(path, "is a gzip file cut short or damaged", "fetch it again") from None
+    except UnicodeDecodeError:
+        raise InputError(path, "is not UTF-8 text", "give the published text file") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror or error})", "check the path") from None
+    if not text.strip():
+        raise InputError(path, "is empty", "give the published list")
+    return text.splitlines()

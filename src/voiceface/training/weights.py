@@ -1,0 +1,183 @@
+"""Saved weights: a folder of ``model.safetensors`` (20 MB a file at most) and ``run.json``, no pickle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from voiceface.errors import InputError
+from voiceface.media.files import atomic_path, write_json
+
+__all__ = ["FORMAT", "LARGEST", "package_version", "read_run", "read_weights", "write_weights"]
+
+FORMAT = 1
+LARGEST = 20_000_000
+"""Bytes a file, so that any code host takes it."""
+_KIND = "voiceface-weights"
+_CUT = "@"  # name@0, name@1, ...: the rows of a tensor that is larger than a file may be
+
+
+def write_weights(
+    folder: str | Path, tensors: Mapping[str, Tensor], run_json: Mapping[str, Any], *, half: bool = False
+) -> Path:
+    """Write a weights folder that appears whole or not at all; returns it.
+
+    A float32 tensor is stored as fp16 where every value survives that exactly. ``half`` also rounds
+    the matrices and kernels (two dimensions or more, no value over fp16's range); vectors such as
+    biases and running variances stay as they are. What is over 20 MB is cut into several files. An
+    older weights folder at the same place is replaced by two renames.
+
+    Raises:
+        InputError: the place cannot be written to, or holds something that is no weights folder.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (
+        folder.is_dir() and ((folder / "run.json").is_file() or not any(folder.iterdir()))
+    ):
+        raise InputError(folder, "exists and is no weights folder", "give a new folder")
+    mark = secrets.token_hex(4)
+    fresh, old = (folder.with_name(f".{folder.name}.partial-{mark}{kind}") for kind in ("", "-old"))
+    try:
+        fresh.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(folder, f"cannot be written ({error.strerror})", "choose another folder") from error
+    try:
+        names = _write_tensors(fresh, {name: _stored(tensor, half=half) for name, tensor in tensors.items()})
+        head = {"kind": _KIND, "format": FORMAT, "voiceface": package_version(), "files": names}
+        write_json(fresh / "run.json", head | dict(run_json) | head)
+        if folder.exists():
+            folder.replace(old)
+        fresh.replace(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def read_weights(folder: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors (fp16 ones as float32) and the ``run.json`` of a weights folder.
+
+    Raises:
+        InputError: the folder or a file of it is missing, truncated, of a newer voiceface or not ours.
+    """
+    folder = Path(folder)
+    run_json = read_run(folder)
+    stored: dict[str, Tensor] = {}
+    for name in run_json["files"]:
+        path = folder / name
+        if not path.is_file():
+            raise InputError(path, "is missing", "copy the weights folder again, whole")
+        try:
+            stored |= safetensors.torch.load_file(path)
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            fault = f"is truncated or damaged ({error})"
+            raise InputError(path, fault, "copy the weights folder again, whole") from error
+    tensors: dict[str, Tensor] = {}
+    cut: dict[str, list[tuple[int, Tensor]]] = {}
+    for name, tensor in stored.items():
+        tensor = tensor.float() if tensor.dtype == torch.float16 else tensor
+        base, mark, number = name.rpartition(_CUT)
+        if mark:
+            cut.setdefault(base, []).append((int(number), tensor))
+        else:
+            tensors[name] = tensor
+    for base, pieces in cut.items():
+        tensors[base] = torch.cat([piece for _, piece in sorted(pieces, key=lambda pair: pair[0])])
+    return tensors, run_json
+
+
+def read_run(folder: str | Path) -> dict[str, Any]:
+    """The checked ``run.json`` of a weights folder, without its tensors.
+
+    Raises:
+        InputError: it is missing, damaged, of a newer voiceface or not ours.
+    """
+    path = Path(folder) / "run.json"
+    if not path.is_file():
+        where = "is no weights folder (no run.json)" if Path(folder).is_dir() else "there is no such folder"
+        raise InputError(folder, where, "give the folder that `voiceface train` wrote")
+    try:
+        run_json = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(path, f"is damaged ({error})", "copy the weights folder again, whole") from error
+    if not isinstance(run_json, dict) or run_json.get("kind") != _KIND:
+        raise InputError(path, "was not written by voiceface", "give the folder that `voiceface train` wrote")
+    if not isinstance(run_json.get("format"), int) or run_json["format"] > FORMAT:
+        made = f"was written by a newer voiceface ({run_json.get('voiceface')})"
+        raise InputError(path, made, "pip install --upgrade voiceface")
+    files = run_json.get("files")
+    # A name with a folder in it would read outside the weights folder.
+    if not isinstance(files, list) or not all(isinstance(n, str) and n == Path(n).name for n in files):
+        raise InputError(path, "names no files", "copy the weights folder again, whole")
+    return run_json
+
+
+def package_version() -> str:
+    """The installed voiceface's version, or ``0`` when it runs uninstalled."""
+    try:
+        return importlib.metadata.version("voiceface")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+def _stored(tensor: Tensor, *, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.dtype != torch.float32:
+        return tensor
+    small = tensor.half()
+    rounded = half and tensor.dim() >= 2 and bool(small.isfinite().all() == tensor.isfinite().all())
+    return small if rounded or torch.equal(small.float(), tensor) else tensor
+
+
+def _write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> list[str]:
+    files: list[dict[str, Tensor]] = [{}]
+    used = 0
+    for name, tensor in _pieces(tensors):
+        size = _size(name, tensor)
+        if used + size > LARGEST and files[-1]:
+            files.append({})
+            used = 0
+        # A clone, since safetensors refuses two names for one memory.
+        files[-1][name] = tensor.clone()
+        used += size
+    several = len(files) > 1
+    names = [
+        f"model-{k + 1:05}-of-{len(files):05}.safetensors" if several else "model.safetensors"
+        for k in range(len(files))
+    ]
+    for name, part in zip(names, files, strict=True):
+        with atomic_path(folder / name) as temporary:
+            safetensors.torch.save_file(part, temporary)
+    return names
+
+
+def _pieces(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """The tensors, those too large for a file cut by rows."""
+    pieces: list[tuple[str, Tensor]] = []
+    for name, tensor in sorted(tensors.items()):
+        if _CUT in name:
+            raise ValueError(f"a tensor's name may not hold {_CUT!r}: {name}")
+        if _size(name, tensor) <= LARGEST:
+            pieces.append((name, tensor))
+            continue
+        row = tensor[0].numel() * tensor.element_size()
+        if row > LARGEST // 2:
+            raise InputError(name, f"has rows over {LARGEST // 2} bytes", "transpose it in the network")
+        rows = (LARGEST - 1024) // row - 1
+        pieces += [(f"{name}{_CUT}{k}", part) for k, part in enumerate(torch.split(tensor, max(1, rows)))]
+    return pieces
+
+
+def _size(name: str, tensor: Tensor) -> int:
+    """Bytes in the file, its entry in the header (name, type, shape, offsets) included, rounded up."""
+    return tensor.numel() * tensor.element_size() + len(name.encode()) + 256

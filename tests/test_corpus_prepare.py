@@ -1,0 +1,278 @@
+"""The engine: the same result from any workers, only what is missing, every bad file told, none fatal."""
+
+import functools
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus_media import ARGUMENTS, contents, murmur, tree
+from voiceface.corpus import crew, work
+from voiceface.corpus import prepare as engine
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, VoiceItem
+from voiceface.corpus.lock import locked
+from voiceface.corpus.options import Options
+from voiceface.corpus.prepare import prepare
+from voiceface.corpus.shards import cut, run_shard
+from voiceface.errors import InputError, MissingPartError
+from voiceface.media.sound import load_sound, save_sound
+
+quiet = functools.partial(prepare, arguments=ARGUMENTS, progress=False)
+
+
+@pytest.fixture(scope="module")
+def listing(tmp_path_factory):
+    return tree(tmp_path_factory.mktemp("made"), people=14)
+
+
+@pytest.fixture(scope="module")
+def whole(listing, tmp_path_factory):
+    return quiet(listing, tmp_path_factory.mktemp("one") / "corpus", workers=1)
+
+
+def test_all_items_become_rows(whole):
+    assert len(whole.voices) == 15 and len(whole.faces) == 14 + 3 and len(whole.clips) == 1
+    assert [person.id for person in whole.people] == sorted(f"p{n}" for n in range(14))
+    assert whole.complete and not whole.rejected
+    ids = whole.column("faces", "id").tolist()
+    assert ids == sorted(ids)
+
+
+def test_any_number_of_workers_writes_the_same_bytes(listing, whole, tmp_path):
+    shuffled = Listing(root=listing.root, people=listing.people[::-1], items=listing.items[::-1])
+    two = quiet(shuffled, tmp_path / "two", workers=2)
+    assert len(list((whole.path / "items").iterdir())) >= 2
+    assert contents(two.path) == contents(whole.path)
+    assert two.fingerprint == whole.fingerprint
+
+
+def test_a_second_run_does_nothing(listing, whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.path.rglob("*.*")}
+    told = []
+    again = prepare(listing, whole.path, arguments=ARGUMENTS, progress=told.append)
+    assert told == [] and again.fingerprint == whole.fingerprint
+    assert {path: path.stat().st_mtime_ns for path in whole.path.rglob("*.*")} == before
+
+
+def test_only_a_lost_shard_is_done_again(listing, whole, tmp_path):
+    import shutil
+
+    copy = Path(shutil.copytree(whole.path, tmp_path / "copy"))
+    lost = sorted((copy / "items").iterdir())[0]
+    lost.unlink()  # its commit: voices and faces of the part are now leftovers
+    (copy / "voices" / ".000-00000.partial-1-ab.i16").write_bytes(b"litter")
+    assert len(Corpus.open(copy).voices) < len(whole.voices)
+    told = []
+    quiet(listing, copy, progress=told.append, workers=1)
+    assert told[0].before == told[0].done > 0 and told[-1].done == told[-1].total == len(listing.items)
+    assert contents(copy) == contents(whole.path)
+
+
+def test_a_grown_listing_adds_only_what_is_new(listing, whole, tmp_path):
+    few = Listing(root=listing.root, people=listing.people[:5], items=listing.items[:10])
+    first = quiet(few, tmp_path / "c", workers=1)
+    told = []
+    grown = quiet(listing, tmp_path / "c", workers=1, progress=told.append)
+    assert first.fingerprint != whole.fingerprint
+    assert told[-1].before == 10 and told[-1].done == len(listing.items)
+    # Other shards, the same contents in the same order.
+    assert grown.fingerprint == whole.fingerprint
+    assert grown.column("voices", "id").tolist() == whole.column("voices", "id").tolist()
+    assert all((grown.wave(i) == whole.wave(i)).all() for i in range(len(whole.voices)))
+
+
+def test_bad_files_are_rejected_with_their_reason_and_the_rest_is_done(tmp_path):
+    root = tmp_path / "root"
+    good = tree(root, people=2, videos=0)
+    (root / "empty.wav").write_bytes(b"")
+    (root / "text.wav").write_text("this is no sound")
+    (root / "cut.png").write_bytes((root / "p0.png").read_bytes()[:700])
+    save_sound(root / "sound.mp4", murmur(1))
+    from PIL import Image
+
+    Image.new("RGB", (200, 200), (90, 120, 60)).save(root / "grass.png")
+    bad = [
+        VoiceItem(key="b1", person="p0", path="empty.wav"),
+        VoiceItem(key="b2", person="p0", path="text.wav"),
+        VoiceItem(key="b3", person="p0", path="gone.wav"),
+        VoiceItem(key="p0", person="p1", path="p1.wav"),
+        FaceItem(key="b4", person="p0", path="cut.png"),
+        FaceItem(key="b5", person="p0", path="grass.png"),
+        FaceItem(key="b6", person="p0", path="p0.png", box=(900.0, 900.0, 990.0, 990.0)),
+        VideoItem(key="b7", person="p0", path="sound.mp4"),
+    ]
+    refused = [Rejection(path="a.txt", reason="no media", person="")]
+    everything = Listing(root=root, people=good.people, items=[*good.items, *bad], rejected=refused)
+    corpus = quiet(everything, tmp_path / "c", workers=1)
+    reasons = {rejection.path: rejection.reason for rejection in corpus.rejected}
+    names = {
+        "a.txt",
+        "empty.wav",
+        "text.wav",
+        "gone.wav",
+        "p1.wav",
+        "cut.png",
+        "grass.png",
+        "p0.png",
+        "sound.mp4",
+    }
+    assert set(reasons) == names
+    assert reasons["grass.png"].startswith("no face was found")
+    assert "lies outside" in reasons["p0.png"] and "key 'p0'" in reasons["p1.wav"]
+    assert all(reason and "\n" not in reason and str(root) not in reason for reason in reasons.values())
+    # The sound of a video without pictures is kept.
+    assert corpus.column("voices", "id").tolist() == ["b7@00000.000", "p0", "p1"]
+    assert len(corpus.faces) == 2 and corpus.complete
+
+
+def test_other_arguments_are_refused_and_touch_nothing(listing, whole):
+    before = contents(whole.path)
+    with pytest.raises(InputError, match="was prepared with source = 'made', not 'other'"):
+        prepare(listing, whole.path, arguments={"source": "other"}, progress=False)
+    with pytest.raises(InputError, match="frame_side = 0, not 64"):
+        quiet(listing, whole.path, options=Options(frame_side=64))
+    assert contents(whole.path) == before
+
+
+def test_a_folder_of_something_else_is_refused(listing, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        quiet(listing, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(InputError, match="is a file"):
+        quiet(listing, tmp_path / "thesis.txt")
+    with pytest.raises(InputError, match="workers"):
+        quiet(listing, tmp_path / "new", workers=0)
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_listed_is_an_error_naming_the_first_reason(tmp_path):
+    refused = [Rejection(path="a.wav", reason="is named by no row")]
+    with pytest.raises(InputError, match="a.wav.*is named by no row"):
+        quiet(Listing(root=tmp_path, people=[], items=[], rejected=refused), tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_one_preparation_at_a_time(listing, tmp_path):
+    (tmp_path / "c").mkdir()
+    with locked(tmp_path / "c"), pytest.raises(InputError, match="another process"):
+        quiet(listing, tmp_path / "c")
+
+
+def test_shards_depend_on_the_items_alone(listing):
+    items = sorted(listing.items, key=lambda item: item.key)
+    chunks = list(cut(items))
+    assert [item for chunk in chunks for item in chunk] == items and all(chunks)
+    assert list(cut([])) == []
+
+
+def _ends_the_process(item, root, options):
+    if item.key == "p3" and isinstance(item, VoiceItem):
+        os._exit(139)
+    return _make(item, root, options)
+
+
+_make = work.make
+
+
+def deadly(shard):
+    work.make = _ends_the_process
+    return run_shard(shard)
+
+
+def test_an_item_that_ends_its_worker_is_rejected_alone(listing, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=deadly))
+    corpus = quiet(listing, tmp_path / "c", workers=2)
+    assert [(one.path, one.person) for one in corpus.rejected] == [("p3.wav", "p3")]
+    assert "ended the program that read it" in corpus.rejected[0].reason
+    assert len(corpus.voices) == len(whole.voices) - 1 and len(corpus.faces) == len(whole.faces)
+
+
+def dies_at_once(shard):
+    os._exit(1)
+
+
+def test_workers_that_cannot_begin_are_an_error(listing, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=dies_at_once))
+    with pytest.raises(InputError, match="end before they begin"):
+        quiet(listing, tmp_path / "c", workers=1)
+
+
+def on_a_full_disk(shard):
+    import resource
+
+    # The kernel refuses every byte beyond it, as a full disk does, with another number.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    return run_shard(shard)
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no limit on file sizes to play a full disk with"
+)
+def test_a_full_disk_is_one_error_and_the_next_run_goes_on(listing, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=on_a_full_disk))
+        with pytest.raises(InputError, match=r"000-0000.*disk") as caught:
+            quiet(listing, tmp_path / "c", workers=2)
+    assert "\n" not in str(caught.value)
+    assert not Corpus.open(tmp_path / "c").complete
+    quiet(listing, tmp_path / "c", workers=1)
+    assert contents(tmp_path / "c") == contents(whole.path)
+
+
+def test_a_missing_package_is_no_fault_of_the_file():
+    def absent():
+        raise MissingPartError("dlib", "is not installed")
+
+    def odd():
+        raise ZeroDivisionError("deep inside\na decoder")
+
+    made = work.Made()
+    with pytest.raises(MissingPartError):
+        made.attempt(absent)
+    made.attempt(odd)
+    assert made.rejected == ["cannot be used (ZeroDivisionError: deep inside a decoder)"]
+
+
+def test_stored_sound_is_the_file_s(listing, whole):
+    index = whole.column("voices", "id").tolist().index("p5")
+    wave = load_sound(listing.root / "p5.wav")
+    assert whole.wave(index).dtype == np.int16
+    assert np.abs(whole.wave(index) / 32768 - wave).max() <= 1 / 32768
+    assert whole.voices[index].seconds == 1.0 and whole.column("voices", "level")[index] > -30
+
+
+def test_progress_tells_rate_and_time_left(listing, tmp_path):
+    told = []
+    quiet(listing, tmp_path / "c", workers=1, progress=told.append)
+    dones = [state.done for state in told]
+    assert dones == sorted(dones) and dones[-1] == len(listing.items) == told[-1].total
+    assert told[-1].rate > 0 and told[-1].left == 0.0
+    assert len(set(dones)) > 3  # finer than the shards
+
+
+def test_the_bar_shows_itself_on_the_error_stream(listing, tmp_path, capsys):
+    few = Listing(root=listing.root, people=[], items=listing.items[:2])
+    began = time.monotonic()
+    prepare(few, tmp_path / "c", arguments=ARGUMENTS, workers=1)
+    printed = capsys.readouterr()
+    assert printed.out == "" and "2/2" in printed.err and "items/s" in printed.err
+    assert time.monotonic() - began < 30
+
+
+def test_without_the_package_a_cluster_is_a_missing_part(monkeypatch, listing, tmp_path):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingPartError, match="voiceface.cluster"):
+        quiet(listing, tmp_path / "c", cluster="local")
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_writes_the_same_bytes(listing, whole, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        there = quiet(listing, tmp_path / "c", cluster=cluster.scheduler_address)
+    assert contents(there.path) == contents(whole.path)
