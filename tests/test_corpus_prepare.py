@@ -17,7 +17,7 @@ from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, Voice
 from voiceface.corpus.lock import locked
 from voiceface.corpus.options import Options
 from voiceface.corpus.prepare import prepare
-from voiceface.corpus.shards import cut, run_shard
+from voiceface.corpus.shards import Shard, cut, run_shard
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import load_sound, save_sound
 
@@ -168,6 +168,16 @@ def test_shards_depend_on_the_items_alone(listing):
     chunks = list(cut(items))
     assert [item for chunk in chunks for item in chunk] == items and all(chunks)
     assert list(cut([])) == []
+
+
+def test_a_shard_done_again_leaves_nothing_of_the_first_attempt(listing, tmp_path):
+    items = [item for item in listing.items if item.key == "p1"]
+    shard = Shard(part="000-00000", items=items, root=listing.root, out=tmp_path, options=Options())
+    (tmp_path / "rejected").mkdir()
+    (tmp_path / "rejected" / "000-00000.parquet").write_bytes(b"of an attempt that was killed")
+    facts = run_shard(shard)
+    assert facts["voices"]["rows"] == facts["faces"]["rows"] == 1 and "rejected" not in facts
+    assert list((tmp_path / "rejected").iterdir()) == []
 
 
 def _ends_the_process(item, root, options):

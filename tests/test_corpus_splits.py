@@ -35,8 +35,11 @@ class Shelf:
         return np.array(values, dtype=float if name in ("start", "seconds", "time") else object)
 
 
-def shelf(sizes, genders=None, sessions=2, **more):
-    """Person i has ``sizes[i]`` files of voice, every other in the same session, and as many photographs."""
+def shelf(sizes, genders=None, sessions=2, twice=False, **more):
+    """Person i has ``sizes[i]`` files of voice, every other in the same session, and as many photographs.
+
+    With ``twice`` every other file holds two windows, which overlap.
+    """
     people, rows = [], []
     for number, size in enumerate(sizes):
         id = f"p{number:03d}"
@@ -46,6 +49,8 @@ def shelf(sizes, genders=None, sessions=2, **more):
             told = {"person": id, "session": session, **more}
             rows.append({"table": "voices", "source": f"{id}/{take}.wav", **told})
             rows.append({"table": "faces", "source": f"{id}/{take}.jpg", **told})
+            if twice and take % 2:
+                rows.append({"table": "voices", "source": f"{id}/{take}.wav", "start": 0.5, **told})
     return Shelf(people, rows)
 
 
@@ -114,7 +119,7 @@ def test_every_person_is_tested_in_one_fold_and_folds_are_alike(of, seed, folds)
     st.sampled_from(["recording", "session", "clip"]),
 )
 def test_known_people_are_in_all_parts_and_no_unit_is_in_two(sizes, seed, by):
-    corpus = shelf(sizes)
+    corpus = shelf(sizes, twice=True)
     units = {"session": lambda size: math.ceil(size / 2)}.get(by, lambda size: size)
     kept = [f"p{n:03d}" for n, size in enumerate(sizes) if units(size) >= 3]
     if not kept:
@@ -158,6 +163,15 @@ def test_splits_do_not_depend_on_the_order_of_items(sizes, seed, random):
         lambda one: split_known(one, seed=seed),
     ):
         assert told(corpus, make) == told(mixed, make)
+
+
+def test_small_strata_do_not_pile_up_in_one_part():
+    nations = [f"n{number // 2}" for number in range(100)]
+    people = [Person(id=f"p{n:03d}", nationality=nation) for n, nation in enumerate(nations)]
+    rows = [{"table": "voices", "person": person.id, "source": person.id} for person in people]
+    for seed in range(5):
+        split = split_people(Shelf(people, rows), seed=seed, stratify="nationality")
+        assert {len(split.validation.people), len(split.test.people)} <= {9, 10, 11}
 
 
 def test_another_seed_another_split():

@@ -249,6 +249,13 @@ def test_sizes_become_even_and_a_generator_is_written_frame_by_frame(tmp_path):
         load_sound(tmp_path / "a.mp4")
 
 
+@pytest.mark.parametrize("fps", [10, 12.5, 23.976, 30, 59.94, 50])
+def test_any_rate(tmp_path, fps):
+    write_movie(tmp_path / "a.mp4", numbered(7), fps=fps, wave=voice(0.2))
+    assert movie_facts(tmp_path / "a.mp4").fps == pytest.approx(fps, rel=1e-4)
+    np.testing.assert_allclose([t for t, _ in frames(tmp_path / "a.mp4")], np.arange(7) / fps, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

@@ -1,0 +1,33 @@
+"""voiceface learns the link between people's voices and faces, uses it and measures it.
+
+>>> import voiceface as vf
+>>> sorted(vf.__all__)
+['Corpus', 'Matcher', 'protocols']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voiceface import protocols
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.pipelines.matcher import Matcher
+
+__all__ = ["Corpus", "Matcher", "protocols"]
+
+# Loaded when first asked for: `import voiceface` costs nothing, no torch, no codec.
+_PLACES = {"Corpus": "voiceface.corpus.corpus", "Matcher": "voiceface.pipelines.matcher"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name == "protocols":
+        return importlib.import_module("voiceface.protocols")
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'voiceface' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -34,7 +34,8 @@ def resample_by(wave: Tensor, ratio: float, *, samples: int) -> Tensor:
     spectrum = torch.fft.rfft(wave[:taken])
     bins = samples // 2 + 1
     kept = F.pad(spectrum[:bins], (0, max(0, bins - len(spectrum))))
-    return torch.fft.irfft(kept, n=samples) * (samples / taken)
+    played: Tensor = torch.fft.irfft(kept, n=samples) * (samples / taken)
+    return played
 
 
 def shift_formants(wave: Tensor, ratio: Tensor) -> Tensor:
@@ -89,7 +90,8 @@ def colour(wave: Tensor, *, strength_db: float, points: int = 8, generator: torc
     curve = F.interpolate(knots, size=256, mode="linear", align_corners=True)[:, 0]
     where = (torch.linspace(0, 1, bins, device=wave.device).sqrt() * 255).round().long()
     gain = 10 ** (curve[:, where] / 20)
-    return torch.fft.irfft(torch.fft.rfft(wave) * gain, n=wave.shape[1])
+    coloured: Tensor = torch.fft.irfft(torch.fft.rfft(wave) * gain, n=wave.shape[1])
+    return coloured
 
 
 def echo(wave: Tensor, seconds: Tensor, wet: Tensor, *, rate: int, generator: torch.Generator) -> Tensor:
@@ -110,13 +112,12 @@ def echo(wave: Tensor, seconds: Tensor, wet: Tensor, *, rate: int, generator: to
     tail = tail / tail.square().sum(1, keepdim=True).sqrt() * wet[:, None].sqrt()
     tail[:, 0] = 1
     total = wave.shape[1] + length
-    return torch.fft.irfft(torch.fft.rfft(wave, n=total) * torch.fft.rfft(tail, n=total), n=total)[
-        :, : wave.shape[1]
-    ]
+    wide: Tensor = torch.fft.irfft(torch.fft.rfft(wave, n=total) * torch.fft.rfft(tail, n=total), n=total)
+    return wide[:, : wave.shape[1]]
 
 
 def squeeze(wave: Tensor, cutoff_hz: Tensor, bits: Tensor, *, rate: int) -> Tensor:
-    """A telephone's or codec's loss: nothing above ``cutoff_hz``, μ-law steps of ``bits`` bits, ``(batch,)`` each."""
+    """A line's or codec's loss: nothing above ``cutoff_hz``, μ-law of ``bits`` bits, each ``(batch,)``."""
     spectrum = torch.fft.rfft(wave)
     hertz = torch.linspace(0, rate / 2, spectrum.shape[1], device=wave.device)
     # A straight fall over 300 Hz: a brick wall would ring.
@@ -126,4 +127,5 @@ def squeeze(wave: Tensor, cutoff_hz: Tensor, bits: Tensor, *, rate: int) -> Tens
     steps = 2.0 ** (bits[:, None] - 1)
     pressed = torch.sign(low) * torch.log1p(255 * low.abs() / peak) / torch.log(torch.tensor(256.0))
     rounded = (pressed * steps).round() / steps
-    return torch.sign(rounded) * (256.0 ** rounded.abs() - 1) / 255 * peak
+    opened: Tensor = torch.sign(rounded) * (256.0 ** rounded.abs() - 1) / 255 * peak
+    return opened

@@ -59,7 +59,8 @@ class _Local:
         self._context = multiprocessing.get_context("spawn")
         # The parent holds one end, every worker the other: it closes when the parent stops or is killed,
         # whose workers would wait for ever otherwise, or go on writing.
-        self._theirs, self._ours = self._context.Pipe(duplex=False)
+        ends: tuple[Any, Any] = self._context.Pipe(duplex=False)
+        self._theirs, self._ours = ends
         self._idle: list[Executor] = []
         self._busy: dict[Future[Facts], Executor] = {}
 

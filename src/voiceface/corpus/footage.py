@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.corpus.item import VideoItem
+from voiceface.corpus.item import Maker, Reel, VideoItem
 from voiceface.corpus.options import RATE, Options
 from voiceface.corpus.tables import Row
 from voiceface.corpus.work import (
@@ -29,6 +29,7 @@ from voiceface.corpus.work import (
     read_samples,
     small,
     sound_facts,
+    unseen,
     voice_row,
     whose,
 )
@@ -38,7 +39,7 @@ from voiceface.face.describe import CHIP, describe
 from voiceface.face.detect import Detection, detect
 from voiceface.face.landmarks import with_points
 from voiceface.face.pixels import shrink
-from voiceface.media.movie import frames, movie_facts
+from voiceface.media.movie import MovieFacts, frames, movie_facts
 from voiceface.media.picture import decode_jpeg, encode_jpeg
 from voiceface.records import Box
 from voiceface.video.cuts import cuts
@@ -52,7 +53,7 @@ SHORTEST = 1.0
 """Seconds; a shorter stretch is no clip."""
 HELD = 300_000_000
 """Bytes of frames kept while the person's track is not known yet; a longer video is decoded twice."""
-CROWD = 6
+CROWD = 3
 """Faces a frame that are followed, the surest."""
 SAME = 0.5
 """Descriptors this near are the person again after a cut or a gap; dlib's 0.6 would let relatives through."""
@@ -60,14 +61,15 @@ SAME = 0.5
 Frame = tuple[float, npt.NDArray[np.uint8]]
 
 
-def film(item: VideoItem, path: Path, options: Options, made: Made) -> None:
-    """Add to ``made`` all rows that the video is wanted for."""
+def film(item: VideoItem, where: Path | Maker, options: Options, made: Made) -> None:
+    """Add to ``made`` all rows that the video (below the folder ``where``, or made there) is wanted for."""
     want = set(item.want)
+    reel = _File(item, where / item.path) if isinstance(where, Path) else where.video(item)
     samples: npt.NDArray[np.int16] | None = None
 
     def sound() -> None:
         nonlocal samples
-        samples = read_samples(path, item.start, item.stop)
+        samples = reel.samples()
         if "voices" in want:
             for start, stop in windows(len(samples), options):
                 at = item.start + start / RATE
@@ -77,7 +79,27 @@ def film(item: VideoItem, path: Path, options: Options, made: Made) -> None:
     if want & {"voices", "clips"}:
         made.attempt(sound)
     if want & {"faces", "clips"}:
-        made.attempt(lambda: _pictures(item, path, options, made, samples))
+        made.attempt(lambda: _pictures(item, reel, options, made, samples))
+
+
+@dataclass(frozen=True)
+class _File:
+    """The `Reel` of a video file."""
+
+    item: VideoItem
+    path: Path
+
+    def samples(self) -> npt.NDArray[np.int16]:
+        return read_samples(self.path, self.item.start, self.item.stop)
+
+    def facts(self) -> MovieFacts:
+        return movie_facts(self.path)
+
+    def frames(self, *, fps: float) -> Iterator[Frame]:
+        return frames(self.path, start=self.item.start, stop=self.item.stop, fps=fps, threads=1)
+
+    def box(self, time: float) -> Box | None:
+        return None
 
 
 def windows(samples: int, options: Options) -> list[tuple[int, int]]:
@@ -108,6 +130,8 @@ def _id(item: VideoItem, time: float) -> str:
 class _Looks:
     """What was seen at each look: faces with their points, and their encoded crops."""
 
+    known: Callable[[float], Box | None]
+    """Where the face is at a moment, if the reel knows: for a detector that finds none."""
     times: list[float] = field(default_factory=list)
     faces: list[list[Detection]] = field(default_factory=list)
     crops: list[list[tuple[Row, dict[str, bytes]]]] = field(default_factory=list)
@@ -135,19 +159,21 @@ class _Looks:
             left, top, right, bottom = face.box
             box: Box = (left * across, top * down, right * across, bottom * down)
             faces.append(with_points(pixels, replace(face, box=box, landmarks=None)))
+        if not faces and (known := self.known(time)) is not None:
+            faces.append(with_points(pixels, unseen(known)))
         self.times.append(time)
         self.faces.append(faces)
         self.crops.append([face_row(pixels, face, options) for face in faces])
 
 
 def _pictures(
-    item: VideoItem, path: Path, options: Options, made: Made, samples: npt.NDArray[np.int16] | None
+    item: VideoItem, reel: Reel, options: Options, made: Made, samples: npt.NDArray[np.int16] | None
 ) -> None:
-    facts = movie_facts(path)
+    facts = reel.facts()
     clips = "clips" in item.want and samples is not None
     fps = (options.clip_fps or facts.fps or 25.0) if clips else options.face_fps
-    stream = functools.partial(frames, path, start=item.start, stop=item.stop, fps=fps, threads=1)
-    looks, held = _Looks(), None
+    stream = functools.partial(reel.frames, fps=fps)
+    looks, held = _Looks(reel.box), None
     rate = max(options.face_fps, CLIP_LOOKS) if clips else options.face_fps
     watched: Iterator[Frame] = looks.watch(stream(), rate, options)
     if clips:

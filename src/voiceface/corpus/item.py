@@ -2,20 +2,36 @@
 
 A source (a file of ``corpus/sources``) only lists and checks; `voiceface.corpus.prepare` does all
 media work, item by item. Everything here is small, frozen and picklable, for it crosses process
-borders.
+borders. Where no file holds the media, the listing brings a `Maker` that makes them in the worker.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from voiceface.records import Box, Person
 
-__all__ = ["FaceItem", "Item", "Listing", "Rejection", "VideoItem", "VoiceItem", "relative"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from voiceface.media.movie import MovieFacts
+
+__all__ = [
+    "FaceItem",
+    "Item",
+    "Listing",
+    "Maker",
+    "Reel",
+    "Rejection",
+    "VideoItem",
+    "VoiceItem",
+    "relative",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +86,54 @@ class VideoItem:
 Item: TypeAlias = VoiceItem | FaceItem | VideoItem
 
 
+class Reel(Protocol):
+    """One video item's sound and pictures, read from a file or made; nothing is done before it is asked."""
+
+    def samples(self) -> npt.NDArray[np.int16]:
+        """Its sound: (samples,) at 16 kHz."""
+        ...
+
+    def facts(self) -> MovieFacts:
+        """Its length, rate and size."""
+        ...
+
+    def frames(self, *, fps: float) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        """Its pictures (height, width, 3), each with its time in seconds."""
+        ...
+
+    def box(self, time: float) -> Box | None:
+        """Where the face is at a moment, where that is known without looking."""
+        ...
+
+
+class Maker(Protocol):
+    """Makes items' media where no file holds them; picklable, and the same item is the same anywhere."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What ``corpus.json`` keeps of it as ``made``, as JSON: another one makes another corpus."""
+        ...
+
+    def write(self, out: Path) -> None:
+        """Lay what belongs beside the tables into the corpus' folder; the same again if it is there."""
+        ...
+
+    def sound(self, item: VoiceItem) -> npt.NDArray[np.int16]:
+        """A voice: (samples,) at 16 kHz."""
+        ...
+
+    def picture(self, item: FaceItem) -> tuple[npt.NDArray[np.uint8], Box]:
+        """A picture (height, width, 3) and where the face is in it, for a detector that finds none."""
+        ...
+
+    def video(self, item: VideoItem) -> Reel:
+        """A video."""
+        ...
+
+    def room(self, item: FaceItem | VideoItem) -> int:
+        """Bytes that each of an item's encoded pictures is filled up to: else its length tells of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
     """Something that could not be used, with the one-line reason a user can act on."""
@@ -88,6 +152,8 @@ class Listing:
     """Who is known; a person an item names but nobody lists is added with nothing known."""
     items: Sequence[Item]
     rejected: Sequence[Rejection] = field(default=())
+    maker: Maker | None = None
+    """Who makes the media, if no files below ``root`` hold them; items' paths are then names alone."""
 
 
 def relative(path: Path, root: Path) -> str:

@@ -62,7 +62,8 @@ def prepare(
     out, options = Path(out), options or Options()
     if workers is not None and workers < 1:
         raise InputError("workers", f"is {workers}", "give 1 or more")
-    card = _card_for(out, arguments, options)
+    made = {"made": dict(listing.maker.facts())} if listing.maker else {}
+    card = _card_for(out, {"arguments": arguments, "options": options.facts(), **made})
     items, doubles = _unique(listing.items)
     if not items and not (out / CARD).exists():
         raise InputError(listing.root, "holds nothing to prepare", _first_reason(listing))
@@ -78,9 +79,11 @@ def prepare(
         _clean(out, {commit.part for commit in finished})
         _write_people(out, listing.people, items)
         _write_listed(out, [*listing.rejected, *doubles])
+        if listing.maker:
+            listing.maker.write(out)
         missing, card = _plan(out, card, items, finished)
         shards = [
-            Shard(part=part, items=chunk, root=listing.root, out=out, options=options)
+            Shard(part=part, items=chunk, root=listing.root, out=out, options=options, maker=listing.maker)
             for part, chunk in missing
         ]
         if shards:
@@ -98,13 +101,13 @@ def _first_reason(listing: Listing) -> str:
     return "check the folder and the source's name"
 
 
-def _card_for(out: Path, arguments: Mapping[str, Any], options: Options) -> dict[str, Any]:
+def _card_for(out: Path, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The card of this preparation: the one in place if it fits, else a new one; touches nothing."""
-    told = json.loads(json.dumps({"arguments": arguments, "options": options.facts()}, default=str))
+    told = json.loads(json.dumps(facts, default=str))
     if (out / CARD).exists():
         card = read_card(out)
-        for group in ("arguments", "options"):
-            before, now = card.get(group, {}), told[group]
+        for group in ("arguments", "options", "made"):
+            before, now = card.get(group, {}), told.get(group, {})
             for name in sorted({*before, *now}):
                 if before.get(name) != now.get(name):
                     fault = f"was prepared with {name} = {before.get(name)!r}, not {now.get(name)!r}"
@@ -234,7 +237,8 @@ def _run(
         nonlocal state
         lost = state.rejected + (facts or {}).get("rejected", {}).get("rows", 0)
         seconds = time.monotonic() - began
-        state = replace(state, done=state.before + done, rejected=lost, seconds=seconds)
+        # A shard done again after its worker died must not turn the bar back.
+        state = replace(state, done=max(state.done, state.before + done), rejected=lost, seconds=seconds)
         show(state)
 
     size = min(workers or default_workers(), len(shards))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceface.corpus.item import FaceItem, Item, VideoItem
+from voiceface.corpus.item import FaceItem, Item, Maker, VideoItem
 from voiceface.corpus.options import Options
 from voiceface.corpus.tables import ARRAYS, PartWriter, Row, write_table
 
@@ -44,6 +45,7 @@ class Shard:
     options: Options
     deadly: Mapping[int, str] = field(default_factory=dict)
     """Items that ended a worker (index -> reason): rejected without being touched again."""
+    maker: Maker | None = None
 
 
 def digest_of(items: Iterable[Item]) -> str:
@@ -106,7 +108,7 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
             if index in shard.deadly:
                 reasons = [shard.deadly[index]]
             else:
-                made = make(item, shard.root, shard.options)
+                made = make(item, shard.maker or shard.root, shard.options)
                 reasons = made.rejected
                 for table, rows in made.rows.items():
                     row[table] = len(rows)
@@ -127,4 +129,9 @@ def _note(path: Path, index: int) -> None:
     # A full disk stops the arrays, whose error says more than this one would.
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"%d" % index)
+        # In place and at one go: who reads meanwhile finds the last number or this one, never none.
+        file = os.open(path, os.O_CREAT | os.O_WRONLY)
+        try:
+            os.write(file, b"%08d" % index)
+        finally:
+            os.close(file)

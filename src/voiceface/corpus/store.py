@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +96,7 @@ class Table:
         self.parts = [part for part in parts if part.rows(name)]
         self._arrays: dict[tuple[int, str], npt.NDArray[Any]] = {}
         self._columns: dict[str, npt.NDArray[Any]] = {}
+        self._last: tuple[int, Any] = (-1, None)
 
     def __len__(self) -> int:
         """Rows, known without reading the table."""
@@ -116,43 +118,66 @@ class Table:
                     faults.append(InputError(array, f"has {there} bytes instead of {size}", _AGAIN))
         return faults
 
+    def _part(self, index: int, names: Sequence[str]) -> pa.Table:
+        """Some columns of one part."""
+        part = self.parts[index]
+        path = self.folder / f"{part.part}.parquet"
+        try:
+            with pq.ParquetFile(path, memory_map=False) as file:
+                rows = file.read(columns=list(names), use_threads=False)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(path, "is no readable Parquet file", _AGAIN) from error
+        if rows.num_rows != part.rows(self.name):
+            raise InputError(path, f"has {rows.num_rows} rows of {part.rows(self.name)}", _AGAIN)
+        schema = pa.schema([SCHEMAS[self.name].field(name) for name in names])
+        if not rows.schema.equals(schema):
+            raise InputError(path, "has other columns than this version's", _AGAIN)
+        return rows.replace_schema_metadata(None)
+
+    def _parts(self, names: Sequence[str]) -> pa.Table:
+        """Some columns of all parts, one after the other."""
+        if not self.parts:
+            return pa.schema([SCHEMAS[self.name].field(name) for name in names]).empty_table()
+        # Reading small files is mostly waiting: Arrow gives the interpreter's lock away meanwhile.
+        with ThreadPoolExecutor(min(8, len(self.parts))) as pool:
+            read = list(pool.map(lambda index: self._part(index, names), range(len(self.parts))))
+        return pa.concat_tables(read).combine_chunks()
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """Number of rows before each part, and in all."""
+        return np.cumsum([0, *(part.rows(self.name) for part in self.parts)])
+
+    @cached_property
+    def _order(self) -> npt.NDArray[np.int64] | None:
+        """Where among the parts' rows each row by id stands; None where they stand so already."""
+        ids = self._parts(["id"])["id"].combine_chunks()
+        if len(ids) < 2 or pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py():
+            return None
+        return pc.sort_indices(ids).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
     @cached_property
     def arrow(self) -> pa.Table:
-        """All rows as an Arrow table, sorted by id, with a column ``part`` (index into `parts`)."""
-        schema = SCHEMAS[self.name]
-        read = []
-        for index, part in enumerate(self.parts):
-            path = self.folder / f"{part.part}.parquet"
-            try:
-                rows = pq.read_table(path, schema=schema, memory_map=False)
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise InputError(path, "is no readable Parquet file", _AGAIN) from error
-            if rows.num_rows != part.rows(self.name):
-                raise InputError(path, f"has {rows.num_rows} rows of {part.rows(self.name)}", _AGAIN)
-            whose = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
-            read.append(rows.replace_schema_metadata(None).append_column("part", whose))
-        if not read:
-            return pa.table(
-                {f.name: pa.array([], f.type) for f in schema} | {"part": pa.array([], pa.int32())}
-            )
-        table = pa.concat_tables(read).combine_chunks()
-        ids = table["id"].combine_chunks() if "id" in schema.names else pa.array([], pa.string())
-        if len(ids) > 1 and not pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py():
-            table = table.take(pc.sort_indices(ids))
-        return table
+        """All rows as an Arrow table, sorted by id."""
+        table = self._parts(SCHEMAS[self.name].names)
+        return table if self._order is None else table.take(pa.array(self._order))
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """One column as a read-only numpy array: strings as objects, landmarks as (rows, 10).
+
+        Only this column is read.
 
         Raises:
             InputError: there is no such column.
         """
         if name not in self._columns:
-            if name not in self.arrow.column_names:
+            if name not in SCHEMAS[self.name].names:
                 told = ", ".join(SCHEMAS[self.name].names)
                 raise InputError(f"{self.name}.{name}", "no such column", f"there are {told}")
-            column = self.arrow[name].combine_chunks()
-            if pa.types.is_fixed_size_list(column.type):
+            column = self._parts([name])[name].combine_chunks()
+            if self._order is not None:
+                column = column.take(pa.array(self._order))
+            if pa.types.is_fixed_size_list(column.type) and not column.null_count:
                 flat = column.flatten().to_numpy(zero_copy_only=False)
                 values = flat.reshape(len(column), column.type.list_size)
             else:
@@ -161,9 +186,18 @@ class Table:
             self._columns[name] = values
         return self._columns[name]
 
+    def _placed(self, index: int) -> tuple[int, int]:
+        """The part that row ``index`` is in, and its number there."""
+        place = index if self._order is None else int(self._order[index])
+        part = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return part, place - int(self._starts[part])
+
     def row(self, index: int) -> dict[str, Any]:
-        """Row ``index`` as Python values."""
-        return self.arrow.slice(index, 1).to_pylist()[0]  # type: ignore[no-any-return]
+        """Row ``index`` as Python values; only its part is read."""
+        part, place = self._placed(index)
+        if self._last[0] != part:
+            self._last = part, self._part(part, SCHEMAS[self.name].names)
+        return self._last[1].slice(place, 1).to_pylist()[0]  # type: ignore[no-any-return]
 
     def media(self, array: str, index: int) -> npt.NDArray[Any]:
         """What row ``index`` points to in one of the table's arrays: a read-only memory-mapped slice.
@@ -171,7 +205,7 @@ class Table:
         int16 samples, or the uint8 bytes of an encoded picture.
         """
         suffix, offset_name, length_name = ARRAYS[self.name][array]
-        part = int(self.column("part")[index])
+        part, _ = self._placed(index)
         offset, length = int(self.column(offset_name)[index]), int(self.column(length_name)[index])
         dtype = np.dtype("<i2") if suffix == "i16" else np.dtype(np.uint8)
         if not length:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from voiceface.audio.vad import speech_flags
-from voiceface.corpus.item import FaceItem, Item, VideoItem, VoiceItem
+from voiceface.corpus.item import FaceItem, Item, Maker, VideoItem, VoiceItem
 from voiceface.corpus.options import RATE, Options
 from voiceface.corpus.tables import Row
 from voiceface.errors import InputError, MissingPartError
@@ -27,7 +27,7 @@ from voiceface.media.picture import encode_jpeg, load_picture
 from voiceface.media.sound import stream_sound
 from voiceface.records import Box
 
-__all__ = ["Made", "context", "digest", "face_row", "make", "place", "read_samples", "voice_row"]
+__all__ = ["Made", "context", "digest", "face_row", "make", "place", "read_samples", "unseen", "voice_row"]
 
 LARGEST = 4096
 """A photo's long side is reduced to this before anything else: the smallest face worth keeping survives."""
@@ -63,23 +63,44 @@ class Made:
             self.rejected.append(" ".join(f"cannot be used ({type(error).__name__}: {error})".split()))
 
 
-def make(item: Item, root: Path, options: Options) -> Made:
-    """All rows of an item.
+def make(item: Item, where: Path | Maker, options: Options) -> Made:
+    """All rows of an item, whose media are below the folder ``where`` or are made there.
 
     Raises:
         MissingPartError: a package that the work needs is not installed.
     """
     made = Made()
     if isinstance(item, VoiceItem):
-        made.attempt(lambda: _voice(item, root / item.path, made))
+        made.attempt(lambda: _voice(item, where, made))
     elif isinstance(item, FaceItem):
-        made.attempt(lambda: _face(item, root / item.path, options, made))
+        made.attempt(lambda: _face(item, where, options, made))
     else:
         # Here, for most corpora hold no video and need not load the decoder's and tracker's parts.
         from voiceface.corpus.footage import film
 
-        film(item, root / item.path, options, made)
+        film(item, where, options, made)
+    if not isinstance(where, Path) and not isinstance(item, VoiceItem):
+        _fill_up(made, where.room(item))
     return made
+
+
+def _fill_up(made: Made, room: int) -> None:
+    """Follow every encoded picture with zeros (readers stop at its end mark) up to a multiple of ``room``."""
+
+    def filled(data: bytes) -> bytes:
+        return data + bytes(-len(data) % room)
+
+    for table in ("faces", "clips"):
+        for place, (row, media) in enumerate(made.rows.get(table, ())):
+            sizes = row.get("sizes") or [len(media["pictures"])]
+            stops = np.cumsum(sizes).tolist()
+            old = bytes(media["pictures"])
+            pictures = [filled(old[start:stop]) for start, stop in zip([0, *stops], stops, strict=False)]
+            data = b"".join(pictures)
+            row["content"] = digest(data + bytes(media.get("samples", b"")))
+            if table == "clips":
+                row["sizes"] = [len(picture) for picture in pictures]
+            made.rows[table][place] = row, {**media, "pictures": data}
 
 
 def digest(data: bytes | memoryview) -> str:
@@ -135,18 +156,24 @@ def voice_row(
     return row, {"samples": data}
 
 
-def _voice(item: VoiceItem, path: Path, made: Made) -> None:
-    samples = read_samples(path, item.start, item.stop)
+def _voice(item: VoiceItem, where: Path | Maker, made: Made) -> None:
+    if isinstance(where, Path):
+        samples = read_samples(where / item.path, item.start, item.stop)
+    else:
+        samples = where.sound(item)
     made.add("voices", *voice_row(item, item.key, item.session, item.start, samples))
 
 
-def _face(item: FaceItem, path: Path, options: Options, made: Made) -> None:
-    if item.box is None:
-        pixels = np.asarray(load_picture(path, long_side=LARGEST))
+def _face(item: FaceItem, where: Path | Maker, options: Options, made: Made) -> None:
+    if not isinstance(where, Path):
+        pixels, box = where.picture(item)
+        faces = detect(pixels) or [unseen(box)]
+    elif item.box is None:
+        pixels = np.asarray(load_picture(where / item.path, long_side=LARGEST))
         faces = detect(pixels)
     else:
         # A given box counts the pixels of the file as it is.
-        pixels = np.asarray(load_picture(path))
+        pixels = np.asarray(load_picture(where / item.path))
         faces = [Detection(box=item.box, score=1.0, detector="listed")]
     face = surest(pixels, faces)
     if face is None:
@@ -154,6 +181,11 @@ def _face(item: FaceItem, path: Path, options: Options, made: Made) -> None:
     row, media = face_row(pixels, face, options)
     row |= {**whose(item, item.key, item.session), "time": None, "others": len(faces) - 1}
     made.add("faces", row, media)
+
+
+def unseen(box: Box) -> Detection:
+    """A made face that the detector did not find, where its maker put it; its score of exactly 0 tells."""
+    return Detection(box=box, score=0.0, detector="made")
 
 
 def context(face: Detection, width: int, height: int) -> tuple[int, int, int, int]:

@@ -159,8 +159,8 @@ def _bounded(image: Image.Image, name: str, long_side: int | None) -> None:
     scale = 1
     while scale < 8 and width * height > _MOST_PIXELS * scale**2:
         scale *= 2
-    # Twice the size that is wanted, so that the better filter does the last step.
-    while scale < 8 and long_side is not None and max(width, height) // (scale * 2) >= 2 * long_side:
+    # Somewhat larger than what is wanted, so that the better filter does the last step.
+    while scale < 8 and long_side is not None and max(width, height) // (scale * 2) >= 1.5 * long_side:
         scale *= 2
     if scale > 1:
         image.draft(None, (width // scale, height // scale))
@@ -179,11 +179,16 @@ def _finished(image: Image.Image, name: str, long_side: int | None) -> Image.Ima
         share = long_side / max(picture.size)
         size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
         picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return picture.transpose(_TURNS[turn]) if turn in _TURNS else picture
+    if turn in _TURNS:
+        picture = picture.transpose(_TURNS[turn])
+    if picture is image:
+        picture = image.copy()  # the caller's own, or a decoder's object that holds on to its file
+    picture.info = {}  # nothing but the pixels goes on: no colour profile, place or comment
+    return picture
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
-    """Any of Pillow's modes as RGB, and nothing but the pixels (no profile, place or comment)."""
+    """Any of Pillow's modes as RGB; what is RGB already as it is."""
     if image.mode == "F" or image.mode.startswith("I"):
         image = _of_array(_deep_gray(image, name), name)
     elif image.has_transparency_data:
@@ -192,9 +197,7 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
         ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
         ground.alpha_composite(image.convert("RGBA"))
         image = ground
-    picture = image.convert("RGB")
-    picture.info = {}
-    return picture
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _deep_gray(image: Image.Image, name: str) -> NDArray[Any]:

@@ -29,7 +29,7 @@ class VoiceEncoder:
     """Names the weights: a matcher trained on one encoder's rows refuses another's."""
 
     def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
-        """Embed recordings, 16 kHz mono, float in [-1, 1] or int16, as ``(recordings, dim)`` rows of length 1.
+        """Embed recordings, 16 kHz mono, float in [-1, 1] or int16, as rows of length 1.
 
         Raises:
             InputError: a recording without samples, or with NaN or infinite ones.
@@ -68,8 +68,8 @@ class WindowEncoder(VoiceEncoder):
         return torch.cat(rows).numpy() if rows else np.zeros((0, self.dim), np.float32)
 
     def _means(self, windows: Tensor, counts: list[int]) -> Tensor:
-        rows = torch.cat([self.network(part) for part in windows.split(512)])
-        means = torch.stack([part.mean(0) for part in rows.split(counts)])
+        rows = torch.cat([self.network(part) for part in torch.split(windows, 512)])
+        means = torch.stack([part.mean(0) for part in torch.split(rows, counts)])
         return torch.nn.functional.normalize(means, dim=1)
 
 

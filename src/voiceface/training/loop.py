@@ -65,6 +65,8 @@ def train(
     facts = folder.check_facts(run, run.facts(split.train))
     system = run.build(facts)
     afresh = folder.start_from(init, system) if init is not None else []
+    if run.start is not None and init is None:
+        run.start(system, split.train, facts)
     training = Training(run, system, facts, place, fabric)
     training.resume()
     batch = own_share(run.data(split.train, facts), fabric)

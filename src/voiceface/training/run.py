@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from voiceface.systems.system import Batch, System
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batches", "Facts", "Optimiser", "Run"]
 
+Rows = npt.NDArray[np.float32]
 Facts = dict[str, Any]
 """What training learnt about the corpus and no argument tells; JSON values only."""
 
@@ -83,6 +87,12 @@ class Run:
     """Steps between validations; a checkpoint is written at each."""
     select: str = "auc"
     """The validation figure whose best step is exported; a leading minus: the smaller the better."""
+    start: Callable[[System, Selection, Facts], None] | None = None
+    """Fills tensors that are computed from the training people rather than learnt (a whitening, a
+    closed-form answer), before the first step; not called when starting from other weights."""
+    embed: Callable[[System, Selection, Facts], tuple[Rows, Rows]] | None = None
+    """The selection's voices and faces as rows of length 1 in one space, for protocols to compare;
+    None where the system makes none."""
     calibrate: Callable[[System, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None

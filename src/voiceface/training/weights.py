@@ -158,6 +158,7 @@ def _write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> list[str]:
     for name, part in zip(names, files, strict=True):
         with atomic_path(folder / name) as temporary:
             safetensors.torch.save_file(part, temporary)
+            temporary.chmod(0o644)  # it makes files that only their owner may read
     return names
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "ceiling",
     "label_posteriors",
     "oracle_scores",
+    "people_scores",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -258,6 +259,8 @@ def ceiling(
     matching: dict[str, dict[str, dict[int, Estimate]]] = {"v2f": {}, "f2v": {}}
     for key, values in found.items():
         array = np.asarray(values)
+        if len(array) < 2:
+            continue  # a stratum that hardly any draw of so few people has: no error can be stated
         estimate = Estimate(float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array))))
         if key[0] == "matching":
             matching[key[1]].setdefault(key[2], {})[int(key[3])] = estimate
@@ -265,11 +268,36 @@ def ceiling(
             tree.setdefault(key[0], {}).setdefault(key[1], {})[key[2]] = estimate
     return Ceiling(
         model=model,
-        verification=tree["verification"],
+        verification=tree.get("verification", {}),
         matching=matching,
         retrieval=tree["retrieval"],
         attributes=tree["attributes"],
     )
+
+
+def people_scores(
+    model: CausalModel,
+    people: Population,
+    *,
+    strata: Iterable[str] = tuple(STRATA),
+    sizes: Sequence[int] = (2, 5, 10),
+    faces: int = 1,
+    recall: Sequence[int] = (1, 5, 10),
+) -> dict[tuple[str, ...], float]:
+    """What the oracle reaches on these very people: named as `Ceiling` nests them, by tuples of names.
+
+    Off the ceiling by the luck of the draw; strata without two people and too large galleries are left out.
+    """
+    found: dict[tuple[str, ...], float] = {}
+
+    def note(value: float, *key: str) -> None:
+        found[key] = value
+
+    names = list(strata)
+    for name in names:
+        _check_stratum(name)
+    _block(model, people, names, sizes, faces, recall, note)
+    return found
 
 
 def _block(
@@ -288,9 +316,10 @@ def _block(
         for label in STRATA[stratum]:
             allowed &= labels[label][:, None] == labels[label][None, :]
         pairs = oracle_scores(model, people, people, stratum=stratum) if STRATA[stratum] else scores
-        auc, eer = _verification(pairs, allowed)
-        note(auc, "verification", stratum, "auc")
-        note(eer, "verification", stratum, "eer")
+        if allowed.any():
+            auc, eer = _verification(pairs, allowed)
+            note(auc, "verification", stratum, "auc")
+            note(eer, "verification", stratum, "eer")
         told = _told_scores(model, people, stratum, scores, labels)
         for way, matrix in (("v2f", told), ("f2v", told.T)):
             for size in sizes:

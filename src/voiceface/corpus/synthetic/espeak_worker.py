@@ -15,6 +15,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -170,7 +171,17 @@ class Speaker:
 
 
 def main(library: str, data: str, folder: str) -> None:
-    """Answer requests from standard input until it ends."""
+    """Answer requests from standard input until it ends, then remove the folder: the parent may be dead."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, whose end closes the input
+    try:
+        _answer(library, data, folder)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answer(library: str, data: str, folder: str) -> None:
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (body := read_message(source)) is not None:
         try:

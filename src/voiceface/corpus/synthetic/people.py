@@ -16,9 +16,13 @@ from voiceface.corpus.synthetic.traits import (
     age_in_years,
     stream,
 )
+from voiceface.errors import InputError
 from voiceface.records import Person
 
-__all__ = ["SyntheticPerson", "synthetic_person"]
+__all__ = ["SyntheticPerson", "seed_of", "synthetic_person"]
+
+
+_NAME = "synthetic-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +41,7 @@ class SyntheticPerson:
     @property
     def id(self) -> str:
         """A name of the seed only."""
-        return f"synthetic-{self.seed:08d}"
+        return f"{_NAME}{self.seed:08d}"
 
     @property
     def sex(self) -> str:
@@ -78,6 +82,18 @@ class SyntheticPerson:
     def record(self) -> Person:
         """The plain facts of this person, as a corpus lists them."""
         return Person(id=self.id, gender=self.sex, nationality=self.accent.name, age=round(self.age, 1))
+
+
+def seed_of(id: str) -> int:
+    """The seed in a synthetic person's id; InputError where it is somebody else's.
+
+    >>> seed_of(synthetic_person(3).id)
+    3
+    """
+    digits = id.removeprefix(_NAME)
+    if digits == id or not digits.isdecimal():
+        raise InputError(id, "is no synthetic person", "name one of a synthetic corpus")
+    return int(digits)
 
 
 def synthetic_person(

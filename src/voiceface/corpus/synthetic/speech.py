@@ -24,7 +24,7 @@ from voiceface.corpus.synthetic.sentences import SENTENCES, sentence
 from voiceface.corpus.synthetic.traits import stream
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["EMOTIONS", "Phoneme", "Prosody", "speak", "variant"]
+__all__ = ["EMOTIONS", "Phoneme", "Prosody", "check_installed", "speak", "variant"]
 
 RATE = 16000
 LONGEST_PATH = 120
@@ -66,6 +66,15 @@ EMOTIONS: Mapping[str, Prosody] = {
 """The six emotions of CREMA-D and their prosody."""
 
 
+def check_installed() -> None:
+    """Raise MissingPartError where eSpeak NG is not installed."""
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise MissingPartError(
+            "espeakng-loader", "synthetic people speak through it, and it is not installed",
+            'run: pip install "voiceface[synthetic]"',
+        )  # fmt: skip
+
+
 class _Worker:
     """The speaking process of this process: started when first asked, ended with it."""
 
@@ -75,11 +84,7 @@ class _Worker:
         self.folder: tempfile.TemporaryDirectory[str] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        if importlib.util.find_spec("espeakng_loader") is None:
-            raise MissingPartError(
-                "espeakng-loader", "synthetic people speak through it, and it is not installed",
-                'run: pip install "voiceface[synthetic]"',
-            )  # fmt: skip
+        check_installed()
         import espeakng_loader
 
         self.folder = tempfile.TemporaryDirectory(prefix="vf", ignore_cleanup_errors=True)

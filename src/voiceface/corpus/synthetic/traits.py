@@ -10,9 +10,11 @@ and hair that go with an accent here are invented for the experiment and say not
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -167,6 +169,39 @@ class CausalModel:
     def face_deviation(self, trait: str) -> float:
         """Standard deviation of a trait's noise in the face."""
         return float(self.face_noise.get(trait, _FACE_NOISE[trait]))
+
+    def facts(self) -> dict[str, Any]:
+        """All that the model is, as JSON holds it: `from_facts` makes the same one."""
+        return {
+            "link": float(self.link),
+            "voice_noise": {name: self.voice_deviation(name) for name in _VOICE_NOISE},
+            "face_noise": {name: self.face_deviation(name) for name in _FACE_NOISE},
+            "accents": {name: [ACCENTS[name].skin, ACCENTS[name].hair] for name in self.accents},
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """The model that `facts` told of.
+
+        Raises InputError where they are incomplete or an accent's tones are not this version's, for then
+        the ceiling would not be theirs.
+
+        >>> model = CausalModel(link=0.5, face_noise={"skin": 0.1})
+        >>> CausalModel.from_facts(model.facts()).facts() == model.facts()
+        True
+        """
+        try:
+            accents = {str(name): list(tones) for name, tones in facts["accents"].items()}
+            model = cls(
+                link=float(facts["link"]), voice_noise=dict(facts["voice_noise"]),
+                face_noise=dict(facts["face_noise"]), accents=tuple(accents),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            fault = f"is incomplete ({type(error).__name__}: {error})"
+            raise InputError("causal model", fault, "prepare the corpus again") from error
+        if json.loads(json.dumps(model.facts()["accents"])) != accents:
+            raise InputError("causal model", "has other accents' tones", "prepare the corpus again")
+        return model
 
     def tones(self) -> Floats:
         """Mean skin and hair tone of every accent, (accents, 2)."""

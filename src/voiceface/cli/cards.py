@@ -1,0 +1,40 @@
+"""Docstring cards (``Paper   ...``, ``Layout  ...``) brought to the width of a terminal."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+
+__all__ = ["reflowed", "terminal_width"]
+
+_GAP = re.compile(r"\S(\s{2,})(?=\S)")
+_WIDEST = 100
+
+
+def terminal_width() -> int:
+    """Columns to write in."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
+
+
+def reflowed(card: str, width: int | None = None) -> str:
+    """A card whose columns stay columns: what does not fit goes on below, under its own column.
+
+    >>> print(reflowed("Paper     A long line of the paper\\n          that goes on", 30))
+    Paper     A long line of the
+              paper that goes on
+    """
+    width = width or terminal_width()
+    joined: list[tuple[str, int]] = []
+    for line in card.splitlines():
+        indent = len(line) - len(line.lstrip())
+        gaps = list(_GAP.finditer(line))
+        if joined and line.strip() and not gaps and indent and indent == joined[-1][1]:
+            joined[-1] = (f"{joined[-1][0]} {line.strip()}", indent)
+        else:
+            joined.append((line, gaps[-1].end() if gaps else indent))
+    lines = []
+    for line, column in joined:
+        hanging = " " * (column if column <= width // 2 else 12)
+        lines += textwrap.wrap(line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""Rank faces for a voice, or voices for a face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from voiceface.cli.options import Flag, heading
+from voiceface.cli.terminal import answer, progress_bar, say, shown, tell_some
+from voiceface.errors import InputError
+from voiceface.media.files import readable
+
+__all__ = ["add_to"]
+
+
+def add_to(app: App, tokens: Sequence[str]) -> None:
+    """Add the command."""
+    app.command(_match, name="match", group=heading("Use"))
+
+
+def _match(
+    query: Annotated[Path, Parameter(name="QUERY")],
+    candidates: Annotated[tuple[Path, ...], Parameter(name="CANDIDATES", negative="")],
+    /,
+    *,
+    direction: Literal["auto", "voice-to-face", "face-to-voice"] = "auto",
+    weights: str | None = None,
+    device: str = "cpu",
+    top: int | None = None,
+    json: Flag = False,
+) -> int:
+    """Rank faces for a voice, or voices for a face.
+
+    voiceface match VOICE FACE... or voiceface match FACE VOICE...
+
+    Voices are sound or video files in any format, faces are pictures with one
+    face in view. A folder stands for the files in it. A probability says how
+    likely voice and face are one person's if half of all pairs were; it
+    identifies nobody.
+
+    Args:
+        query: a voice, or a face
+        candidates: faces for a voice, voices for a face; files or folders
+        direction: what is ranked for what; auto goes by the files
+        weights: a shipped matcher's name or a weights folder; by default the best there is
+        device: auto, cpu, cuda, cuda:N or mps
+        top: print only so many
+        json: print JSON
+    """
+    from voiceface.cli.matching import called, load_matcher, nothing_left, rank
+    from voiceface.cli.media_files import direction_of, expanded
+    from voiceface.cli.speech import doubts
+
+    if top is not None and top < 1:
+        raise InputError("--top", f"is {top}", "give 1 or more")
+    readable(query)  # before a second is spent on loading the matcher
+    side = direction_of(query, candidates, direction)
+    other = "face" if side == "voice" else "voice"
+    files = expanded(candidates, other)
+    matcher = load_matcher(weights, device)
+    name = called(matcher, weights)
+    with progress_bar(f"{other}s", shown=len(files) > 20) as progress:
+        ranking, unusable = rank(matcher, query, files, side=side, progress=progress)
+    if not ranking:
+        raise nothing_left(unusable, other)
+    warnings = doubts([query] if side == "voice" else [path for path, _ in ranking])
+    tell_some([f"left out: {error}" for _, error in unusable])
+    tell_some([f"warning: {warning}" for warning in warnings])
+    if json:
+        answer(
+            {
+                "matcher": name,
+                "query": str(query),
+                "direction": f"{side}-to-{other}",
+                "ranking": [
+                    {"rank": place, "path": str(path), "probability": probability}
+                    for place, (path, probability) in enumerate(ranking[:top], start=1)
+                ],
+                "unusable": [{"path": str(path), "reason": str(error)} for path, error in unusable],
+                "warnings": warnings,
+            }
+        )
+        return 0
+    say(f"{shown(query)}: {len(ranking)} {other}{'s' if len(ranking) > 1 else ''} ranked by {name}")
+    say(f"\n rank  probability  {other}")
+    for place, (path, probability) in enumerate(ranking[:top], start=1):
+        say(f"{place:>5}  {probability:>11.3f}  {shown(path)}")
+    if unusable:
+        say(f"\n{len(unusable)} of {len(files)} could not be used")
+    return 0

@@ -1,0 +1,170 @@
+"""Turn a data set into a corpus: decoded, cut, aligned and checked once, for every recipe."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from voiceface.cli.cards import reflowed
+from voiceface.cli.options import Flag, Given, changed, field_options, heading, keyword_options, with_options
+from voiceface.cli.source_text import summaries
+from voiceface.cli.terminal import answer, interactive, say, shown, tell
+from voiceface.errors import InputError
+from voiceface.folders import component_names, load_component
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["add_to"]
+
+SOURCES = "voiceface.corpus.sources"
+
+_ABOUT = """Prepare a data set as a corpus that every recipe reads.
+
+voiceface prepare SOURCE ROOT -o CORPUS; voiceface prepare SOURCE --help shows a source's layout and options."""
+
+_KEPT = {
+    "window_seconds": "length of the windows a video's sound is cut into (Roldan: 4); 0 keeps it whole",
+    "window_overlap": "seconds that neighbouring windows share",
+    "face_fps": "pictures taken a second of video",
+    "clip_fps": "frames a second of a clip; 0 keeps the video's own",
+    "clip_seconds": "a longer stretch of video becomes several clips",
+    "frame_side": "keep whole frames too, at this long side in pixels; 0 keeps none",
+    "crop_side": "long side of the picture kept around a face, in pixels",
+    "detect_side": "long side at which faces are looked for in video",
+}
+
+_SHOWN = 5  # rejections and findings printed; the corpus holds them all
+
+
+def add_to(app: App, tokens: Sequence[str]) -> None:
+    """Add the command, and below it the source that is asked for, or all by name."""
+    # Some sources have an option --version, so that only the app itself may have that flag.
+    prepare = App(name="prepare", help=_ABOUT, group=heading("Learn"), version_flags=[])
+    app.command(prepare)
+    asked = next((token for token in tokens if not token.startswith("-")), None)
+    for name, line in summaries(SOURCES).items():
+        if asked is None:
+            prepare.command(_unasked, name=name, help=line)
+    if asked is not None:
+        prepare.command(_command(asked), name=asked)
+
+
+def _unasked() -> None:
+    """Stands in the list of sources; never run, for a source that is named is loaded."""
+
+
+def _command(name: str) -> Callable[..., int]:
+    module = load_component(SOURCES, name)
+    module_name = module.__name__.rpartition(".")[2]
+    from voiceface.corpus.options import Options
+
+    groups = {
+        "listed": keyword_options(module.listing, title=f"Options of {name}"),
+        "kept": field_options(Options, title="What is kept", told=_KEPT),
+    }
+
+    def command(
+        root: Path,
+        /,
+        *,
+        out: Annotated[Path, Parameter(name=["--out", "-o"])],
+        workers: int | None = None,
+        cluster: str | None = None,
+        json: Flag = False,
+        listed: Given,
+        kept: Given,
+    ) -> int:
+        """Placeholder; the source's own words stand here."""
+        arguments = {"source": module_name, **changed(listed, groups["listed"])}
+        options = Options(**kept)
+        corpus = _prepare(module.listing, root, out, listed, (arguments, options, workers, cluster))
+        return _report(corpus, json=json)
+
+    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    return with_options(command, groups, owner=f"source {name}")
+
+
+_OWN = """Args:
+    root: the data set's folder
+    out: the corpus' folder: a new one, or one to go on with
+    workers: processes on this machine; by default one a core
+    cluster: a Dask scheduler's address, or local: its workers instead
+    json: print JSON
+"""
+
+
+def _prepare(
+    listing: Callable[..., Any], root: Path, out: Path, listed: Given, how: tuple[Any, ...]
+) -> Corpus:
+    from voiceface.corpus.prepare import prepare
+
+    arguments, options, workers, cluster = how
+    if out.is_file():
+        raise InputError(out, "is a file", "name a folder")
+    found = listing(root, **listed)
+    return prepare(
+        found,
+        out,
+        arguments=arguments,
+        options=options,
+        workers=workers,
+        cluster=cluster,
+        progress=interactive(),
+    )
+
+
+def _report(corpus: Corpus, *, json: bool) -> int:
+    """Say what was prepared, what was not, and what is odd about it."""
+    problems, table = corpus.check(), corpus.statistics()
+    rejected = corpus.rejected
+    if json:
+        answer(
+            {
+                "corpus": str(corpus.path),
+                "fingerprint": corpus.fingerprint,
+                "complete": corpus.complete,
+                "people": len(corpus.people),
+                **{name: len(rows) for name, rows in corpus.tables.items()},
+                "rejected": [{"path": r.path, "person": r.person, "reason": r.reason} for r in rejected],
+                "problems": [
+                    {"severity": p.severity, "what": p.what, "fault": p.fault, "remedy": p.remedy}
+                    for p in problems
+                ],
+                "statistics": [_line(line) for line in table.lines],
+            }
+        )
+        return 0
+    say(str(table).rpartition("\n")[0])
+    if rejected:
+        say(f"\n{len(rejected):,} files were rejected; the first:")
+        for one in rejected[:_SHOWN]:
+            say(f"  {shown(one.path)}: {shown(one.reason)}")
+        if len(rejected) > _SHOWN:
+            say(f"  ... all of them stand in {shown(corpus.path / 'rejected')} (Parquet)")
+    found = [problem for problem in problems if problem.what != "rejected"]
+    if found:
+        say("\nCheck:")
+        for problem in found:
+            say(f"  {shown(str(problem))}")
+    else:
+        say("\nCheck: nothing found")
+    say(f"\n{shown(corpus.path)} is ready; fingerprint {corpus.fingerprint[:16]}")
+    if any(problem.severity == "error" for problem in problems):
+        tell("the check found errors; results on this corpus would be wrong")
+    return 0
+
+
+def _line(line: Any) -> dict[str, Any]:  # noqa: ANN401
+    from dataclasses import asdict
+
+    return asdict(line)
+
+
+def source_names() -> list[str]:
+    """Names of all sources' files."""
+    return component_names(SOURCES)

@@ -1,0 +1,133 @@
+"""Train a recipe on a corpus."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from voiceface.cli.cards import reflowed
+from voiceface.cli.options import Flag, Given, heading, keyword_options, with_options
+from voiceface.cli.recipes import RECIPES, load_recipe, recipe_options
+from voiceface.cli.source_text import summaries
+from voiceface.cli.terminal import answer, interactive, say, shown
+from voiceface.errors import InputError
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.training.run import Run
+
+__all__ = ["add_to"]
+
+_ABOUT = """Train a recipe on a prepared corpus.
+
+voiceface train RECIPE --corpus CORPUS; voiceface train RECIPE --help shows the recipe's card and options."""
+
+_OWN = """Args:
+    corpus: the prepared corpus to learn from
+    out: folder of the training: new, or one to go on with; by default runs/RECIPE
+    device: auto, cpu, cuda, cuda:N or mps
+    precision: auto, 32 or bf16
+    init: weights folder to start from (fine-tuning)
+    fold: K/N: leave out the people of fold K (1 to N) of N, instead of the recipe's own split
+    trust: a Python file of your own that holds the recipe; its code is run
+    smoke: a run of seconds that only shows that everything works
+    json: print JSON
+"""
+
+
+def add_to(app: App, tokens: Sequence[str]) -> None:
+    """Add the command, and below it the recipe that is asked for, or all by name."""
+    train = App(name="train", help=_ABOUT, group=heading("Learn"), version_flags=[])
+    app.command(train)
+    asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
+    if asked is None:
+        for name, line in summaries(RECIPES).items():
+            train.command(_unasked, name=name, help=line)
+    else:
+        train.command(_command(asked, tokens), name=asked)
+
+
+def _unasked() -> None:
+    """Stands in the list of recipes; never run, for a recipe that is named is loaded."""
+
+
+def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
+    module = load_recipe(name, tokens)
+    options = {"given": recipe_options(module, name)}
+
+    def command(
+        *,
+        corpus: Path,
+        out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+        device: str = "auto",
+        precision: str = "auto",
+        init: Path | None = None,
+        fold: str | None = None,
+        trust: Path | None = None,
+        smoke: Flag = False,
+        json: Flag = False,
+        given: Given,
+    ) -> int:
+        """Placeholder; the recipe's own card stands here."""
+        run = _run(module, name, given, smoke=smoke)
+        place = out or Path("runs") / "-".join(
+            [module.__name__.rpartition(".")[2], *(["smoke"] if smoke else []), *_fold_name(fold)]
+        )
+        return _train(run, corpus, place, fold=fold, how=(device, precision, init), json=json)
+
+    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    return with_options(command, options, owner=f"recipe {name}")
+
+
+def _run(module: ModuleType, name: str, given: Given, *, smoke: bool) -> Run:
+    if not smoke:
+        return module.recipe(**given)  # type: ignore[no-any-return]
+    if given:
+        raise InputError("--smoke", "takes no options of the recipe", "leave them away")
+    if not hasattr(module, "smoke"):
+        raise InputError(name, "has no smoke run", "train it without --smoke")
+    return module.smoke()  # type: ignore[no-any-return]
+
+
+def _train(
+    run: Run, corpus_path: Path, out: Path, *, fold: str | None, how: tuple[str, str, Path | None], json: bool
+) -> int:
+    from voiceface.cli.folds import NOBODY, claim, folded
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.training.loop import train
+
+    device, precision, init = how
+    corpus = Corpus.open(corpus_path)
+    if fold is not None:
+        run = folded(run, fold)
+    claim(out, f"fold {fold}" if fold is not None else NOBODY)
+    weights = train(
+        run, corpus, out, device=device, precision=precision, init=init, progress=interactive()
+    )
+    return _report(weights, corpus, json=json)
+
+
+def _report(weights: Path, corpus: Corpus, *, json: bool) -> int:
+    from voiceface.training.weights import read_run
+
+    card = read_run(weights)
+    figures = card.get("results", {}).get("validation", {})
+    if json:
+        answer({"weights": str(weights), "corpus": corpus.fingerprint, "best_step": card["best_step"],
+                "steps": card["steps"], "people": card["people"]["count"], "validation": figures})  # fmt: skip
+        return 0
+    say(f"{card['recipe']}: {card['steps']:,} steps on {card['people']['count']:,} people")
+    if figures:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        say(f"best step {card['best_step']:,}, validation {told}")
+    say(f"weights: {shown(weights)}")
+    return 0
+
+
+def _fold_name(fold: str | None) -> list[str]:
+    return [f"fold-{fold.replace('/', '-of-')}"] if fold is not None else []

@@ -1,0 +1,182 @@
+"""A recipe judged by cross-validation over people, and its row of RESULTS.md."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from voiceface.cli.cards import reflowed
+from voiceface.cli.figures import print_rows
+from voiceface.cli.options import Flag, Given, changed, with_options
+from voiceface.cli.recipes import load_recipe, recipe_options
+from voiceface.cli.terminal import answer, interactive, say, shown
+from voiceface.errors import InputError
+from voiceface.media.files import atomic_path
+
+if TYPE_CHECKING:
+    from voiceface.pipelines.crossval import CrossValidation
+
+__all__ = ["command_of", "commit_of"]
+
+_OWN = """Args:
+    corpus: the prepared corpus
+    folds: parts that the people are dealt into; each is judged by a training on the others
+    out: folder of the trainings: new, or one to go on with; by default runs/RECIPE-folds-N
+    device: auto, cpu, cuda, cuda:N or mps
+    resamples: resamples over people for the intervals
+    record: add the figures to the table of RESULTS.md (or --results)
+    results: the file to add them to
+    json: print JSON
+"""
+
+
+def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
+    """The command ``evaluate NAME``, with the recipe's options."""
+    module = load_recipe(name, tokens)
+    options = recipe_options(module, name)
+
+    def command(
+        *,
+        corpus: Path,
+        folds: int = 5,
+        out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+        device: str = "auto",
+        resamples: int = 1000,
+        record: Flag = False,
+        results: Path = Path("RESULTS.md"),
+        json: Flag = False,
+        given: Given,
+    ) -> int:
+        """Placeholder; the recipe's own card stands here."""
+        from voiceface.cli.folds import claim
+        from voiceface.corpus.corpus import Corpus
+        from voiceface.pipelines.crossval import cross_validate
+
+        opened = Corpus.open(corpus)
+        if record:
+            check_writable(results)
+        if folds < 2:
+            raise InputError("--folds", f"is {folds}", "give 2 or more")
+        place = out or Path("runs") / f"{name}-folds-{folds}"
+        claim(place, f"each of {folds} folds in turn", trained="fold-*")
+        found = cross_validate(
+            name,
+            given,
+            opened,
+            place,
+            folds=folds,
+            resamples=resamples,
+            device=device,
+            progress=interactive(),
+        )
+        if record:
+            write_rows(results, found, _words(name, folds, changed(given, options)))
+        return _report(found, results if record else None, json=json)
+
+    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    return with_options(command, {"given": options}, owner=f"recipe {name}")
+
+
+def check_writable(results: Path) -> None:
+    """Refuse, before hours of training, a place where the row cannot be written.
+
+    Raises:
+        InputError: the folder is missing or read-only, or the path is no file.
+    """
+    with contextlib.suppress(_OnlyTried), atomic_path(results):
+        raise _OnlyTried
+
+
+class _OnlyTried(Exception):
+    """Ends the writing before anything is there."""
+
+
+def write_rows(results: Path, found: CrossValidation, words: str) -> None:
+    """Add the figures that sum a matcher up to the table of results."""
+    import voiceface
+    from voiceface.protocols.results import Result, record
+
+    rows = [(f"verification, {name}", row[0]) for name, row in found.verification.rows.items()]
+    for kind, report, figure in (("matching", found.matching, "1:2"), ("retrieval", found.retrieval, "R@10")):
+        for name, row in report.rows.items():
+            rows += [(f"{kind}, {name}", one) for one in row if one.name == figure]
+    commit = commit_of(Path(voiceface.__file__))
+    record(
+        results,
+        [
+            Result(
+                recipe=found.recipe,
+                corpus=found.corpus,
+                protocol=f"{found.folds} folds over people, {protocol}",
+                value=value,
+                command=words,
+                commit=commit,
+            )
+            for protocol, value in rows
+        ],
+    )
+
+
+def _words(name: str, folds: int, given: Given) -> str:
+    """The command that measures this again; where the corpus lies on this machine is nobody's business."""
+    words = ["voiceface", "evaluate", name, "--corpus", "CORPUS", "--folds", str(folds)]
+    for option, value in given.items():
+        flag = option.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", shlex.quote(str(value))]
+    return " ".join(words)
+
+
+def _report(found: CrossValidation, results: Path | None, *, json: bool) -> int:
+    if json:
+        answer(found.to_dict())
+        return 0
+    say(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
+    parts: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+        ("Verification", found.verification, ()),
+        ("Matching", found.matching, ("1:2", "1:5", "1:10")),
+        ("Retrieval", found.retrieval, ("R@1", "R@10", "mAP", "median rank")),
+    )
+    for title, report, shown_figures in parts:
+        say(f"\n{title}")
+        rows = {k: [e for e in row if not shown_figures or e.name in shown_figures] for k, row in report.rows.items()}
+        print_rows(rows, excluded=report.excluded, notes=report.notes)
+    told = [f"{k} {v:.3f}" for k, v in found.calibration.items() if isinstance(v, float)]
+    if told:
+        say(f"\nCalibration at even odds: {', '.join(told)}")
+    if results is not None:
+        say(f"\nrecorded in {shown(results)}")
+    return 0
+
+
+def commit_of(package: Path) -> str:
+    """The commit that the package's own source is at, marked where files differ; its version outside git.
+
+    >>> bool(commit_of(Path(__file__)))
+    True
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(package.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        # Installed into somebody's environment, the repository around it is not ours.
+        git("ls-files", "--error-unmatch", str(package))
+        changes = "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("rev-parse", "--short=10", "HEAD") + changes
+    except (OSError, subprocess.SubprocessError):
+        try:
+            return f"v{version('voiceface')}"
+        except PackageNotFoundError:
+            return "unknown"

@@ -1,0 +1,98 @@
+"""What is measured: embeddings from files, with whose they are, or scores from a table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceface.errors import InputError
+from voiceface.media.files import readable
+from voiceface.protocols.inputs import few
+from voiceface.protocols.lines import read_lines
+
+__all__ = ["Named", "attributes", "read_named", "read_scores"]
+
+Names = NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """Embeddings of one side with their names, and with their people where they are known."""
+
+    path: Path
+    names: Names
+    rows: NDArray[np.float32]
+    people: Names | None = None
+    told: Mapping[str, Names] = field(default_factory=dict)
+    """Further columns of the file: gender, nationality, session."""
+
+
+def read_named(path: Path) -> Named:
+    """A file as `voiceface embed` writes it: arrays ``names`` and ``rows``, and others of their length.
+
+    Raises:
+        InputError: the file is none, or an array is missing or of another length.
+    """
+    readable(path)
+    remedy = "make it with `voiceface embed ... -o FILE.npz`"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, BadZipFile, EOFError, AttributeError, KeyError) as error:
+        raise InputError(path, "is no readable .npz file", remedy) from error
+    rows = arrays.pop("rows", arrays.pop("embeddings", None))
+    names = arrays.pop("names", None)
+    if rows is None or names is None:
+        raise InputError(path, "holds no arrays `names` and `rows`", remedy)
+    if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),):
+        fault = f"holds names of shape {names.shape} and rows of shape {rows.shape}"
+        raise InputError(path, fault, remedy)
+    told = {
+        name: array.astype(str)
+        for name, array in arrays.items()
+        if array.shape == names.shape and array.dtype.kind in "US"
+    }
+    people = told.pop("people", told.pop("person", None))
+    return Named(path=path, names=names.astype(str), rows=rows.astype(np.float32), people=people, told=told)
+
+
+def attributes(side: Named, names: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> dict[str, Names]:
+    """Each attribute of every item: from its own column, or by its person from ``tables``.
+
+    Raises:
+        InputError: nothing tells the attribute.
+    """
+    found = {}
+    for name in names:
+        if name in side.told:
+            found[name] = side.told[name]
+        elif tables.get(name) and side.people is not None:
+            found[name] = np.array([tables[name].get(person, "") for person in side.people.tolist()])
+        else:
+            raise InputError(f"--same {name}", f"{side.path} does not tell it", "give --corpus or --people")
+    return found
+
+
+def read_scores(path: Path) -> dict[str, list[str]]:
+    """A table of scores: the columns by name, ``score`` among them.
+
+    Raises:
+        InputError: it is no CSV with a header and a column ``score``, or rows differ in length.
+    """
+    rows = list(csv.reader(read_lines(path)))
+    heads = [head.strip().lower().lstrip("\ufeff") for head in rows[0]]
+    if "score" not in heads or len(set(heads)) < len(heads):
+        fault = f"has the columns {', '.join(heads)[:60]}"
+        raise InputError(path, fault, "begin it with a header: voice,face,score or label,score")
+    if len(rows) < 2:
+        raise InputError(path, "holds no scores", "write one row a trial below the header")
+    bad = [at for at, row in enumerate(rows[1:], start=2) if len(row) != len(heads)]
+    if bad:
+        raise InputError(path, f"{few(bad)} rows are not of {len(heads)} columns (by line)", "repair them")
+    return {head: [row[at].strip() for row in rows[1:]] for at, head in enumerate(heads)}

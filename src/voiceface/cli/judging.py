@@ -1,0 +1,291 @@
+"""The protocols on what the user has: embeddings or scores, with or without a published list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceface.cli.embeddings import Named, attributes, read_named, read_scores
+from voiceface.cli.trial_lists import read_metadata, read_trials
+from voiceface.errors import InputError
+from voiceface.protocols.inputs import cosine_rows, few
+from voiceface.protocols.lists import TrialList, read_galleries, read_retrieval
+from voiceface.protocols.match import MatchingReport, matching
+from voiceface.protocols.match_list import matching_list
+from voiceface.protocols.names import VoxPeople
+from voiceface.protocols.retrieve import RetrievalReport, retrieval
+from voiceface.protocols.score import Embedded, score_galleries, score_trials
+from voiceface.protocols.verify import VerificationReport, pair_trials, verification
+
+__all__ = ["Known", "match", "retrieve", "verify"]
+
+_MOST_PAIRS = 30_000_000
+"""Trials whose scores, labels and people still fit into a few GB."""
+
+Names = NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of the people: whose each item is, and their attributes."""
+
+    same: Sequence[str]
+    """Attributes to hold fixed: gender, nationality."""
+    owner: Mapping[str, str]
+    """Item id to person, of a corpus."""
+    tables: Mapping[str, Mapping[str, str]]
+    """Attribute to its value by person."""
+    vox: VoxPeople | None = None
+
+    @classmethod
+    def of(cls, corpus: Path | None, people: Path | None, same: Sequence[str]) -> Known:
+        """From a prepared corpus, or VoxCeleb's metadata."""
+        owner: dict[str, str] = {}
+        tables: dict[str, dict[str, str]] = {"gender": {}, "nationality": {}}
+        vox = read_metadata(people)
+        if corpus is not None:
+            from voiceface.corpus.corpus import Corpus
+
+            opened = Corpus.open(corpus)
+            for table in ("voices", "faces"):
+                owner |= zip(opened.column(table, "id"), opened.column(table, "person"), strict=True)
+            for one in opened.people:
+                tables["gender"][one.id], tables["nationality"][one.id] = one.gender, one.nationality
+        if vox is not None:
+            for name, by_id in (("gender", vox.gender), ("nationality", vox.nationality)):
+                tables[name] |= {who: by_id.get(id, "") for who, id in vox.ids.items()}
+        return cls(same=same, owner=owner, tables=tables, vox=vox)
+
+    def side(self, path: Path) -> Named:
+        """Embeddings with their people: as the file tells, by the corpus, or by the names' first folder.
+
+        Raises:
+            InputError: nothing tells the people.
+        """
+        side = read_named(path)
+        if self.owner:
+            lost = [name for name in side.names.tolist() if name not in self.owner]
+            if lost:
+                raise InputError(path, f"{few(lost)} names are not in the corpus", "give its own corpus")
+            found = np.array([self.owner[name] for name in side.names.tolist()])
+        elif side.people is not None:
+            found = side.people
+        elif all("/" in name for name in side.names.tolist()):
+            found = np.array([name.partition("/")[0] for name in side.names.tolist()])
+        else:
+            raise InputError(path, "does not tell whose its items are", "give --corpus, or an array `people`")
+        if self.vox is not None:
+            found = np.array([self.vox.ids.get(person, person) for person in found.tolist()])
+        return Named(path=side.path, names=side.names, rows=side.rows, people=found, told=side.told)
+
+    def fixed(self, voices: Named, faces: Named) -> dict[str, tuple[Names, Names]]:
+        """For each attribute to hold fixed its values of both sides; both together where there are two."""
+        left, right = (attributes(side, self.same, self.tables) for side in (voices, faces))
+        found = {f"same {name}": (left[name], right[name]) for name in self.same}
+        if len(self.same) > 1:
+            both = [_joined([side[name] for name in self.same]) for side in (left, right)]
+            found[f"same {' and '.join(self.same)}"] = (both[0], both[1])
+        return found
+
+
+def verify(
+    voices: Path | None,
+    faces: Path | None,
+    scores: Path | None,
+    trials: Path | None,
+    known: Known,
+    *,
+    resamples: int,
+    seed: int,
+) -> VerificationReport:
+    """Verification of all pairs, of a list, or of a table of scores."""
+    if (scores is None) == (voices is None and faces is None) or (voices is None) != (faces is None):
+        remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv"
+        raise InputError("evaluate verification", "is not told what to judge", remedy)
+    judge = _judge(resamples, seed)
+    if trials is not None:
+        found = read_trials(trials, "auto", known.vox)
+        if scores is not None:
+            values, kept = _listed_scores(scores, found), np.ones(len(found), dtype=bool)
+        else:
+            assert voices is not None and faces is not None
+            key = known.vox.key if known.vox is not None else None
+            left, right = (_embedded(read_named(path), key) for path in (voices, faces))
+            values, kept = score_trials(found, left, right)
+        assert found.labels is not None
+        people = found.left_people[kept], found.right_people[kept]
+        return judge(values, found.labels[kept], people, _same_masks(people, known))
+    if scores is not None:
+        return _judged_table(scores, known, judge)
+    assert voices is not None and faces is not None
+    left_side, right_side = known.side(voices), known.side(faces)
+    if len(left_side.names) * len(right_side.names) > _MOST_PAIRS:
+        fault = f"{len(left_side.names):,} voices against {len(right_side.names):,} faces are too many pairs"
+        raise InputError(voices, fault, "give a --list of trials")
+    pairs = pair_trials(
+        _dots(left_side, right_side), people=(_people(left_side), _people(right_side))
+    )
+    masks = {}
+    for name, (one, other) in known.fixed(left_side, right_side).items():
+        masks[name] = (one[pairs.voices] == other[pairs.faces]) & (one[pairs.voices] != "")
+    return judge(pairs.scores, pairs.labels, pairs.people, masks)
+
+
+def match(
+    voices: Path,
+    faces: Path,
+    trials: Path | None,
+    known: Known,
+    *,
+    n: Sequence[int] | None,
+    resamples: int,
+    seed: int,
+) -> MatchingReport:
+    """1:N matching over all galleries, or on a list of them."""
+    if trials is not None:
+        galleries = read_galleries(trials, known.vox)
+        key = known.vox.key if known.vox is not None else None
+        sides = [_embedded(read_named(path), key) for path in (voices, faces)]
+        if not (sides[0].find(galleries.probes) >= 0).any():
+            sides.reverse()  # a list of faces that ask for voices
+        scores, kept = score_galleries(galleries, sides[0], sides[1])
+        return matching_list(scores, people=galleries.people[kept], n=n, resamples=resamples, seed=seed)
+    left, right = known.side(voices), known.side(faces)
+    sizes = n or range(2, min(10, len(np.intersect1d(_people(left), _people(right)))) + 1)
+    return matching(
+        (left.rows, right.rows),
+        people=(_people(left), _people(right)),
+        n=tuple(sizes),
+        strata=known.fixed(left, right),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def retrieve(
+    voices: Path,
+    faces: Path,
+    trials: Path | None,
+    known: Known,
+    *,
+    k: Sequence[int] | None,
+    resamples: int,
+    seed: int,
+) -> RetrievalReport:
+    """Retrieval over everything embedded, or over the items of a list."""
+    left, right = known.side(voices), known.side(faces)
+    if trials is not None:
+        listed = read_retrieval(trials, known.vox)
+        left, right = _only(left, listed.voices, known), _only(right, listed.faces, known)
+    return retrieval(
+        (left.rows, right.rows),
+        people=(_people(left), _people(right)),
+        ks=tuple(k or (1, 5, 10, 50, 100)),
+        strata=known.fixed(left, right),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+Judge = Callable[[Any, Any, "tuple[Any, Any] | None", Mapping[str, Any]], VerificationReport]
+
+
+def _judge(resamples: int, seed: int) -> Judge:
+    def judge(
+        scores: Any, labels: Any, people: tuple[Any, Any] | None, masks: Mapping[str, Any]  # noqa: ANN401
+    ) -> VerificationReport:
+        return verification(
+            scores, labels, people=people, strata=masks, resamples=resamples, seed=seed
+        )
+
+    return judge
+
+
+def _judged_table(path: Path, known: Known, judge: Judge) -> VerificationReport:
+    """A table of scores that holds its own labels."""
+    table = read_scores(path)
+    people = None
+    if {"voice_person", "face_person"} <= table.keys():
+        people = np.array(table["voice_person"]), np.array(table["face_person"])
+    if "label" in table:
+        labels: Any = table["label"]
+    elif people is not None:
+        labels = people[0] == people[1]
+    else:
+        remedy = "add a column label (1: one person), or give --list"
+        raise InputError(path, "does not tell which trials are of one person", remedy)
+    masks = _same_masks(people, known) if people is not None else {}
+    return judge(table["score"], labels, people, masks)
+
+
+def _listed_scores(path: Path, trials: TrialList) -> NDArray[np.float64]:
+    """The score of every trial of a list, found by its two names."""
+    table = read_scores(path)
+    if not {"voice", "face"} <= table.keys():
+        raise InputError(path, "has no columns voice and face", "name each trial as the list does")
+    found: dict[tuple[str, str], str] = {}
+    for voice, face, score in zip(table["voice"], table["face"], table["score"], strict=True):
+        if found.setdefault((voice, face), score) != score:
+            raise InputError(path, f"scores {voice} with {face} twice, differently", "score it once")
+    pairs = list(zip(trials.left.tolist(), trials.right.tolist(), strict=True))
+    lost = [f"{voice} {face}" for voice, face in pairs if (voice, face) not in found]
+    if lost:
+        raise InputError(path, f"lacks {few(lost)} of the list's {len(pairs):,} trials", "score every trial")
+    try:
+        return np.array([float(found[pair]) for pair in pairs])
+    except ValueError as error:
+        raise InputError(path, f"holds a score that is no number ({error})", "repair it") from None
+
+
+def _same_masks(people: tuple[Any, Any], known: Known) -> dict[str, NDArray[np.bool_]]:
+    """Trials whose two people share each attribute."""
+    masks = {}
+    for name in known.same:
+        values = known.tables.get(name) or {}
+        if not values:
+            raise InputError(f"--same {name}", "nothing tells it", "give --people vox1_meta.csv or --corpus")
+        one, other = (np.array([values.get(str(p), "") for p in side.tolist()]) for side in people)
+        masks[f"same {name}"] = (one == other) & (one != "")
+    return masks
+
+
+def _embedded(side: Named, key: Callable[[str], str] | None) -> Embedded:
+    return Embedded(side.names, side.rows, key=key, what=str(side.path))
+
+
+def _only(side: Named, names: Names, known: Known) -> Named:
+    """The items of a list, in its order."""
+    embedded = _embedded(side, known.vox.key if known.vox is not None else None)
+    places = embedded.find(names)
+    lost = names[places < 0]
+    if len(lost):
+        raise InputError(side.path, f"lacks {few(lost)} of the names in the list", "embed them")
+    told = {name: values[places] for name, values in side.told.items()}
+    return Named(
+        path=side.path, names=names, rows=side.rows[places], people=_people(side)[places], told=told
+    )
+
+
+def _people(side: Named) -> Names:
+    assert side.people is not None
+    return side.people
+
+
+def _dots(left: Named, right: Named) -> NDArray[np.floating]:
+    one, other = cosine_rows(left.rows, str(left.path)), cosine_rows(right.rows, str(right.path))
+    if one.shape[1] != other.shape[1]:
+        fault = f"is {one.shape[1]} wide and {right.path} {other.shape[1]}"
+        raise InputError(left.path, fault, "embed both with one model")
+    return one.astype(np.float64) @ other.T.astype(np.float64)
+
+
+def _joined(columns: Sequence[Names]) -> Names:
+    """Several attributes as one; blank where one is."""
+    whole = np.array(["\x1f".join(row) for row in zip(*columns, strict=True)])
+    known = np.all([column != "" for column in columns], axis=0)
+    return np.where(known, whole, "")

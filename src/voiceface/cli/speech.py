@@ -1,0 +1,32 @@
+"""Does a voice file hold speech? Asked before its score is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from voiceface.errors import InputError
+
+__all__ = ["doubts"]
+
+_LOOKED_AT = 60.0  # seconds: enough to tell, whatever the length
+_LITTLE = 1.0
+"""Seconds of speech below which a voice says little."""
+
+
+def doubts(voices: Iterable[Path]) -> list[str]:
+    """One line for each voice with little or no speech in it; files that cannot be read are not judged."""
+    from voiceface.audio.speech import speech_facts
+    from voiceface.media.sound import load_sound
+
+    found = []
+    for path in voices:
+        try:
+            facts = speech_facts(load_sound(path, max_seconds=_LOOKED_AT))
+        except InputError:
+            continue  # whoever embeds it says what is wrong with it
+        if not facts.is_speech:
+            found.append(f"{path}: holds no speech that can be told ({facts.missing}); do not trust its scores")
+        elif facts.active_seconds < _LITTLE:
+            found.append(f"{path}: holds only {facts.active_seconds:.1f} s of speech; scores are uncertain")
+    return found

@@ -1,0 +1,254 @@
+"""``make demo``: rank faces for a voice, the user's own or, without any, those of four made people."""
+
+from __future__ import annotations
+
+import argparse
+import struct
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from voiceface.errors import InputError, MissingPartError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from voiceface.corpus.synthetic.people import SyntheticPerson
+
+__all__ = ["main"]
+
+PEOPLE = (8, 16, 6, 7)
+"""Seeds of the four: two women and two men of different ages and accents, not chosen by their results."""
+SECONDS = 6.0
+PIXELS = 320
+DRAWINGS = 8
+"""How often a person is drawn again until the detector finds the face (it finds nearly all at once)."""
+NOT_PEOPLE = """These are not people: the voices are a speech synthesiser's, the faces are drawings. The
+matcher learnt from people, so this ranking shows that the machinery runs, not how well it works.
+How well it works on people, with intervals, stands in RESULTS.md."""
+
+
+class Ranks(Protocol):
+    """The part of a Matcher that the demo uses."""
+
+    @property
+    def name(self) -> str:
+        """What the matcher is called."""
+        ...
+
+    def rank(self, query: str, candidates: Sequence[str]) -> Sequence[tuple[object, float]]:
+        """Candidates and their probabilities, best first."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; returns the exit code (1 after a one-line error)."""
+    parser = argparse.ArgumentParser(prog="python -m voiceface.demo", description=__doc__)
+    parser.add_argument("--voice", metavar="FILE", help="a recording of one person; any audio or video file")
+    parser.add_argument("--faces", metavar="FILE", nargs="+", help="pictures to rank for it")
+    parser.add_argument("--out", metavar="FOLDER", default="demo-out", help="for what the demo makes")
+    given = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a Windows console may not know every sign of a file's name
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        if given.voice or given.faces:
+            rank_own(given.voice, given.faces)
+        else:
+            rank_made(Path(given.out))
+    except InputError as error:
+        print(f"voiceface: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def rank_own(voice: str | None, faces: Sequence[str] | None, *, matcher: Ranks | None = None) -> None:
+    """Rank the user's pictures for the user's recording and print the table.
+
+    Raises:
+        InputError: only one of the two is given, or a file cannot be used.
+    """
+    if not (voice and faces):
+        wanted = 'make demo VOICE=voice.wav FACES="a.jpg b.jpg"'
+        raise InputError("demo", "a voice and faces go together", f"{wanted}; or give neither")
+    matcher = matcher or _load()
+    print(f"Matcher: {matcher.name}\nVoice:   {voice}\n")
+    ranking = matcher.rank(voice, list(faces))
+    width = max(len(str(face)) for face, _ in ranking)
+    for place, (face, probability) in enumerate(ranking, 1):
+        print(f"{place:3d}. {face!s:<{width}}  {probability:6.1%}")
+    print(
+        "\nThe percentage is the calibrated probability that voice and face are one person's, where before\n"
+        "hearing and seeing anything it was even. It is a statistical hint, never proof of who somebody is."
+    )
+
+
+def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int]]:
+    """Make four people who do not exist, rank all faces for each voice, print and keep everything.
+
+    Returns for each query the place of its own person's face and the number of faces. Without a speech
+    synthesiser the queries are second drawings of the people in place of their voices.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    from voiceface.corpus.synthetic.people import synthetic_person
+
+    begun = time.perf_counter()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            out, error.strerror or "cannot be made", "choose another folder with --out"
+        ) from error
+    people = [synthetic_person(seed) for seed in PEOPLE]
+    print(f"Making {len(people)} people who do not exist ...", flush=True)
+    drawn = [_draw(person, out / f"face-{i}.png") for i, person in enumerate(people, 1)]
+    faces = [str(path) for path, _ in drawn]
+    try:
+        queries, kind = [_speak(p, out / f"voice-{i}.wav") for i, p in enumerate(people, 1)], "voice"
+    except MissingPartError as missing:
+        print(
+            f"\nNo voices: {missing}.\nA second drawing of each person stands in for the voice.", flush=True
+        )
+        queries, kind = [], "drawing"
+        for i, person in enumerate(people, 1):
+            queries.append(str(_draw(person, out / f"again-{i}.png", first=DRAWINGS)[0]))
+    matcher = matcher or _load()
+    print(f"Ranking with {matcher.name} ...\n", flush=True)
+    found = [{str(face): p for face, p in matcher.rank(query, faces)} for query in queries]
+    places = [1 + sum(p > row[own] for p in row.values()) for row, own in zip(found, faces, strict=True)]
+    _print_table(people, found, faces, kind=kind)
+    first, expected = places.count(1), len(places) / len(faces)
+    print(f"\nOwn face first: {first} of {len(places)} (guessing: {expected:.0f} of {len(places)}).\n")
+    print(NOT_PEOPLE)
+    sheet = _save_sheet(people, [image for _, image in drawn], found, faces, out)
+    print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name}, all of them on one page.")
+    print(f'{time.perf_counter() - begun:.1f} s.  Yours:  make demo VOICE=voice.wav FACES="a.jpg b.jpg"')
+    return [(place, len(faces)) for place in places]
+
+
+def _load() -> Ranks:
+    from voiceface.pipelines.matcher import Matcher
+
+    return Matcher.load()
+
+
+def _draw(person: SyntheticPerson, path: Path, *, first: int = 0) -> tuple[Path, Image]:
+    """A picture of the person in which the detector finds a face."""
+    import numpy as np
+
+    from voiceface.corpus.synthetic.drawing import draw
+    from voiceface.face.detect import detect
+    from voiceface.media.picture import save_png
+
+    for seed in range(first, first + DRAWINGS):
+        image = draw(person, seed=seed, size=PIXELS)
+        if detect(np.asarray(image)):
+            break
+    save_png(path, image, metadata=_origin(person, f"drawn, seed {seed}"))
+    return path, image
+
+
+def _speak(person: SyntheticPerson, path: Path) -> str:
+    from voiceface.corpus.synthetic.speech import speak
+    from voiceface.media.files import write_bytes
+    from voiceface.media.sound import save_sound
+
+    wave, _ = speak(person, seconds=SECONDS)
+    save_sound(path, wave)
+    origin = _origin(person, "synthesised by eSpeak NG, seed 0")
+    write_bytes(path, with_info(path.read_bytes(), {"ISFT": origin["Software"], "ICMT": origin["Comment"]}))
+    return str(path)
+
+
+def _origin(person: SyntheticPerson, how: str) -> dict[str, str]:
+    try:
+        number = version("voiceface")
+    except PackageNotFoundError:
+        number = "uninstalled"
+    comment = f"Not a person: {person.id}, {how}, by voiceface's demo."
+    return {"Software": f"voiceface {number}", "Source": "synthetic", "Comment": comment}
+
+
+def with_info(wav: bytes, entries: Mapping[str, str]) -> bytes:
+    r"""A WAV file's bytes with RIFF INFO entries, by their names of four letters, behind the sound.
+
+    >>> wav = b"RIFF" + struct.pack("<I", 12) + b"WAVE" + b"data" + struct.pack("<I", 0)
+    >>> with_info(wav, {"ICMT": "made"})[20:]
+    b'LIST\x12\x00\x00\x00INFOICMT\x05\x00\x00\x00made\x00\x00'
+    """
+    body = b"INFO"
+    for name, text in entries.items():
+        data = text.encode("utf-8") + b"\0"
+        body += name.encode("ascii") + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+    whole = wav[8:] + b"LIST" + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", len(whole)) + whole
+
+
+def _print_table(
+    people: Sequence[SyntheticPerson],
+    found: Sequence[Mapping[str, float]],
+    faces: Sequence[str],
+    *,
+    kind: str,
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"Probability that {kind} and face are one person's (the best in bold, * the own face)"
+    )
+    table.add_column(kind)
+    for number, person in enumerate(people, 1):
+        table.add_column(f"face {number}\n{_label(person)}", justify="right")
+    for number, (person, row) in enumerate(zip(people, found, strict=True), 1):
+        best = max(row.values())
+        cells = []
+        for column, face in enumerate(faces, 1):
+            text = f"{row[face]:.1%}" + ("*" if column == number else " ")
+            cells.append(f"[bold]{text}[/bold]" if row[face] == best else text)
+        table.add_row(f"{number}  {_label(person)}", *cells)
+    Console(width=max(100, Console().width), safe_box=True).print(table)
+
+
+def _label(person: SyntheticPerson) -> str:
+    return f"{'woman' if person.sex == 'f' else 'man'}, {person.age:.0f}"
+
+
+def _save_sheet(
+    people: Sequence[SyntheticPerson],
+    pictures: Sequence[Image],
+    found: Sequence[Mapping[str, float]],
+    faces: Sequence[str],
+    out: Path,
+) -> Path:
+    from voiceface.corpus.synthetic.contact import sheet
+    from voiceface.media.picture import save_png
+
+    captions = []
+    for number, (person, row, own) in enumerate(zip(people, found, faces, strict=True), 1):
+        order = sorted(faces, key=lambda face: -row[face])
+        ranked = ", ".join(f"{faces.index(face) + 1} ({row[face]:.0%})" for face in order)
+        captions.append(
+            f"face {number}: drawn, not a person ({_label(person)})\n"
+            f"query {number} ranks the faces {ranked}\n"
+            f"its own stands at place {order.index(own) + 1}"
+        )
+    path = out / "sheet.png"
+    page = sheet(pictures, captions, columns=2)
+    save_png(
+        path, page, metadata={"Source": "synthetic", "Comment": "Not people: drawings by voiceface's demo."}
+    )
+    return path
+
+
+def _slash() -> str:
+    return "\\" if sys.platform == "win32" else "/"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

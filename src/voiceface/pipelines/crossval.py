@@ -1,0 +1,216 @@
+"""Cross-validation over people: trained once a fold, everybody judged by weights that never met them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.corpus.splits import Split, fold_people
+from voiceface.errors import InputError
+from voiceface.metrics.calibration import cllr, ece, reliability
+from voiceface.pipelines.weights import load_recipe, load_system
+from voiceface.protocols.match import MatchingReport, matching
+from voiceface.protocols.retrieve import RetrievalReport, retrieval
+from voiceface.protocols.verify import VerificationReport, pair_trials, verification
+from voiceface.training.loop import train
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.training.run import Run
+
+__all__ = ["CrossValidation", "Held", "cross_validate", "judge"]
+
+Floats = npt.NDArray[np.float64]
+Names = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Everybody's embeddings, each by the weights of the fold that held the person back."""
+
+    voices: Floats
+    faces: Floats
+    voice_people: Names
+    face_people: Names
+    voice_folds: Names
+    face_folds: Names
+    voice_genders: Names
+    face_genders: Names
+    calibrations: dict[str, tuple[float, float]]
+    """Fold to slope and offset of its own calibration, fitted on its validation people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidation:
+    """A recipe's figures on unknown people, means over folds, intervals over people."""
+
+    recipe: str
+    folds: int
+    corpus: str
+    """The corpus' fingerprint."""
+    verification: VerificationReport
+    matching: MatchingReport
+    retrieval: RetrievalReport
+    calibration: dict[str, Any]
+    """ECE, Cllr and the reliability table of the probabilities, positives weighing as much as negatives."""
+    held: Held
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        calibration = ", ".join(f"{k} {v:.3f}" for k, v in self.calibration.items() if isinstance(v, float))
+        return "\n\n".join(
+            [
+                f"{self.recipe}, {self.folds} folds over people, corpus {self.corpus[:12]}",
+                f"Verification\n{self.verification}",
+                f"Matching\n{self.matching}",
+                f"Retrieval\n{self.retrieval}",
+                f"Calibration (even odds): {calibration}",
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the embeddings."""
+        return {
+            "recipe": self.recipe,
+            "folds": self.folds,
+            "corpus": self.corpus,
+            "verification": self.verification.to_dict(),
+            "matching": self.matching.to_dict(),
+            "retrieval": self.retrieval.to_dict(),
+            "calibration": self.calibration,
+        }
+
+
+def cross_validate(
+    recipe: str,
+    arguments: Mapping[str, Any],
+    corpus: Corpus,
+    out: str | Path,
+    *,
+    folds: int = 5,
+    resamples: int = 1000,
+    device: str = "auto",
+    progress: bool = True,
+) -> CrossValidation:
+    """Train ``recipe`` once a fold and judge it on the people each fold held back.
+
+    Pairs, galleries and searches stay within a fold, since two folds' spaces are not comparable. A
+    ``{fold}`` in a text argument becomes the fold's number, for parts that must not have met the fold's
+    people either. Folds already trained in ``out`` are not trained again.
+
+    Args:
+        recipe: A recipe whose run embeds voices and faces.
+        arguments: The recipe's arguments.
+        corpus: What to train and judge on.
+        out: A folder; ``fold-0``, ``fold-1``, … are made in it.
+        folds: Two or more.
+        resamples: Over people, for the 95 % intervals.
+        device: As in `train`.
+        progress: Show a bar for each training.
+
+    Raises:
+        InputError: the recipe embeds nothing, or cannot be trained on this corpus.
+    """
+    module = load_recipe(recipe)
+    parts: list[tuple[Split, Floats, Floats, tuple[float, float] | None]] = []
+    for fold in range(folds):
+        given = {k: v.format(fold=fold) if isinstance(v, str) else v for k, v in arguments.items()}
+        run: Run = module.recipe(**given)
+        if run.embed is None:
+            raise InputError(recipe, "embeds no voices and faces to compare", "evaluate another recipe")
+        split = fold_people(corpus, fold=fold, folds=folds, seed=run.seed)
+        held_back = replace(run, split=_always(split))
+        weights = train(held_back, corpus, Path(out) / f"fold-{fold}", device=device, progress=progress)
+        loaded = load_system(weights)
+        voices, faces = run.embed(loaded.system, split.test, loaded.facts)
+        found = loaded.facts.get("calibration")
+        parts.append(
+            (
+                split,
+                voices.astype(float),
+                faces.astype(float),
+                (found["slope"], found["offset"]) if found else None,
+            )
+        )
+    return judge(_gather(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)
+
+
+def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> CrossValidation:
+    """Every figure of held-out embeddings, all people and same gender where it is known."""
+    people = held.voice_people, held.face_people
+    groups = held.voice_folds, held.face_folds
+    genders = held.voice_genders, held.face_genders
+    strata = {"same gender": genders} if any(g.any() for g in (genders[0] != "", genders[1] != "")) else {}
+    similarity = held.voices @ held.faces.T
+    trials = pair_trials(similarity, people=people, groups=groups)
+    left, right = genders[0][trials.voices], genders[1][trials.faces]
+    masks = {"same gender": (left == right) & (left != "")} if strata else {}
+    return CrossValidation(
+        recipe=recipe,
+        folds=len(np.unique(held.voice_folds)),
+        corpus=corpus,
+        verification=verification(
+            trials.scores,
+            trials.labels,
+            people=trials.people,
+            groups=trials.groups,
+            strata=masks,
+            resamples=resamples,
+        ),
+        matching=matching(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
+        retrieval=retrieval(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
+        calibration=_calibration(held, trials.scores, trials.labels, held.voice_folds[trials.voices]),
+        held=held,
+    )
+
+
+def _calibration(held: Held, scores: Floats, labels: npt.NDArray[Any], folds: Names) -> dict[str, Any]:
+    if not held.calibrations:
+        return {}
+    lines = np.array([held.calibrations[fold] for fold in np.unique(folds)])
+    place = np.searchsorted(np.unique(folds), folds)
+    odds = lines[place, 0] * scores + lines[place, 1]
+    same = labels.astype(bool)
+    weights = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
+    chances = 1 / (1 + np.exp(-odds))
+    found = reliability(chances, same, weights=weights)
+    return {
+        "ECE": float(ece(chances, same, weights=weights)),
+        "Cllr": cllr(odds, same),
+        "stated": np.nan_to_num(found.stated).round(4).tolist(),
+        "found": np.nan_to_num(found.found).round(4).tolist(),
+    }
+
+
+def _gather(corpus: Corpus, parts: list[tuple[Split, Floats, Floats, tuple[float, float] | None]]) -> Held:
+    genders = {person.id: person.gender for person in corpus.people}
+
+    def column(table: str) -> Names:
+        rows = [corpus.column(table, "person")[getattr(p[0].test, table)].astype(str) for p in parts]
+        return np.concatenate(rows)
+
+    def folds(table: str) -> Names:
+        return np.concatenate([np.full(len(getattr(p[0].test, table)), str(k)) for k, p in enumerate(parts)])
+
+    owners = column("voices"), column("faces")
+    lines = {str(k): p[3] for k, p in enumerate(parts) if p[3] is not None}
+    return Held(
+        voices=np.concatenate([p[1] for p in parts]),
+        faces=np.concatenate([p[2] for p in parts]),
+        voice_people=owners[0],
+        face_people=owners[1],
+        voice_folds=folds("voices"),
+        face_folds=folds("faces"),
+        voice_genders=np.array([genders[p] for p in owners[0]], dtype=str),
+        face_genders=np.array([genders[p] for p in owners[1]], dtype=str),
+        calibrations=lines if len(lines) == len(parts) else {},
+    )
+
+
+def _always(split: Split) -> Callable[[Corpus], Split]:
+    return lambda corpus: split

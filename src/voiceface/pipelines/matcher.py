@@ -1,0 +1,241 @@
+"""Matcher: who goes with whom, from files to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from voiceface.errors import InputError, MissingPartError
+from voiceface.face.align import align
+from voiceface.face.detect import detect
+from voiceface.face.quality import surest
+from voiceface.media.picture import load_picture
+from voiceface.media.sound import SoundSource, stream_sound
+from voiceface.metrics.calibration import Logistic
+from voiceface.pipelines.weights import Loaded, load_system, shipped
+from voiceface.recipes.matcher import load_encoder
+from voiceface.systems.encoders import ge2e
+from voiceface.systems.matching import Matching
+from voiceface.systems.rows import describe_aligned
+
+__all__ = ["PREFERRED", "Matcher", "best_shipped"]
+
+PictureSource = str | Path | Image.Image | npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.float32]
+OnError = Callable[[int, InputError], None]
+
+PREFERRED = ("matcher-ge2e", "matcher")
+"""The shipped matchers, better ones first (RESULTS.md)."""
+
+_BLOCK_SECONDS = 60.0
+_LEAST_SECONDS = 0.2
+_DETECT_SIDE = 1280
+
+
+class Matcher:
+    """Tells which face belongs to which voice; made by `load`."""
+
+    def __init__(self, loaded: Loaded, *, device: str = "cpu", precision: str = "auto") -> None:
+        if not isinstance(loaded.system, Matching):
+            fault = f"holds weights of {loaded.card.get('recipe')}, no matcher"
+            raise InputError(loaded.name, fault, "give weights that `voiceface train matcher` wrote")
+        if precision not in {"auto", "32", "bf16"}:
+            raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
+        self.name, self.card, self.device = loaded.name, loaded.card, device
+        self._system = loaded.system
+        self._bf16 = precision == "bf16"
+        self._encoder = load_encoder(loaded.card["arguments"]["voice_encoder"], device=device)
+        if self._encoder.fingerprint != loaded.facts["voice_fingerprint"]:
+            fault = f"was trained on another {self._encoder.name} voice encoder"
+            raise InputError(loaded.name, fault, "train it again, or give its own voice encoder")
+        found = loaded.facts.get("calibration", {})
+        self._calibration = Logistic(float(found.get("slope", 1.0)), float(found.get("offset", 0.0)))
+
+    @classmethod
+    def load(
+        cls, weights: str | Path | None = None, *, device: str = "cpu", precision: str = "auto"
+    ) -> Matcher:
+        """Load a matcher.
+
+        Args:
+            weights: A weights folder or the name of shipped weights; None takes the best shipped one
+                whose parts are installed, and ``name`` says which.
+            device: ``cpu``, ``cuda`` or ``mps``.
+            precision: ``auto`` (float32), ``32`` or ``bf16``.
+
+        Raises:
+            InputError: the weights cannot be used.
+            MissingPartError: a part they need is not installed.
+        """
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
+        loaded = load_system(weights if weights is not None else best_shipped(), device=device)
+        return cls(loaded, device=device, precision=precision)
+
+    def __repr__(self) -> str:
+        """Name and device."""
+        return f"Matcher({self.name!r}, device={self.device!r})"
+
+    @property
+    def dim(self) -> int:
+        """Numbers of an embedding."""
+        return self._system.dim
+
+    def embed_voices(self, sources: Sequence[SoundSource], *, on_error: OnError | None = None) -> Rows:
+        """Embed recordings.
+
+        A long one is read a minute at a time and its minutes averaged, so memory stays bounded.
+
+        Args:
+            sources: Paths, file objects or (array, rate) pairs; anything FFmpeg reads.
+            on_error: Called with the place and the error of a source that cannot be used, whose row
+                is then NaN; without it the error is raised.
+
+        Returns:
+            ``(sources, dim)`` float32, rows of length 1.
+
+        Raises:
+            InputError: a recording cannot be read or is shorter than 0.2 s.
+        """
+        return self._rows(sources, self._voice_row, self._system.voices, on_error)
+
+    def embed_faces(self, sources: Sequence[PictureSource], *, on_error: OnError | None = None) -> Rows:
+        """Embed pictures by their surest face.
+
+        Args:
+            sources: Paths, PIL images or (height, width, 3) uint8 arrays.
+            on_error: As in `embed_voices`.
+
+        Returns:
+            ``(sources, dim)`` float32, rows of length 1.
+
+        Raises:
+            InputError: a picture cannot be read or shows no face; the file is named.
+        """
+        return self._rows(sources, self._face_row, self._system.faces, on_error)
+
+    def score(self, voice: SoundSource, face: PictureSource) -> float:
+        """The probability that voice and face are one person's, at even odds before listening.
+
+        A rising function of the dot product of the two rows, fitted on people held out of training.
+
+        Raises:
+            InputError: either cannot be used.
+        """
+        return float(self.probability(self.embed_voices([voice])[0] @ self.embed_faces([face])[0]))
+
+    def rank(
+        self,
+        query: SoundSource | PictureSource,
+        candidates: Sequence[Any],
+        *,
+        direction: str = "voice->face",
+        on_error: OnError | None = None,
+    ) -> list[tuple[Any, float]]:
+        """Order candidates by how well they go with the query.
+
+        Args:
+            query: A voice, or a face with ``direction="face->voice"``.
+            candidates: Faces, or voices.
+            direction: ``voice->face`` or ``face->voice``.
+            on_error: As in `embed_voices`; such a candidate is left out.
+
+        Returns:
+            ``[(candidate, probability)]``, the best first; equal ones in the order given.
+
+        Raises:
+            InputError: the query or, without ``on_error``, a candidate cannot be used.
+        """
+        if direction not in {"voice->face", "face->voice"}:
+            raise InputError("direction", f"is {direction!r}", "give voice->face or face->voice")
+        forward = direction == "voice->face"
+        own, other = (
+            (self.embed_voices, self.embed_faces) if forward else (self.embed_faces, self.embed_voices)
+        )
+        probe = own([query])[0]  # type: ignore[list-item]
+        rows = other(candidates, on_error=on_error)
+        kept = [k for k in range(len(candidates)) if not np.isnan(rows[k, 0])]
+        chances = self.probability(rows[kept] @ probe)
+        order = np.argsort(-chances, kind="stable")
+        return [(candidates[kept[k]], float(chances[k])) for k in order]
+
+    def probability(self, similarity: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Probabilities of dot products of rows, at even odds."""
+        return np.asarray(self._calibration(similarity), dtype=np.float64)
+
+    def _voice_row(self, source: SoundSource) -> npt.NDArray[np.float32]:
+        total, blocks = np.zeros(self._encoder.dim), 0
+        for wave in stream_sound(source, block_seconds=_BLOCK_SECONDS):
+            short = len(wave) < 1.6 * 16_000
+            if blocks and short:
+                break  # the rest of a long recording, too short to say more
+            if len(wave) < _LEAST_SECONDS * 16_000:
+                name = source if isinstance(source, str | Path) else "the recording"
+                fault = f"is {len(wave) / 16_000:.2f} s long"
+                raise InputError(name, fault, f"give at least {_LEAST_SECONDS} s of speech")
+            with self._autocast():
+                total, blocks = total + self._encoder.embed([wave])[0], blocks + 1
+        row: npt.NDArray[np.float32] = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
+        return row
+
+    def _face_row(self, source: PictureSource) -> npt.NDArray[np.float32]:
+        picture = np.asarray(load_picture(source, long_side=_DETECT_SIDE))
+        face = surest(picture, detect(picture))
+        if face is None or face.landmarks is None:
+            name = source if isinstance(source, str | Path) else "the picture"
+            raise InputError(name, "shows no face", "give a picture with one face, seen from the front")
+        chip = align(picture, face.landmarks, size=150, template="dlib")
+        row: npt.NDArray[np.float32] = describe_aligned(chip[None])[0]
+        return row
+
+    def _rows(
+        self,
+        sources: Sequence[Any],
+        describe: Callable[[Any], npt.NDArray[np.float32]],
+        project: Callable[[torch.Tensor], torch.Tensor],
+        on_error: OnError | None,
+    ) -> Rows:
+        if isinstance(sources, str | Path):
+            raise InputError(sources, "is one file where a list is expected", "give [file]")
+        rows = np.full((len(sources), self.dim), np.nan, dtype=np.float32)
+        for place, source in enumerate(sources):
+            try:
+                row = torch.from_numpy(describe(source))[None].to(self.device)
+            except InputError as error:
+                if on_error is None:
+                    raise
+                on_error(place, error)
+                continue
+            with torch.inference_mode(), self._autocast():
+                rows[place] = torch.nn.functional.normalize(project(row).float(), dim=-1).cpu().numpy()[0]
+        return rows
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
+
+
+def best_shipped() -> str:
+    """The name of the best shipped matcher whose parts are installed.
+
+    Raises:
+        MissingPartError: none is shipped.
+    """
+    for name in PREFERRED:
+        if name not in shipped():
+            continue
+        try:
+            if name == "matcher-ge2e":
+                ge2e.weights_path()
+        except MissingPartError:
+            continue
+        return name
+    raise MissingPartError("matcher", "no trained weights came with this package", "pip install voiceface")

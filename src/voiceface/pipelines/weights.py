@@ -1,0 +1,101 @@
+"""From a weights folder to the system it holds: its recipe builds it, its tensors fill it."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from voiceface.errors import InputError
+from voiceface.folders import component_names, load_component, nearest
+from voiceface.systems.system import System
+from voiceface.training.run import Facts, Run
+from voiceface.training.weights import read_weights
+
+__all__ = ["Loaded", "load_recipe", "load_system", "resolve", "shipped"]
+
+_SHIPPED = Path(__file__).parents[1] / "shipped"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A system as its weights folder holds it, in eval mode."""
+
+    name: str
+    system: System
+    run: Run
+    facts: Facts
+    card: dict[str, Any]
+    """The folder's ``run.json``."""
+
+
+def shipped() -> dict[str, Path]:
+    """Name to folder of the weights that come with the package."""
+    return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob("*/run.json"))}
+
+
+def resolve(weights: str | Path) -> Path:
+    """The folder of shipped weights by name, or of any others by path.
+
+    Raises:
+        InputError: neither; the nearest shipped name is offered.
+    """
+    known = shipped()
+    if str(weights) in known:
+        return known[str(weights)]
+    path = Path(weights)
+    if not path.exists():
+        raise InputError(
+            weights, "is neither shipped weights nor a folder", nearest(str(weights), list(known))
+        )
+    # What `train -o` names holds the weights one folder down.
+    inner = path / "weights"
+    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
+
+
+def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
+    """The module of a recipe of ours, or of the user's own file if ``trust`` names it.
+
+    Weights can only ever call recipes of this package; a file of the user's runs as code, so it is
+    imported only when named.
+
+    Raises:
+        InputError: there is no such recipe or file.
+    """
+    if trust is None:
+        if name not in component_names("voiceface.recipes"):
+            fault = "is no recipe of this package"
+            raise InputError(name, fault, "name its file with --trust if it is yours and you trust it")
+        return load_component("voiceface.recipes", name)
+    path = Path(trust)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise InputError(path, "is no Python file", "give the recipe's .py file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "recipe"):
+        raise InputError(path, "defines no recipe()", "see CONTRIBUTING.md for what a recipe is")
+    return module
+
+
+def load_system(weights: str | Path, *, device: str = "cpu", trust: str | Path | None = None) -> Loaded:
+    """Load a weights folder, or shipped weights by name.
+
+    Raises:
+        InputError: it cannot be found or read, was made by another version, or does not fit its recipe.
+    """
+    folder = resolve(weights)
+    tensors, card = read_weights(folder)
+    try:
+        recipe, arguments, facts = card["recipe"], card["arguments"], card["facts"]
+        run: Run = load_recipe(recipe, trust=trust).recipe(**arguments)
+        system = run.build(facts)
+    except (KeyError, TypeError) as error:
+        fault = f"does not fit the recipe as it is in this version ({error})"
+        raise InputError(
+            folder, fault, "use the voiceface version that trained it, or train again"
+        ) from error
+    system.load_weights(tensors, source=folder)
+    return Loaded(folder.name, system.eval().to(device), run, facts, card)

@@ -1,0 +1,89 @@
+"""What encoders make of a corpus: one row a voice, one row a face, computed once and kept beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voiceface.errors import InputError
+from voiceface.face.align import align
+from voiceface.face.describe import describe
+from voiceface.media.files import atomic_path
+from voiceface.systems.encoder import VoiceEncoder
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["FACE_WIDTH", "describe_aligned", "face_rows", "voice_rows"]
+
+Rows = npt.NDArray[np.float32]
+
+FACE_WIDTH = 128
+_CHIP = 150
+_BLOCK = 64
+
+
+def voice_rows(corpus: Corpus, encoder: VoiceEncoder) -> Rows:
+    """Every voice of a corpus as a row of ``encoder``: ``(voices, encoder.dim)``, in the corpus' order."""
+
+    def make(first: int, last: int) -> Rows:
+        return encoder.embed([corpus.wave(index) for index in range(first, last)])
+
+    return _kept(corpus, f"voice-{encoder.name}-{encoder.fingerprint[:12]}", len(corpus.voices), make)
+
+
+def face_rows(corpus: Corpus) -> Rows:
+    """Every face of a corpus as its mirrored descriptor (`describe_aligned`): ``(faces, 128)``."""
+
+    def make(first: int, last: int) -> Rows:
+        chips = []
+        for index in range(first, last):
+            points = np.asarray(corpus.faces[index].landmarks, dtype=np.float32)
+            chips.append(align(np.asarray(corpus.picture(index)), points, size=_CHIP, template="dlib"))
+        return describe_aligned(np.stack(chips))
+
+    return _kept(corpus, "face-dlib-mirrored", len(corpus.faces), make)
+
+
+def describe_aligned(chips: npt.NDArray[np.uint8]) -> Rows:
+    """Describe chips ``(n, 150, 150, 3)`` by the mean of a face's and its mirror's row, ``(n, 128)``."""
+    both = np.concatenate([chips, np.ascontiguousarray(chips[:, :, ::-1])])
+    rows = describe(both)
+    mean: Rows = (rows[: len(chips)] + rows[len(chips) :]) / np.float32(2)
+    return mean
+
+
+def _kept(corpus: Corpus, name: str, count: int, make: Callable[[int, int], Rows]) -> Rows:
+    """The rows from ``views/`` if made before, else made in blocks and put there where that is allowed."""
+    path = corpus.path / "views" / f"{name}-{corpus.fingerprint[:12]}.npy"
+    if path.is_file():
+        try:
+            rows = np.load(path, allow_pickle=False)
+            if len(rows) == count:
+                return np.asarray(rows, dtype=np.float32)
+        except (ValueError, OSError, EOFError):
+            pass  # made again below
+    rows = (
+        np.concatenate([make(*block) for block in _blocks(count)]) if count else np.zeros((0, 0), np.float32)
+    )
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, rows)
+    except (InputError, OSError):
+        pass  # a read-only corpus serves as well, only slower
+    return rows
+
+
+def _blocks(count: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, count, _BLOCK):
+        yield first, min(count, first + _BLOCK)
+
+
+def as_tensor(rows: Rows) -> torch.Tensor:
+    """Rows as a float32 tensor of their own memory."""
+    return torch.from_numpy(np.array(rows, dtype=np.float32))

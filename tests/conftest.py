@@ -1,0 +1,18 @@
+"""What several tests share: a small corpus of synthetic people, made once and kept."""
+
+import importlib.util
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus():
+    """A maker of small synthetic corpora by their arguments; each is made once and cached.
+
+    ``tiny_corpus()`` has 12 people with 3 voices and 3 faces each, ``tiny_corpus(people=4, clips=1)`` clips too.
+    """
+    if importlib.util.find_spec("espeakng_loader") is None:
+        pytest.skip("espeakng-loader is not installed")
+    from voiceface.corpus.synthetic import tiny
+
+    return tiny.tiny_corpus

@@ -1,0 +1,154 @@
+"""The demo: made people ranked and kept with their origin, the user's files, and every way it can fail."""
+
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from voiceface import demo
+from voiceface.errors import InputError, MissingPartError
+
+SPEECH = "voiceface.corpus.synthetic.speech"
+
+
+class ByNumber:
+    """A matcher that sees the number in a file's name: it prefers the faces after the query's own."""
+
+    name = "by-number"
+
+    def __init__(self, shift=0):
+        self.shift, self.asked = shift, []
+
+    def rank(self, query, candidates):
+        self.asked.append((query, tuple(candidates)))
+        number = int(Path(query).stem.split("-")[1])
+        ranked = {
+            face: 1 / (1 + (int(Path(face).stem.split("-")[1]) - number - self.shift) % 4)
+            for face in candidates
+        }
+        return sorted(ranked.items(), key=lambda pair: -pair[1])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    pytest.importorskip("espeakng_loader")
+    out = tmp_path_factory.mktemp("demo") / "new" / "demo-out"
+    matcher = ByNumber()
+    return out, demo.rank_made(out, matcher=matcher), matcher
+
+
+def test_every_voice_is_ranked_against_every_face(made):
+    out, places, matcher = made
+    assert places == [(1, 4)] * 4
+    faces = tuple(str(out / f"face-{i}.png") for i in range(1, 5))
+    assert matcher.asked == [(str(out / f"voice-{i}.wav"), faces) for i in range(1, 5)]
+
+
+def test_the_places_are_the_matchers(tmp_path, capsys):
+    pytest.importorskip("espeakng_loader")
+    assert demo.rank_made(tmp_path, matcher=ByNumber(shift=1)) == [(4, 4)] * 4
+    told = capsys.readouterr().out
+    assert "Own face first: 0 of 4 (guessing: 1 of 4)" in told
+    assert "not people" in told and "not how well it works" in told
+    assert "25.0%*" in told and "100.0%" in told
+    assert str(tmp_path) in told
+
+
+def test_what_is_written_says_what_it_is(made):
+    out, _, _ = made
+    names = [f"face-{i}.png" for i in range(1, 5)] + ["sheet.png"] + [f"voice-{i}.wav" for i in range(1, 5)]
+    assert sorted(path.name for path in out.iterdir()) == names
+    for i in range(1, 5):
+        with Image.open(out / f"face-{i}.png") as image:
+            assert image.size == (demo.PIXELS, demo.PIXELS)
+            assert "not a person" in image.text["Comment"].lower() and image.text["Source"] == "synthetic"
+        assert b"Not a person: synthetic-" in (out / f"voice-{i}.wav").read_bytes()
+
+
+def test_the_voices_are_whole_wavs(made):
+    from voiceface.media.sound import load_sound
+
+    out, _, _ = made
+    with wave.open(str(out / "voice-1.wav")) as file:
+        assert (file.getframerate(), file.getnframes()) == (16000, 16000 * demo.SECONDS)
+        plain = np.frombuffer(file.readframes(10**7), "<i2")
+    assert np.abs(plain).max() > 1000
+    assert np.array_equal(np.rint(load_sound(out / "voice-1.wav") * 32768), plain)
+    whole = (out / "voice-1.wav").read_bytes()
+    assert int.from_bytes(whole[4:8], "little") == len(whole) - 8
+
+
+def test_the_faces_are_found_and_differ(made):
+    from voiceface.face.detect import detect
+    from voiceface.media.picture import load_picture
+
+    pictures = [np.asarray(load_picture(made[0] / f"face-{i}.png")) for i in range(1, 5)]
+    assert all(detect(picture) for picture in pictures)
+    assert len({picture.tobytes() for picture in pictures}) == 4
+
+
+def test_without_a_synthesiser_second_drawings_stand_in(tmp_path, monkeypatch, capsys):
+    def silent(*arguments, **options):
+        raise MissingPartError("espeakng-loader", "is not installed", "pip install espeakng-loader")
+
+    monkeypatch.setattr(f"{SPEECH}.speak", silent)
+    assert demo.rank_made(tmp_path, matcher=ByNumber()) == [(1, 4)] * 4
+    told = capsys.readouterr().out
+    assert "pip install espeakng-loader" in told and "second drawing" in told
+    first, again = (np.asarray(Image.open(tmp_path / f"{name}-1.png")) for name in ("face", "again"))
+    assert not np.array_equal(first, again)
+    assert not list(tmp_path.glob("*.wav"))
+
+
+def test_the_users_files_are_ranked(capsys):
+    demo.rank_own("v-2.wav", ["f-1.jpg", "f-2.jpg", "f-3.jpg"], matcher=ByNumber())
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if ".jpg" in line]
+    assert lines == [["1.", "f-2.jpg"], ["2.", "f-3.jpg"], ["3.", "f-1.jpg"]]
+
+
+@pytest.mark.parametrize(("voice", "faces"), [("a.wav", None), (None, ["a.jpg"]), (None, None)])
+def test_a_voice_and_faces_go_together(voice, faces):
+    with pytest.raises(InputError, match="go together"):
+        demo.rank_own(voice, faces, matcher=ByNumber())
+
+
+def test_half_of_the_input_is_one_line(capsys):
+    assert demo.main(["--voice", "a.wav"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "VOICE=" in told
+
+
+def test_an_unwritable_folder_is_one_line(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert demo.main(["--out", str(tmp_path / "taken")]) == 1
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1 and "taken" in told.err and "--out" in told.err
+
+
+def run_demo(*arguments, folder):
+    source = str(Path(demo.__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {source!r}); from voiceface.demo import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_real_matcher_ranks_them_end_to_end(made, tmp_path):
+    faces = [str(made[0] / f"face-{i}.png") for i in range(1, 5)]
+    done = run_demo("--voice", str(made[0] / "voice-1.wav"), "--faces", *faces, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = [line.split() for line in done.stdout.splitlines() if "face-" in line]
+    assert sorted(line[1] for line in shown) == faces
+    percentages = [float(line[2].rstrip("%")) for line in shown]
+    assert percentages == sorted(percentages, reverse=True) and 0 <= percentages[-1] <= percentages[0] <= 100
+    assert "never proof" in done.stdout
+
+
+def test_a_file_that_is_not_there_is_one_line(made, tmp_path):
+    done = run_demo("--voice", "gone.wav", "--faces", str(made[0] / "face-1.png"), folder=tmp_path)
+    assert done.returncode == 1 and "gone.wav" in done.stderr
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
