@@ -9,7 +9,8 @@ import pytest
 def tiny_corpus():
     """A maker of small synthetic corpora by their arguments; each is made once and cached.
 
-    ``tiny_corpus()`` has 12 people with 3 voices and 3 faces each, ``tiny_corpus(people=4, clips=1)`` clips too.
+    ``tiny_corpus()`` has 12 people with 3 voices and 3 faces each; ``tiny_corpus(people=4, clips=1)`` has
+    clips too.
     """
     if importlib.util.find_spec("espeakng_loader") is None:
         pytest.skip("espeakng-loader is not installed")

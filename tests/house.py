@@ -299,7 +299,7 @@ def machine_paths(root: Path, files: list[Path], own: tuple[str, ...] = ()) -> l
     homes = (
         r"/(?:home|Users)/[a-z][\w.-]*/|/root/|/tmp/|/mnt/\w|[A-Z]:\\\\?Users\\"  # house: these are patterns
     )
-    pattern = re.compile("|".join([rf"(?<![\w.~])(?:{homes})", *(re.escape(place) for place in own)]))
+    pattern = re.compile("(?<![\\w.~])(?:" + "|".join([homes, *map(re.escape, own)]) + ")")
     found = []
     for path in files:
         try:

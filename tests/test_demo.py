@@ -23,8 +23,12 @@ class ByNumber:
     def __init__(self, shift=0):
         self.shift, self.asked = shift, []
 
-    def rank(self, query, candidates):
+    def rank(self, query, candidates, *, on_error=None):
         self.asked.append((query, tuple(candidates)))
+        for place, face in enumerate(candidates):
+            if "bad" in face and on_error is not None:
+                on_error(place, InputError(face, "shows no face", "give another"))
+        candidates = [face for face in candidates if "bad" not in face]
         number = int(Path(query).stem.split("-")[1])
         ranked = {
             face: 1 / (1 + (int(Path(face).stem.split("-")[1]) - number - self.shift) % 4)
@@ -108,6 +112,14 @@ def test_the_users_files_are_ranked(capsys):
     demo.rank_own("v-2.wav", ["f-1.jpg", "f-2.jpg", "f-3.jpg"], matcher=ByNumber())
     lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if ".jpg" in line]
     assert lines == [["1.", "f-2.jpg"], ["2.", "f-3.jpg"], ["3.", "f-1.jpg"]]
+
+
+def test_a_picture_that_cannot_be_used_is_left_out_and_told(capsys):
+    demo.rank_own("v-2.wav", ["f-1.jpg", "bad.jpg"], matcher=ByNumber())
+    told = capsys.readouterr().out
+    assert "1. f-1.jpg" in told and " 2. " not in told and "left out: bad.jpg: shows no face" in told
+    with pytest.raises(InputError, match=r"bad\.jpg: shows no face"):
+        demo.rank_own("v-2.wav", ["bad.jpg"], matcher=ByNumber())
 
 
 @pytest.mark.parametrize(("voice", "faces"), [("a.wav", None), (None, ["a.jpg"]), (None, None)])

@@ -364,3 +364,14 @@ def test_rows_of_results(old, new, told):
     text = "# Results\n\n" + HEAD + ROW + "\n| other | table |\n|---|---|\n| x |\n"
     found = house_documents.result_faults(text.replace(old, new) if old else text)
     assert (told in found[0]) if told else found == []
+
+
+def test_what_is_recorded_parses(tmp_path):
+    from voiceface.protocols.interval import Estimate
+    from voiceface.protocols.results import Result, record
+
+    value = Estimate(name="AUC", value=0.8, low=0.7, high=0.9, chance=0.5)
+    told = {"recipe": "matcher", "corpus": "ab" * 32, "protocol": "unknown people", "commit": "7853b67"}
+    record(tmp_path / "RESULTS.md", [Result(**told, value=value, command="voiceface evaluate matcher")] * 2)
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert text.count("matcher") >= 4 and house_documents.result_faults(text) == []

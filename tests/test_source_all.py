@@ -15,12 +15,16 @@ import voiceface.corpus.sources
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.errors import InputError
 
+FOLDER_NAME = "voiceface.corpus.sources"
 FOLDER = Path(voiceface.corpus.sources.__path__[0])
-SOURCES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+ALL = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+ROOTLESS = [name for name in ALL if getattr(import_module(f"{FOLDER_NAME}.{name}"), "ROOTLESS", False)]
+"""Sources that make their media and read no folder."""
+SOURCES = [name for name in ALL if name not in ROOTLESS]
 
 
 def listing_of(source: str):
-    return import_module(f"voiceface.corpus.sources.{source}").listing
+    return import_module(f"{FOLDER_NAME}.{source}").listing
 
 
 def test_every_source_has_a_tree():
@@ -96,19 +100,32 @@ def test_a_wrong_root_is_one_line(source, fault, tmp_path):
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", ROOTLESS)
+def test_without_a_folder_the_options_alone_say_what_is_made(source):
+    found = listing_of(source)()
+    assert found.maker is not None and found.items and found.people
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found == listing_of(source)()
+    assert {item.person for item in found.items} == {person.id for person in found.people}
+    assert max(Counter((type(item), item.key) for item in found.items).values()) == 1
+    assert [item.key for item in found.items] == sorted(item.key for item in found.items)
+
+
+@pytest.mark.parametrize("source", ALL)
 def test_its_options_are_typed_and_have_defaults(source):
     signature = inspect.signature(listing_of(source))
     hints = typing.get_type_hints(listing_of(source))
-    first, *options = signature.parameters.values()
-    assert first.name == "root" and hints["root"] is Path
+    options = list(signature.parameters.values())
+    if source not in ROOTLESS:
+        first = options.pop(0)
+        assert first.name == "root" and hints["root"] is Path
     for option in options:
         assert option.kind is option.KEYWORD_ONLY
         assert option.default is not option.empty and option.name in hints
         assert f"{option.name}:" in listing_of(source).__doc__, f"--{option.name} has no line of help"
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", ALL)
 def test_its_card_tells_what_a_user_asks(source):
     card = import_module(f"voiceface.corpus.sources.{source}").__doc__
     for line in ("Layout", "Licence", "Splits", "Command   voiceface prepare "):

@@ -6,7 +6,7 @@ import argparse
 import struct
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -39,8 +39,14 @@ class Ranks(Protocol):
         """What the matcher is called."""
         ...
 
-    def rank(self, query: str, candidates: Sequence[str]) -> Sequence[tuple[object, float]]:
-        """Candidates and their probabilities, best first."""
+    def rank(
+        self,
+        query: str,
+        candidates: Sequence[str],
+        *,
+        on_error: Callable[[int, InputError], None] | None = None,
+    ) -> Sequence[tuple[object, float]]:
+        """Candidates and their probabilities, best first; those that ``on_error`` is told of left out."""
         ...
 
 
@@ -69,17 +75,22 @@ def rank_own(voice: str | None, faces: Sequence[str] | None, *, matcher: Ranks |
     """Rank the user's pictures for the user's recording and print the table.
 
     Raises:
-        InputError: only one of the two is given, or a file cannot be used.
+        InputError: only one of the two is given, or the voice or none of the pictures can be used.
     """
     if not (voice and faces):
         wanted = 'make demo VOICE=voice.wav FACES="a.jpg b.jpg"'
         raise InputError("demo", "a voice and faces go together", f"{wanted}; or give neither")
     matcher = matcher or _load()
     print(f"Matcher: {matcher.name}\nVoice:   {voice}\n")
-    ranking = matcher.rank(voice, list(faces))
+    faults: list[InputError] = []
+    ranking = matcher.rank(voice, list(faces), on_error=lambda _, fault: faults.append(fault))
+    if not ranking:
+        raise faults[0]
     width = max(len(str(face)) for face, _ in ranking)
     for place, (face, probability) in enumerate(ranking, 1):
         print(f"{place:3d}. {face!s:<{width}}  {probability:6.1%}")
+    for fault in faults:
+        print(f"left out: {fault}")
     print(
         "\nThe percentage is the calibrated probability that voice and face are one person's, where before\n"
         "hearing and seeing anything it was even. It is a statistical hint, never proof of who somebody is."
@@ -126,7 +137,7 @@ def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int
     print(f"\nOwn face first: {first} of {len(places)} (guessing: {expected:.0f} of {len(places)}).\n")
     print(NOT_PEOPLE)
     sheet = _save_sheet(people, [image for _, image in drawn], found, faces, out)
-    print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name}, all of them on one page.")
+    print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name} (all on one page).")
     print(f'{time.perf_counter() - begun:.1f} s.  Yours:  make demo VOICE=voice.wav FACES="a.jpg b.jpg"')
     return [(place, len(faces)) for place in places]
 
@@ -199,9 +210,8 @@ def _print_table(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        title=f"Probability that {kind} and face are one person's (the best in bold, * the own face)"
-    )
+    print(f"Probability that {kind} and face are one person's (bold: the best; *: the person's own face)")
+    table = Table()
     table.add_column(kind)
     for number, person in enumerate(people, 1):
         table.add_column(f"face {number}\n{_label(person)}", justify="right")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import shlex
 import subprocess
@@ -18,7 +17,6 @@ from voiceface.cli.options import Flag, Given, changed, with_options
 from voiceface.cli.recipes import load_recipe, recipe_options
 from voiceface.cli.terminal import answer, interactive, say, shown
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path
 
 if TYPE_CHECKING:
     from voiceface.pipelines.crossval import CrossValidation
@@ -56,6 +54,7 @@ def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
     ) -> int:
         """Placeholder; the recipe's own card stands here."""
         from voiceface.cli.folds import claim
+        from voiceface.cli.outputs import check_writable
         from voiceface.corpus.corpus import Corpus
         from voiceface.pipelines.crossval import cross_validate
 
@@ -82,20 +81,6 @@ def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
     command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
     return with_options(command, {"given": options}, owner=f"recipe {name}")
-
-
-def check_writable(results: Path) -> None:
-    """Refuse, before hours of training, a place where the row cannot be written.
-
-    Raises:
-        InputError: the folder is missing or read-only, or the path is no file.
-    """
-    with contextlib.suppress(_OnlyTried), atomic_path(results):
-        raise _OnlyTried
-
-
-class _OnlyTried(Exception):
-    """Ends the writing before anything is there."""
 
 
 def write_rows(results: Path, found: CrossValidation, words: str) -> None:
@@ -149,7 +134,7 @@ def _report(found: CrossValidation, results: Path | None, *, json: bool) -> int:
     for title, report, shown_figures in parts:
         say(f"\n{title}")
         rows = {k: [e for e in row if not shown_figures or e.name in shown_figures] for k, row in report.rows.items()}
-        print_rows(rows, excluded=report.excluded, notes=report.notes)
+        print_rows(rows, excluded=report.excluded, notes=report.notes, gallery=getattr(report, "gallery", None))
     told = [f"{k} {v:.3f}" for k, v in found.calibration.items() if isinstance(v, float)]
     if told:
         say(f"\nCalibration at even odds: {', '.join(told)}")

@@ -6,13 +6,13 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.files import readable
+from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.inputs import few
 from voiceface.protocols.lines import read_lines
 
@@ -34,31 +34,25 @@ class Named:
 
 
 def read_named(path: Path) -> Named:
-    """A file as `voiceface embed` writes it: arrays ``names`` and ``rows``, and others of their length.
+    """A file as `voiceface embed` writes it: ``names`` and ``embeddings``, and others of their length.
 
     Raises:
         InputError: the file is none, or an array is missing or of another length.
     """
     readable(path)
-    remedy = "make it with `voiceface embed ... -o FILE.npz`"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, BadZipFile, EOFError, AttributeError, KeyError) as error:
-        raise InputError(path, "is no readable .npz file", remedy) from error
-    rows = arrays.pop("rows", arrays.pop("embeddings", None))
-    names = arrays.pop("names", None)
-    if rows is None or names is None:
-        raise InputError(path, "holds no arrays `names` and `rows`", remedy)
-    if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),):
-        fault = f"holds names of shape {names.shape} and rows of shape {rows.shape}"
-        raise InputError(path, fault, remedy)
+    arrays = read_embeddings(path)
+    rows, names = arrays.pop("embeddings"), arrays.pop("names")
+    if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),) or not len(rows):
+        fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
+        raise InputError(path, fault, "give one name a row")
     told = {
         name: array.astype(str)
         for name, array in arrays.items()
         if array.shape == names.shape and array.dtype.kind in "US"
     }
-    people = told.pop("people", told.pop("person", None))
+    people = told.pop("people", None)
+    if people is not None and not (people != "").all():
+        people = None  # files' people are not known
     return Named(path=path, names=names.astype(str), rows=rows.astype(np.float32), people=people, told=told)
 
 

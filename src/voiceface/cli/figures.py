@@ -12,7 +12,11 @@ __all__ = ["print_rows"]
 
 
 def print_rows(
-    rows: Mapping[str, list[Estimate]], *, excluded: Mapping[str, int], notes: Iterable[str] = ()
+    rows: Mapping[str, list[Estimate]],
+    *,
+    excluded: Mapping[str, int],
+    notes: Iterable[str] = (),
+    gallery: Mapping[str, int] | None = None,
 ) -> None:
     """Print every row of a report, then what did not enter it."""
     width = max((len(e.name) for row in rows.values() for e in row), default=0)
@@ -20,11 +24,12 @@ def print_rows(
         first = row[0]
         facts = [f"{first.n:,} trials" if first.name == "AUC" else f"{first.n:,} probes"]
         facts += [f"{first.people:,} people"] if first.people else []
+        facts += [f"gallery {gallery[name]:,}"] if gallery else []
         facts += [f"mean of {first.groups} folds"] if first.groups > 1 else []
         say(f"{name} ({', '.join(facts)})")
         for one in row:
             span = "" if isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
-            say(f"  {one.name:<{width}}  {number(one.value):>7}  {span:<16}  chance {number(one.chance)}")
+            say(f"  {one.name:<{width}}  {number(one.value):>6}  {span:<14}  chance {number(one.chance)}")
     if any(not isnan(e.low) for row in rows.values() for e in row):
         say("in brackets: 95 % interval over people")
     for what, count in excluded.items():

@@ -17,7 +17,7 @@ from voiceface.protocols.inputs import cosine_rows, few
 from voiceface.protocols.lists import TrialList, read_galleries, read_retrieval
 from voiceface.protocols.match import MatchingReport, matching
 from voiceface.protocols.match_list import matching_list
-from voiceface.protocols.names import VoxPeople
+from voiceface.protocols.names import VoxPeople, parse_name
 from voiceface.protocols.retrieve import RetrievalReport, retrieval
 from voiceface.protocols.score import Embedded, score_galleries, score_trials
 from voiceface.protocols.verify import VerificationReport, pair_trials, verification
@@ -62,7 +62,7 @@ class Known:
         return cls(same=same, owner=owner, tables=tables, vox=vox)
 
     def side(self, path: Path) -> Named:
-        """Embeddings with their people: as the file tells, by the corpus, or by the names' first folder.
+        """Embeddings with their people: as the file tells, by the corpus, or by VoxCeleb's names.
 
         Raises:
             InputError: nothing tells the people.
@@ -75,10 +75,8 @@ class Known:
             found = np.array([self.owner[name] for name in side.names.tolist()])
         elif side.people is not None:
             found = side.people
-        elif all("/" in name for name in side.names.tolist()):
-            found = np.array([name.partition("/")[0] for name in side.names.tolist()])
         else:
-            raise InputError(path, "does not tell whose its items are", "give --corpus, or an array `people`")
+            found = _named_people(side)
         if self.vox is not None:
             found = np.array([self.vox.ids.get(person, person) for person in found.tolist()])
         return Named(path=side.path, names=side.names, rows=side.rows, people=found, told=side.told)
@@ -269,6 +267,15 @@ def _only(side: Named, names: Names, known: Known) -> Named:
     return Named(
         path=side.path, names=names, rows=side.rows[places], people=_people(side)[places], told=told
     )
+
+
+def _named_people(side: Named) -> Names:
+    """People as VoxCeleb's names tell them."""
+    try:
+        return np.array([parse_name(name).person for name in side.names.tolist()])
+    except InputError:
+        remedy = "give --corpus, VoxCeleb's names, or an array `people`"
+        raise InputError(side.path, "does not tell whose its items are", remedy) from None
 
 
 def _people(side: Named) -> Names:

@@ -107,7 +107,7 @@ def cross_validate(
         recipe: A recipe whose run embeds voices and faces.
         arguments: The recipe's arguments.
         corpus: What to train and judge on.
-        out: A folder; ``fold-0``, ``fold-1``, … are made in it.
+        out: A folder; ``fold-0-of-5``, ``fold-1-of-5``, … are made in it.
         folds: Two or more.
         resamples: Over people, for the 95 % intervals.
         device: As in `train`.
@@ -119,13 +119,16 @@ def cross_validate(
     module = load_recipe(recipe)
     parts: list[tuple[Split, Floats, Floats, tuple[float, float] | None]] = []
     for fold in range(folds):
-        given = {k: v.format(fold=fold) if isinstance(v, str) else v for k, v in arguments.items()}
+        given = {k: v.replace("{fold}", str(fold)) if isinstance(v, str) else v for k, v in arguments.items()}
         run: Run = module.recipe(**given)
         if run.embed is None:
             raise InputError(recipe, "embeds no voices and faces to compare", "evaluate another recipe")
-        split = fold_people(corpus, fold=fold, folds=folds, seed=run.seed)
+        share = float(run.arguments.get("validation", 0.1))
+        split = fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share)
         held_back = replace(run, split=_always(split))
-        weights = train(held_back, corpus, Path(out) / f"fold-{fold}", device=device, progress=progress)
+        # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
+        place = Path(out) / f"fold-{fold}-of-{folds}"
+        weights = train(held_back, corpus, place, device=device, progress=progress)
         loaded = load_system(weights)
         voices, faces = run.embed(loaded.system, split.test, loaded.facts)
         found = loaded.facts.get("calibration")
@@ -164,7 +167,9 @@ def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> Cro
         ),
         matching=matching(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
         retrieval=retrieval(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
-        calibration=_calibration(held, trials.scores, trials.labels, held.voice_folds[trials.voices]),
+        calibration=_calibration(
+            held, trials.scores.astype(float), trials.labels, held.voice_folds[trials.voices]
+        ),
         held=held,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,10 @@ from voiceface.pipelines.weights import Loaded, load_system, shipped
 from voiceface.recipes.matcher import load_encoder
 from voiceface.systems.encoders import ge2e
 from voiceface.systems.matching import Matching
-from voiceface.systems.rows import describe_aligned
+from voiceface.systems.rows import corpus_chip, describe_aligned
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
 
 __all__ = ["PREFERRED", "Matcher", "best_shipped"]
 
@@ -86,6 +90,14 @@ class Matcher:
         return f"Matcher({self.name!r}, device={self.device!r})"
 
     @property
+    def fingerprint(self) -> str:
+        """Names the weights: embeddings of two fingerprints must not be compared."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._system.weights().items()):
+            digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
     def dim(self) -> int:
         """Numbers of an embedding."""
         return self._system.dim
@@ -93,7 +105,8 @@ class Matcher:
     def embed_voices(self, sources: Sequence[SoundSource], *, on_error: OnError | None = None) -> Rows:
         """Embed recordings.
 
-        A long one is read a minute at a time and its minutes averaged, so memory stays bounded.
+        A long one is read a minute at a time, so memory stays bounded, and its minutes are averaged, the
+        last one weighing as much as it is long.
 
         Args:
             sources: Paths, file objects or (array, rate) pairs; anything FFmpeg reads.
@@ -123,6 +136,18 @@ class Matcher:
         """
         return self._rows(sources, self._face_row, self._system.faces, on_error)
 
+    def embed_corpus_items(self, corpus: Corpus, kind: str, places: Sequence[int]) -> Rows:
+        """Embed a prepared corpus' ``voices`` or ``faces`` at these places, ``(places, dim)``.
+
+        Faces are not looked for again: the corpus knows where they are.
+        """
+        if kind == "voices":
+            with self._autocast():
+                rows = self._encoder.embed([corpus.wave(place) for place in places])
+            return self._project(rows, self._system.voices)
+        chips = [corpus_chip(corpus, place) for place in places]
+        return self._project(describe_aligned(np.stack(chips)), self._system.faces)
+
     def score(self, voice: SoundSource, face: PictureSource) -> float:
         """The probability that voice and face are one person's, at even odds before listening.
 
@@ -131,7 +156,7 @@ class Matcher:
         Raises:
             InputError: either cannot be used.
         """
-        return float(self.probability(self.embed_voices([voice])[0] @ self.embed_faces([face])[0]))
+        return float(self.probability(_dots(self.embed_voices([voice]), self.embed_faces([face])[0]))[0])
 
     def rank(
         self,
@@ -164,8 +189,9 @@ class Matcher:
         probe = own([query])[0]  # type: ignore[list-item]
         rows = other(candidates, on_error=on_error)
         kept = [k for k in range(len(candidates)) if not np.isnan(rows[k, 0])]
-        chances = self.probability(rows[kept] @ probe)
-        order = np.argsort(-chances, kind="stable")
+        similarity = _dots(rows[kept], probe)
+        chances = self.probability(similarity)
+        order = np.argsort(-similarity, kind="stable")
         return [(candidates[kept[k]], float(chances[k])) for k in order]
 
     def probability(self, similarity: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -183,7 +209,7 @@ class Matcher:
                 fault = f"is {len(wave) / 16_000:.2f} s long"
                 raise InputError(name, fault, f"give at least {_LEAST_SECONDS} s of speech")
             with self._autocast():
-                total, blocks = total + self._encoder.embed([wave])[0], blocks + 1
+                total, blocks = total + len(wave) * self._encoder.embed([wave])[0], blocks + 1
         row: npt.NDArray[np.float32] = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
         return row
 
@@ -209,18 +235,27 @@ class Matcher:
         rows = np.full((len(sources), self.dim), np.nan, dtype=np.float32)
         for place, source in enumerate(sources):
             try:
-                row = torch.from_numpy(describe(source))[None].to(self.device)
+                rows[place] = self._project(describe(source)[None], project)[0]
             except InputError as error:
                 if on_error is None:
                     raise
                 on_error(place, error)
-                continue
-            with torch.inference_mode(), self._autocast():
-                rows[place] = torch.nn.functional.normalize(project(row).float(), dim=-1).cpu().numpy()[0]
         return rows
+
+    def _project(self, rows: Rows, project: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
+        with torch.inference_mode(), self._autocast():
+            found = project(torch.from_numpy(rows).to(self.device)).float()
+            placed: Rows = torch.nn.functional.normalize(found, dim=-1).cpu().numpy()
+        return placed
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
+
+
+def _dots(rows: Rows, probe: Rows) -> npt.NDArray[np.float64]:
+    """Dot products of rows with a probe; row by row, for a matrix product sums equal rows differently."""
+    dots: npt.NDArray[np.float64] = (rows.astype(np.float64) * probe).sum(axis=1)
+    return dots
 
 
 def best_shipped() -> str:

@@ -98,4 +98,4 @@ def load_system(weights: str | Path, *, device: str = "cpu", trust: str | Path |
             folder, fault, "use the voiceface version that trained it, or train again"
         ) from error
     system.load_weights(tensors, source=folder)
-    return Loaded(folder.name, system.eval().to(device), run, facts, card)
+    return Loaded(folder.resolve().name, system.eval().to(device), run, facts, card)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_encoder", "recipe", "smoke"]
 
+Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+"""Each person's voices and faces, by their places in the corpus."""
+
 
 def recipe(
     *,
@@ -51,10 +55,14 @@ def recipe(
     weight_decay: float = 1e-2,
     batch_size: int = 128,
     steps: int = 150,
-    validation: float = 0.1,
+    validation: float = 0.05,
+    wrong_labels: bool = False,
     seed: int = 0,
 ) -> Run:
-    """The run; ``voice_encoder`` is ``student``, ``ge2e`` or a weights folder of ``voice_student``."""
+    """The run; ``voice_encoder`` is ``student``, ``ge2e`` or a weights folder of ``voice_student``.
+
+    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    """
     arguments: dict[str, Any] = dict(locals())
     return Run(
         recipe="matcher",
@@ -71,12 +79,18 @@ def recipe(
             noise=noise,
             temperature=temperature,
         ),
-        start=lambda system, selection, facts: _start(system, selection, voice_encoder, ridge),
+        start=lambda system, selection, facts: _start(
+            system, _rows(selection, voice_encoder), _items(selection, wrong_labels=wrong_labels), ridge
+        ),
         data=lambda selection, facts: PairedRows(
-            selection, voice_encoder=voice_encoder, batch_size=batch_size, heads=heads, seed=seed
+            _rows(selection, voice_encoder),
+            _items(selection, wrong_labels=wrong_labels),
+            batch_size=batch_size,
+            heads=heads,
+            seed=seed,
         ),
         optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
-        steps=steps,
+        steps=steps if heads else 0,  # the linear answer alone has nothing to learn step by step
         seed=seed,
         validate=lambda system, selection, facts: _validate(system, selection, voice_encoder),
         embed=lambda system, selection, facts: _embed(system, selection, voice_encoder),
@@ -97,22 +111,25 @@ class PairedRows:
     """Batches of different people, each with one of their voices and one of their faces, drawn anew a head.
 
     Args:
-        selection: training people; those without a voice or without a face are left out.
-        voice_encoder: name or weights folder.
+        rows: the corpus' voices and faces, ``(items, width)`` each.
+        items: each person's places in them.
         batch_size: people a head sees in a step, fewer if there are fewer.
         heads: number of heads.
         seed: of every draw.
     """
 
     def __init__(
-        self, selection: Selection, *, voice_encoder: str, batch_size: int, heads: int, seed: int
+        self, rows: tuple[Tensor, Tensor], items: Items, *, batch_size: int, heads: int, seed: int
     ) -> None:
-        self.voices, self.faces = _rows(selection, voice_encoder)
-        self.items = _items(selection)
-        self.size, self.heads, self.seed = min(batch_size, len(self.items)), heads, seed
+        self.voices, self.faces = rows
+        self.items = items
+        self.size, self.heads, self.seed = min(batch_size, len(items)), heads, seed
 
-    def batch(self, step: int) -> dict[str, Tensor]:
-        """``voices`` and ``faces`` (heads, people, width) and ``people`` (heads, people)."""
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+        """``voices`` and ``faces`` (heads, people, width) and ``people`` (heads, people).
+
+        The same for each of several processes: a contrast needs the whole batch, and it is small.
+        """
         digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
         random = np.random.default_rng(int.from_bytes(digest, "big"))
         picked = np.stack([random.permutation(len(self.items))[: self.size] for _ in range(self.heads)])
@@ -152,30 +169,34 @@ def _rows(selection: Selection, voice_encoder: str) -> tuple[Tensor, Tensor]:
     return as_tensor(voice_rows(selection.corpus, encoder)), as_tensor(face_rows(selection.corpus))
 
 
-def _items(selection: Selection) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+def _items(selection: Selection, *, wrong_labels: bool = False) -> Items:
     """Each person's voices and faces, people sorted; those lacking either are left out."""
     corpus: Corpus = selection.corpus
-    sides = []
-    for table, rows in (("voices", selection.voices), ("faces", selection.faces)):
-        owners = corpus.column(table, "person")[rows].astype(str)
-        sides.append((owners, rows))
-    people = np.intersect1d(sides[0][0], sides[1][0])
+    owners = [
+        corpus.column(table, "person")[rows].astype(str)
+        for table, rows in (("voices", selection.voices), ("faces", selection.faces))
+    ]
+    people = np.intersect1d(owners[0], owners[1])
     if len(people) < 2:
         fault = f"has {len(people)} people with both a voice and a face to learn from"
         raise InputError(corpus.path, fault, "prepare more people with both")
-    return [(sides[0][1][sides[0][0] == p], sides[1][1][sides[1][0] == p]) for p in people]
+    # Everybody gets the faces of the next one: nobody keeps the own.
+    others = np.roll(people, 1) if wrong_labels else people
+    return [
+        (selection.voices[owners[0] == own], selection.faces[owners[1] == other])
+        for own, other in zip(people, others, strict=True)
+    ]
 
 
-def _start(system: System, selection: Selection, voice_encoder: str, ridge: float) -> None:
+def _start(system: System, rows: tuple[Tensor, Tensor], items: Items, ridge: float) -> None:
     """The closed-form answer on each person's k-th voice with the k-th face, the shorter list repeated."""
-    voices, faces = _rows(selection, voice_encoder)
     left, right = [], []
-    for own_voices, own_faces in _items(selection):
+    for own_voices, own_faces in items:
         count = max(len(own_voices), len(own_faces))
         left.append(np.resize(own_voices, count))
         right.append(np.resize(own_faces, count))
     pairs = torch.from_numpy(np.concatenate(left)), torch.from_numpy(np.concatenate(right))
-    cast(Matching, system).start(voices[pairs[0]], faces[pairs[1]], ridge=ridge)
+    cast(Matching, system).start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
 
 
 def _embed(system: System, selection: Selection, voice_encoder: str) -> tuple[Any, Any]:
@@ -195,6 +216,9 @@ def _trials(system: System, selection: Selection, voice_encoder: str) -> tuple[A
     tables = (("voices", selection.voices), ("faces", selection.faces))
     people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
     trials = pair_trials(voices.astype(np.float64) @ faces.T, people=(people[0], people[1]))
+    if not 0 < np.count_nonzero(trials.labels) < len(trials.labels):
+        fault = "the validation people give no pairs of one person, or none of two"
+        raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
     return trials.scores, trials.labels
 
 

@@ -65,7 +65,7 @@ class WindowEncoder(VoiceEncoder):
                     windows.append(found)
                     counts.append(int(count))
                 rows.append(self._means(torch.cat(windows), counts).cpu())
-        return torch.cat(rows).numpy() if rows else np.zeros((0, self.dim), np.float32)
+        return torch.cat(rows).float().numpy() if rows else np.zeros((0, self.dim), np.float32)
 
     def _means(self, windows: Tensor, counts: list[int]) -> Tensor:
         rows = torch.cat([self.network(part) for part in torch.split(windows, 512)])
@@ -77,10 +77,12 @@ def as_wave(wave: npt.NDArray[Any]) -> Tensor:
     """A recording as a float tensor ``(samples,)`` in [-1, 1].
 
     Raises:
-        InputError: it has no samples or is not one-dimensional.
+        InputError: it has no samples, is not one-dimensional or holds neither floats nor signed integers.
     """
     if wave.ndim != 1 or not wave.size:
         raise InputError("wave", f"has shape {wave.shape}", "give (samples,), at least one")
-    if np.issubdtype(wave.dtype, np.integer):
+    if wave.dtype.kind not in "fi":
+        raise InputError("wave", f"holds {wave.dtype} samples", "give floats in [-1, 1] or int16")
+    if wave.dtype.kind == "i":
         return torch.from_numpy(wave.astype(np.float32) / -float(np.iinfo(wave.dtype).min))
     return torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,15 @@ from voiceface.systems.encoder import VoiceEncoder
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["FACE_WIDTH", "describe_aligned", "face_rows", "voice_rows"]
+__all__ = ["FACE_WIDTH", "corpus_chip", "describe_aligned", "face_rows", "voice_rows"]
 
 Rows = npt.NDArray[np.float32]
 
 FACE_WIDTH = 128
 _CHIP = 150
 _BLOCK = 64
+_HELD: dict[Path, Rows] = {}
+"""Rows that could not be kept on the disk, so that a training does not make them at every validation."""
 
 
 def voice_rows(corpus: Corpus, encoder: VoiceEncoder) -> Rows:
@@ -40,13 +43,15 @@ def face_rows(corpus: Corpus) -> Rows:
     """Every face of a corpus as its mirrored descriptor (`describe_aligned`): ``(faces, 128)``."""
 
     def make(first: int, last: int) -> Rows:
-        chips = []
-        for index in range(first, last):
-            points = np.asarray(corpus.faces[index].landmarks, dtype=np.float32)
-            chips.append(align(np.asarray(corpus.picture(index)), points, size=_CHIP, template="dlib"))
-        return describe_aligned(np.stack(chips))
+        return describe_aligned(np.stack([corpus_chip(corpus, index) for index in range(first, last)]))
 
     return _kept(corpus, "face-dlib-mirrored", len(corpus.faces), make)
+
+
+def corpus_chip(corpus: Corpus, index: int) -> npt.NDArray[np.uint8]:
+    """Face ``index`` of a corpus as the recogniser wants it, ``(150, 150, 3)``."""
+    points = np.asarray(corpus.faces[index].landmarks, dtype=np.float32)
+    return align(np.asarray(corpus.picture(index)), points, size=_CHIP, template="dlib")
 
 
 def describe_aligned(chips: npt.NDArray[np.uint8]) -> Rows:
@@ -59,7 +64,9 @@ def describe_aligned(chips: npt.NDArray[np.uint8]) -> Rows:
 
 def _kept(corpus: Corpus, name: str, count: int, make: Callable[[int, int], Rows]) -> Rows:
     """The rows from ``views/`` if made before, else made in blocks and put there where that is allowed."""
-    path = corpus.path / "views" / f"{name}-{corpus.fingerprint[:12]}.npy"
+    path = corpus.path.resolve() / "views" / f"{name}-{corpus.fingerprint[:12]}.npy"
+    if path in _HELD:
+        return _HELD[path]
     if path.is_file():
         try:
             rows = np.load(path, allow_pickle=False)
@@ -75,7 +82,7 @@ def _kept(corpus: Corpus, name: str, count: int, make: Callable[[int, int], Rows
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, rows)
     except (InputError, OSError):
-        pass  # a read-only corpus serves as well, only slower
+        _HELD[path] = rows  # a read-only corpus serves as well
     return rows
 
 

@@ -157,5 +157,5 @@ def _told(report: Any, *, json: bool) -> int:  # noqa: ANN401  one of the three 
     if json:
         answer(report.to_dict())
     else:
-        print_rows(report.rows, excluded=report.excluded, notes=report.notes)
+        print_rows(report.rows, excluded=report.excluded, notes=report.notes, gallery=getattr(report, "gallery", None))
     return 0

@@ -1,0 +1,143 @@
+"""Turn voices and faces into numbers that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from voiceface.cli.options import Flag, heading
+from voiceface.cli.terminal import answer, progress_bar, say, shown, tell_some
+from voiceface.errors import InputError
+from voiceface.media.files import readable
+
+if TYPE_CHECKING:
+    from voiceface.pipelines.embed import Embedded
+    from voiceface.pipelines.matcher import Matcher
+
+__all__ = ["add_to"]
+
+Kind = Literal["auto", "voices", "faces", "both"]
+
+
+def add_to(app: App, tokens: Sequence[str]) -> None:
+    """Add the command."""
+    app.command(_embed, name="embed", group=heading("Use"))
+
+
+def _embed(
+    sources: Annotated[tuple[Path, ...], Parameter(name="SOURCES", negative="")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    kind: Kind = "auto",
+    weights: str | None = None,
+    device: str = "auto",
+    json: Flag = False,
+) -> int:
+    """Turn voices and faces into numbers that can be compared.
+
+    Writes an .npz with the arrays names, people and embeddings (rows of length 1;
+    dot products compare voices with faces). A run that was stopped goes on where it
+    stopped. For both kinds, -o v.npz becomes v-voices.npz and v-faces.npz.
+
+    Args:
+        sources: files, folders of files, or one prepared corpus
+        out: the .npz file to write
+        kind: what to embed; auto goes by the files, and takes all that a corpus has
+        weights: a shipped matcher's name or a weights folder; by default the best there is
+        device: auto, cpu, cuda, cuda:N or mps
+        json: print JSON
+    """
+    from voiceface.cli.matching import load_matcher
+    from voiceface.cli.media_files import is_corpus
+    from voiceface.cli.outputs import check_writable
+
+    if out.suffix != ".npz":
+        raise InputError(out, "does not end in .npz", "name it so")
+    corpora = [path for path in sources if is_corpus(path)]
+    if corpora and len(sources) > 1:
+        raise InputError(corpora[0], "is a corpus among other sources", "embed it by itself")
+    work = _of_corpus(corpora[0], kind) if corpora else _of_files(sources, kind)
+    places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
+    for place in places.values():
+        check_writable(place)
+    matcher = load_matcher(weights, device)
+    done = {one: _one_kind(matcher, work[one], place, one, corpora) for one, place in places.items()}
+    if json:
+        answer(
+            {
+                one: {
+                    "path": str(found.path),
+                    "count": found.count,
+                    "dim": matcher.dim,
+                    "matcher": matcher.name,
+                    "failed": [{"path": error.what, "reason": str(error)} for error in found.failed],
+                }
+                for one, found in done.items()
+            }
+        )
+        return 0
+    for one, found in done.items():
+        tell_some([f"left out: {error}" for error in found.failed])
+        say(f"{found.count:,} {one}, {matcher.dim} numbers each, in {shown(found.path)}")
+    return 0
+
+
+def _of_corpus(path: Path, kind: Kind) -> dict[str, list[Path]]:
+    """The kinds to embed of a corpus: those asked for, or those it has."""
+    from voiceface.corpus.corpus import Corpus
+
+    corpus = Corpus.open(path)
+    there = [one for one in ("voices", "faces") if len(corpus.tables[one])]
+    wanted = there if kind == "auto" else ["voices", "faces"] if kind == "both" else [kind]
+    lost = [one for one in wanted if one not in there]
+    if lost or not wanted:
+        raise InputError(path, f"holds no {' and no '.join(lost or ['voices', 'faces'])}", "name another corpus")
+    return {one: [path] for one in wanted}
+
+
+def _of_files(sources: Sequence[Path], kind: Kind) -> dict[str, list[Path]]:
+    """The files of each kind, folders walked.
+
+    Raises:
+        InputError: a named file is missing or empty, or there are both kinds and only one can be meant.
+    """
+    from voiceface.cli.media_files import expanded, side_of
+
+    if kind in ("voices", "faces"):
+        files = expanded(sources, kind.removesuffix("s"))
+        for path in files[:1]:
+            readable(path)
+        return {kind: files}
+    sides: dict[str, list[Path]] = {"voices": [], "faces": []}
+    for source in sources:
+        if not source.is_dir():
+            sides[side_of(source) + "s"].append(source)
+            continue
+        before = sum(map(len, sides.values()))
+        for one in sides:
+            try:
+                sides[one] += expanded([source], one.removesuffix("s"))
+            except InputError:
+                continue  # a folder of the other kind
+        if sum(map(len, sides.values())) == before:
+            raise InputError(source, "holds no sounds and no pictures", "name another folder")
+    found = {one: files for one, files in sides.items() if files}
+    if len(found) > 1 and kind == "auto":
+        fault = f"there are {len(sides['voices'])} voices and {len(sides['faces'])} faces"
+        raise InputError("sources", fault, "say --kind voices, faces or both")
+    return found
+
+
+def _one_kind(matcher: Matcher, files: list[Path], out: Path, kind: str, corpora: list[Path]) -> Embedded:
+    from voiceface.pipelines.embed import embed_corpus, embed_files
+
+    with progress_bar(kind) as progress:
+        if corpora:
+            from voiceface.corpus.corpus import Corpus
+
+            return embed_corpus(matcher, Corpus.open(corpora[0]), out, kind=kind, progress=progress)
+        return embed_files(matcher, files, out, kind=kind, progress=progress)

@@ -1,0 +1,221 @@
+"""Embeddings of many files or of a whole corpus, in blocks that survive a kill, into one ``.npz``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.errors import InputError
+from voiceface.media.files import atomic_path, leftovers, write_json
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.pipelines.matcher import Matcher
+
+__all__ = ["Embedded", "embed_corpus", "embed_files", "read_embeddings"]
+
+_BLOCK = 64
+_PLAN = "plan.json"
+_PART = re.compile(r"\d{9}\.npz")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """What was embedded, and what could not be."""
+
+    path: Path
+    count: int
+    failed: list[InputError]
+
+
+def embed_files(
+    matcher: Matcher,
+    files: Sequence[str | Path],
+    out: str | Path,
+    *,
+    kind: str,
+    progress: Progress | None = None,
+) -> Embedded:
+    """Embed ``files`` as ``kind`` (``voices`` or ``faces``) into ``out``: names and embeddings.
+
+    Works in blocks kept in ``OUT.parts`` until all are there, so a second call after a kill does only
+    what is missing (everything, if a file has changed since). Files that cannot be used are left out
+    and returned.
+
+    Raises:
+        InputError: no file at all, none usable, two of one name, or ``out`` cannot be written.
+    """
+    names = [str(f) for f in files]
+    embed = _of_kind(matcher, kind)
+
+    def make(first: int, last: int) -> tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]:
+        failed: list[tuple[int, InputError]] = []
+        rows = embed(names[first:last], on_error=lambda place, error: failed.append((first + place, error)))
+        return rows, failed
+
+    stamps = hashlib.sha256("\n".join(map(_stamp, names)).encode()).hexdigest()
+    return _in_blocks(_Job(matcher, kind, names, [""] * len(names), Path(out), stamps), make, progress)
+
+
+def embed_corpus(
+    matcher: Matcher, corpus: Corpus, out: str | Path, *, kind: str, progress: Progress | None = None
+) -> Embedded:
+    """Embed a prepared corpus' voices or faces into ``out``: names (ids), people and embeddings.
+
+    Raises:
+        InputError: the corpus holds none, or ``out`` cannot be written.
+    """
+    _of_kind(matcher, kind)
+    names, people = (corpus.column(kind, name).astype(str).tolist() for name in ("id", "person"))
+
+    def make(first: int, last: int) -> tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]:
+        return matcher.embed_corpus_items(corpus, kind, range(first, last)), []
+
+    return _in_blocks(_Job(matcher, kind, names, people, Path(out), corpus.fingerprint), make, progress)
+
+
+def read_embeddings(path: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what `embed_files` or `embed_corpus` wrote: ``names``, ``people``, ``embeddings``, ``model``.
+
+    Raises:
+        InputError: no such file, no ``.npz``, or one without names and embeddings.
+    """
+    remedy = "give a file that `voiceface embed` wrote"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            found = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(path, "is no readable .npz file", remedy) from error
+    if not {"names", "embeddings"} <= found.keys():
+        raise InputError(path, "holds no names and embeddings", remedy)
+    return found
+
+
+@dataclass(frozen=True)
+class _Job:
+    matcher: Matcher
+    kind: str
+    names: list[str]
+    people: list[str]
+    out: Path
+    contents: str
+    """Names what the items hold: a corpus' fingerprint, or a digest of the files' sizes and times."""
+
+    @property
+    def plan(self) -> dict[str, str]:
+        """What rows of one space and one list share; it is kept beside them."""
+        digest = hashlib.sha256("\n".join([self.kind, *self.names]).encode("utf-8", "surrogateescape"))
+        return {"model": self.matcher.name, "weights": self.matcher.fingerprint, "items": digest.hexdigest()}
+
+
+def _of_kind(matcher: Matcher, kind: str) -> Callable[..., npt.NDArray[np.float32]]:
+    if kind not in {"voices", "faces"}:
+        raise InputError("kind", f"is {kind!r}", "give voices or faces")
+    return matcher.embed_voices if kind == "voices" else matcher.embed_faces
+
+
+def _in_blocks(
+    job: _Job,
+    make: Callable[[int, int], tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]],
+    progress: Progress | None,
+) -> Embedded:
+    out, names = job.out, job.names
+    if not names:
+        raise InputError(out, f"would hold nothing: there are no {job.kind}", "give some files")
+    if len(set(names)) < len(names):
+        raise InputError(Counter(names).most_common(1)[0][0], "is named twice", "give each file once")
+    parts = _claim(job)
+    failed: list[InputError] = []
+    done = 0
+    for first, last in _blocks(len(names)):
+        part = parts / f"{first:09}.npz"
+        if not part.is_file():
+            rows, bad = make(first, last)
+            told = json.dumps([[place, error.what, error.fault, error.remedy] for place, error in bad])
+            with atomic_path(part) as temporary, temporary.open("wb") as file:
+                np.savez(file, rows=rows, failed=np.array(told))
+        done = last
+        if progress is not None:
+            progress(done, len(names))
+    found_rows: list[npt.NDArray[np.float32]] = []
+    kept: list[int] = []
+    for first, last in _blocks(len(names)):
+        with np.load(parts / f"{first:09}.npz", allow_pickle=False) as stored:
+            found, told = stored["rows"], json.loads(str(stored["failed"]))
+        failed += [InputError(*words) for _, *words in told]
+        lost = {place for place, *_ in told}
+        use = [k for k in range(first, last) if k not in lost]
+        found_rows.append(found[[k - first for k in use]])
+        kept += use
+    if not kept:
+        shutil.rmtree(parts, ignore_errors=True)
+        raise failed[0]
+    with atomic_path(out) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            names=np.array([names[k] for k in kept]),
+            people=np.array([job.people[k] for k in kept]),
+            embeddings=np.concatenate(found_rows),
+            model=np.array(json.dumps(job.plan)),
+        )
+    shutil.rmtree(parts, ignore_errors=True)
+    return Embedded(path=out, count=len(kept), failed=failed)
+
+
+def _claim(job: _Job) -> Path:
+    """The folder of finished blocks; those of another job are thrown away."""
+    parts = job.out.with_name(job.out.name + ".parts")
+    plan, wanted = parts / _PLAN, job.plan | {"contents": job.contents}
+    try:
+        if _planned(plan) == wanted:
+            return parts
+        # A kill may have left the folder before its plan was written, or after it was removed.
+        if parts.exists() and not _ours(parts):
+            raise InputError(parts, "is in the way", "remove it or choose another output")
+        shutil.rmtree(parts, ignore_errors=True)
+        parts.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(job.out, "cannot be written there", "choose another folder") from error
+    write_json(plan, wanted)
+    return parts
+
+
+def _planned(plan: Path) -> object:
+    try:
+        return json.loads(plan.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _ours(parts: Path) -> bool:
+    """Whether a folder holds nothing but a plan, blocks and what killed writers left."""
+    if not parts.is_dir():
+        return False
+    litter = leftovers(parts)
+    return all(p.name == _PLAN or _PART.fullmatch(p.name) or p in litter for p in parts.iterdir())
+
+
+def _stamp(name: str) -> str:
+    """Size and time of a file, so that one mended between two calls is read again."""
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _blocks(count: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, count, _BLOCK):
+        yield first, min(count, first + _BLOCK)

@@ -1,0 +1,156 @@
+"""`match`, `verify` and `embed` on real files, with a small matcher from disk."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from cli_world import call, matcher_weights, people_tree, shell  # noqa: F401  (fixture)
+from corpus_media import murmur
+from voiceface.cli.media_files import direction_of, side_of
+from voiceface.corpus.item import FaceItem, Listing, VoiceItem
+from voiceface.corpus.prepare import prepare
+from voiceface.media.sound import save_sound
+from voiceface.pipelines.matcher import Matcher
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return people_tree(tmp_path_factory.mktemp("data"), people=4)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return matcher_weights()
+
+
+def test_match_ranks_as_the_api_does(call, data, weights):  # noqa: F811
+    voice, faces = data / "voices" / "c0.wav", sorted((data / "faces").iterdir())
+    said = call("match", voice, *faces, "--weights", weights, "--json")
+    assert said.code == 0
+    expected = Matcher.load(weights).rank(voice, faces)
+    ranking = said.json["ranking"]
+    assert [(row["path"], row["rank"]) for row in ranking] == [(str(p), k) for k, (p, _) in enumerate(expected, 1)]
+    np.testing.assert_allclose([row["probability"] for row in ranking], [p for _, p in expected], atol=1e-6)
+    assert len({round(row["probability"], 4) for row in ranking}) == 4
+    assert said.json["direction"] == "voice-to-face"
+
+
+def test_a_face_as_the_query_turns_the_direction_round_and_folders_are_walked(call, data, weights):  # noqa: F811
+    face = data / "faces" / "c1.jpg"
+    said = call("match", face, data, "--weights", weights, "--json", "--top", "2")
+    assert said.code == 0 and said.json["direction"] == "face-to-voice"
+    expected = Matcher.load(weights).rank(face, sorted((data / "voices").iterdir()), direction="face->voice")
+    assert [row["path"] for row in said.json["ranking"]] == [str(path) for path, _ in expected][:2]
+
+
+def test_the_table_names_the_matcher_and_says_what_was_left_out(call, data, weights, tmp_path):  # noqa: F811
+    bad = tmp_path / "cut.jpg"
+    bad.write_bytes((data / "faces" / "c0.jpg").read_bytes()[:1500])
+    said = call("match", data / "voices" / "c0.wav", bad, data / "faces" / "c1.jpg", tmp_path / "no.jpg",
+                "--weights", weights)  # fmt: skip
+    assert said.code == 0
+    assert str(weights) in said.out and "1 face ranked" in said.out and "2 of 3 could not be used" in said.out
+    assert said.out.splitlines()[2].split() == ["rank", "probability", "face"]
+    left = [line for line in said.lines if "left out" in line]
+    assert "cut.jpg" in left[0] and "no.jpg: does not exist" in left[1]
+
+
+def test_a_voice_without_speech_is_warned_of(call, data, weights, tmp_path):  # noqa: F811
+    random = np.random.default_rng(0)
+    save_sound(tmp_path / "noise.wav", (0.2 * random.standard_normal(32000)).astype(np.float32))
+    said = call("match", tmp_path / "noise.wav", data / "faces", "--weights", weights, "--json")
+    assert said.code == 0 and "noise.wav: holds no speech" in said.json["warnings"][0]
+    assert "warning" in said.err
+    said = call("verify", tmp_path / "noise.wav", data / "faces" / "c0.jpg", "--weights", weights)
+    assert said.code == 0 and "warning" in said.err
+
+
+def test_verify_states_probability_and_threshold(call, data, weights):  # noqa: F811
+    voice, face = data / "voices" / "c2.wav", data / "faces" / "c3.jpg"
+    probability = Matcher.load(weights).score(voice, face)
+    for tokens in ((voice, face), (face, voice)):
+        said = call("verify", *tokens, "--weights", weights, "--json")
+        assert said.code == 0 and said.json["probability"] == pytest.approx(probability, abs=1e-6)
+        assert said.json["same"] == (probability >= 0.5) and said.json["voice"] == str(voice)
+    for threshold, words in ((0.0, "one person's"), (1.0, "two people's")):
+        said = call("verify", voice, face, "--weights", weights, "--threshold", threshold)
+        assert words in said.out and f"{probability:.3f}" in said.out
+    call("verify", voice, face, "--weights", weights, "--threshold", "1.5").refused("--threshold", "0 to 1")
+
+
+def test_sides_by_suffix_and_by_content(data, tmp_path):
+    plain = tmp_path / "face"
+    shutil.copy(data / "faces" / "c0.jpg", plain)
+    assert side_of(plain) == "face"
+    shutil.copy(data / "voices" / "c0.wav", tmp_path / "voice")
+    assert side_of(tmp_path / "voice") == "voice"
+    assert direction_of(plain, [tmp_path / "voice"], "auto") == "face"
+
+
+def test_two_of_a_kind_are_refused(call, data, weights):  # noqa: F811
+    voices = sorted((data / "voices").iterdir())
+    call("match", voices[0], voices[1], "--weights", weights).refused("c0.wav: is a voice, and so is", "c1.wav")
+    call("match", *voices, "--weights", weights).refused("all candidates are voices")
+
+
+def test_embed_files_writes_rows_the_api_gives(call, data, weights, tmp_path):  # noqa: F811
+    out = tmp_path / "v.npz"
+    (tmp_path / "text.wav").write_text("hello")
+    said = call("embed", data / "voices", tmp_path / "text.wav", "-o", out, "--kind", "voices", "--weights", weights,
+                "--json")  # fmt: skip
+    assert said.code == 0 and said.json["voices"]["count"] == 4
+    assert said.json["voices"]["failed"][0]["path"] == str(tmp_path / "text.wav")
+    with np.load(out) as found:
+        files = sorted((data / "voices").iterdir())
+        assert found["names"].tolist() == [str(path) for path in files]
+        np.testing.assert_allclose(found["embeddings"], Matcher.load(weights).embed_voices(files), atol=1e-6)
+
+
+def test_embed_both_kinds(call, data, weights, tmp_path):  # noqa: F811
+    out = tmp_path / "e.npz"
+    call("embed", data, "-o", out, "--weights", weights).refused("4 voices and 4 faces", "--kind")
+    assert call("embed", data, "-o", out, "--kind", "both", "--weights", weights).code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e-faces.npz", "e-voices.npz"]
+
+
+def test_embed_a_corpus_and_judge_it(call, data, weights, tmp_path):  # noqa: F811
+    names = [f"c{k}" for k in range(4)]
+    items = [VoiceItem(key=n, person=f"P{n}", path=f"voices/{n}.wav") for n in names]
+    items += [FaceItem(key=n, person=f"P{n}", path=f"faces/{n}.jpg") for n in names]
+    listing = Listing(root=data, people=[], items=items)
+    prepare(listing, tmp_path / "corpus", arguments={}, workers=1, progress=False)
+    said = call("embed", tmp_path / "corpus", "-o", tmp_path / "k.npz", "--weights", weights)
+    assert said.code == 0 and "4 voices" in said.out and "4 faces" in said.out
+    told = call("evaluate", "verification", "--voices", tmp_path / "k-voices.npz", "--faces",
+                tmp_path / "k-faces.npz", "--resamples", "20", "--json")  # fmt: skip
+    assert told.code == 0 and told.json["positives"] == 4 and told.json["negatives"] == 12
+    call("embed", tmp_path / "corpus", data, "-o", tmp_path / "x.npz").refused("is a corpus among other sources")
+
+
+def test_embed_refuses_its_output_before_it_works(call, data, tmp_path):  # noqa: F811
+    call("embed", data, "-o", tmp_path / "v.csv").refused("does not end in .npz")
+    call("embed", data / "voices", "-o", tmp_path / "no" / "v.npz").refused("does not exist", "create the folder")
+    (tmp_path / "dir.npz").mkdir()
+    call("embed", data / "voices", "-o", tmp_path / "dir.npz").refused("is a folder")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names there are Unicode")
+def test_odd_names_are_ranked_and_printed(data, weights, tmp_path):
+    names = ["ok é ☃.jpg", "[bold].jpg", "new\nline.jpg"]
+    for name in names:
+        shutil.copy(data / "faces" / "c1.jpg", tmp_path / name)
+    save_sound(tmp_path / "v.wav", murmur(1))
+    for encoding in ("utf-8", "ascii"):
+        said = shell("match", tmp_path / "v.wav", *(tmp_path / name for name in names), "--weights", weights,
+                     env={"PYTHONIOENCODING": encoding})  # fmt: skip
+        assert said.code == 0, said.err
+        assert "[bold].jpg" in said.out and "new\\nline.jpg" in said.out
+        assert len(said.out.splitlines()) == 6
+    said = shell("match", tmp_path / "v.wav", tmp_path / names[0], "--weights", weights, "--json",
+                 env={"PYTHONIOENCODING": "ascii"})  # fmt: skip
+    assert json.loads(said.out)["ranking"][0]["path"] == str(tmp_path / names[0])
+
+

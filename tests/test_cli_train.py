@@ -1,0 +1,111 @@
+"""`train` and `evaluate RECIPE` from the command line, on a corpus of made people."""
+
+import json
+
+import pytest
+
+from cli_world import call, need_teacher, people_tree  # noqa: F401  (fixture)
+from voiceface.cli.folds import parse_fold
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.prepare import prepare
+from voiceface.corpus.sources import pairs
+from voiceface.corpus.splits import fold_people
+from voiceface.errors import InputError
+from voiceface.training.folder import people_fingerprint
+
+SMALL = ("--voice-encoder", "ge2e", "--dim", "8", "--heads", "2", "--hidden", "16", "--batch-size", "8",
+         "--validation", "0.3", "--device", "cpu")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    need_teacher()
+    pytest.importorskip("lightning_fabric")
+    root = people_tree(tmp_path_factory.mktemp("data"), people=40)
+    out = tmp_path_factory.mktemp("made") / "corpus"
+    return prepare(pairs.listing(root), out, arguments={"source": "pairs"}, workers=1, progress=False).path
+
+
+def test_train_and_match_and_go_on(call, corpus, tmp_path):  # noqa: F811
+    out = tmp_path / "run"
+    said = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "3")
+    assert said.code == 0, said.err
+    card = json.loads((out / "weights" / "run.json").read_text(encoding="utf-8"))
+    assert card["arguments"]["dim"] == 8 and card["arguments"]["ridge"] == 5.0 and card["steps"] == 3
+    assert str(out / "weights") in said.out and "3 steps" in said.out and "auc" in said.out
+    again = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "3", "--json")
+    assert again.json["people"] == card["people"]["count"]
+    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "4").refused("steps", "3 there")
+    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "3", "--fold", "1/2").refused(
+        "no fold", "fold 1/2"
+    )
+    data = next(corpus.parent.parent.glob("data*"))
+    said = call("match", data / "voices" / "c0.wav", data / "faces" / "c0.jpg", "--weights", out)
+    assert said.code == 0 and str(out) in said.out
+
+
+def test_a_fold_leaves_its_people_out(call, corpus, tmp_path):  # noqa: F811
+    out = tmp_path / "run"
+    said = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2", "--fold", "2/2")
+    assert said.code == 0, said.err
+    split = fold_people(Corpus.open(corpus), fold=1, folds=2, seed=0)
+    card = json.loads((out / "weights" / "run.json").read_text(encoding="utf-8"))
+    assert card["people"]["fingerprint"] == people_fingerprint([str(p) for p in split.train.people])
+    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2", "--fold", "1/2").refused(
+        "fold 2/2", "fold 1/2"
+    )
+    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2").refused("fold 2/2", "no fold")
+
+
+@pytest.mark.parametrize("text", ["0/5", "6/5", "1", "1/1", "a/b", "-1/5"])
+def test_folds_that_are_none(text):
+    with pytest.raises(InputError, match="is no fold"):
+        parse_fold(text)
+
+
+def test_smoke(call, corpus, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    said = call("train", "matcher", "--corpus", corpus, "--smoke", "--device", "cpu")
+    assert said.code == 0 and (tmp_path / "runs" / "matcher-smoke" / "weights" / "run.json").is_file()
+    call("train", "matcher", "--corpus", corpus, "--smoke", "--dim", "4").refused("--smoke", "no options")
+
+
+def test_a_recipe_of_ones_own_is_run_only_if_trusted(call, corpus, tmp_path):  # noqa: F811
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        '"""Mine."""\nfrom voiceface.recipes import matcher\n'
+        "print('run')\n"
+        "def recipe(*, dim: int = 8):\n"
+        "    return matcher.recipe(voice_encoder='ge2e', dim=dim, heads=2, hidden=8, batch_size=8, steps=2)\n"
+    )
+    call("train", mine, "--corpus", corpus).refused("is a file, not a recipe", "--trust")
+    call("train", "mine", "--corpus", corpus).refused("mine: is no recipe")
+    call("train", "other", "--corpus", corpus, "--trust", mine).refused("does not hold the recipe other")
+    said = call("train", "mine", "--trust", mine, "--help")
+    assert said.code == 0 and said.out.startswith("run") and "--dim INT" in said.out
+    mine.write_text("def recipe(:\n")
+    call("train", "mine", "--corpus", corpus, "--trust", mine).refused("mine.py: cannot be run (SyntaxError")
+
+
+def test_cross_validation_and_its_rows(call, corpus, tmp_path):  # noqa: F811
+    results, out = tmp_path / "RESULTS.md", tmp_path / "cv"
+    tokens = ["evaluate", "matcher", "--corpus", corpus, "--folds", "2", "-o", out, *SMALL, "--steps", "2",
+              "--resamples", "20"]  # fmt: skip
+    said = call(*tokens, "--record", "--results", results)
+    assert said.code == 0, said.err
+    assert "2 folds over people" in said.out and "chance 0.500" in said.out
+    rows = results.read_text(encoding="utf-8").splitlines()
+    assert rows[4].startswith("| recipe | corpus |") and "verification, all: AUC" in rows[6]
+    assert "--dim 8" in rows[6] and str(tmp_path) not in "".join(rows) and str(corpus) not in "".join(rows)
+    told = call(*tokens, "--json").json
+    assert told["folds"] == 2 and f"{told['verification']['rows']['all'][0]['value']:.3f}" in rows[6]
+    call("evaluate", "matcher", "--corpus", corpus, "--folds", "4", "-o", out, *SMALL).refused("2 folds", "4 folds")
+    call("evaluate", "voice_student", "--corpus", corpus, "--folds", "2", "-o", tmp_path / "s").refused("embeds no")
+
+
+def test_what_cannot_be_is_refused_before_training(call, corpus, tmp_path):  # noqa: F811
+    call("train", "matcher", "--corpus", tmp_path / "no").refused("does not exist", "voiceface prepare")
+    call("train", "matcher", "--corpus", corpus, "--device", "tpu", "-o", tmp_path / "r").refused("tpu")
+    record = ("--record", "--results", tmp_path / "no" / "R.md")
+    call("evaluate", "matcher", "--corpus", corpus, *record, "-o", tmp_path / "x").refused("R.md")
+    assert not list(tmp_path.iterdir())
