@@ -1,6 +1,8 @@
 """What the tests of the command line share: running it, made media, and a small matcher on disk."""
 
+import contextlib
 import functools
+import io
 import json
 import os
 import subprocess
@@ -41,24 +43,21 @@ class Said:
             assert str(part) in self.err, (part, self.err)
 
 
-@pytest.fixture
-def call(capsys):
+def call(*tokens):
     """Run a command line in this process."""
-
-    def run(*tokens):
-        capsys.readouterr()
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([str(token) for token in tokens])
-        told = capsys.readouterr()
-        return Said(code, told.out, told.err)
-
-    return run
+    return Said(code, out.getvalue(), err.getvalue())
 
 
 def shell(*tokens, env=None, stdout=subprocess.PIPE, cwd=None):
     """Run it as a process of its own."""
     command = [sys.executable, "-m", "voiceface", *map(str, tokens)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
-    done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment, cwd=cwd, timeout=120)
+    done = subprocess.run(
+        command, stdout=stdout, stderr=subprocess.PIPE, env=environment, cwd=cwd, timeout=120
+    )
     return Said(done.returncode, (done.stdout or b"").decode("utf-8", "replace"), done.stderr.decode())
 
 
@@ -97,3 +96,9 @@ def people_tree(root, people=6):
         lines.append(f"c{number},P{number},{'fm'[number % 2]}")
     trees.text(root / "pairs.csv", *lines)
     return root
+
+
+def fits(text, width=80):
+    """Whether no line is wider, but for one that a long name or command, never torn apart, makes so."""
+    lines = [line for line in text.splitlines() if len(line) > width]
+    return all(max(map(len, line.split())) > width // 3 for line in lines)

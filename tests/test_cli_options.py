@@ -39,7 +39,11 @@ def parsed(*tokens):
 
 def test_only_what_is_given_is_handed_on_in_its_type():
     seen = parsed("c", "--lr", "1e-4", "--no-mirror", "--meta", "m.csv", "--out", "y")
-    assert seen == {"given": {"lr": 1e-4, "mirror": False, "meta": Path("m.csv")}, "out": "y", "corpus": Path("c")}
+    assert seen == {
+        "given": {"lr": 1e-4, "mirror": False, "meta": Path("m.csv")},
+        "out": "y",
+        "corpus": Path("c"),
+    }
     assert parsed("c")["given"] == {}
 
 

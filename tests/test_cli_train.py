@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli_world import call, need_teacher, people_tree  # noqa: F401  (fixture)
+from cli_world import call, need_teacher, people_tree
 from voiceface.cli.folds import parse_fold
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
@@ -26,7 +26,7 @@ def corpus(tmp_path_factory):
     return prepare(pairs.listing(root), out, arguments={"source": "pairs"}, workers=1, progress=False).path
 
 
-def test_train_and_match_and_go_on(call, corpus, tmp_path):  # noqa: F811
+def test_train_and_match_and_go_on(corpus, tmp_path):
     out = tmp_path / "run"
     said = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "3")
     assert said.code == 0, said.err
@@ -35,7 +35,9 @@ def test_train_and_match_and_go_on(call, corpus, tmp_path):  # noqa: F811
     assert str(out / "weights") in said.out and "3 steps" in said.out and "auc" in said.out
     again = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "3", "--json")
     assert again.json["people"] == card["people"]["count"]
-    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "4").refused("steps", "3 there")
+    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "4").refused(
+        "steps", "3 there"
+    )
     call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "3", "--fold", "1/2").refused(
         "no fold", "fold 1/2"
     )
@@ -44,7 +46,7 @@ def test_train_and_match_and_go_on(call, corpus, tmp_path):  # noqa: F811
     assert said.code == 0 and str(out) in said.out
 
 
-def test_a_fold_leaves_its_people_out(call, corpus, tmp_path):  # noqa: F811
+def test_a_fold_leaves_its_people_out(corpus, tmp_path):
     out = tmp_path / "run"
     said = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2", "--fold", "2/2")
     assert said.code == 0, said.err
@@ -54,7 +56,9 @@ def test_a_fold_leaves_its_people_out(call, corpus, tmp_path):  # noqa: F811
     call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2", "--fold", "1/2").refused(
         "fold 2/2", "fold 1/2"
     )
-    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2").refused("fold 2/2", "no fold")
+    call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2").refused(
+        "fold 2/2", "no fold"
+    )
 
 
 @pytest.mark.parametrize("text", ["0/5", "6/5", "1", "1/1", "a/b", "-1/5"])
@@ -63,14 +67,14 @@ def test_folds_that_are_none(text):
         parse_fold(text)
 
 
-def test_smoke(call, corpus, tmp_path, monkeypatch):  # noqa: F811
+def test_smoke(corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = call("train", "matcher", "--corpus", corpus, "--smoke", "--device", "cpu")
     assert said.code == 0 and (tmp_path / "runs" / "matcher-smoke" / "weights" / "run.json").is_file()
     call("train", "matcher", "--corpus", corpus, "--smoke", "--dim", "4").refused("--smoke", "no options")
 
 
-def test_a_recipe_of_ones_own_is_run_only_if_trusted(call, corpus, tmp_path):  # noqa: F811
+def test_a_recipe_of_ones_own_is_run_only_if_trusted(corpus, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text(
         '"""Mine."""\nfrom voiceface.recipes import matcher\n'
@@ -87,7 +91,7 @@ def test_a_recipe_of_ones_own_is_run_only_if_trusted(call, corpus, tmp_path):  #
     call("train", "mine", "--corpus", corpus, "--trust", mine).refused("mine.py: cannot be run (SyntaxError")
 
 
-def test_cross_validation_and_its_rows(call, corpus, tmp_path):  # noqa: F811
+def test_cross_validation_and_its_rows(corpus, tmp_path):
     results, out = tmp_path / "RESULTS.md", tmp_path / "cv"
     tokens = ["evaluate", "matcher", "--corpus", corpus, "--folds", "2", "-o", out, *SMALL, "--steps", "2",
               "--resamples", "20"]  # fmt: skip
@@ -99,11 +103,15 @@ def test_cross_validation_and_its_rows(call, corpus, tmp_path):  # noqa: F811
     assert "--dim 8" in rows[6] and str(tmp_path) not in "".join(rows) and str(corpus) not in "".join(rows)
     told = call(*tokens, "--json").json
     assert told["folds"] == 2 and f"{told['verification']['rows']['all'][0]['value']:.3f}" in rows[6]
-    call("evaluate", "matcher", "--corpus", corpus, "--folds", "4", "-o", out, *SMALL).refused("2 folds", "4 folds")
-    call("evaluate", "voice_student", "--corpus", corpus, "--folds", "2", "-o", tmp_path / "s").refused("embeds no")
+    call("evaluate", "matcher", "--corpus", corpus, "--folds", "4", "-o", out, *SMALL).refused(
+        "2 folds", "4 folds"
+    )
+    call("evaluate", "voice_student", "--corpus", corpus, "--folds", "2", "-o", tmp_path / "s").refused(
+        "embeds no"
+    )
 
 
-def test_what_cannot_be_is_refused_before_training(call, corpus, tmp_path):  # noqa: F811
+def test_what_cannot_be_is_refused_before_training(corpus, tmp_path):
     call("train", "matcher", "--corpus", tmp_path / "no").refused("does not exist", "voiceface prepare")
     call("train", "matcher", "--corpus", corpus, "--device", "tpu", "-o", tmp_path / "r").refused("tpu")
     record = ("--record", "--results", tmp_path / "no" / "R.md")

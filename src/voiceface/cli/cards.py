@@ -6,7 +6,7 @@ import re
 import shutil
 import textwrap
 
-__all__ = ["reflowed", "terminal_width"]
+__all__ = ["hanging", "reflowed", "terminal_width"]
 
 _GAP = re.compile(r"\S(\s{2,})(?=\S)")
 _WIDEST = 100
@@ -18,9 +18,9 @@ def terminal_width() -> int:
 
 
 def reflowed(card: str, width: int | None = None) -> str:
-    """A card whose columns stay columns: what does not fit goes on below, under its own column.
+    r"""A card whose columns stay columns: what does not fit goes on below, under its own column.
 
-    >>> print(reflowed("Paper     A long line of the paper\\n          that goes on", 30))
+    >>> print(reflowed("Paper     A long line of the paper\n          that goes on", 30))
     Paper     A long line of the
               paper that goes on
     """
@@ -36,5 +36,24 @@ def reflowed(card: str, width: int | None = None) -> str:
     lines = []
     for line, column in joined:
         hanging = " " * (column if column <= width // 2 else 12)
-        lines += textwrap.wrap(line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False) or [""]
+        lines += textwrap.wrap(
+            line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+        ) or [""]
     return "\n".join(lines)
+
+
+def hanging(head: str, text: str) -> str:
+    """``head`` and ``text`` in the terminal's width, further lines under the text's beginning.
+
+    >>> print(hanging("  - ", "too  long " * 9).splitlines()[1][:8])
+        long
+    """
+    lines = textwrap.wrap(
+        text,
+        terminal_width(),
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines) or head.rstrip()

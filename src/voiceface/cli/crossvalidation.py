@@ -133,8 +133,13 @@ def _report(found: CrossValidation, results: Path | None, *, json: bool) -> int:
     )
     for title, report, shown_figures in parts:
         say(f"\n{title}")
-        rows = {k: [e for e in row if not shown_figures or e.name in shown_figures] for k, row in report.rows.items()}
-        print_rows(rows, excluded=report.excluded, notes=report.notes, gallery=getattr(report, "gallery", None))
+        rows = {
+            k: [e for e in row if not shown_figures or e.name in shown_figures]
+            for k, row in report.rows.items()
+        }
+        print_rows(
+            rows, excluded=report.excluded, notes=report.notes, gallery=getattr(report, "gallery", None)
+        )
     told = [f"{k} {v:.3f}" for k, v in found.calibration.items() if isinstance(v, float)]
     if told:
         say(f"\nCalibration at even odds: {', '.join(told)}")

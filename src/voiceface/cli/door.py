@@ -166,4 +166,3 @@ def _recipes() -> str:
     column = max(map(len, found), default=0) + 4
     lines = [reflowed(f"  {name:<{column - 2}}{line}") for name, line in found.items()]
     return "\n".join(["Recipes for voiceface train RECIPE:", *lines, ""])
-

@@ -56,7 +56,9 @@ def read_named(path: Path) -> Named:
     return Named(path=path, names=names.astype(str), rows=rows.astype(np.float32), people=people, told=told)
 
 
-def attributes(side: Named, names: Sequence[str], tables: Mapping[str, Mapping[str, str]]) -> dict[str, Names]:
+def attributes(
+    side: Named, names: Sequence[str], tables: Mapping[str, Mapping[str, str]]
+) -> dict[str, Names]:
     """Each attribute of every item: from its own column, or by its person from ``tables``.
 
     Raises:

@@ -125,9 +125,7 @@ def verify(
     if len(left_side.names) * len(right_side.names) > _MOST_PAIRS:
         fault = f"{len(left_side.names):,} voices against {len(right_side.names):,} faces are too many pairs"
         raise InputError(voices, fault, "give a --list of trials")
-    pairs = pair_trials(
-        _dots(left_side, right_side), people=(_people(left_side), _people(right_side))
-    )
+    pairs = pair_trials(_dots(left_side, right_side), people=(_people(left_side), _people(right_side)))
     masks = {}
     for name, (one, other) in known.fixed(left_side, right_side).items():
         masks[name] = (one[pairs.voices] == other[pairs.faces]) & (one[pairs.voices] != "")
@@ -191,17 +189,13 @@ def retrieve(
 
 
 Judge = Callable[[Any, Any, "tuple[Any, Any] | None", Mapping[str, Any]], VerificationReport]
+"""Scores, labels, people of both sides and strata to the report."""
 
 
 def _judge(resamples: int, seed: int) -> Judge:
-    def judge(
-        scores: Any, labels: Any, people: tuple[Any, Any] | None, masks: Mapping[str, Any]  # noqa: ANN401
-    ) -> VerificationReport:
-        return verification(
-            scores, labels, people=people, strata=masks, resamples=resamples, seed=seed
-        )
-
-    return judge
+    return lambda scores, labels, people, strata: verification(
+        scores, labels, people=people, strata=strata, resamples=resamples, seed=seed
+    )
 
 
 def _judged_table(path: Path, known: Known, judge: Judge) -> VerificationReport:
@@ -264,9 +258,7 @@ def _only(side: Named, names: Names, known: Known) -> Named:
     if len(lost):
         raise InputError(side.path, f"lacks {few(lost)} of the names in the list", "embed them")
     told = {name: values[places] for name, values in side.told.items()}
-    return Named(
-        path=side.path, names=names, rows=side.rows[places], people=_people(side)[places], told=told
-    )
+    return Named(path=side.path, names=names, rows=side.rows[places], people=_people(side)[places], told=told)
 
 
 def _named_people(side: Named) -> Names:

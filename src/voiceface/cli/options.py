@@ -15,7 +15,16 @@ from cyclopts import Group, Parameter
 from voiceface.cli.source_text import argument_help
 from voiceface.errors import InputError
 
-__all__ = ["HEADINGS", "Flag", "Given", "changed", "field_options", "heading", "keyword_options", "with_options"]
+__all__ = [
+    "HEADINGS",
+    "Flag",
+    "Given",
+    "changed",
+    "field_options",
+    "heading",
+    "keyword_options",
+    "with_options",
+]
 
 HEADINGS = ("Use", "Learn", "Measure", "Look around")
 """Headings of the help of all commands, in this order."""
@@ -120,4 +129,6 @@ def _hints(thing: Any) -> dict[str, Any]:  # noqa: ANN401
     try:
         return get_type_hints(thing, include_extras=True)
     except NameError as error:
-        raise InputError(thing.__module__, f"has a type that cannot be found ({error})", "import it") from None
+        raise InputError(
+            thing.__module__, f"has a type that cannot be found ({error})", "import it"
+        ) from None

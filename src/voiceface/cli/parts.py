@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from voiceface.errors import InputError
 
@@ -47,7 +48,13 @@ _PACKAGES = (
     ("webrtcvad", "webrtcvad-wheels", "speech is not told from silence", "webrtcvad-wheels", True),
     ("lightning_fabric", "lightning-fabric", "`voiceface train` does not work", "'voiceface[train]'", False),
     ("tensorboard", "tensorboard", "a training draws no curves", "'voiceface[train]'", False),
-    ("espeakng_loader", "espeakng-loader", "synthetic people have no voices", "'voiceface[synthetic]'", False),
+    (
+        "espeakng_loader",
+        "espeakng-loader",
+        "synthetic people have no voices",
+        "'voiceface[synthetic]'",
+        False,
+    ),
     ("distributed", "distributed", "`prepare --cluster` does not work", "'voiceface[cluster]'", False),
 )
 
@@ -69,8 +76,12 @@ def examine() -> list[Part]:
 
 
 def _python() -> Iterator[Part]:
-    yield Part(name="voiceface", state="ok", told=_version("voiceface") or "not installed, run from its folder")
-    yield Part(name="Python", state="ok", told=f"{platform.python_version()} on {platform.platform(terse=True)}")
+    yield Part(
+        name="voiceface", state="ok", told=_version("voiceface") or "not installed, run from its folder"
+    )
+    yield Part(
+        name="Python", state="ok", told=f"{platform.python_version()} on {platform.platform(terse=True)}"
+    )
 
 
 def _packages() -> Iterator[Part]:
@@ -131,12 +142,16 @@ def _codecs() -> Iterator[Part]:
     except Exception:  # told among the packages
         return
     lost = []
-    for mode, names in (("r", _CODECS), ("w", _ENCODERS)):
+    wanted: tuple[tuple[Literal["r", "w"], str, dict[str, str]], ...] = (
+        ("r", "reading", _CODECS),
+        ("w", "writing", _ENCODERS),
+    )
+    for mode, doing, names in wanted:
         for name, words in names.items():
             try:
                 Codec(name, mode)
             except Exception:  # PyAV has a kind of its own for each version
-                lost.append(f"{'reading' if mode == 'r' else 'writing'} {words}")
+                lost.append(f"{doing} {words}")
     if lost:
         yield Part(
             name="codecs", state="missing", told=", ".join(lost), costs="such files cannot be used",

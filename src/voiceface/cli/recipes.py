@@ -47,7 +47,7 @@ def recipe_options(module: ModuleType, name: str) -> list[inspect.Parameter]:
 
 
 def trusted(tokens: Sequence[str]) -> Path | None:
-    """The file after ``--trust``, looked for before anything is parsed: it decides which options there are."""
+    """The file after ``--trust``, looked for before all is parsed: it decides which options there are."""
     for index, token in enumerate(tokens):
         if token == "--trust" and index + 1 < len(tokens):
             return Path(tokens[index + 1])

@@ -69,13 +69,13 @@ def _parsed(module: str) -> ast.Module | None:
 
 
 def argument_help(docstring: str | None) -> MappingProxyType[str, str]:
-    """What a Google docstring says of each argument, as one line of plain text each.
+    r"""What a Google docstring says of each argument, as one line of plain text each.
 
-    >>> dict(argument_help("Do it.\\n\\nArgs:\\n    lr: the ``step`` of\\n        learning\\n    seed: of draws\\n"))
-    {'lr': 'the step of learning', 'seed': 'of draws'}
+    >>> dict(argument_help("Do it.\n\nArgs:\n    lr: the ``step`` of\n        learning\n    seed: of it"))
+    {'lr': 'the step of learning', 'seed': 'of it'}
     """
     found: dict[str, str] = {}
-    name, depth, inside = "", 0, False
+    name, depth, first, inside = "", 0, 0, False
     for line in (docstring or "").expandtabs(4).splitlines():
         text, indent = line.strip(), len(line) - len(line.lstrip())
         if re.fullmatch(r"(Args|Arguments|Keyword Args):", text):

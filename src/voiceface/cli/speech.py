@@ -26,7 +26,9 @@ def doubts(voices: Iterable[Path]) -> list[str]:
         except InputError:
             continue  # whoever embeds it says what is wrong with it
         if not facts.is_speech:
-            found.append(f"{path}: holds no speech that can be told ({facts.missing}); do not trust its scores")
+            found.append(
+                f"{path}: holds no speech that can be told ({facts.missing}); do not trust its scores"
+            )
         elif facts.active_seconds < _LITTLE:
             found.append(f"{path}: holds only {facts.active_seconds:.1f} s of speech; scores are uncertain")
     return found

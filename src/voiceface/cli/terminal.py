@@ -68,7 +68,7 @@ def interactive(stream: TextIO | None = None) -> bool:
 
 @contextlib.contextmanager
 def progress_bar(title: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A function ``(done, total)`` that moves a bar on the error stream, or does nothing where nobody watches."""
+    """A function ``(done, total)`` that moves a bar on the error stream, if somebody watches it."""
     if not (shown and interactive()):
         yield lambda done, total: None
         return

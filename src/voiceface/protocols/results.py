@@ -37,7 +37,11 @@ class Result:
         >>> Result(recipe="r", corpus="ab" * 32, protocol="p", value=value, command="c", commit="d").row()
         '| r | `abababababab` | p: AUC | 0.800 [0.700, 0.900] | 0.500 | `c` | d |'
         """
-        span = f" [{number(self.value.low)}, {number(self.value.high)}]" if self.value.low == self.value.low else ""
+        span = (
+            f" [{number(self.value.low)}, {number(self.value.high)}]"
+            if self.value.low == self.value.low
+            else ""
+        )
         cells = (
             self.recipe,
             f"`{self.corpus[:12]}`",

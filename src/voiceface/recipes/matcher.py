@@ -22,11 +22,12 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
+from voiceface.folders import load_component
 from voiceface.metrics.calibration import fit_logistic
 from voiceface.metrics.roc import auc
 from voiceface.protocols.verify import pair_trials
 from voiceface.systems.encoder import VoiceEncoder
-from voiceface.systems.encoders import ge2e, student
+from voiceface.systems.encoders import student
 from voiceface.systems.matching import Matching
 from voiceface.systems.rows import FACE_WIDTH, as_tensor, face_rows, voice_rows
 from voiceface.systems.system import System
@@ -59,7 +60,7 @@ def recipe(
     wrong_labels: bool = False,
     seed: int = 0,
 ) -> Run:
-    """The run; ``voice_encoder`` is ``student``, ``ge2e`` or a weights folder of ``voice_student``.
+    """The run; ``voice_encoder`` names an encoder or is a weights folder of ``voice_student``.
 
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
@@ -143,19 +144,16 @@ class PairedRows:
 
 
 def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
-    """The voice encoder a matcher was trained on: ``student``, ``ge2e`` or a weights folder.
+    """The voice encoder a matcher was trained on: one of ``systems/encoders``, or a weights folder.
 
     Raises:
-        MissingPartError: the published weights are not installed.
+        MissingPartError: its weights are not installed.
         InputError: there is no such encoder.
     """
-    if name == "ge2e":
-        return ge2e.load(device=device)
-    if name == "student":
-        return student.load(device=device)
     if Path(name).is_dir():
         return student.load(name, device=device)
-    raise InputError(name, "is no voice encoder", "give student, ge2e or a weights folder of voice_student")
+    encoder: VoiceEncoder = load_component("voiceface.systems.encoders", name).load(device=device)
+    return encoder
 
 
 def _facts(selection: Selection, voice_encoder: str) -> Facts:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from voiceface.cli.cards import hanging
 from voiceface.cli.options import Flag, heading
 from voiceface.cli.terminal import answer, say, shown
 
@@ -67,13 +68,11 @@ def _audit(
 
 
 def _print(found: ListAudit) -> None:
-    import textwrap
-
     say(
         f"{shown(found.name)}: {found.trials:,} trials, {found.positives / found.trials:.1%} positive, "
         f"{found.people:,} people"
     )
     lines = found.findings()
     for line in lines:
-        say(textwrap.fill(shown(line), 79, initial_indent="  - ", subsequent_indent="    "))
+        say(hanging("  - ", shown(line)))
     say(f"{len(lines)} finding{'s' if len(lines) != 1 else ''}" if lines else "  nothing found")

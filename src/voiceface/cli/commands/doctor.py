@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from cyclopts import App
 
-from voiceface.cli.cards import terminal_width
+from voiceface.cli.cards import hanging
 from voiceface.cli.options import Flag, heading
 from voiceface.cli.terminal import answer, say, shown
 
@@ -40,20 +39,13 @@ def _doctor(*, json: Flag = False) -> int:
     name_width = max(len(part.name) for part in parts)
     for part in parts:
         head = f"{part.state:<8} {part.name:<{name_width}}  "
-        say(_hanging(head, part.told))
+        say(hanging(head, shown(part.told)))
     if bad:
         say("\nTo mend:")
         for part in bad:
-            say(_hanging(f"  {part.name:<{name_width}}  ", part.costs))
+            say(hanging(f"  {part.name:<{name_width}}  ", part.costs))
             if part.remedy:
                 say(f"  {'':<{name_width}}  $ {part.remedy}")
     else:
         say("\nNothing is missing.")
     return int(broken)
-
-
-def _hanging(head: str, text: str) -> str:
-    return textwrap.fill(
-        shown(text), terminal_width(), initial_indent=head, subsequent_indent=" " * len(head),
-        break_long_words=False, break_on_hyphens=False,
-    ).rstrip() or head.rstrip()  # fmt: skip

@@ -95,7 +95,9 @@ def _of_corpus(path: Path, kind: Kind) -> dict[str, list[Path]]:
     wanted = there if kind == "auto" else ["voices", "faces"] if kind == "both" else [kind]
     lost = [one for one in wanted if one not in there]
     if lost or not wanted:
-        raise InputError(path, f"holds no {' and no '.join(lost or ['voices', 'faces'])}", "name another corpus")
+        raise InputError(
+            path, f"holds no {' and no '.join(lost or ['voices', 'faces'])}", "name another corpus"
+        )
     return {one: [path] for one in wanted}
 
 

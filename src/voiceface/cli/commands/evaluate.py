@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,11 @@ def add_to(app: App, tokens: Sequence[str]) -> None:
     """Add the command with the protocols, and the recipes by name or the one that is asked for."""
     evaluate = App(name="evaluate", help=_ABOUT, group=heading("Measure"), version_flags=[])
     app.command(evaluate)
-    protocols = {"verification": _verification, "matching": _matching, "retrieval": _retrieval}
+    protocols: dict[str, Callable[..., int]] = {
+        "verification": _verification,
+        "matching": _matching,
+        "retrieval": _retrieval,
+    }
     for name, command in protocols.items():
         evaluate.command(command, name=name, group="Protocols")
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
@@ -157,5 +161,10 @@ def _told(report: Any, *, json: bool) -> int:  # noqa: ANN401  one of the three 
     if json:
         answer(report.to_dict())
     else:
-        print_rows(report.rows, excluded=report.excluded, notes=report.notes, gallery=getattr(report, "gallery", None))
+        print_rows(
+            report.rows,
+            excluded=report.excluded,
+            notes=report.notes,
+            gallery=getattr(report, "gallery", None),
+        )
     return 0

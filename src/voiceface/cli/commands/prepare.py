@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.cards import reflowed
+from voiceface.cli.cards import hanging, reflowed
 from voiceface.cli.options import Flag, Given, changed, field_options, heading, keyword_options, with_options
 from voiceface.cli.source_text import summaries
 from voiceface.cli.terminal import answer, interactive, say, shown, tell
 from voiceface.errors import InputError
-from voiceface.folders import component_names, load_component
+from voiceface.folders import load_component
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -25,7 +25,8 @@ SOURCES = "voiceface.corpus.sources"
 
 _ABOUT = """Prepare a data set as a corpus that every recipe reads.
 
-voiceface prepare SOURCE ROOT -o CORPUS; voiceface prepare SOURCE --help shows a source's layout and options."""
+voiceface prepare SOURCE ROOT -o CORPUS
+voiceface prepare SOURCE --help shows a source's layout and options"""
 
 _KEPT = {
     "window_seconds": "length of the windows a video's sound is cut into (Roldan: 4); 0 keeps it whole",
@@ -120,8 +121,14 @@ def _prepare(
 
 def _report(corpus: Corpus, *, json: bool) -> int:
     """Say what was prepared, what was not, and what is odd about it."""
-    problems, table = corpus.check(), corpus.statistics()
     rejected = corpus.rejected
+    if rejected and not any(map(len, corpus.tables.values())):
+        first = f"the first ({rejected[0].path}): {rejected[0].reason}"
+        remedy = "the source's --help shows what it reads"
+        raise InputError(
+            corpus.path, f"holds nothing: all {len(rejected):,} files were rejected, {first}", remedy
+        )
+    problems, table = corpus.check(), corpus.statistics()
     if json:
         answer(
             {
@@ -141,16 +148,21 @@ def _report(corpus: Corpus, *, json: bool) -> int:
         return 0
     say(str(table).rpartition("\n")[0])
     if rejected:
-        say(f"\n{len(rejected):,} files were rejected; the first:")
+        many = (
+            f"{len(rejected):,} files were rejected; the first"
+            if len(rejected) > 1
+            else "1 file was rejected"
+        )
+        say(f"\n{many}:")
         for one in rejected[:_SHOWN]:
-            say(f"  {shown(one.path)}: {shown(one.reason)}")
+            say(hanging("  - ", f"{shown(one.path)}: {shown(one.reason)}"))
         if len(rejected) > _SHOWN:
             say(f"  ... all of them stand in {shown(corpus.path / 'rejected')} (Parquet)")
     found = [problem for problem in problems if problem.what != "rejected"]
     if found:
         say("\nCheck:")
         for problem in found:
-            say(f"  {shown(str(problem))}")
+            say(hanging("  - ", shown(str(problem))))
     else:
         say("\nCheck: nothing found")
     say(f"\n{shown(corpus.path)} is ready; fingerprint {corpus.fingerprint[:16]}")
@@ -163,8 +175,3 @@ def _line(line: Any) -> dict[str, Any]:  # noqa: ANN401
     from dataclasses import asdict
 
     return asdict(line)
-
-
-def source_names() -> list[str]:
-    """Names of all sources' files."""
-    return component_names(SOURCES)

@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from voiceface.cli.cards import reflowed
-from voiceface.cli.options import Flag, Given, heading, keyword_options, with_options
+from voiceface.cli.options import Flag, Given, heading, with_options
 from voiceface.cli.recipes import RECIPES, load_recipe, recipe_options
 from voiceface.cli.source_text import summaries
 from voiceface.cli.terminal import answer, interactive, say, shown
@@ -25,7 +25,8 @@ __all__ = ["add_to"]
 
 _ABOUT = """Train a recipe on a prepared corpus.
 
-voiceface train RECIPE --corpus CORPUS; voiceface train RECIPE --help shows the recipe's card and options."""
+voiceface train RECIPE --corpus CORPUS
+voiceface train RECIPE --help shows the recipe's card and options"""
 
 _OWN = """Args:
     corpus: the prepared corpus to learn from
@@ -106,9 +107,7 @@ def _train(
     if fold is not None:
         run = folded(run, fold)
     claim(out, f"fold {fold}" if fold is not None else NOBODY)
-    weights = train(
-        run, corpus, out, device=device, precision=precision, init=init, progress=interactive()
-    )
+    weights = train(run, corpus, out, device=device, precision=precision, init=init, progress=interactive())
     return _report(weights, corpus, json=json)
 
 
@@ -118,8 +117,16 @@ def _report(weights: Path, corpus: Corpus, *, json: bool) -> int:
     card = read_run(weights)
     figures = card.get("results", {}).get("validation", {})
     if json:
-        answer({"weights": str(weights), "corpus": corpus.fingerprint, "best_step": card["best_step"],
-                "steps": card["steps"], "people": card["people"]["count"], "validation": figures})  # fmt: skip
+        answer(
+            {
+                "weights": str(weights),
+                "corpus": corpus.fingerprint,
+                "steps": card["steps"],
+                "best_step": card["best_step"],
+                "people": card["people"]["count"],
+                "validation": figures,
+            }
+        )
         return 0
     say(f"{card['recipe']}: {card['steps']:,} steps on {card['people']['count']:,} people")
     if figures:

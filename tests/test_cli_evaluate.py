@@ -1,0 +1,146 @@
+"""`evaluate` by protocols and `audit`: the same figures as the protocols themselves give."""
+
+import numpy as np
+import pytest
+
+from cli_world import call
+from voiceface import protocols
+from voiceface.protocols.interval import Estimate
+from voiceface.protocols.results import COLUMNS, Result, record
+from voiceface.protocols.verify import pair_trials
+
+PEOPLE = np.array([f"P{k % 6}" for k in range(18)])
+GENDER = np.array(["fm"[k % 6 % 2] for k in range(18)])
+
+
+def vectors(seed):
+    random = np.random.default_rng(seed)
+    base = np.random.default_rng(9).normal(size=(6, 8))
+    return np.stack([base[k % 6] + random.normal(size=8) for k in range(18)]).astype(np.float32)
+
+
+@pytest.fixture
+def files(tmp_path):
+    for side, seed in (("voice", 1), ("face", 2)):
+        names = np.array([f"{p}/{k:05}.{'wav' if side == 'voice' else 'jpg'}" for k, p in enumerate(PEOPLE)])
+        np.savez(
+            tmp_path / f"{side}.npz", names=names, embeddings=vectors(seed), people=PEOPLE, gender=GENDER
+        )
+    return ["--voices", tmp_path / "voice.npz", "--faces", tmp_path / "face.npz"]
+
+
+def unit(rows):
+    return rows.astype(float) / np.linalg.norm(rows.astype(float), axis=1, keepdims=True)
+
+
+def test_verification_of_all_pairs(files):
+    said = call("evaluate", "verification", *files, "--same", "gender", "--resamples", "30", "--json")
+    pairs = pair_trials(unit(vectors(1)) @ unit(vectors(2)).T, people=(PEOPLE, PEOPLE))
+    mask = GENDER[pairs.voices] == GENDER[pairs.faces]
+    expected = protocols.verification(
+        pairs.scores, pairs.labels, people=pairs.people, strata={"same gender": mask}, resamples=30
+    )
+    assert said.code == 0
+    for name, row in expected.rows.items():
+        told = said.json["rows"][name][0]
+        assert [told["value"], told["low"]] == pytest.approx([row[0].value, row[0].low], abs=1e-6)
+
+
+def test_matching_and_retrieval(files):
+    given = (vectors(1), vectors(2))
+    said = call("evaluate", "matching", *files, "-n", "2", "-n", "4", "--resamples", "0", "--json").json
+    expected = protocols.matching(given, people=(PEOPLE, PEOPLE), n=(2, 4), resamples=0)
+    assert said["rows"]["voice->face"][1]["value"] == pytest.approx(expected.accuracy(4).value)
+    said = call(
+        "evaluate", "retrieval", *files, "-k", "3", "--same", "gender", "--resamples", "0", "--json"
+    ).json
+    expected = protocols.retrieval(given, people=(PEOPLE, PEOPLE), ks=(3,), resamples=0)
+    assert said["rows"]["face->voice"][0]["value"] == pytest.approx(
+        expected.figure("R@3", direction="face->voice").value
+    )
+    assert "face->voice, same gender" in said["rows"]
+
+
+def test_the_tables_fit_a_terminal(files):
+    for protocol in protocols.__all__:
+        said = call("evaluate", protocol, *files, "--resamples", "20", "--same", "gender")
+        assert said.code == 0 and "chance" in said.out and "95 %" in said.out
+        assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_a_list_of_trials(files, tmp_path):
+    names = [[f"{p}/{k:05}.{end}" for k, p in enumerate(PEOPLE)] for end in ("wav", "jpg")]
+    trials = [(i, j) for i in range(18) for j in range(0, 18, 5)]
+    lines = [f"{int(PEOPLE[i] == PEOPLE[j])} {names[0][i]} {names[1][j]}" for i, j in trials]
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+    said = call(
+        "evaluate", "verification", *files, "--list", tmp_path / "list.txt", "--resamples", "0", "--json"
+    )
+    scores = [unit(vectors(1))[i] @ unit(vectors(2))[j] for i, j in trials]
+    expected = protocols.verification(scores, [PEOPLE[i] == PEOPLE[j] for i, j in trials], resamples=0)
+    assert said.json["rows"]["all"][0]["value"] == pytest.approx(expected.auc.value)
+    rows = [f"{names[0][i]},{names[1][j]},{s}" for (i, j), s in zip(trials, scores, strict=True)]
+    (tmp_path / "s.csv").write_text("\n".join(["voice,face,score", *reversed(rows)]))
+    tokens = ["evaluate", "verification", "--scores", tmp_path / "s.csv", "--list", tmp_path / "list.txt"]
+    told = call(*tokens, "--resamples", "0", "--json")
+    assert told.json["rows"] == said.json["rows"]
+    (tmp_path / "s.csv").write_text("\n".join(["voice,face,score", *rows[:-2]]))
+    call(*tokens).refused("lacks 2", "score every trial")
+    audit = call("audit", tmp_path / "list.txt", "--json")
+    assert audit.code == 0 and audit.json["trials"] == len(trials) and audit.json["findings"]
+    assert "labels do not alternate" in call("audit", tmp_path / "list.txt").out
+
+
+def test_a_table_of_scores(tmp_path):
+    random = np.random.default_rng(3)
+    rows = [(p, q, random.normal() + (p == q)) for p in "abcdef" for q in "abcdef"]
+    table = tmp_path / "s.csv"
+    table.write_text("score,voice_person,face_person\n" + "\n".join(f"{s},{p},{q}" for p, q, s in rows))
+    said = call("evaluate", "verification", "--scores", table, "--resamples", "20", "--json")
+    expected = protocols.verification([s for *_, s in rows], [p == q for p, q, _ in rows], resamples=0)
+    assert said.json["rows"]["all"][0]["value"] == pytest.approx(expected.auc.value)
+    assert said.json["rows"]["all"][0]["low"] is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a,b\n1,2\n", "columns a, b"), ("label,score\n", "no scores"), ("label,score\n1\n", "not of 2 columns"),
+     ("label,score\n1,x\n0,2\n", "not a list of numbers"), ("", "empty"), ("score\n1\n", "which trials"),
+     ("label,score\n1,nan\n0,1\n", "NaN")],
+)  # fmt: skip
+def test_tables_that_cannot_be_read(tmp_path, text, words):
+    (tmp_path / "s.csv").write_text(text)
+    call("evaluate", "verification", "--scores", tmp_path / "s.csv").refused(words)
+
+
+def test_what_is_missing_is_said(files, tmp_path):
+    call("evaluate", "verification").refused("--voices")
+    call("evaluate", "verification", *files[:2]).refused("--faces")
+    call("evaluate", "matching", *files, "--same", "nationality").refused("nationality", "--corpus")
+    (tmp_path / "t.npz").write_text("text")
+    call("evaluate", "matching", "--voices", tmp_path / "t.npz", *files[2:]).refused(
+        "t.npz: is no readable .npz"
+    )
+    np.savez(tmp_path / "n.npz", names=np.array(["x.wav", "y.wav"]), embeddings=np.ones((2, 8), np.float32))
+    call("evaluate", "matching", "--voices", tmp_path / "n.npz", *files[2:]).refused("whose its items are")
+    np.savez(tmp_path / "w.npz", names=np.array(["P1/00001.wav"]), embeddings=np.ones((1, 5), np.float32))
+    call("evaluate", "verification", "--voices", tmp_path / "w.npz", *files[2:]).refused("wide")
+    call("audit", files[1]).refused("not UTF-8")
+
+
+def test_results_are_appended_to_the_table_wherever_it_stands(tmp_path):
+    value = Estimate(name="AUC", value=0.8, low=0.75, high=0.85, chance=0.5)
+    one = Result(recipe="m", corpus="ab" * 32, protocol="p|q", value=value, command="c --x", commit="d")
+    path = tmp_path / "RESULTS.md"
+    record(path, [one])
+    first = path.read_text(encoding="utf-8").splitlines()
+    assert [c.strip() for c in first[-3].strip("|").split("|")] == list(COLUMNS)
+    assert first[-1] == "| m | `abababababab` | p\\|q: AUC | 0.800 [0.750, 0.850] | 0.500 | `c --x` | d |"
+    path.write_text("\n".join([*first, "", "## Notes", "| a | b |"]) + "\n", encoding="utf-8")
+    record(path, [one, one])
+    second = path.read_text(encoding="utf-8").splitlines()
+    assert second == [*first, first[-1], first[-1], "", "## Notes", "| a | b |"]
+    other = tmp_path / "OTHER.md"
+    other.write_text("Text only.\n", encoding="utf-8")
+    record(other, [one])
+    assert other.read_text(encoding="utf-8").startswith("Text only.\n\n| recipe |")
