@@ -152,9 +152,9 @@ def size_violations(root: Path, files: list[Path]) -> list[str]:
 def _is_configuration(relative: str, name: str) -> bool:
     """Whether a signature is what the user sets: a recipe's, a corpus source's or a command's options."""
     return (
-        (name == "recipe" and "recipes/" in relative)
+        (name == "recipe" and "/recipes/" in relative)
         or (name == "listing" and "/sources/" in relative)
-        or relative.startswith("cli/")
+        or "/cli/" in relative
     )
 
 

@@ -259,13 +259,15 @@ def test_a_card_keeps_the_model_and_the_table_the_traits(whole):
 
 
 def test_a_tiny_corpus_is_made_once(tmp_path, monkeypatch):
-    small = functools.partial(tiny.tiny_corpus, people=2, voices=1, faces=1, seconds=0.5, folder=tmp_path)
+    monkeypatch.setenv(tiny.CACHE, str(tmp_path))
+    small = functools.partial(tiny.tiny_corpus, people=2, voices=1, faces=1, seconds=0.5)
+    real = tiny.prepare
     first = small()
     before = contents(first.path)
     monkeypatch.setattr(tiny, "prepare", None)
     assert small().fingerprint == first.fingerprint and contents(first.path) == before
-    assert [path.name for path in tmp_path.iterdir()] == [first.path.name]
-    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "synthetic").iterdir()] == [first.path.name]
+    monkeypatch.setattr(tiny, "prepare", real)
     assert small(seed=1).path != first.path
     # A damaged one is made again.
     next((first.path / "voices").glob("*.i16")).unlink()

@@ -82,16 +82,17 @@ def prepare(
         if listing.maker:
             listing.maker.write(out)
         missing, card = _plan(out, card, items, finished)
-        shards = [
-            Shard(part=part, items=chunk, root=listing.root, out=out, options=options, maker=listing.maker)
-            for part, chunk in missing
-        ]
+        shards = [_shard(listing, out, options, part, chunk) for part, chunk in missing]
         if shards:
             _run(shards, len(items), _rejections(finished), (workers, cluster), progress)
         shutil.rmtree(out / WORKING, ignore_errors=True)
         if not card["complete"]:
             write_json(out / CARD, card | {"complete": True})
     return Corpus.open(out)
+
+
+def _shard(listing: Listing, out: Path, options: Options, part: str, chunk: Sequence[Item]) -> Shard:
+    return Shard(part=part, items=chunk, root=listing.root, out=out, options=options, maker=listing.maker)
 
 
 def _first_reason(listing: Listing) -> str:

@@ -65,6 +65,7 @@ def recipe(
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
+    control = seed if wrong_labels else None
     return Run(
         recipe="matcher",
         arguments=arguments,
@@ -81,11 +82,11 @@ def recipe(
             temperature=temperature,
         ),
         start=lambda system, selection, facts: _start(
-            system, _rows(selection, voice_encoder), _items(selection, wrong_labels=wrong_labels), ridge
+            system, _rows(selection, voice_encoder), _items(selection, wrong_labels=control), ridge
         ),
         data=lambda selection, facts: PairedRows(
             _rows(selection, voice_encoder),
-            _items(selection, wrong_labels=wrong_labels),
+            _items(selection, wrong_labels=control),
             batch_size=batch_size,
             heads=heads,
             seed=seed,
@@ -167,8 +168,11 @@ def _rows(selection: Selection, voice_encoder: str) -> tuple[Tensor, Tensor]:
     return as_tensor(voice_rows(selection.corpus, encoder)), as_tensor(face_rows(selection.corpus))
 
 
-def _items(selection: Selection, *, wrong_labels: bool = False) -> Items:
-    """Each person's voices and faces, people sorted; those lacking either are left out."""
+def _items(selection: Selection, *, wrong_labels: int | None) -> Items:
+    """Each person's voices and faces, people sorted; those lacking either are left out.
+
+    ``wrong_labels`` seeds the control in which nobody has the own faces; None: everybody has.
+    """
     corpus: Corpus = selection.corpus
     owners = [
         corpus.column(table, "person")[rows].astype(str)
@@ -178,8 +182,12 @@ def _items(selection: Selection, *, wrong_labels: bool = False) -> Items:
     if len(people) < 2:
         fault = f"has {len(people)} people with both a voice and a face to learn from"
         raise InputError(corpus.path, fault, "prepare more people with both")
-    # Everybody gets the faces of the next one: nobody keeps the own.
-    others = np.roll(people, 1) if wrong_labels else people
+    others = people
+    if wrong_labels is not None:
+        # In a shuffled round everybody gets the faces of the next one: nobody keeps the own.
+        round_ = np.random.default_rng(wrong_labels).permutation(len(people))
+        others = people.copy()
+        others[round_] = people[np.roll(round_, 1)]
     return [
         (selection.voices[owners[0] == own], selection.faces[owners[1] == other])
         for own, other in zip(people, others, strict=True)

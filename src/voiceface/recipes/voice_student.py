@@ -190,11 +190,12 @@ def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, f
     """Cosine to the teacher, running freely on unaltered and on altered crops of validation people."""
     assert isinstance(system, VoiceDistilling)
     figures = {}
+    device = system.student.scale.device
     for name, altered in (("cosine", 0.0), ("cosine_altered", 1.0)):
         crops = TaughtCrops(selection, batch_size=128, forced_steps=0, altered=altered, seed=1)
         batch = crops.batch(0)
-        told = system.student(batch["mels"])
-        figures[name] = float(F.cosine_similarity(told, batch["embedding"], dim=-1).mean())
+        told = system.student(batch["mels"].to(device))
+        figures[name] = float(F.cosine_similarity(told.cpu(), batch["embedding"], dim=-1).mean())
     return figures
 
 

@@ -67,12 +67,7 @@ def listing(
     from voiceface.corpus.synthetic.speech import check_installed
     from voiceface.corpus.synthetic.traits import ACCENTS, CausalModel
 
-    counts = {"voices": voices, "faces": faces, "clips": clips}
-    for name, count in counts.items():
-        if not 0 <= count < 100_000:
-            raise InputError(name, f"are {count} of each person", "give 0 to 99,999")
-    if not any(counts.values()):
-        raise InputError("voices, faces and clips", "are all 0", "ask for at least one of them")
+    _check_counts({"voices": voices, "faces": faces, "clips": clips})
     model = CausalModel(
         link=link, voice_noise=voice_noise or {}, face_noise=face_noise or {},
         accents=tuple(accents) or tuple(ACCENTS),
@@ -89,6 +84,14 @@ def listing(
         language = LANGUAGES[person.heard_accent.language]
         items += _items(person.id, person.seed, language, voices, faces, clips)
     return Listing(root=Path(), people=[person.record() for person in everybody], items=items, maker=maker)
+
+
+def _check_counts(counts: dict[str, int]) -> None:
+    for name, count in counts.items():
+        if not 0 <= count < 100_000:
+            raise InputError(name, f"are {count} of each person", "give 0 to 99,999")
+    if not any(counts.values()):
+        raise InputError("voices, faces and clips", "are all 0", "ask for at least one of them")
 
 
 def _items(id: str, seed: int, language: str, voices: int, faces: int, clips: int) -> list[Item]:

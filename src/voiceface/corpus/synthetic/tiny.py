@@ -49,12 +49,11 @@ def tiny_corpus(
     seed: int = 0,
     seconds: float = 2.0,
     size: int = 96,
-    folder: str | Path | None = None,
 ) -> Corpus:
     """A synthetic corpus made in seconds on first use, and opened from a cache by its arguments after.
 
-    Small pictures and short voices, no clips unless asked for (one takes a second or more). ``folder``
-    replaces the user's cache. Two processes may ask at once: both get the same finished corpus.
+    Small pictures and short voices, no clips unless asked for (one takes a second or more). Two
+    processes may ask at once: both get the same finished corpus.
 
     Raises:
         InputError: impossible numbers, or the cache cannot be written.
@@ -69,7 +68,7 @@ def tiny_corpus(
         size=size, talk_seconds=1.2, talk_size=96,
     )  # fmt: skip
     name = hashlib.sha256(json.dumps([arguments, _sources()], sort_keys=True).encode()).hexdigest()[:20]
-    home = Path(folder) if folder is not None else cache_folder()
+    home = cache_folder()
     place = home / name
     with contextlib.suppress(InputError):
         found = Corpus.open(place)

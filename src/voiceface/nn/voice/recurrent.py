@@ -36,7 +36,7 @@ class RecurrentVoice(nn.Module):
         self.register_buffer("scale", torch.ones(bands))
         for layer in self.layers:
             with torch.no_grad():
-                cast(nn.LSTM, layer).bias_ih_l0[hidden : 2 * hidden].fill_(1.0)  # remember at first
+                _weight(layer, "bias_ih")[hidden : 2 * hidden].fill_(1.0)  # remember at first
 
     def forward(self, mels: Tensor) -> Tensor:
         """Embed windows ``(windows, frames, bands)`` as ``(windows, dim)``, rows of length 1."""
@@ -70,10 +70,10 @@ class RecurrentVoice(nn.Module):
         below = [mels / self.scale, *taught[:-1]]
         gates = []
         for layer, rows, own in zip(self.layers, below, taught, strict=True):
-            lstm = cast(nn.LSTM, layer)
             past = F.pad(own[:, :-1], (0, 0, 1, 0))
-            bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
-            gates.append(F.linear(rows, lstm.weight_ih_l0) + F.linear(past, lstm.weight_hh_l0) + bias)
+            bias = _weight(layer, "bias_ih") + _weight(layer, "bias_hh")
+            given = F.linear(rows, _weight(layer, "weight_ih")) + F.linear(past, _weight(layer, "weight_hh"))
+            gates.append(given + bias)
         let_in, keep, new, out = torch.stack(gates).float().chunk(4, dim=-1)
         added, kept = (let_in.sigmoid() * new.tanh()).unbind(2), keep.sigmoid().unbind(2)
         cell, cells = torch.zeros_like(added[0]), []
@@ -81,3 +81,7 @@ class RecurrentVoice(nn.Module):
             cell = torch.addcmul(more, share, cell)
             cells.append(cell)
         return out.sigmoid() * torch.stack(cells, 2).tanh()
+
+
+def _weight(layer: nn.Module, name: str) -> Tensor:
+    return cast(Tensor, getattr(layer, f"{name}_l0"))
