@@ -133,7 +133,7 @@ def test_output_that_cannot_be_written_is_said(tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
     with open("/dev/full", "w") as full:
-        said = shell("list", stdout=full)
+        said = shell("list", stdout=full, env={"PYTHONUNBUFFERED": ""})
     assert said.code == 1 and said.lines == [
         "voiceface: output: the disk is full; free some space or write to another disk"
     ]

@@ -185,9 +185,7 @@ def test_a_long_recording_weighs_every_minute_by_its_length(matcher, monkeypatch
     parts = [wave[at : at + 32_000] for at in range(0, len(wave), 32_000)]
     assert [len(part) for part in parts] == [32_000, 32_000, 27_200]
     mean = sum(len(part) * matcher._encoder.embed([part])[0] for part in parts)
-    np.testing.assert_allclose(
-        matcher._voice_row((wave, 16_000)), mean / np.linalg.norm(mean), atol=1e-5
-    )
+    np.testing.assert_allclose(matcher._voice_row((wave, 16_000)), mean / np.linalg.norm(mean), atol=1e-5)
     # A rest too short for one window says no more.
     rest = np.concatenate([wave[:64_000], murmur(2, 1.0)])
     np.testing.assert_allclose(
@@ -198,7 +196,9 @@ def test_a_long_recording_weighs_every_minute_by_its_length(matcher, monkeypatch
 def test_a_long_recording_is_never_held_whole(matcher, monkeypatch, tmp_path):
     monkeypatch.setattr(place, "_BLOCK_SECONDS", 5.0)
     # Only the file's length counts here, so the network, which costs seconds, is left out.
-    monkeypatch.setattr(matcher._encoder, "embed", lambda waves: np.ones((1, matcher._encoder.dim), np.float32))
+    monkeypatch.setattr(
+        matcher._encoder, "embed", lambda waves: np.ones((1, matcher._encoder.dim), np.float32)
+    )
     save_sound(tmp_path / "long.wav", np.tile(murmur(1, 10.0), 24))  # four minutes: 15 MB as float32
     matcher.embed_voices([(murmur(1, 1.0), 16_000)])
     tracemalloc.start()

@@ -1,7 +1,9 @@
-"""What every recipe keeps to, by walking their folder: its smoke trains, on made people, and loads."""
+"""What every recipe keeps to, by walking their folder: its smoke trains, goes on after a kill, and loads."""
 
+import ast
 import inspect
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from voiceface.pipelines.weights import load_system
 from voiceface.training.loop import train
 
 RECIPES = "voiceface.recipes"
+CARD = ("Paper", "Data", "Command", "Cost", "Reported", "Differs")
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +24,15 @@ def corpus():
     return tiny_corpus()
 
 
+def smoke(name):
+    """The recipe's own smoke, with a checkpoint half-way."""
+    run = load_component(RECIPES, name).smoke()
+    return replace(run, every=max(1, run.steps // 2))
+
+
 @pytest.fixture(scope="module", params=component_names(RECIPES))
 def trained(request, corpus, tmp_path_factory):
-    run = load_component(RECIPES, request.param).smoke()
+    run = smoke(request.param)
     out = tmp_path_factory.mktemp(request.param)
     try:
         return run, train(run, corpus, out, device="cpu", progress=False)
@@ -39,6 +48,35 @@ def test_its_smoke_trains_to_the_end(trained):
     assert numbers and all(value == value and abs(value) < 1e9 for value in numbers)
 
 
+class Killed(BaseException):
+    """Stands for a kill: nothing below may catch it."""
+
+
+def test_killed_after_a_checkpoint_it_goes_on_to_the_same_weights(trained, corpus, tmp_path):
+    run, weights = trained
+    last = run.steps - 1
+    assert run.every <= last
+
+    def dying(selection, facts):
+        data = run.data(selection, facts)
+        batch = data.batch
+
+        def until(step, *rest):
+            if step == last:
+                raise Killed
+            return batch(step, *rest)
+
+        data.batch = until
+        return data
+
+    with pytest.raises(Killed):
+        train(replace(run, data=dying), corpus, tmp_path / "t", device="cpu", progress=False)
+    assert not (tmp_path / "t" / "weights").exists()
+    resumed = train(run, corpus, tmp_path / "t", device="cpu", progress=False)
+    for name in ("model.safetensors", "run.json"):
+        assert (resumed / name).read_bytes() == (weights / name).read_bytes(), name
+
+
 def test_its_weights_load_and_say_what_they_are(trained):
     run, weights = trained
     loaded = load_system(weights)
@@ -50,9 +88,55 @@ def test_its_weights_load_and_say_what_they_are(trained):
     assert again and all(torch.equal(tensor, again[name]) for name, tensor in loaded.system.weights().items())
 
 
+def test_loaded_it_judges_the_validation_people_as_it_was_judged(trained, corpus):
+    run, weights = trained
+    loaded = load_system(weights)
+    if run.validate is None:
+        pytest.skip("it validates nothing")
+    with torch.no_grad():
+        figures = run.validate(loaded.system, run.split(corpus).validation, loaded.facts)
+    stored = loaded.card["results"]["validation"]
+    # What is exported is rounded to fp16 where the recipe allows it.
+    assert figures == pytest.approx(stored, abs=2e-3 if run.half else 1e-6)
+
+
+def test_loaded_twice_it_embeds_the_same(trained, corpus):
+    run, weights = trained
+    if run.embed is None:
+        pytest.skip("it embeds nothing")
+    found = []
+    for _ in range(2):
+        loaded = load_system(weights)
+        found.append(run.embed(loaded.system, run.split(corpus).validation, loaded.facts))
+    for one, other in zip(*found, strict=True):
+        assert len(one) and (one == other).all()
+        assert abs((one**2).sum(1) - 1).max() < 1e-4
+
+
 def test_its_name_is_its_files(trained):
     run, _ = trained
     assert run.recipe in component_names(RECIPES)
+
+
+@pytest.mark.parametrize("name", component_names(RECIPES))
+def test_it_has_its_card(name):
+    lines = (load_component(RECIPES, name).__doc__ or "").splitlines()
+    told = {line.split()[0]: line.split(maxsplit=1)[1:] for line in lines if line[:1].isalpha()}
+    for entry in CARD:
+        assert told.get(entry), f"{name} lacks {entry}"
+    assert f"voiceface train {name}" in told["Command"][0]
+    assert lines[0].endswith(".") and lines[0].split()[0] not in CARD
+
+
+@pytest.mark.parametrize("name", component_names(RECIPES))
+def test_its_smoke_is_its_recipe_made_small(name):
+    module = load_component(RECIPES, name)
+    run, plain = module.smoke(), module.recipe()
+    assert run.recipe == plain.recipe and run.steps < plain.steps <= 1_000_000
+    tree = ast.parse(inspect.getsource(module.smoke))
+    assert any(
+        isinstance(node, ast.Call) and getattr(node.func, "id", "") == "recipe" for node in ast.walk(tree)
+    )
 
 
 @pytest.mark.parametrize("name", component_names(RECIPES))

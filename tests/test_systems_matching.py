@@ -85,7 +85,7 @@ def test_a_planted_factor_is_found_under_louder_noise():
         assert abs(F.cosine_similarity(map_, torch.from_numpy(wanted).float(), dim=0)) > 0.97
     # Both maps point the same way, or own pairs would look least alike.
     assert (
-        float((found.voice_map[:, 0] @ torch.from_numpy(here).float()))
+        float(found.voice_map[:, 0] @ torch.from_numpy(here).float())
         * float(found.face_map[:, 0] @ torch.from_numpy(there).float())
         > 0
     )

@@ -6,8 +6,6 @@ import contextlib
 import errno
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -48,7 +46,10 @@ def run(tokens: Sequence[str] | None = None) -> int:
 
 
 def make_app(tokens: Sequence[str]) -> App:
-    """The command line as cyclopts knows it; only the command of the first token is imported."""
+    """The command line as cyclopts knows it; only the command of the first token is imported.
+
+    A command's ``add_to`` is handed the tokens after its name, or None where it is only to be listed.
+    """
     app = App(
         name="voiceface",
         help=_ABOUT,
@@ -59,7 +60,7 @@ def make_app(tokens: Sequence[str]) -> App:
     names = component_names(COMMANDS)
     chosen = [tokens[0]] if tokens and tokens[0] in names else names
     for name in chosen:
-        import_module(f"{COMMANDS}.{name}").add_to(app, tokens[1:] if chosen != names else ())
+        import_module(f"{COMMANDS}.{name}").add_to(app, tokens[1:] if chosen != names else None)
     app["--help"].group = app["--version"].group = (Group("Options", sort_key=len(HEADINGS)),)
     return app
 
@@ -89,6 +90,8 @@ def _misuse(error: CycloptsError, tokens: Sequence[str]) -> str:
 
 def _explain(error: BaseException) -> int:
     """Print the one line of an error; returns the exit code."""
+    import traceback
+
     if os.environ.get("VOICEFACE_DEBUG", "") not in ("", "0") and not isinstance(error, SystemExit):
         traceback.print_exception(error)
     match error:
@@ -130,6 +133,9 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _fault_of_ours(error: BaseException) -> str:
     """An error nobody foresaw: its traceback goes into a file, since a long run may not come so far again."""
+    import tempfile
+    import traceback
+
     kind = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     try:
         handle, path = tempfile.mkstemp(prefix="voiceface-error-", suffix=".txt", text=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
     app.command(_audit, name="audit", group=heading("Measure"))
 

@@ -13,7 +13,7 @@ from voiceface.cli.terminal import answer, say, shown
 __all__ = ["add_to"]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
     app.command(_doctor, name="doctor", group=heading("Look around"))
 

@@ -22,7 +22,7 @@ __all__ = ["add_to"]
 Kind = Literal["auto", "voices", "faces", "both"]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
     app.command(_embed, name="embed", group=heading("Use"))
 

@@ -22,7 +22,7 @@ voiceface evaluate RECIPE --corpus CORPUS --folds 5"""
 Same = Annotated[list[Literal["gender", "nationality"]] | None, Parameter(negative="")]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command with the protocols, and the recipes by name or the one that is asked for."""
     evaluate = App(name="evaluate", help=_ABOUT, group=heading("Measure"), version_flags=[])
     app.command(evaluate)
@@ -33,6 +33,8 @@ def add_to(app: App, tokens: Sequence[str]) -> None:
     }
     for name, command in protocols.items():
         evaluate.command(command, name=name, group="Protocols")
+    if tokens is None:
+        return
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
     if asked is None:
         for name, line in summaries("voiceface.recipes").items():

@@ -18,7 +18,7 @@ __all__ = ["add_to"]
 Kind = Literal["recipes", "sources", "encoders", "protocols", "weights"]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
     app.command(_list, name="list", group=heading("Look around"))
 

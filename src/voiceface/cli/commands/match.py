@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -16,7 +16,7 @@ from voiceface.media.files import readable
 __all__ = ["add_to"]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
     app.command(_match, name="match", group=heading("Use"))
 
@@ -70,24 +70,29 @@ def _match(
     tell_some([f"left out: {error}" for _, error in unusable])
     tell_some([f"warning: {warning}" for warning in warnings])
     if json:
-        answer(
-            {
-                "matcher": name,
-                "query": str(query),
-                "direction": f"{side}-to-{other}",
-                "ranking": [
-                    {"rank": place, "path": str(path), "probability": probability}
-                    for place, (path, probability) in enumerate(ranking[:top], start=1)
-                ],
-                "unusable": [{"path": str(path), "reason": str(error)} for path, error in unusable],
-                "warnings": warnings,
-            }
-        )
+        told = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
+        answer({**told, **_plain(ranking[:top], unusable), "warnings": warnings})
         return 0
-    say(f"{shown(query)}: {len(ranking)} {other}{'s' if len(ranking) > 1 else ''} ranked by {name}")
-    say(f"\n rank  probability  {other}")
-    for place, (path, probability) in enumerate(ranking[:top], start=1):
-        say(f"{place:>5}  {probability:>11.3f}  {shown(path)}")
+    _print_ranking(shown(query), other, name, ranking, top)
     if unusable:
         say(f"\n{len(unusable)} of {len(files)} could not be used")
     return 0
+
+
+def _plain(ranking: list[tuple[Path, float]], unusable: list[tuple[Path, InputError]]) -> dict[str, Any]:
+    return {
+        "ranking": [
+            {"rank": place, "path": str(path), "probability": probability}
+            for place, (path, probability) in enumerate(ranking, start=1)
+        ],
+        "unusable": [{"path": str(path), "reason": str(error)} for path, error in unusable],
+    }
+
+
+def _print_ranking(
+    query: str, other: str, matcher: str, ranking: list[tuple[Path, float]], top: int | None
+) -> None:
+    say(f"{query}: {len(ranking)} {other}{'s' if len(ranking) > 1 else ''} ranked by {matcher}")
+    say(f"\n rank  probability  {other}")
+    for place, (path, probability) in enumerate(ranking[:top], start=1):
+        say(f"{place:>5}  {probability:>11.3f}  {shown(path)}")

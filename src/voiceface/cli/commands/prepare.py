@@ -42,11 +42,13 @@ _KEPT = {
 _SHOWN = 5  # rejections and findings printed; the corpus holds them all
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command, and below it the source that is asked for, or all by name."""
     # Some sources have an option --version, so that only the app itself may have that flag.
     prepare = App(name="prepare", help=_ABOUT, group=heading("Learn"), version_flags=[])
     app.command(prepare)
+    if tokens is None:
+        return
     asked = next((token for token in tokens if not token.startswith("-")), None)
     for name, line in summaries(SOURCES).items():
         if asked is None:

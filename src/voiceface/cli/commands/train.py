@@ -41,10 +41,12 @@ _OWN = """Args:
 """
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command, and below it the recipe that is asked for, or all by name."""
     train = App(name="train", help=_ABOUT, group=heading("Learn"), version_flags=[])
     app.command(train)
+    if tokens is None:
+        return
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
     if asked is None:
         for name, line in summaries(RECIPES).items():

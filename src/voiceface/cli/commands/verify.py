@@ -15,7 +15,7 @@ from voiceface.media.files import readable
 __all__ = ["add_to"]
 
 
-def add_to(app: App, tokens: Sequence[str]) -> None:
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
     app.command(_verify, name="verify", group=heading("Use"))
 

@@ -40,8 +40,8 @@ _OTHERS = 1_000_000
 def emotion_of(person: int, take: int, *, neutral: float = 0.5) -> str:
     """The emotion of a person's take, by seeds alone: ``neutral`` of them without one, the rest alike.
 
-    >>> emotion_of(0, 3), emotion_of(0, 4)
-    ('neutral', 'disgust')
+    >>> [emotion_of(0, take) for take in range(4)]
+    ['neutral', 'happiness', 'sadness', 'neutral']
     """
     rng = stream(person, take, 0xE307)
     others = [name for name in EMOTIONS if name != "neutral"]
