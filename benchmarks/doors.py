@@ -96,9 +96,8 @@ def prepare(door: list[str], source: str, root: Path, out: Path) -> None:
     count = len(corpus.clips) or len(corpus.faces)
     what = "clips" if len(corpus.clips) else "pairs"
     rate = f"{count} {what}, {count / wall:.2f} a second, {count / processor:.2f} a processor second"
-    print(
-        f"| `voiceface prepare {source}` ({root.name}): {rate} | {wall:.1f} s | {processor:.1f} s | {size:.0f} MB |"
-    )
+    name = f"`voiceface prepare {source}` ({root.name}): {rate}"
+    print(f"| {name} | {wall:.1f} s | {processor:.1f} s | {size:.0f} MB |")
 
 
 if __name__ == "__main__":

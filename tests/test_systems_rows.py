@@ -1,4 +1,4 @@
-"""Rows of a corpus: made once, in the corpus' order, found again, and made again if what is kept is damaged."""
+"""Rows of a corpus: made once, in its order, found again, and made again if what is kept is damaged."""
 
 from types import SimpleNamespace
 

@@ -117,7 +117,7 @@ def echo(wave: Tensor, seconds: Tensor, wet: Tensor, *, rate: int, generator: to
 
 
 def squeeze(wave: Tensor, cutoff_hz: Tensor, bits: Tensor, *, rate: int) -> Tensor:
-    """A line's or codec's loss: nothing from 300 Hz above ``cutoff_hz``, μ-law of ``bits``, each ``(batch,)``."""
+    """A line's or codec's loss: nothing above ``cutoff_hz``, μ-law of ``bits`` bits; both ``(batch,)``."""
     spectrum = torch.fft.rfft(wave)
     hertz = torch.linspace(0, rate / 2, spectrum.shape[1], device=wave.device)
     # A straight fall over 300 Hz: a brick wall would ring.

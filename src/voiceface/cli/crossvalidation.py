@@ -6,6 +6,7 @@ import inspect
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,8 @@ from voiceface.cli.terminal import answer, interactive, say, shown
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.corpus.synthetic.truth import CeilingTable
     from voiceface.pipelines.crossval import CrossValidation
 
 __all__ = ["command_of", "commit_of"]
@@ -77,7 +80,7 @@ def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         )
         if record:
             write_rows(results, found, _words(name, folds, changed(given, options)))
-        return _report(found, results if record else None, json=json)
+        return _report(found, results if record else None, _ceiling(opened, found), json=json)
 
     command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
     return with_options(command, {"given": options}, owner=f"recipe {name}")
@@ -121,9 +124,21 @@ def _words(name: str, folds: int, given: Given) -> str:
     return " ".join(words)
 
 
-def _report(found: CrossValidation, results: Path | None, *, json: bool) -> int:
+def _ceiling(corpus: Corpus, found: CrossValidation) -> CeilingTable | None:
+    """The best that anybody could score in a fold of synthetic people; None of people who exist."""
+    from voiceface.corpus.synthetic.truth import ceiling_for, is_synthetic
+
+    if not is_synthetic(corpus):
+        return None
+    # Galleries lie within a fold, and all folds are of one size to within a person.
+    first = sorted(set(found.held.voice_people[found.held.voice_folds == "0"].tolist()))
+    return ceiling_for(corpus, first)
+
+
+def _report(found: CrossValidation, results: Path | None, ceiling: CeilingTable | None, *, json: bool) -> int:
     if json:
-        answer(found.to_dict())
+        best = {} if ceiling is None else {"ceiling": [asdict(row) for row in ceiling]}
+        answer(found.to_dict() | best)
         return 0
     say(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
     parts: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
@@ -143,6 +158,8 @@ def _report(found: CrossValidation, results: Path | None, *, json: bool) -> int:
     told = [f"{k} {v:.3f}" for k, v in found.calibration.items() if isinstance(v, float)]
     if told:
         say(f"\nCalibration at even odds: {', '.join(told)}")
+    if ceiling is not None:
+        say(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
     if results is not None:
         say(f"\nrecorded in {shown(results)}")
     return 0

@@ -236,6 +236,9 @@ def _validate(system: System, selection: Selection, voice_encoder: str) -> dict[
 def _calibrate(system: System, selection: Selection, voice_encoder: str) -> Facts:
     """Slope and offset from a dot product to log odds at even odds, on the validation people."""
     scores, labels = _trials(system, selection, voice_encoder)
+    if labels.all() or not labels.any():
+        fault = f"the {len(selection.people)} validation people give no pair of each kind to calibrate on"
+        raise InputError("matcher", fault, "give --validation a larger share, or prepare more people")
     fitted = fit_logistic(scores, labels, prior=0.5)
     # A slope of zero or less would turn the ranking round: a model that bad must say so, not rank.
     return {"calibration": {"slope": max(fitted.slope, 1e-3), "offset": fitted.offset, "prior": 0.5}}

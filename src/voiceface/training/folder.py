@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["check_facts", "check_people", "claim", "export", "people_fingerprint", "start_from"]
 
 
-def claim(out: Path, run: Run, corpus: Corpus, init: str | Path | None, fabric: Any) -> Path:  # noqa: ANN401
+def claim(out: Path, run: Run, corpus: Corpus, split: Split, *, init: str | Path | None, fabric: Any) -> Path:  # noqa: ANN401
     """Make ``out`` the folder of this training, or find that it is already; returns it.
+
+    Who trains and who selects belongs to what a training is: another fold is another training.
 
     Raises:
         InputError: it holds another training (the arguments that differ are named) or other files, or
@@ -32,6 +34,7 @@ def claim(out: Path, run: Run, corpus: Corpus, init: str | Path | None, fabric: 
     identity = {
         "recipe": run.recipe,
         "corpus": corpus.fingerprint,
+        "split": _who(split),
         "init": _digest(Path(init)) if init is not None else None,
         "steps": run.steps,
         "seed": run.seed,
@@ -125,6 +128,16 @@ def people_fingerprint(people: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()
 
 
+def _who(split: Split) -> str:
+    """Fingerprint of the items that train and that select, and of their people."""
+    digest = hashlib.sha256()
+    for part in (split.train, split.validation):
+        for table in ("voices", "faces", "clips"):
+            digest.update(repr([int(row) for row in getattr(part, table, ())]).encode())
+        digest.update(people_fingerprint([str(person) for person in part.people]).encode())
+    return digest.hexdigest()
+
+
 def _refuse_others(path: Path, identity: Mapping[str, Any]) -> None:
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
@@ -141,7 +154,7 @@ def _refuse_others(path: Path, identity: Mapping[str, Any]) -> None:
 
 def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
     """One level, the arguments last so that the user's word stands for a thing named twice."""
-    plain = {name: identity[name] for name in ("recipe", "corpus", "init", "steps", "seed")}
+    plain = {name: identity[name] for name in ("recipe", "corpus", "split", "init", "steps", "seed")}
     return plain | dict(identity["arguments"])
 
 

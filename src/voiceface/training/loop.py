@@ -56,11 +56,11 @@ def train(
         MissingPartError: the ``train`` extra is not installed.
     """
     fabric = launch(device, precision)
-    place = folder.claim(Path(out), run, corpus, init, fabric)
-    if (place / "weights" / "run.json").is_file():
-        return place / "weights"
     split = run.split(corpus)
     folder.check_people(run, split)
+    place = folder.claim(Path(out), run, corpus, split, init=init, fabric=fabric)
+    if (place / "weights" / "run.json").is_file():
+        return place / "weights"
     seed_step(run.seed, -1, 0, fabric.device)
     facts = folder.check_facts(run, run.facts(split.train))
     system = run.build(facts)

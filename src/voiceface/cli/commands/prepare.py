@@ -71,6 +71,19 @@ def _command(name: str) -> Callable[..., int]:
         "kept": field_options(Options, title="What is kept", told=_KEPT),
     }
 
+    def run(
+        root: Path | None,
+        out: Path,
+        workers: int | None,
+        cluster: str | None,
+        json: bool,
+        listed: Given,
+        kept: Given,
+    ) -> int:
+        arguments = {"source": module_name, **changed(listed, groups["listed"])}
+        how = (arguments, Options(**kept), workers, cluster)
+        return _report(_prepare(module.listing, root, out, listed, how), json=json)
+
     def command(
         root: Path,
         /,
@@ -83,18 +96,30 @@ def _command(name: str) -> Callable[..., int]:
         kept: Given,
     ) -> int:
         """Placeholder; the source's own words stand here."""
-        arguments = {"source": module_name, **changed(listed, groups["listed"])}
-        options = Options(**kept)
-        corpus = _prepare(module.listing, root, out, listed, (arguments, options, workers, cluster))
-        return _report(corpus, json=json)
+        return run(root, out, workers, cluster, json, listed, kept)
 
-    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
-    return with_options(command, groups, owner=f"source {name}")
+    def making(
+        *,
+        out: Annotated[Path, Parameter(name=["--out", "-o"])],
+        workers: int | None = None,
+        cluster: str | None = None,
+        json: Flag = False,
+        listed: Given,
+        kept: Given,
+    ) -> int:
+        """Placeholder, for a source that makes its people instead of finding them in a folder."""
+        return run(None, out, workers, cluster, json, listed, kept)
+
+    rootless = getattr(module, "ROOTLESS", False)
+    chosen: Callable[..., int] = making if rootless else command
+    own = _OWN.replace(_ROOT, "") if rootless else _OWN
+    chosen.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{own}"
+    return with_options(chosen, groups, owner=f"source {name}")
 
 
-_OWN = """Args:
-    root: the data set's folder
-    out: the corpus' folder: a new one, or one to go on with
+_ROOT = "    root: the data set's folder\n"
+_OWN = f"""Args:
+{_ROOT}    out: the corpus' folder: a new one, or one to go on with
     workers: processes on this machine; by default one a core
     cluster: a Dask scheduler's address, or local: its workers instead
     json: print JSON
@@ -102,14 +127,14 @@ _OWN = """Args:
 
 
 def _prepare(
-    listing: Callable[..., Any], root: Path, out: Path, listed: Given, how: tuple[Any, ...]
+    listing: Callable[..., Any], root: Path | None, out: Path, listed: Given, how: tuple[Any, ...]
 ) -> Corpus:
     from voiceface.corpus.prepare import prepare
 
     arguments, options, workers, cluster = how
     if out.is_file():
         raise InputError(out, "is a file", "name a folder")
-    found = listing(root, **listed)
+    found = listing(**listed) if root is None else listing(root, **listed)
     return prepare(
         found,
         out,
