@@ -83,3 +83,21 @@ def test_impossible_values_are_refused_before_anything_is_written(pairs, tmp_pat
     for tokens, word in ((("--workers", "0"), "workers"), (("--face-fps", "0"), "face_fps")):
         call("prepare", "pairs", pairs, "-o", tmp_path / "c", *tokens).refused(word)
         assert not (tmp_path / "c").exists()
+
+
+def test_people_who_are_made_need_no_root(tmp_path):
+    made = ("--people", "3", "--voices", "1", "--faces", "1", "--clips", "0", "--workers", "1")
+    said = call("prepare", "synthetic", "-o", tmp_path / "c", *made, "--link", "0.5", "--json")
+    assert said.code == 0 and said.json["people"] == 3 and said.json["faces"] == 3
+    card = Corpus.open(tmp_path / "c").card
+    assert card["arguments"] == {
+        "source": "synthetic",
+        "people": 3,
+        "voices": 1,
+        "faces": 1,
+        "clips": 0,
+        "link": 0.5,
+    }
+    call("prepare", "synthetic", tmp_path, "-o", tmp_path / "d", *made).refused("Unused", code=2)
+    call("prepare", "synthetic", "-o", tmp_path / "d", "--link", "2").refused("link")
+    assert not (tmp_path / "d").exists()

@@ -117,3 +117,16 @@ def test_what_cannot_be_is_refused_before_training(corpus, tmp_path):
     record = ("--record", "--results", tmp_path / "no" / "R.md")
     call("evaluate", "matcher", "--corpus", corpus, *record, "-o", tmp_path / "x").refused("R.md")
     assert not list(tmp_path.iterdir())
+
+
+def test_synthetic_people_are_judged_beside_their_ceiling(tiny_corpus, tmp_path):
+    tokens = ["evaluate", "matcher", "--corpus", tiny_corpus().path, "--folds", "2", "-o", tmp_path / "cv", *SMALL,
+              "--steps", "2", "--resamples", "20"]  # fmt: skip
+    said = call(*tokens)
+    assert said.code == 0, said.err
+    assert "The ceiling for these people" in said.out and "verification random auc" in said.out
+    rows = call(*tokens, "--json").json["ceiling"]
+    best = next(
+        r for r in rows if (r["protocol"], r["stratum"], r["figure"]) == ("verification", "random", "auc")
+    )
+    assert 0.9 < best["ceiling"]["value"] <= 1.0
