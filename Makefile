@@ -11,12 +11,13 @@ export OMP_NUM_THREADS ?= 2
 
 .PHONY: demo test test-all lint bench wheel clean
 
+# The last install: the weights behind matcher-ge2e lie inside resemblyzer's pure-Python wheel, whose own
+# dependencies are not needed; without it `matcher` serves. Windows: run make from Git Bash.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'voiceface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,synthetic]" --group test --group lint
-	# The teacher's weights for matcher-ge2e lie inside this pure-Python wheel; its own dependencies are not needed.
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "resemblyzer==0.1.4"
 	$(BIN)/python -c "open('$(VENV)/.installed', 'w').close()"
 

@@ -50,7 +50,7 @@ def test_a_fold_leaves_its_people_out(corpus, tmp_path):
     out = tmp_path / "run"
     said = call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2", "--fold", "2/2")
     assert said.code == 0, said.err
-    split = fold_people(Corpus.open(corpus), fold=1, folds=2, seed=0)
+    split = fold_people(Corpus.open(corpus), fold=1, folds=2, seed=0, validation=0.3)
     card = json.loads((out / "weights" / "run.json").read_text(encoding="utf-8"))
     assert card["people"]["fingerprint"] == people_fingerprint([str(p) for p in split.train.people])
     call("train", "matcher", "--corpus", corpus, "-o", out, *SMALL, "--steps", "2", "--fold", "1/2").refused(
@@ -120,13 +120,12 @@ def test_what_cannot_be_is_refused_before_training(corpus, tmp_path):
 
 
 def test_synthetic_people_are_judged_beside_their_ceiling(tiny_corpus, tmp_path):
-    tokens = ["evaluate", "matcher", "--corpus", tiny_corpus().path, "--folds", "2", "-o", tmp_path / "cv", *SMALL,
-              "--steps", "2", "--resamples", "20"]  # fmt: skip
+    few = ("--folds", "2", "--steps", "2", "--resamples", "20")
+    tokens = ["evaluate", "matcher", "--corpus", tiny_corpus().path, "-o", tmp_path / "cv", *SMALL, *few]
     said = call(*tokens)
     assert said.code == 0, said.err
     assert "The ceiling for these people" in said.out and "verification random auc" in said.out
     rows = call(*tokens, "--json").json["ceiling"]
-    best = next(
-        r for r in rows if (r["protocol"], r["stratum"], r["figure"]) == ("verification", "random", "auc")
-    )
+    wanted = ("verification", "random", "auc")
+    best = next(r for r in rows if (r["protocol"], r["stratum"], r["figure"]) == wanted)
     assert 0.9 < best["ceiling"]["value"] <= 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,12 +34,10 @@ def parse_fold(text: str) -> tuple[int, int]:
 
 def folded(run: Run, fold: str) -> Run:
     """The run on everybody but the people of that fold, with the run's seed."""
-    from voiceface.corpus.splits import fold_people
+    from voiceface.pipelines.crossval import of_fold
 
     number, count = parse_fold(fold)
-    return dataclasses.replace(
-        run, split=lambda corpus: fold_people(corpus, fold=number - 1, folds=count, seed=run.seed)
-    )
+    return of_fold(run, number - 1, count)
 
 
 def claim(out: Path, people: str, *, trained: str = "training.json") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.training.run import Run
 
-__all__ = ["CrossValidation", "Held", "cross_validate", "judge"]
+__all__ = ["CrossValidation", "Held", "cross_validate", "judge", "of_fold"]
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
@@ -123,9 +123,8 @@ def cross_validate(
         run: Run = module.recipe(**given)
         if run.embed is None:
             raise InputError(recipe, "embeds no voices and faces to compare", "evaluate another recipe")
-        share = float(run.arguments.get("validation", 0.1))
-        split = fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share)
-        held_back = replace(run, split=_always(split))
+        held_back = of_fold(run, fold, folds)
+        split = held_back.split(corpus)
         # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
         place = Path(out) / f"fold-{fold}-of-{folds}"
         weights = train(held_back, corpus, place, device=device, progress=progress)
@@ -141,6 +140,15 @@ def cross_validate(
             )
         )
     return judge(_gather(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)
+
+
+def of_fold(run: Run, fold: int, folds: int) -> Run:
+    """The run with ``fold`` (from 0) of ``folds`` held back; the recipe's share of the others selects."""
+    share = float(run.arguments.get("validation", 0.1))
+    return replace(
+        run,
+        split=lambda corpus: fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share),
+    )
 
 
 def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> CrossValidation:
@@ -215,7 +223,3 @@ def _gather(corpus: Corpus, parts: list[tuple[Split, Floats, Floats, tuple[float
         face_genders=np.array([genders[p] for p in owners[1]], dtype=str),
         calibrations=lines if len(lines) == len(parts) else {},
     )
-
-
-def _always(split: Split) -> Callable[[Corpus], Split]:
-    return lambda corpus: split
