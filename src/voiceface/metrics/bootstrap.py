@@ -104,10 +104,11 @@ def linear_resamples(value: Floats, influence: Floats, counts: NDArray[np.uint16
 def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     """Percentile interval over axis 0 of ``samples`` (resamples, k), NaN resamples left out."""
     tail = (1.0 - level) / 2.0
-    if samples.size == 0 or np.isnan(samples).all():
-        empty = np.full(samples.shape[1:], np.nan)
-        return empty, empty
-    low, high = np.nanquantile(samples, [tail, 1.0 - tail], axis=0)
+    low, high = np.full((2, *samples.shape[1:]), np.nan)
+    # A figure that no resample has (a gallery larger than the stratum) has no interval.
+    known = ~np.isnan(samples).all(axis=0)
+    if known.any():
+        low[known], high[known] = np.nanquantile(samples[:, known], [tail, 1.0 - tail], axis=0)
     return low, high
 
 
