@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from cli_world import call, need_teacher, people_tree
 from voiceface.cli.folds import parse_fold
@@ -11,7 +12,9 @@ from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import fold_people
 from voiceface.errors import InputError
+from voiceface.pipelines.weights import resolve
 from voiceface.training.folder import people_fingerprint
+from voiceface.training.weights import read_weights
 
 SMALL = ("--voice-encoder", "ge2e", "--dim", "8", "--heads", "2", "--hidden", "16", "--batch-size", "8",
          "--validation", "0.3", "--device", "cpu")  # fmt: skip
@@ -129,3 +132,19 @@ def test_synthetic_people_are_judged_beside_their_ceiling(tiny_corpus, tmp_path)
     wanted = ("verification", "random", "auc")
     best = next(r for r in rows if (r["protocol"], r["stratum"], r["figure"]) == wanted)
     assert 0.9 < best["ceiling"]["value"] <= 1.0
+
+
+def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):
+    given = ("--voice-encoder", "ge2e", "--validation", "0.3", "--steps", "2", "--device", "cpu")
+    said = call(
+        "train", "matcher", "--corpus", corpus, *given, "--init", "matcher-ge2e", "-o", tmp_path / "r"
+    )
+    assert said.code == 0, said.err
+    ours, shipped = (
+        read_weights(folder)[0] for folder in (tmp_path / "r" / "weights", resolve("matcher-ge2e"))
+    )
+    assert torch.equal(ours["voice_map"], shipped["voice_map"])  # the closed-form answer is kept
+    assert not torch.equal(ours["voice_heads.out"], shipped["voice_heads.out"])
+    call(
+        "train", "matcher", "--corpus", corpus, *given, "--init", "matcher-ge2", "-o", tmp_path / "s"
+    ).refused("matcher-ge2", "matcher-ge2e")

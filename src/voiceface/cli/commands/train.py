@@ -33,7 +33,7 @@ _OWN = """Args:
     out: folder of the training: new, or one to go on with; by default runs/RECIPE
     device: auto, cpu, cuda, cuda:N or mps
     precision: auto, 32 or bf16
-    init: weights folder to start from (fine-tuning)
+    init: weights to start from (fine-tuning): a folder, or the name of shipped ones
     fold: K/N: leave out the people of fold K (1 to N) of N, instead of the recipe's own split
     trust: a Python file of your own that holds the recipe; its code is run
     smoke: a run of seconds that only shows that everything works
@@ -69,7 +69,7 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         device: str = "auto",
         precision: str = "auto",
-        init: Path | None = None,
+        init: str | None = None,
         fold: str | None = None,
         trust: Path | None = None,
         smoke: Flag = False,
@@ -98,13 +98,15 @@ def _run(module: ModuleType, name: str, given: Given, *, smoke: bool) -> Run:
 
 
 def _train(
-    run: Run, corpus_path: Path, out: Path, *, fold: str | None, how: tuple[str, str, Path | None], json: bool
+    run: Run, corpus_path: Path, out: Path, *, fold: str | None, how: tuple[str, str, str | None], json: bool
 ) -> int:
     from voiceface.cli.folds import NOBODY, claim, folded
     from voiceface.corpus.corpus import Corpus
+    from voiceface.pipelines.weights import resolve
     from voiceface.training.loop import train
 
-    device, precision, init = how
+    device, precision, wanted = how
+    init = resolve(wanted) if wanted is not None else None
     corpus = Corpus.open(corpus_path)
     if fold is not None:
         run = folded(run, fold)
