@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +335,7 @@ def test_curves_of_a_resumed_run_have_each_step_once(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         fit(small_run("regression", data=lambda s, f: Stopping(37)), tmp_path / "run")
+    time.sleep(1.1)  # TensorBoard orders its files by the second they were opened in
     fit(small_run("regression"), tmp_path / "run")
     curves = EventAccumulator(str(tmp_path / "run" / "curves"))
     curves.Reload()

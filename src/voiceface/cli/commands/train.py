@@ -106,8 +106,8 @@ def _train(
     from voiceface.training.loop import train
 
     device, precision, wanted = how
-    init = resolve(wanted) if wanted is not None else None
     corpus = Corpus.open(corpus_path)
+    init = resolve(wanted) if wanted is not None else None
     if fold is not None:
         run = folded(run, fold)
     claim(out, f"fold {fold}" if fold is not None else NOBODY)
