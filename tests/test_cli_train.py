@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -148,3 +149,31 @@ def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):
     call(
         "train", "matcher", "--corpus", corpus, *given, "--init", "matcher-ge2", "-o", tmp_path / "s"
     ).refused("matcher-ge2", "matcher-ge2e")
+
+
+def test_a_smoke_run_makes_its_own_people(tiny_corpus, tmp_path):
+    need_teacher()
+    said = call("train", "matcher", "--smoke", "-o", tmp_path / "r", "--device", "cpu")
+    assert said.code == 0, said.err
+    assert read_weights(tmp_path / "r" / "weights")[1]["corpus"] == tiny_corpus().fingerprint
+    call("train", "matcher", "-o", tmp_path / "s").refused("--corpus", "is missing", "--smoke")
+    assert not (tmp_path / "s").exists()
+
+
+def test_embeddings_of_synthetic_people_are_judged_beside_their_ceiling(tiny_corpus, tmp_path):
+    made = tiny_corpus()
+    for kind in ("voices", "faces"):
+        names, people = made.column(kind, "id").astype(str), made.column(kind, "person").astype(str)
+        own = np.unique(people, return_inverse=True)[1]
+        np.savez(
+            tmp_path / f"{kind}.npz", names=names, people=people, embeddings=np.eye(len(set(people)))[own]
+        )
+    files = ("--voices", tmp_path / "voices.npz", "--faces", tmp_path / "faces.npz", "--resamples", "0")
+    for protocol in ("verification", "matching", "retrieval"):
+        said = call("evaluate", protocol, *files, "--corpus", made.path)
+        assert said.code == 0 and "The ceiling for these people" in said.out, said.err
+        assert (
+            "The ceiling" not in call("evaluate", protocol, *files).out
+        )  # nothing says that they are synthetic
+    rows = call("evaluate", "retrieval", *files, "--corpus", made.path, "--json").json["ceiling"]
+    assert {row["protocol"] for row in rows} == {"verification", "matching", "retrieval"}

@@ -6,13 +6,13 @@ import inspect
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from voiceface.cli.cards import reflowed
+from voiceface.cli.ceilings import as_json, ceiling_among, tell_ceiling
 from voiceface.cli.figures import print_rows
 from voiceface.cli.options import Flag, Given, changed, with_options
 from voiceface.cli.recipes import load_recipe, recipe_options
@@ -125,20 +125,15 @@ def _words(name: str, folds: int, given: Given) -> str:
 
 
 def _ceiling(corpus: Corpus, found: CrossValidation) -> CeilingTable | None:
-    """The best that anybody could score in a fold of synthetic people; None of people who exist."""
-    from voiceface.corpus.synthetic.truth import ceiling_for, is_synthetic
-
-    if not is_synthetic(corpus):
-        return None
-    # Galleries lie within a fold, and all folds are of one size to within a person.
-    first = sorted(set(found.held.voice_people[found.held.voice_folds == "0"].tolist()))
-    return ceiling_for(corpus, first)
+    """Of the first fold: galleries lie within a fold, and all are of one size to within a person."""
+    held = found.held
+    people = held.voice_people[held.voice_folds == "0"].tolist()
+    return ceiling_among(corpus, people, faces=int((held.face_folds == "0").sum()))
 
 
 def _report(found: CrossValidation, results: Path | None, ceiling: CeilingTable | None, *, json: bool) -> int:
     if json:
-        best = {} if ceiling is None else {"ceiling": [asdict(row) for row in ceiling]}
-        answer(found.to_dict() | best)
+        answer(found.to_dict() | as_json(ceiling))
         return 0
     say(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
     parts: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
@@ -158,8 +153,7 @@ def _report(found: CrossValidation, results: Path | None, ceiling: CeilingTable 
     told = [f"{k} {v:.3f}" for k, v in found.calibration.items() if isinstance(v, float)]
     if told:
         say(f"\nCalibration at even odds: {', '.join(told)}")
-    if ceiling is not None:
-        say(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
+    tell_ceiling(ceiling)
     if results is not None:
         say(f"\nrecorded in {shown(results)}")
     return 0

@@ -84,7 +84,9 @@ def _verification(
     from voiceface.cli.judging import Known, verify
 
     known = Known.of(corpus, people, same or [])
-    return _told(verify(voices, faces, scores, trials, known, resamples=resamples, seed=seed), json=json)
+    report = verify(voices, faces, scores, trials, known, resamples=resamples, seed=seed)
+    # A list asks its own questions, for which no ceiling is computed.
+    return _told(report, (None if trials else corpus, voices, faces), json=json)
 
 
 def _matching(
@@ -120,7 +122,7 @@ def _matching(
 
     known = Known.of(corpus, people, same or [])
     report = match(voices, faces, trials, known, n=n, resamples=resamples, seed=seed)
-    return _told(report, json=json)
+    return _told(report, (None if trials else corpus, voices, faces), json=json)
 
 
 def _retrieval(
@@ -154,19 +156,23 @@ def _retrieval(
 
     known = Known.of(corpus, people, same or [])
     report = retrieve(voices, faces, trials, known, k=k, resamples=resamples, seed=seed)
-    return _told(report, json=json)
+    return _told(report, (None if trials else corpus, voices, faces), json=json)
 
 
-def _told(report: Any, *, json: bool) -> int:  # noqa: ANN401  one of the three reports
+def _told(report: Any, files: tuple[Path | None, Path | None, Path | None], *, json: bool) -> int:  # noqa: ANN401  one of the three reports
+    """Print the report and, of synthetic people, their ceiling; ``files``: corpus, voices, faces."""
+    from voiceface.cli.ceilings import as_json, ceiling_of_files, tell_ceiling
     from voiceface.cli.figures import print_rows
 
+    ceiling = ceiling_of_files(*files)
     if json:
-        answer(report.to_dict())
-    else:
-        print_rows(
-            report.rows,
-            excluded=report.excluded,
-            notes=report.notes,
-            gallery=getattr(report, "gallery", None),
-        )
+        answer(report.to_dict() | as_json(ceiling))
+        return 0
+    print_rows(
+        report.rows,
+        excluded=report.excluded,
+        notes=report.notes,
+        gallery=getattr(report, "gallery", None),
+    )
+    tell_ceiling(ceiling)
     return 0

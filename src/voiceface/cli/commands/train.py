@@ -29,7 +29,7 @@ voiceface train RECIPE --corpus CORPUS
 voiceface train RECIPE --help shows the recipe's card and options"""
 
 _OWN = """Args:
-    corpus: the prepared corpus to learn from
+    corpus: the prepared corpus to learn from; --smoke makes a few synthetic people if none is given
     out: folder of the training: new, or one to go on with; by default runs/RECIPE
     device: auto, cpu, cuda, cuda:N or mps
     precision: auto, 32 or bf16
@@ -65,7 +65,7 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
     def command(
         *,
-        corpus: Path,
+        corpus: Path | None = None,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         device: str = "auto",
         precision: str = "auto",
@@ -78,6 +78,8 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
     ) -> int:
         """Placeholder; the recipe's own card stands here."""
         run = _run(module, name, given, smoke=smoke)
+        if corpus is None:
+            corpus = _made_people(smoke=smoke)
         place = out or Path("runs") / "-".join(
             [module.__name__.rpartition(".")[2], *(["smoke"] if smoke else []), *_fold_name(fold)]
         )
@@ -95,6 +97,15 @@ def _run(module: ModuleType, name: str, given: Given, *, smoke: bool) -> Run:
     if not hasattr(module, "smoke"):
         raise InputError(name, "has no smoke run", "train it without --smoke")
     return module.smoke()  # type: ignore[no-any-return]
+
+
+def _made_people(*, smoke: bool) -> Path:
+    """The tiny corpus of people who do not exist, made once in seconds."""
+    if not smoke:
+        raise InputError("--corpus", "is missing", "give a prepared corpus, or try --smoke without one")
+    from voiceface.corpus.synthetic.tiny import tiny_corpus
+
+    return tiny_corpus().path
 
 
 def _train(
