@@ -256,7 +256,10 @@ def test_stored_sound_is_the_file_s(listing, whole):
     assert whole.voices[index].seconds == 1.0 and whole.column("voices", "level")[index] > -30
 
 
-def test_progress_tells_rate_and_time_left(listing, tmp_path):
+def test_progress_tells_rate_and_time_left(listing, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "voiceface.corpus.crew._POLL", 0.01
+    )  # on a fast machine all is done between two looks
     told = []
     quiet(listing, tmp_path / "c", workers=1, progress=told.append)
     dones = [state.done for state in told]
