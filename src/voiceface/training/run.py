@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.systems.cue import Cue
 from voiceface.systems.system import Batch, System
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Selection, Split
 
-__all__ = ["Batches", "Facts", "Optimiser", "Run"]
+__all__ = ["Batches", "Facts", "Optimiser", "Pictures", "Run"]
 
 Rows = npt.NDArray[np.float32]
+Pictures = npt.NDArray[np.uint8]
 Facts = dict[str, Any]
 """What training learnt about the corpus and no argument tells; JSON values only."""
 
@@ -93,6 +95,10 @@ class Run:
     embed: Callable[[System, Selection, Facts], tuple[Rows, Rows]] | None = None
     """The selection's voices and faces as rows of length 1 in one space, for protocols to compare;
     None where the system makes none."""
+    imagine: Callable[[System, Sequence[Cue], Facts, int], Pictures] | None = None
+    """``(system, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
+    at random depends on the seed and the cue's place, so equal cues in one call give different faces.
+    ``contract`` must tell the ``size`` and the ``template`` (`voiceface.face.align`) of these pictures."""
     calibrate: Callable[[System, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None

@@ -1,0 +1,20 @@
+"""What a face is drawn from: a voice, a name, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+__all__ = ["Cue"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Cue:
+    """One request to a system that draws faces; a system refuses a cue that lacks what it draws from."""
+
+    wave: npt.NDArray[Any] | None = None
+    """(samples,) at 16 kHz, mono: float in [-1, 1] or int16."""
+    person: str = ""
+    """The id of somebody the system was trained on, for systems that know people by name."""
