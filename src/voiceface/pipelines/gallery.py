@@ -1,0 +1,399 @@
+"""A gallery: known people's voices and faces as rows of one matcher, kept on disk, searched by either."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.errors import InputError
+from voiceface.folders import nearest
+from voiceface.pipelines.gallery_folder import (
+    CARD,
+    OWN,
+    lancedb_module,
+    open_table,
+    read_card,
+    write_card,
+)
+from voiceface.pipelines.matcher import Matcher
+
+__all__ = ["Added", "Gallery", "Hit", "Item"]
+
+Rows = npt.NDArray[np.float32]
+
+KINDS = ("voice", "face")
+_BLOCK = 64
+"""Items a commit: a kill loses no more than these, and they are added when the same is asked again."""
+_BULK = 10_000
+INDEXED_FROM = 50_000
+"""Rows from which an approximate index is worth its building: below, an exact search takes milliseconds."""
+PROBES, REFINE = 40, 20
+"""Cells of the index that are looked into, and how many times k candidates are compared exactly: what a
+million rows need for a recall above 0.95 (benchmarks/gallery.py)."""
+_ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One file to add."""
+
+    path: Path
+    kind: str
+    """``voice`` or ``face``."""
+    person: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One item that was found."""
+
+    person: str
+    kind: str
+    path: str
+    similarity: float
+    """Dot product of the two rows, -1 to 1."""
+    probability: float | None
+    """That both are one person's, at even odds; None between two voices or two faces, for which no
+    calibration was learnt."""
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """What came of adding."""
+
+    added: int
+    there: int
+    """Items that the gallery held already."""
+    failed: list[InputError]
+
+
+class Gallery:
+    """Rows of one matcher on disk (LanceDB, embedded: no server); made by `open`.
+
+    Every block of items is one atomic commit: after a kill the gallery holds whole blocks, and adding
+    the same files again adds what is missing.
+    """
+
+    def __init__(self, path: Path, card: Mapping[str, Any], table: Any, matcher: Matcher | None) -> None:  # noqa: ANN401
+        self.path, self.card = path, card
+        self._table = table
+        self._matcher = matcher
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        matcher: Matcher | None = None,
+        create: bool = False,
+        source: str | Path | None = None,
+    ) -> Gallery:
+        """Open a gallery, or make an empty one.
+
+        Args:
+            path: its folder.
+            matcher: makes the rows; None takes the one that the gallery names, when one is needed.
+            create: make the gallery if it is not there; needs ``matcher``.
+            source: where a matcher that is not shipped was loaded from, for the gallery to remember.
+
+        Raises:
+            InputError: no gallery there, one of a newer format, or rows of another matcher.
+            MissingPartError: LanceDB is not installed.
+        """
+        lancedb_module()
+        path = Path(path)
+        if not (path / CARD).is_file():
+            if not create:
+                raise InputError(path, "is no gallery", "make one with `voiceface gallery add`")
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise InputError(path, "holds something else than a gallery", "name a new folder")
+            assert matcher is not None, "a new gallery is made with a matcher"
+            write_card(path, matcher, source)
+        card = read_card(path)
+        if matcher is not None and matcher.fingerprint != card["weights"]:
+            fault = (
+                f"holds rows of the matcher {card['matcher']}, which {matcher.name} cannot be compared with"
+            )
+            raise InputError(path, fault, "load that matcher, or make a new gallery")
+        return cls(path, card, open_table(path, int(card["dim"])), matcher)
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return int(self._table.count_rows())
+
+    @property
+    def matcher(self) -> Matcher:
+        """The matcher whose rows these are, loaded when first needed.
+
+        Raises:
+            InputError: it is neither shipped nor where it was, or has been replaced since.
+        """
+        if self._matcher is None:
+            loaded = Matcher.load(self.card["source"])
+            if loaded.fingerprint != self.card["weights"]:
+                fault = f"holds rows of another version of the matcher {loaded.name}"
+                raise InputError(self.path, fault, "add the files to a new gallery")
+            self._matcher = loaded
+        return self._matcher
+
+    @property
+    def attributes(self) -> list[str]:
+        """Names of what is known of items, beside person, kind and path."""
+        return [name for name in self._table.schema.names if name not in OWN]
+
+    def people(self) -> dict[str, int]:
+        """Person to number of items, sorted."""
+        column = self._table.search().select(["person"]).limit(None).to_arrow()["person"]
+        counts = {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
+        return dict(sorted(counts.items()))
+
+    def add(self, items: Iterable[Item], *, progress: Callable[[int, int], None] | None = None) -> Added:
+        """Embed files and add them; the same bytes of the same person are embedded and kept once.
+
+        Args:
+            items: files with their people.
+            progress: called with the items done and their number after every block.
+
+        Returns:
+            How many were added, were there, and the errors of files that could not be used.
+
+        Raises:
+            InputError: an item without a person or of no known kind, or an attribute that cannot be a name.
+        """
+        wanted = list(items)
+        for item in wanted:
+            _check(item)
+        self._widen({name for item in wanted for name in item.attributes})
+        added = there = done = 0
+        failed: list[InputError] = []
+        for block in _blocks(wanted):
+            fresh, known = self._unknown(block, failed)
+            rows, kept = self._embed([item for item, _ in fresh], failed)
+            self._commit(rows, [fresh[k] for k in kept])
+            added, there, done = added + len(kept), there + known, done + len(block)
+            if progress is not None:
+                progress(done, len(wanted))
+        self.tidy()
+        return Added(added=added, there=there, failed=failed)
+
+    def add_rows(self, rows: Rows, items: Sequence[Item]) -> int:
+        """Add rows that this gallery's matcher made before, one an item, of length 1; the number added.
+
+        An item is known by its person, kind and path here, for no file is read.
+
+        Raises:
+            InputError: rows of another width, NaN or infinite ones, or an item that `add` would refuse.
+        """
+        rows = np.asarray(rows, dtype=np.float32)
+        if rows.shape != (len(items), int(self.card["dim"])):
+            fault = f"have the shape {rows.shape}, not ({len(items)}, {self.card['dim']})"
+            raise InputError("rows", fault, "embed with the gallery's own matcher")
+        bad = ~np.isfinite(rows).all(axis=1)
+        if bad.any():
+            first = items[int(np.argmax(bad))].path
+            fault = f"{int(bad.sum())} hold NaN or infinite numbers, first {first}"
+            raise InputError("rows", fault, "leave them out")
+        for item in items:
+            _check(item)
+        self._widen({name for item in items for name in item.attributes})
+        before = len(self)
+        named = [(item, _digest(item, str(item.path).encode())) for item in items]
+        for start in range(0, len(named), _BULK):
+            self._commit(rows[start : start + _BULK], named[start : start + _BULK])
+        self.tidy()
+        return len(self) - before
+
+    def remove(self, person: str) -> int:
+        """Remove everything of a person; the number of items removed.
+
+        Raises:
+            InputError: nobody of that name is there; the nearest names are offered.
+        """
+        where = f"person = {_quoted(person)}"
+        count = int(self._table.count_rows(where))
+        if not count:
+            raise InputError(
+                self.path, f"holds nobody called {person!r}", nearest(person, list(self.people()))
+            )
+        rows = self._table.search().where(where).with_row_id(True).select(["id"]).limit(None).to_arrow()
+        parts = sorted({row >> 32 for row in rows["_rowid"].to_pylist()})
+        self._table.delete(where)
+        # Deleting only marks rows. Somebody who is removed must be gone from the disk: the parts that held
+        # the rows are written anew without them, and older versions of the data deleted.
+        for part in parts:
+            within = f"_rowid >= {part << 32} AND _rowid < {(part + 1) << 32}"
+            self._table.update(where=within, values_sql={"person": "person"})
+        self.tidy(forget=True)
+        return count
+
+    def search(
+        self,
+        query: npt.ArrayLike,
+        *,
+        side: str,
+        k: int = 10,
+        kind: str | None = None,
+        where: Mapping[str, str] | None = None,
+        exact: bool = False,
+    ) -> list[Hit]:
+        """The items most like a row, best first.
+
+        Args:
+            query: (dim,) a row of this gallery's matcher.
+            side: ``voice`` or ``face``: what the row is of.
+            k: how many.
+            kind: only voices or only faces; None: the other side's.
+            where: only items with these values of these attributes (``person`` is one too).
+            exact: compare with every row, also where an index would do.
+
+        Raises:
+            InputError: an empty gallery, a row that is none of its matcher's, an unknown attribute.
+        """
+        row = np.asarray(query, dtype=np.float32).ravel()
+        if row.shape != (int(self.card["dim"]),) or not np.isfinite(row).all():
+            fault = (
+                f"has {row.size} numbers or some that are not finite, the gallery's rows {self.card['dim']}"
+            )
+            raise InputError("query", fault, "embed it with the gallery's own matcher")
+        if k < 1:
+            raise InputError("k", f"is {k}", "give 1 or more")
+        if side not in KINDS or (kind is not None and kind not in KINDS):
+            raise InputError("side and kind", f"are {side!r} and {kind!r}", "give voice or face")
+        if not len(self):
+            raise InputError(self.path, "is empty", "add somebody with `voiceface gallery add`")
+        kind = kind or ("face" if side == "voice" else "voice")
+        asked = self._table.search(row, vector_column_name="vector").distance_type("cosine")
+        asked = asked.where(" AND ".join([f"kind = '{kind}'", *self._filters(where or {})]), prefilter=True)
+        asked = asked.bypass_vector_index() if exact else asked.nprobes(PROBES).refine_factor(REFINE)
+        names = [name for name in self._table.schema.names if name not in ("vector", "id")]
+        found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
+        return [self._hit(one, crossed=kind != side) for one in found]
+
+    def tidy(self, *, forget: bool = False) -> None:
+        """Merge small parts, bring the index up to date, or build it once there are enough rows.
+
+        ``forget`` also deletes older versions of the data from the disk at once.
+        """
+        import warnings
+        from datetime import timedelta
+
+        from lancedb.index import IvfPq
+
+        if len(self) >= INDEXED_FROM and not self._table.list_indices():
+            # Eight numbers a code: what the refining afterwards puts right is then little.
+            codes = max(1, int(self.card["dim"]) // 8)
+            cells = max(1, round(len(self) ** 0.5))
+            config = IvfPq(distance_type="cosine", num_partitions=cells, num_sub_vectors=codes)
+            self._table.create_index("vector", config=config)
+        kept = timedelta(0) if forget else timedelta(minutes=10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that versions older than the latest go is what is meant
+            self._table.optimize(cleanup_older_than=kept, delete_unverified=forget)
+
+    def _filters(self, where: Mapping[str, str]) -> list[str]:
+        known = ["person", *self.attributes]
+        for name in where:
+            if name not in known:
+                raise InputError(self.path, f"knows no attribute {name!r}", f"there are {', '.join(known)}")
+        return [f"`{name}` = {_quoted(value)}" for name, value in where.items()]
+
+    def _hit(self, row: Mapping[str, Any], *, crossed: bool) -> Hit:
+        similarity = 1.0 - float(row["_distance"])
+        chance = float(self.matcher.probability(np.array([similarity]))[0]) if crossed else None
+        told = {name: row[name] for name in self.attributes if row[name] is not None}
+        return Hit(
+            person=row["person"],
+            kind=row["kind"],
+            path=row["path"],
+            similarity=similarity,
+            probability=chance,
+            attributes=told,
+        )
+
+    def _unknown(self, block: Sequence[Item], failed: list[InputError]) -> tuple[list[tuple[Item, str]], int]:
+        """The items that are not there yet with their ids, each once, and how many are there."""
+        named: dict[str, Item] = {}
+        read = 0
+        for item in block:
+            try:
+                named.setdefault(_digest(item, item.path.read_bytes()), item)
+                read += 1
+            except OSError as error:
+                failed.append(InputError(item.path, f"cannot be read ({error.strerror})", "check the path"))
+        if not named:
+            return [], 0
+        listed = ", ".join(_quoted(name) for name in named)
+        asked = self._table.search().where(f"id IN ({listed})").select(["id"]).limit(None)
+        there = set(asked.to_arrow()["id"].to_pylist())
+        fresh = [(item, name) for name, item in named.items() if name not in there]
+        return fresh, read - len(fresh)
+
+    def _embed(self, items: Sequence[Item], failed: list[InputError]) -> tuple[Rows, list[int]]:
+        """Rows of the items that can be embedded, and their places."""
+        rows = np.full((len(items), int(self.card["dim"])), np.nan, dtype=np.float32)
+        for kind, embed in (("voice", self.matcher.embed_voices), ("face", self.matcher.embed_faces)):
+            places = [k for k, item in enumerate(items) if item.kind == kind]
+            if places:
+                paths = [items[k].path for k in places]
+                rows[places] = embed(paths, on_error=lambda place, error: failed.append(error))
+        kept = np.flatnonzero(np.isfinite(rows).all(axis=1))
+        return rows[kept], kept.tolist()
+
+    def _commit(self, rows: Rows, named: Sequence[tuple[Item, str]]) -> None:
+        import pyarrow as pa
+
+        if not named:
+            return
+        dim = int(self.card["dim"])
+        columns: dict[str, Any] = {
+            "id": [name for _, name in named],
+            "person": [item.person for item, _ in named],
+            "kind": [item.kind for item, _ in named],
+            "path": [str(item.path) for item, _ in named],
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).ravel()), dim),
+        }
+        columns |= {name: [item.attributes.get(name) for item, _ in named] for name in self.attributes}
+        block = pa.table(
+            {name: columns[name] for name in self._table.schema.names}, schema=self._table.schema
+        )
+        self._table.merge_insert("id").when_not_matched_insert_all().execute(block)
+
+    def _widen(self, names: set[str]) -> None:
+        lacking = sorted(names - set(self._table.schema.names))
+        if lacking:
+            self._table.add_columns(dict.fromkeys(lacking, "cast(NULL as string)"))
+
+
+def _check(item: Item) -> None:
+    if not item.person:
+        raise InputError(item.path, "has no person", "say whose it is")
+    if item.kind not in KINDS:
+        raise InputError(item.path, f"is of the kind {item.kind!r}", "give voice or face")
+    for name in item.attributes:
+        if name in OWN or not _ATTRIBUTE.fullmatch(name):
+            raise InputError(f"attribute {name!r}", "cannot be a name", "use small letters, digits and _")
+
+
+def _digest(item: Item, contents: bytes) -> str:
+    head = f"{item.kind}\n{item.person}\n".encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(head + contents, digest_size=16).hexdigest()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _blocks(items: Sequence[Item]) -> Iterator[list[Item]]:
+    left = iter(items)
+    while block := list(islice(left, _BLOCK)):
+        yield block

@@ -1,0 +1,265 @@
+"""A gallery keeps what it was given, finds what is nearest, and survives a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lancedb")
+
+from cli_world import call
+from voiceface.errors import InputError
+from voiceface.pipelines import gallery as room
+from voiceface.pipelines.gallery import Gallery, Item
+
+DIM = 6
+
+
+class Made:
+    """A matcher whose rows are made from a file's first bytes, so that no network is needed."""
+
+    name, fingerprint, dim = "made", "f" * 64, DIM
+
+    def __init__(self):
+        self.seen = []
+
+    def _row(self, path):
+        text = Path(path).read_text()
+        if text.startswith("bad"):
+            raise InputError(path, "shows no face", "give a picture with one face")
+        random = np.random.default_rng(int.from_bytes(text.encode()[:6], "big"))
+        row = random.standard_normal(DIM)
+        return (row / np.linalg.norm(row)).astype(np.float32)
+
+    def embed_voices(self, paths, on_error=None):
+        rows = np.full((len(paths), DIM), np.nan, np.float32)
+        for place, path in enumerate(paths):
+            self.seen.append(str(path))
+            try:
+                rows[place] = self._row(path)
+            except InputError as error:
+                on_error(place, error)
+        return rows
+
+    embed_faces = embed_voices
+
+    def probability(self, similarity):
+        return 1 / (1 + np.exp(-np.asarray(similarity)))
+
+
+@pytest.fixture
+def files(tmp_path):
+    def make(count, start=0):
+        found = []
+        for k in range(start, start + count):
+            path = tmp_path / f"{k}.bin"
+            path.write_text(f"{k:06d}")
+            kind = "voice" if k % 3 == 0 else "face"
+            gender = {"gender": "f" if k % 2 else "m"}
+            found.append(Item(path=path, kind=kind, person=f"p{k % 7}", attributes=gender))
+        return found
+
+    return make
+
+
+@pytest.fixture
+def opened(tmp_path):
+    return Gallery.open(tmp_path / "gallery", matcher=Made(), create=True)
+
+
+def test_finds_what_a_sorted_list_would(opened, files):
+    items = files(90)
+    done = opened.add(items)
+    assert (done.added, done.there, done.failed) == (90, 0, [])
+    query = np.random.default_rng(1).standard_normal(DIM).astype(np.float32)
+    query /= np.linalg.norm(query)
+    faces = [item for item in items if item.kind == "face" and item.attributes["gender"] == "f"]
+    scores = [float(Made()._row(item.path) @ query) for item in faces]
+    order = np.argsort(scores)[::-1][:8]
+    hits = opened.search(query, side="voice", k=8, where={"gender": "f"})
+    assert [hit.path for hit in hits] == [str(faces[k].path) for k in order]
+    np.testing.assert_allclose([hit.similarity for hit in hits], np.sort(scores)[::-1][:8], atol=1e-5)
+    assert all(hit.attributes == {"gender": "f"} and hit.kind == "face" for hit in hits)
+    assert hits[0].probability == pytest.approx(1 / (1 + np.exp(-hits[0].similarity)))
+
+
+def test_two_voices_have_no_probability(opened, files):
+    opened.add(files(9))
+    hit = opened.search(np.eye(DIM)[0], side="voice", kind="voice", k=1)[0]
+    assert hit.kind == "voice"
+    assert hit.probability is None
+
+
+def test_the_same_bytes_are_kept_once(opened, files, tmp_path):
+    items = files(10)
+    opened.add(items)
+    twin = tmp_path / "twin.bin"
+    twin.write_text(items[1].path.read_text())
+    done = opened.add([*items, Item(path=twin, kind="face", person=items[1].person)])
+    assert (done.added, done.there, len(opened)) == (0, 11, 10)
+    assert opened.matcher.seen.count(str(items[1].path)) == 1
+
+
+def test_what_cannot_be_used_is_returned_and_the_rest_added(opened, files, tmp_path):
+    bad = tmp_path / "bad.bin"
+    bad.write_text("bad")
+    gone = tmp_path / "gone.bin"
+    extra = [Item(path=bad, kind="face", person="x"), Item(path=gone, kind="face", person="x")]
+    done = opened.add([*files(3), *extra])
+    assert done.added == 3
+    assert sorted(Path(str(error.what)).name for error in done.failed) == ["bad.bin", "gone.bin"]
+
+
+def test_a_removed_person_is_gone_from_the_disk(opened, files):
+    items = files(60)
+    alone = Item(path=items[59].path, kind="face", person="somebody", attributes={})
+    opened.add([*items[:59], alone])
+
+    def on_disk(word):
+        return any(word in path.read_bytes() for path in opened.path.rglob("*.lance") if path.is_file())
+
+    assert on_disk(b"somebody")
+    assert opened.remove("somebody") == 1
+    assert "somebody" not in opened.people()
+    assert len(opened) == 59
+    assert not on_disk(b"somebody")
+    assert on_disk(b"p3")
+    with pytest.raises(InputError, match="nobody called 'p33'; did you mean"):
+        opened.remove("p33")
+
+
+def test_wrong_use_is_told(opened, files, tmp_path):
+    with pytest.raises(InputError, match="is empty"):
+        opened.search(np.eye(DIM)[0], side="voice")
+    opened.add(files(3))
+    with pytest.raises(InputError, match="not finite"):
+        opened.search(np.full(DIM, np.nan), side="voice")
+    with pytest.raises(InputError, match="7 numbers"):
+        opened.search(np.ones(7), side="voice")
+    with pytest.raises(InputError, match="knows no attribute 'age'"):
+        opened.search(np.eye(DIM)[0], side="voice", where={"age": "3"})
+    item = Item(path=Path("x"), kind="face", person="x")
+    with pytest.raises(InputError, match="1 hold NaN"):
+        opened.add_rows(np.full((1, DIM), np.nan), [item])
+    with pytest.raises(InputError, match="shape"):
+        opened.add_rows(np.ones((2, DIM)), [item])
+    for wrong in ({"id": "1"}, {"Gen der": "f"}):
+        with pytest.raises(InputError, match="cannot be a name"):
+            opened.add([Item(path=Path("x"), kind="face", person="x", attributes=wrong)])
+    other = Made()
+    other.name, other.fingerprint = "other", "0" * 64
+    with pytest.raises(InputError, match="rows of the matcher made, which other cannot"):
+        Gallery.open(opened.path, matcher=other)
+    card = json.loads((opened.path / "gallery.json").read_text())
+    (opened.path / "gallery.json").write_text(json.dumps(card | {"format": 99}))
+    with pytest.raises(InputError, match="format 99"):
+        Gallery.open(opened.path)
+    (opened.path / "gallery.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        Gallery.open(opened.path)
+    with pytest.raises(InputError, match="is no gallery"):
+        Gallery.open(tmp_path / "absent")
+    with pytest.raises(InputError, match="something else"):
+        Gallery.open(tmp_path, matcher=Made(), create=True)
+
+
+def test_values_are_never_code(opened, files):
+    items = [
+        Item(path=i.path, kind=i.kind, person="o'brien' OR 'a'='a", attributes=i.attributes) for i in files(2)
+    ]
+    opened.add([*items, *files(5, start=2)])
+    assert opened.remove("o'brien' OR 'a'='a") == 2
+    assert len(opened) == 5
+
+
+def test_an_index_finds_what_an_exact_search_finds(opened, monkeypatch):
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((3000, DIM)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    monkeypatch.setattr(room, "INDEXED_FROM", 2000)
+    items = [Item(path=Path(f"{k}"), kind="face", person="p") for k in range(len(rows))]
+    assert opened.add_rows(rows, items) == 3000
+    assert opened.add_rows(rows[:5], items[:5]) == 0
+    assert opened._table.list_indices()
+    query = rows[7] + 0.1 * random.standard_normal(DIM).astype(np.float32)
+    near = [hit.path for hit in opened.search(query, side="voice", k=10)]
+    exact = [hit.path for hit in opened.search(query, side="voice", k=10, exact=True)]
+    assert exact == [str(k) for k in np.argsort(-(rows @ query))[:10]]
+    assert len(set(near) & set(exact)) >= 9
+
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, {tests!r})
+    from test_pipelines_gallery import Made
+    from voiceface.pipelines.gallery import Gallery, Item
+    folder = Path({folder!r})
+    files = sorted((folder / "media").iterdir())
+    gallery = Gallery.open(folder / "gallery", matcher=Made(), create=True)
+    print("open", flush=True)
+    items = [Item(path=f, kind="face", person=f.stem[:2]) for f in files]
+    gallery.add(items, progress=lambda done, total: print(done, flush=True))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_kill_while_adding_loses_nothing_that_was_committed(tmp_path):
+    media = tmp_path / "media"
+    media.mkdir()
+    for k in range(400):
+        (media / f"{k:04d}.bin").write_text(f"{k:06d}")
+    code = textwrap.dedent(WRITER).format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for wanted in ("open", "128"):
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+        ) as running:
+            for line in running.stdout:
+                if line.strip() == wanted:
+                    running.send_signal(signal.SIGKILL)
+                    break
+        opened = Gallery.open(tmp_path / "gallery", matcher=Made())
+        floor = 0 if wanted == "open" else 128
+        assert len(opened) >= floor
+        assert sum(opened.people().values()) == len(opened)
+    items = [Item(path=f, kind="face", person=f.stem[:2]) for f in sorted(media.iterdir())]
+    done = opened.add(items)
+    assert done.added + done.there == 400
+    assert done.there >= 128
+    ids = opened._table.to_arrow()["id"].to_pylist()
+    assert len(ids) == len(set(ids)) == 400
+
+
+def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
+    monkeypatch.setattr("voiceface.cli.matching.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
+    for person in ("ann", "bob"):
+        (tmp_path / "people" / person).mkdir(parents=True)
+        for k in range(2):
+            (tmp_path / "people" / person / f"{person}{k}.png").write_text(f"{person}{k} ")
+    place = tmp_path / "gallery"
+    assert (
+        "4 added, 0 were there; 4 items of 2 people" in call("gallery", "add", place, tmp_path / "people").out
+    )
+    again = call("gallery", "add", place, tmp_path / "people", "--json")
+    assert again.code == 0, again.err
+    told = again.json
+    assert (told["added"], told["there"]) == (0, 4)
+    query = tmp_path / "people" / "ann" / "ann1.png"
+    hits = call("gallery", "search", place, query, "--kind", "face", "--json").json["hits"]
+    assert hits[0]["path"] == str(query)
+    assert hits[0]["similarity"] == pytest.approx(1, abs=1e-5)
+    said = call("gallery", "search", place, query, "--kind", "face", "-k", "2")
+    assert len(said.out.splitlines()) == 5
+    assert call("gallery", "remove", place, "bob").out.startswith("2 items of bob removed")
+    call("gallery", "remove", place, "bob").refused(place, "nobody called 'bob'")
+    call("gallery", "search", tmp_path / "none", query).refused("is no gallery")
+    call("gallery", "search", place, query, "--where", "age").refused("no NAME=VALUE")
+    call("gallery", "add", place, query).refused("does not say whose it is")
