@@ -34,6 +34,9 @@ CARD = ("Paper", "Data", "Command", "Cost", "Reported", "Differs")
 NEVER_AT_TOP = {
     "lancedb",
     "lightning_fabric",
+    "matplotlib",
+    "umap",
+    "pandas",
     "lightning",
     "tensorboard",
     "torchmetrics",

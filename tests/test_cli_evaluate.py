@@ -1,5 +1,7 @@
 """`evaluate` by protocols and `audit`: the same figures as the protocols themselves give."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -105,8 +107,8 @@ def test_a_table_of_scores(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [("a,b\n1,2\n", "columns a, b"), ("label,score\n", "no scores"), ("label,score\n1\n", "not of 2 columns"),
-     ("label,score\n1,x\n0,2\n", "not a list of numbers"), ("", "empty"), ("score\n1\n", "which trials"),
-     ("label,score\n1,nan\n0,1\n", "NaN")],
+     ("label,score\n1,x\n0,2\n", "1 (2) of 2 rows hold no number as score"), ("", "empty"),
+     ("score\n1\n", "which trials"), ("label,score\n1,nan\n0,1\n", "NaN")],
 )  # fmt: skip
 def test_tables_that_cannot_be_read(tmp_path, text, words):
     (tmp_path / "s.csv").write_text(text)
@@ -126,6 +128,55 @@ def test_what_is_missing_is_said(files, tmp_path):
     np.savez(tmp_path / "w.npz", names=np.array(["P1/00001.wav"]), embeddings=np.ones((1, 5), np.float32))
     call("evaluate", "verification", "--voices", tmp_path / "w.npz", *files[2:]).refused("wide")
     call("audit", files[1]).refused("not UTF-8")
+
+
+def test_embeddings_that_cannot_be_judged(files, tmp_path):
+    def put(**changes):
+        arrays = dict(np.load(files[3])) | changes
+        np.savez(tmp_path / "x.npz", **arrays)
+        return ["--voices", files[1], "--faces", tmp_path / "x.npz"]
+
+    rows, names = np.load(files[3])["embeddings"], np.load(files[3])["names"]
+    twice = names.copy()
+    twice[[7, 9]] = names[1]
+    bad = rows.copy()
+    bad[3, 2] = np.nan
+    for protocol in protocols.__all__:
+        # A name for several vectors; the same vector twice is one item given twice, and no contradiction.
+        told = ("x.npz", f"1 ({names[1]}) names", "different vectors")
+        call("evaluate", protocol, *put(names=twice)).refused(*told)
+        same = rows.copy()
+        same[[7, 9]] = rows[1]
+        assert call("evaluate", protocol, *put(names=twice, embeddings=same), "--resamples", "0").code == 0
+        call("evaluate", protocol, *put(embeddings=rows[:, :5])).refused("8 wide", "5; embed both")
+        call("evaluate", protocol, *put(embeddings=bad)).refused("rows 1 (3) of 18 hold NaN")
+        call("evaluate", protocol, *put(people=np.array(["Z"] * 18))).refused()
+    call("evaluate", "matching", *put(people=np.array(["Z"] * 18))).refused("0 people have a voice")
+    lost = call("evaluate", "retrieval", *put(people=np.where(PEOPLE == "P0", "P0", "Z")), "--resamples", "0")
+    assert "left out: voice->face: no item of the probe's person in the gallery: 15" in lost.out
+
+
+def test_lists_that_do_not_fit_the_embeddings(files, tmp_path):
+    names = [np.load(files[k])["names"] for k in (1, 3)]
+    lines = [f"{int(PEOPLE[i] == PEOPLE[j])} {names[0][i]} {names[1][j]}" for i in range(18) for j in (0, 5)]
+    place = tmp_path / "list.txt"
+
+    def judged(*text):
+        place.write_text("\n".join(text))
+        return call("evaluate", "verification", *files, "--list", place, "--resamples", "0")
+
+    assert judged(*lines).code == 0
+    judged(*lines, "1 X/1.wav Y/2.jpg", "0 Q/1.wav P0/00000.jpg").refused("lack 2 (Q/1.wav, X/1.wav)")
+    judged(*lines[:-1], lines[-1][:-14]).refused("list.txt:36: has 2 columns", "fetch the list again")
+    judged(*(line.replace(" ", ";") for line in lines)).refused("list.txt: begins with")
+    judged(*(line for line in lines if line[0] == "1")).refused("are positive")
+    packed = tmp_path / "list.txt.gz"
+    packed.write_bytes(gzip.compress("\n".join(lines).encode())[:-30])
+    call("evaluate", "verification", *files, "--list", packed).refused("list.txt.gz", "cut short or damaged")
+    galleries = "P0/00000.wav P0/00000.jpg P1/00001.jpg\nP1/00001.wav P1/00001.jpg"
+    for ending, words in (("", "has 2 columns"), (" U/7.jpg", "lack 1 (U/7.jpg)")):
+        place.write_text(galleries + ending + "\n")
+        call("evaluate", "matching", *files, "--list", place).refused(words)
 
 
 def test_results_are_appended_to_the_table_wherever_it_stands(tmp_path):

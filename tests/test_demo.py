@@ -11,6 +11,7 @@ from PIL import Image
 
 from voiceface import demo
 from voiceface.errors import InputError, MissingPartError
+from voiceface.media.origin import DrawnPicture, Origin, read_origin
 
 SPEECH = "voiceface.corpus.synthetic.speech"
 
@@ -164,3 +165,41 @@ def test_a_file_that_is_not_there_is_one_line(made, tmp_path):
     done = run_demo("--voice", "gone.wav", "--faces", str(made[0] / "face-1.png"), folder=tmp_path)
     assert done.returncode == 1 and "gone.wav" in done.stderr
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+class Brush:
+    """An Imaginer that draws flat squares, and refuses what its name says."""
+
+    name = "brush"
+
+    def __call__(self, voice, *, n):
+        if "bad" in voice:
+            raise InputError(voice, "holds no speech", "give another")
+        grey = sum(voice.encode()) % 200
+        origin = Origin(model="brush", fingerprint="ab", seed=0)
+        return [DrawnPicture.of(Image.new("RGB", (16, 16), (grey, grey, 10 * k)), origin) for k in range(n)]
+
+
+def test_faces_are_imagined_for_every_voice_and_say_what_they_are(tmp_path, capsys):
+    page = demo.imagine(["v-1.wav", "bad.wav", "v-2.wav"], tmp_path / "new", imaginer=Brush())
+    names = [f"imagined-{v}-{k}.png" for v in (1, 3) for k in range(1, demo.IMAGINED + 1)] + ["imagined.png"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
+    assert all(read_origin(path).model == "brush" for path in (tmp_path / "new").iterdir())
+    assert page == tmp_path / "new" / "imagined.png" and "8 faces" in read_origin(page).note
+    with Image.open(page) as image:
+        assert image.width == demo.IMAGINED * 16 and image.height > 2 * 16
+    told = capsys.readouterr().out
+    assert "brush" in told and "left out: bad.wav" in told and "nobody's" in told
+
+
+def test_without_weights_or_voices_a_line_says_so(tmp_path, capsys, monkeypatch):
+    assert demo.imagine([], tmp_path, imaginer=Brush()) is None
+
+    def none():
+        raise MissingPartError("imaginer", "no weights that draw faces came with this package")
+
+    monkeypatch.setattr(demo, "_load_imaginer", none)
+    assert demo.imagine(["v-1.wav"], tmp_path) is None
+    told = capsys.readouterr().out
+    assert told.count("No faces imagined") == 2 and "no weights" in told
+    assert not list(tmp_path.iterdir())

@@ -286,3 +286,16 @@ def test_the_best_whose_parts_are_here_is_taken(monkeypatch):
     monkeypatch.setattr(place, "shipped", lambda: {"matcher-ge2e": folder})
     with pytest.raises(MissingPartError):
         best_shipped()
+
+
+def test_silence_is_embedded_with_a_warning_that_names_it(matcher, media, recwarn):
+    save_sound(media / "still.wav", np.zeros(32_000, np.float32))
+    with pytest.warns(UserWarning, match=r"still\.wav: holds no voice that can be told") as told:
+        found = matcher.embed_voices([media / "v0.wav", media / "still.wav"])
+    assert len(told) == 1 and np.isfinite(found).all() and told[0].filename == __file__
+    recwarn.clear()
+    matcher.embed_voices([(np.asarray(murmur(1, 2.0)) * 0.01, 16_000)])  # quiet is not silent
+    matcher.warns = False
+    matcher.embed_voices([media / "still.wav"])
+    matcher.warns = True
+    assert not recwarn.list

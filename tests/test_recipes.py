@@ -4,7 +4,9 @@ import ast
 import inspect
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,9 +20,17 @@ RECIPES = "voiceface.recipes"
 CARD = ("Paper", "Data", "Command", "Cost", "Reported", "Differs")
 
 
+@pytest.fixture(scope="module", params=component_names(RECIPES))
+def recipe_name(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def corpus():
+def corpus(recipe_name):
+    """What the recipe learns from: its contract says where that is talking clips."""
     pytest.importorskip("espeakng_loader")
+    if load_component(RECIPES, recipe_name).smoke().contract.get("clips"):
+        return tiny_corpus(people=3, voices=1, faces=1, clips=1)
     return tiny_corpus()
 
 
@@ -30,10 +40,10 @@ def smoke(name):
     return replace(run, every=max(1, run.steps // 2))
 
 
-@pytest.fixture(scope="module", params=component_names(RECIPES))
-def trained(request, corpus, tmp_path_factory):
-    run = smoke(request.param)
-    out = tmp_path_factory.mktemp(request.param)
+@pytest.fixture(scope="module")
+def trained(recipe_name, corpus, tmp_path_factory):
+    run = smoke(recipe_name)
+    out = tmp_path_factory.mktemp(recipe_name)
     try:
         return run, train(run, corpus, out, device="cpu", progress=False)
     except MissingPartError as missing:
@@ -146,3 +156,36 @@ def test_its_arguments_are_its_signature(name):
     run = module.recipe()
     assert dict(run.arguments) == {key: option.default for key, option in signature.parameters.items()}
     assert json.loads(json.dumps(dict(run.arguments))) == dict(run.arguments)
+
+
+def test_a_million_validation_pairs_stand_for_all_of_them(monkeypatch):
+    """Few are taken all; of many, both kinds are drawn evenly, and the figures are those of all."""
+    from voiceface.metrics.calibration import fit_logistic
+    from voiceface.metrics.roc import auc
+    from voiceface.recipes import matcher as recipe
+
+    rng = np.random.default_rng(0)
+    whose = [np.array([f"p{k % 40}" for k in range(size)]) for size in (300, 500)]
+    whose[0][:5] = "nobody"  # voices without a face
+    own = rng.normal(size=(40, 4))
+    sides = [np.stack([own[int(p[1:])] if p[0] == "p" else own[0] for p in one]) for one in whose]
+    voices, faces = (one + rng.normal(size=one.shape) for one in sides)
+    left, right, same = recipe.drawn_pairs(*whose, most=10_000, seed=3)
+    assert (same == (whose[0][left] == whose[1][right])).all()
+    every = {(i, j) for i, p in enumerate(whose[0]) for j in np.flatnonzero(whose[1] == p)}
+    assert set(zip(left[same].tolist(), right[same].tolist(), strict=True)) == every
+    left, right, same = recipe.drawn_pairs(*whose, most=2_000, seed=3)
+    assert same.sum() == 2_000 and 1_900 < (~same).sum() <= 2_000
+    assert np.bincount(left[same], minlength=300)[5:].std() < 4  # every voice about as often as another
+    again = recipe.drawn_pairs(*whose, most=2_000, seed=3)
+    assert all((one == other).all() for one, other in zip(again, (left, right, same), strict=True))
+    corpus = SimpleNamespace(column=lambda table, name: whose[table == "faces"])
+    selection = SimpleNamespace(corpus=corpus, voices=np.arange(300), faces=np.arange(500))
+    monkeypatch.setattr(recipe, "_embed", lambda *_: (voices, faces))
+    whole = recipe._trials(None, selection, "any", 0)
+    monkeypatch.setattr(recipe, "_MOST_PAIRS", 20_000)
+    some = recipe._trials(None, selection, "any", 0)
+    assert len(whole[0]) == 300 * 500 and len(some[0]) < 40_000
+    assert auc(*some) == pytest.approx(auc(*whole), abs=0.01)
+    lines = [fit_logistic(*trials, prior=0.5) for trials in (whole, some)]
+    assert lines[1].slope == pytest.approx(lines[0].slope, rel=0.05)

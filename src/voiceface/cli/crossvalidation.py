@@ -13,9 +13,10 @@ from cyclopts import Parameter
 
 from voiceface.cli.cards import reflowed
 from voiceface.cli.ceilings import as_json, ceiling_among, tell_ceiling
-from voiceface.cli.figures import print_rows
+from voiceface.cli.figures import print_row, print_rows
 from voiceface.cli.options import Flag, Given, changed, with_options
 from voiceface.cli.recipes import load_recipe, recipe_options
+from voiceface.cli.report_files import Outputs, Subject, deliver
 from voiceface.cli.terminal import answer, interactive, say, shown
 from voiceface.errors import InputError
 
@@ -32,6 +33,8 @@ _OWN = """Args:
     out: folder of the trainings: new, or one to go on with; by default runs/RECIPE-folds-N
     device: auto, cpu, cuda, cuda:N or mps
     resamples: resamples over people for the intervals
+    markdown: also write a report in Markdown
+    html: also write one HTML page with curves, a map and faces
     record: add the figures to the table of RESULTS.md (or --results)
     results: the file to add them to
     json: print JSON
@@ -50,6 +53,8 @@ def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         device: str = "auto",
         resamples: int = 1000,
+        markdown: Path | None = None,
+        html: Path | None = None,
         record: Flag = False,
         results: Path = Path("RESULTS.md"),
         json: Flag = False,
@@ -57,13 +62,12 @@ def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
     ) -> int:
         """Placeholder; the recipe's own card stands here."""
         from voiceface.cli.folds import claim
-        from voiceface.cli.outputs import check_writable
         from voiceface.corpus.corpus import Corpus
         from voiceface.pipelines.crossval import cross_validate
 
+        outputs = Outputs(markdown=markdown, html=html, record=record, results=results, json=json)
         opened = Corpus.open(corpus)
-        if record:
-            check_writable(results)
+        outputs.check()
         if folds < 2:
             raise InputError("--folds", f"is {folds}", "give 2 or more")
         place = out or Path("runs") / f"{name}-folds-{folds}"
@@ -78,38 +82,57 @@ def command_of(name: str, tokens: Sequence[str]) -> Callable[..., int]:
             device=device,
             progress=interactive(),
         )
-        if record:
-            write_rows(results, found, _words(name, folds, changed(given, options)))
-        return _report(found, results if record else None, _ceiling(opened, found), json=json)
+        _report(found, _ceiling(opened, found), json=json)
+        _written(outputs, found, opened, _words(name, folds, changed(given, options)))
+        return 0
 
     command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
     return with_options(command, {"given": options}, owner=f"recipe {name}")
 
 
-def write_rows(results: Path, found: CrossValidation, words: str) -> None:
-    """Add the figures that sum a matcher up to the table of results."""
-    import voiceface
-    from voiceface.protocols.results import Result, record
+def _written(outputs: Outputs, found: CrossValidation, corpus: Corpus, words: str) -> None:
+    """The report and the rows of the table of results, where they were asked for."""
+    from voiceface.cli.measured import recorded_rows
+    from voiceface.pipelines.report.evidence import Evidence
+    from voiceface.pipelines.report.page import Section
+    from voiceface.pipelines.report.sections import evidence_section, section_of
 
-    rows = [(f"verification, {name}", row[0]) for name, row in found.verification.rows.items()]
-    for kind, report, figure in (("matching", found.matching, "1:2"), ("retrieval", found.retrieval, "R@10")):
-        for name, row in report.rows.items():
-            rows += [(f"{kind}, {name}", one) for one in row if one.name == figure]
-    commit = commit_of(Path(voiceface.__file__))
-    record(
-        results,
-        [
-            Result(
-                recipe=found.recipe,
-                corpus=found.corpus,
-                protocol=f"{found.folds} folds over people, {protocol}",
-                value=value,
-                command=words,
-                commit=commit,
-            )
-            for protocol, value in rows
-        ],
+    reports: dict[str, Any] = {
+        "verification": found.verification,
+        "matching": found.matching,
+        "retrieval": found.retrieval,
+    }
+
+    def sections(drawn: bool) -> list[Section]:
+        parts = [section for report in reports.values() for section in section_of(report, drawn=drawn)]
+        if not drawn:
+            return parts
+        held = found.held
+        evidence = Evidence(
+            voices=held.voices,
+            faces=held.faces,
+            voice_people=held.voice_people,
+            face_people=held.face_people,
+            voice_genders=held.voice_genders,
+            face_genders=held.face_genders,
+            voice_groups=held.voice_folds,
+            face_groups=held.face_folds,
+            corpus=corpus,
+            face_places=held.face_places,
+        )
+        return [*parts, evidence_section(evidence)]
+
+    subject = Subject(
+        title=f"{found.recipe}: {found.folds} folds over people",
+        recipe=found.recipe,
+        corpus=found.corpus,
+        command=words,
+        protocol=f"{found.folds} folds over people, ",
     )
+    rows = [row for kind, report in reports.items() for row in recorded_rows(kind, report)]
+    deliver(outputs, subject, sections, rows)
+    if outputs.record and not outputs.json:
+        say(f"\nrecorded in {shown(outputs.results)}")
 
 
 def _words(name: str, folds: int, given: Given) -> str:
@@ -131,10 +154,10 @@ def _ceiling(corpus: Corpus, found: CrossValidation) -> CeilingTable | None:
     return ceiling_among(corpus, people, faces=int((held.face_folds == "0").sum()))
 
 
-def _report(found: CrossValidation, results: Path | None, ceiling: CeilingTable | None, *, json: bool) -> int:
+def _report(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool) -> None:
     if json:
         answer(found.to_dict() | as_json(ceiling))
-        return 0
+        return
     say(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
     parts: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("Verification", found.verification, ()),
@@ -150,13 +173,10 @@ def _report(found: CrossValidation, results: Path | None, ceiling: CeilingTable 
         print_rows(
             rows, excluded=report.excluded, notes=report.notes, gallery=getattr(report, "gallery", None)
         )
-    told = [f"{k} {v:.3f}" for k, v in found.calibration.items() if isinstance(v, float)]
-    if told:
-        say(f"\nCalibration at even odds: {', '.join(told)}")
+    if found.verification.calibration is not None:
+        say("\nCalibration at even odds")
+        print_row("all", found.verification.calibration.row)
     tell_ceiling(ceiling)
-    if results is not None:
-        say(f"\nrecorded in {shown(results)}")
-    return 0
 
 
 def commit_of(package: Path) -> str:

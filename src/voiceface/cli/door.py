@@ -58,7 +58,8 @@ def make_app(tokens: Sequence[str]) -> App:
         version_flags=["--version"],
     )
     names = component_names(COMMANDS)
-    chosen = [tokens[0]] if tokens and tokens[0] in names else names
+    first = tokens[0].replace("-", "_") if tokens else ""
+    chosen = [first] if first in names else names
     for name in chosen:
         import_module(f"{COMMANDS}.{name}").add_to(app, tokens[1:] if chosen != names else None)
     app["--help"].group = app["--version"].group = (Group("Options", sort_key=len(HEADINGS)),)

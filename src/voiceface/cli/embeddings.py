@@ -45,6 +45,7 @@ def read_named(path: Path) -> Named:
     if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),) or not len(rows):
         fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
         raise InputError(path, fault, "give one name a row")
+    _check_names(path, names.astype(str), rows)
     told = {
         name: array.astype(str)
         for name, array in arrays.items()
@@ -54,6 +55,16 @@ def read_named(path: Path) -> Named:
     if people is not None and not (people != "").all():
         people = None  # files' people are not known
     return Named(path=path, names=names.astype(str), rows=rows.astype(np.float32), people=people, told=told)
+
+
+def _check_names(path: Path, names: Names, rows: NDArray[np.floating]) -> None:
+    """Refuse one name for two different vectors: nobody could say which is meant."""
+    _, first, where = np.unique(names, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[where] != np.arange(len(names)))
+    apart = again[(rows[again] != rows[first[where][again]]).any(axis=1)]
+    if len(apart):
+        fault = f"has {few(sorted(set(names[apart].tolist())))} names more than once, with different vectors"
+        raise InputError(path, fault, "embed each item once")
 
 
 def attributes(
@@ -91,4 +102,18 @@ def read_scores(path: Path) -> dict[str, list[str]]:
     bad = [at for at, row in enumerate(rows[1:], start=2) if len(row) != len(heads)]
     if bad:
         raise InputError(path, f"{few(bad)} rows are not of {len(heads)} columns (by line)", "repair them")
-    return {head: [row[at].strip() for row in rows[1:]] for at, head in enumerate(heads)}
+    table = {head: [row[at].strip() for row in rows[1:]] for at, head in enumerate(heads)}
+    for head in {"score", "probability"} & table.keys():
+        lost = [at for at, value in enumerate(table[head], start=2) if not _is_number(value)]
+        if lost:
+            fault = f"{few(lost)} of {len(table[head]):,} rows hold no number as {head} (by line)"
+            raise InputError(path, fault, "score every trial")
+    return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

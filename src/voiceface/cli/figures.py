@@ -8,7 +8,7 @@ from math import isnan
 from voiceface.cli.terminal import say
 from voiceface.protocols.interval import Estimate, number
 
-__all__ = ["print_rows"]
+__all__ = ["print_row", "print_rows"]
 
 
 def print_rows(
@@ -27,12 +27,23 @@ def print_rows(
         facts += [f"gallery {gallery[name]:,}"] if gallery else []
         facts += [f"mean of {first.groups} folds"] if first.groups > 1 else []
         say(f"{name} ({', '.join(facts)})")
-        for one in row:
-            span = "" if isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
-            say(f"  {one.name:<{width}}  {number(one.value):>6}  {span:<14}  chance {number(one.chance)}")
+        _print_figures(row, width)
     if any(not isnan(e.low) for row in rows.values() for e in row):
         say("in brackets: 95 % interval over people")
     for what, count in excluded.items():
         say(f"left out: {what}: {count:,}")
     for note in notes:
         say(note)
+
+
+def print_row(title: str, row: Iterable[Estimate]) -> None:
+    """Print a few figures under a title of their own."""
+    figures = list(row)
+    say(f"{title} ({figures[0].n:,} trials)")
+    _print_figures(figures, max(len(e.name) for e in figures))
+
+
+def _print_figures(row: Iterable[Estimate], width: int) -> None:
+    for one in row:
+        span = "" if isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
+        say(f"  {one.name:<{width}}  {number(one.value):>6}  {span:<14}  chance {number(one.chance)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from voiceface.cli.embeddings import Named, attributes, read_named, read_scores
 from voiceface.cli.trial_lists import read_metadata, read_trials
 from voiceface.errors import InputError
-from voiceface.protocols.inputs import cosine_rows, few
+from voiceface.protocols.calibrate import calibration, log_odds_of
+from voiceface.protocols.inputs import as_labels, cosine_rows, few
 from voiceface.protocols.lists import TrialList, read_galleries, read_retrieval
 from voiceface.protocols.match import MatchingReport, matching
 from voiceface.protocols.match_list import matching_list
@@ -100,12 +101,16 @@ def verify(
     *,
     resamples: int,
     seed: int,
+    calibrated: tuple[float, float] | None = None,
 ) -> VerificationReport:
-    """Verification of all pairs, of a list, or of a table of scores."""
+    """Verification of all pairs, of a list, or of a table of scores.
+
+    ``calibrated`` holds slope and offset from a dot product to log odds at even odds.
+    """
     if (scores is None) == (voices is None and faces is None) or (voices is None) != (faces is None):
-        remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv"
+        remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv, or --model and --corpus"
         raise InputError("evaluate verification", "is not told what to judge", remedy)
-    judge = _judge(resamples, seed)
+    judge = _judge(resamples, seed, calibrated)
     if trials is not None:
         found = read_trials(trials, "auto", known.vox)
         if scores is not None:
@@ -133,8 +138,8 @@ def verify(
 
 
 def match(
-    voices: Path,
-    faces: Path,
+    voices: Path | None,
+    faces: Path | None,
     trials: Path | None,
     known: Known,
     *,
@@ -143,6 +148,7 @@ def match(
     seed: int,
 ) -> MatchingReport:
     """1:N matching over all galleries, or on a list of them."""
+    voices, faces = _both(voices, faces, "matching")
     if trials is not None:
         galleries = read_galleries(trials, known.vox)
         key = known.vox.key if known.vox is not None else None
@@ -152,7 +158,11 @@ def match(
         scores, kept = score_galleries(galleries, sides[0], sides[1])
         return matching_list(scores, people=galleries.people[kept], n=n, resamples=resamples, seed=seed)
     left, right = known.side(voices), known.side(faces)
-    sizes = n or range(2, min(10, len(np.intersect1d(_people(left), _people(right)))) + 1)
+    both = len(np.intersect1d(_people(left), _people(right)))
+    if both < 2:
+        fault = f"{both} people have a voice in {voices} and a face in it"
+        raise InputError(faces, fault, "give two people or more of whom there are both")
+    sizes = n or range(2, min(10, both) + 1)
     return matching(
         (left.rows, right.rows),
         people=(_people(left), _people(right)),
@@ -164,8 +174,8 @@ def match(
 
 
 def retrieve(
-    voices: Path,
-    faces: Path,
+    voices: Path | None,
+    faces: Path | None,
     trials: Path | None,
     known: Known,
     *,
@@ -174,6 +184,7 @@ def retrieve(
     seed: int,
 ) -> RetrievalReport:
     """Retrieval over everything embedded, or over the items of a list."""
+    voices, faces = _both(voices, faces, "retrieval")
     left, right = known.side(voices), known.side(faces)
     if trials is not None:
         listed = read_retrieval(trials, known.vox)
@@ -192,10 +203,23 @@ Judge = Callable[[Any, Any, "tuple[Any, Any] | None", Mapping[str, Any]], Verifi
 """Scores, labels, people of both sides and strata to the report."""
 
 
-def _judge(resamples: int, seed: int) -> Judge:
-    return lambda scores, labels, people, strata: verification(
-        scores, labels, people=people, strata=strata, resamples=resamples, seed=seed
-    )
+def _both(voices: Path | None, faces: Path | None, kind: str) -> tuple[Path, Path]:
+    if voices is None or faces is None:
+        remedy = "give --voices v.npz and --faces f.npz, or --model and --corpus"
+        raise InputError(f"evaluate {kind}", "is not told what to judge", remedy)
+    return voices, faces
+
+
+def _judge(resamples: int, seed: int, line: tuple[float, float] | None) -> Judge:
+    def judge(scores: Any, labels: Any, people: Any, strata: Mapping[str, Any]) -> VerificationReport:  # noqa: ANN401
+        found = verification(scores, labels, people=people, strata=strata, resamples=resamples, seed=seed)
+        if line is None:
+            return found
+        odds = line[0] * np.asarray(scores, dtype=np.float64) + line[1]
+        stated = calibration(odds, labels, people=people, resamples=resamples, seed=seed)
+        return replace(found, calibration=stated)
+
+    return judge
 
 
 def _judged_table(path: Path, known: Known, judge: Judge) -> VerificationReport:
@@ -212,7 +236,12 @@ def _judged_table(path: Path, known: Known, judge: Judge) -> VerificationReport:
         remedy = "add a column label (1: one person), or give --list"
         raise InputError(path, "does not tell which trials are of one person", remedy)
     masks = _same_masks(people, known) if people is not None else {}
-    return judge(table["score"], labels, people, masks)
+    found = judge(table["score"], labels, people, masks)
+    if "probability" not in table:
+        return found
+    resamples, same = found.auc.resamples, as_labels(labels, len(table["score"]))
+    stated = calibration(log_odds_of(table["probability"]), same, people=people, resamples=resamples)
+    return replace(found, calibration=stated)
 
 
 def _listed_scores(path: Path, trials: TrialList) -> NDArray[np.float64]:
@@ -228,10 +257,7 @@ def _listed_scores(path: Path, trials: TrialList) -> NDArray[np.float64]:
     lost = [f"{voice} {face}" for voice, face in pairs if (voice, face) not in found]
     if lost:
         raise InputError(path, f"lacks {few(lost)} of the list's {len(pairs):,} trials", "score every trial")
-    try:
-        return np.array([float(found[pair]) for pair in pairs])
-    except ValueError as error:
-        raise InputError(path, f"holds a score that is no number ({error})", "repair it") from None
+    return np.array([float(found[pair]) for pair in pairs])
 
 
 def _same_masks(people: tuple[Any, Any], known: Known) -> dict[str, NDArray[np.bool_]]:

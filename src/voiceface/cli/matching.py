@@ -25,7 +25,9 @@ def load_matcher(weights: str | None, device: str) -> Matcher:
     from voiceface.training.devices import pick_device
 
     kind, index = pick_device(device)
-    return Matcher.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
+    matcher = Matcher.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
+    matcher.warns = False  # the commands look for speech themselves, and say it in their own way
+    return matcher
 
 
 def called(matcher: Matcher, weights: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from types import UnionType
+from types import FunctionType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
@@ -49,7 +49,7 @@ def keyword_options(function: Callable[..., Any], *, title: str) -> list[inspect
         InputError: an argument has no default or no type, so that no option can be made of it.
     """
     told = argument_help(inspect.getdoc(function))
-    hints = _hints(function)
+    hints = _hints(_options_alone(function))
     options = []
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is not parameter.KEYWORD_ONLY:
@@ -123,6 +123,20 @@ def _is_whole(kind: Any) -> bool:  # noqa: ANN401
 def _whole(kind: Any, tokens: Any) -> int:  # noqa: ANN401  cyclopts' protocol
     """A whole number; cyclopts would round 1.5 to 2 and train with it."""
     return int(tokens[0].value)
+
+
+def _options_alone(function: Callable[..., Any]) -> FunctionType:
+    """A stand-in with the annotations of the options alone: other types may be imported for checkers only."""
+    wanted = {
+        n
+        for n, p in inspect.signature(function).parameters.items()
+        if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)
+    }
+    plain = inspect.unwrap(function)
+    alone = FunctionType((lambda: None).__code__, plain.__globals__, plain.__name__)
+    alone.__annotations__ = {n: kind for n, kind in plain.__annotations__.items() if n in wanted}
+    alone.__module__ = plain.__module__
+    return alone
 
 
 def _hints(thing: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -55,6 +55,8 @@ _PACKAGES = (
         "'voiceface[synthetic]'",
         False,
     ),
+    ("matplotlib", "matplotlib", "reports have no plots", "'voiceface[report]'", False),
+    ("lancedb", "lancedb", "`voiceface gallery` does not work", "'voiceface[gallery]'", False),
     ("distributed", "distributed", "`prepare --cluster` does not work", "'voiceface[cluster]'", False),
 )
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from voiceface.corpus.splits import Split, fold_people
 from voiceface.errors import InputError
-from voiceface.metrics.calibration import cllr, ece, reliability
 from voiceface.pipelines.weights import load_recipe, load_system
+from voiceface.protocols.calibrate import Calibration, calibration
 from voiceface.protocols.match import MatchingReport, matching
 from voiceface.protocols.retrieve import RetrievalReport, retrieval
-from voiceface.protocols.verify import VerificationReport, pair_trials, verification
+from voiceface.protocols.verify import PairTrials, VerificationReport, pair_trials, verification
 from voiceface.training.loop import train
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Held:
     face_genders: Names
     calibrations: dict[str, tuple[float, float]]
     """Fold to slope and offset of its own calibration, fitted on its validation people."""
+    face_places: npt.NDArray[np.int64] | None = None
+    """Where each face stands in the corpus."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,40 +163,41 @@ def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> Cro
     trials = pair_trials(similarity, people=people, groups=groups)
     left, right = genders[0][trials.voices], genders[1][trials.faces]
     masks = {"same gender": (left == right) & (left != "")} if strata else {}
+    verified = verification(
+        trials.scores,
+        trials.labels,
+        people=trials.people,
+        groups=trials.groups,
+        strata=masks,
+        resamples=resamples,
+    )
+    stated = _calibration(held, trials, resamples)
     return CrossValidation(
         recipe=recipe,
         folds=len(np.unique(held.voice_folds)),
         corpus=corpus,
-        verification=verification(
-            trials.scores,
-            trials.labels,
-            people=trials.people,
-            groups=trials.groups,
-            strata=masks,
-            resamples=resamples,
-        ),
+        verification=replace(verified, calibration=stated),
         matching=matching(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
         retrieval=retrieval(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
-        calibration=_calibration(
-            held, trials.scores.astype(float), trials.labels, held.voice_folds[trials.voices]
-        ),
+        calibration=_summed_up(stated),
         held=held,
     )
 
 
-def _calibration(held: Held, scores: Floats, labels: npt.NDArray[Any], folds: Names) -> dict[str, Any]:
+def _calibration(held: Held, trials: PairTrials, resamples: int) -> Calibration | None:
+    """Of the probabilities that each fold's own calibration states."""
     if not held.calibrations:
+        return None
+    names, place = np.unique(held.voice_folds[trials.voices], return_inverse=True)
+    lines = np.array([held.calibrations[fold] for fold in names])
+    odds = lines[place, 0] * trials.scores.astype(float) + lines[place, 1]
+    return calibration(odds, trials.labels, people=trials.people, groups=trials.groups, resamples=resamples)
+
+
+def _summed_up(found: Calibration | None) -> dict[str, Any]:
+    if found is None:
         return {}
-    lines = np.array([held.calibrations[fold] for fold in np.unique(folds)])
-    place = np.searchsorted(np.unique(folds), folds)
-    odds = lines[place, 0] * scores + lines[place, 1]
-    same = labels.astype(bool)
-    weights = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
-    chances = 1 / (1 + np.exp(-odds))
-    found = reliability(chances, same, weights=weights)
-    return {
-        "ECE": float(ece(chances, same, weights=weights)),
-        "Cllr": cllr(odds, same),
+    return {e.name: e.value for e in found.row} | {
         "stated": np.nan_to_num(found.stated).round(4).tolist(),
         "found": np.nan_to_num(found.found).round(4).tolist(),
     }
@@ -221,5 +224,6 @@ def _gather(corpus: Corpus, parts: list[tuple[Split, Floats, Floats, tuple[float
         face_folds=folds("faces"),
         voice_genders=np.array([genders[p] for p in owners[0]], dtype=str),
         face_genders=np.array([genders[p] for p in owners[1]], dtype=str),
+        face_places=np.concatenate([np.asarray(p[0].test.faces, dtype=np.int64) for p in parts]),
         calibrations=lines if len(lines) == len(parts) else {},
     )

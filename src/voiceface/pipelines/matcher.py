@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from voiceface.audio.vad import speech_flags
 from voiceface.errors import InputError, MissingPartError
 from voiceface.face.align import align
 from voiceface.face.detect import detect
@@ -40,6 +42,7 @@ PREFERRED = ("matcher-ge2e", "matcher")
 
 _BLOCK_SECONDS = 60.0
 _LEAST_SECONDS = 0.2
+"""Of a recording, and of what WebRTC's strictest mode must take for a voice in it."""
 _DETECT_SIDE = 1280
 
 
@@ -53,6 +56,8 @@ class Matcher:
         if precision not in {"auto", "32", "bf16"}:
             raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
         self.name, self.card, self.device = loaded.name, loaded.card, device
+        self.warns = True
+        """Warn of recordings without a voice; the commands say so themselves."""
         self._system = loaded.system
         self._bf16 = precision == "bf16"
         self._encoder = load_encoder(loaded.card["arguments"]["voice_encoder"], device=device)
@@ -107,6 +112,9 @@ class Matcher:
 
         A long one is read a minute at a time, so memory stays bounded, and its minutes are averaged, the
         last one weighing as much as it is long.
+
+        A recording without voice activity in its first minute is embedded with a warning that names it
+        (`warnings`): silence has a place in the space too, but nobody's.
 
         Args:
             sources: Paths, file objects or (array, rate) pairs; anything FFmpeg reads.
@@ -208,6 +216,10 @@ class Matcher:
                 name = source if isinstance(source, str | Path) else "the recording"
                 fault = f"is {len(wave) / 16_000:.2f} s long"
                 raise InputError(name, fault, f"give at least {_LEAST_SECONDS} s of speech")
+            if self.warns and not blocks and not _has_voice(wave):
+                name = source if isinstance(source, str | Path) else "the recording"
+                words = f"{name}: holds no voice that can be told; do not trust its scores"
+                warnings.warn(words, stacklevel=4)
             with self._autocast():
                 total, blocks = total + len(wave) * self._encoder.embed([wave])[0], blocks + 1
         row: npt.NDArray[np.float32] = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
@@ -250,6 +262,15 @@ class Matcher:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
+
+
+def _has_voice(wave: npt.NDArray[np.float32]) -> bool:
+    """Whether WebRTC hears a voice; raised to full scale first, so that the level does not count."""
+    loudest = float(np.abs(wave).max(initial=0.0))
+    if loudest < 1e-4:  # below three steps of 16 bits
+        return False
+    flags = speech_flags((wave / loudest).astype(np.float32), rate=16_000, mode=3, frame_ms=20)
+    return float(flags.sum()) * 0.02 >= _LEAST_SECONDS
 
 
 def _dots(rows: Rows, probe: Rows) -> npt.NDArray[np.float64]:

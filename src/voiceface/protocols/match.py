@@ -41,6 +41,10 @@ class MatchingReport:
         row = self.rows[direction if stratum == "all" else f"{direction}, {stratum}"]
         return next(e for e in row if e.name == f"1:{n}")
 
+    def by_size(self, row: str = "voice->face") -> dict[int, Estimate]:
+        """Accuracy by N of one of the ``rows``; sizes that no gallery has are left out."""
+        return {int(e.name[2:]): e for e in self.rows[row] if e.value == e.value}
+
     def __str__(self) -> str:
         """As it is printed."""
         lines = [table(list(self.rows.items()))]

@@ -16,6 +16,7 @@ from voiceface.metrics.bootstrap import draw_counts, interval
 from voiceface.metrics.ranking import FirstRanks, chance_average_precision, rank_rows
 from voiceface.metrics.roc import Floats
 from voiceface.protocols.cells import Cell, Sides, blocks, cells, draw_parts
+from voiceface.protocols.curves import Recalls
 from voiceface.protocols.interval import Estimate, table
 from voiceface.protocols.match import DIRECTIONS
 
@@ -23,6 +24,9 @@ __all__ = ["RetrievalReport", "retrieval"]
 
 Ints = NDArray[np.intp]
 Pair = tuple[ArrayLike, ArrayLike]
+
+_EVERY = 100
+"""The cumulative match curve holds every rank up to this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class RetrievalReport:
     """Largest gallery of each row: figures over different galleries never share a column."""
     excluded: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    cmc: dict[str, Recalls] = field(default_factory=dict)
+    """Of each row: recall at every rank up to 100 (or the gallery), and at some ranks beyond."""
 
     def figure(self, name: str, *, direction: str = "voice->face", stratum: str = "all") -> Estimate:
         """One figure (``"R@10"``, ``"mAP"``, ``"median rank"``, ``"mean rank"``) of one row."""
@@ -53,6 +59,7 @@ class RetrievalReport:
             "gallery": dict(self.gallery),
             "excluded": dict(self.excluded),
             "notes": list(self.notes),
+            "cmc": {name: curve.to_dict() for name, curve in self.cmc.items()},
         }
 
 
@@ -98,6 +105,7 @@ def retrieval(
     rows: dict[str, list[Estimate]] = {}
     gallery: dict[str, int] = {}
     excluded: dict[str, int] = {}
+    cmc: dict[str, Recalls] = {}
     for direction in DIRECTIONS:
         for stratum, values in {"all": None, **(strata or {})}.items():
             name = direction if stratum == "all" else f"{direction}, {stratum}"
@@ -109,10 +117,11 @@ def retrieval(
                 excluded[f"{name}: no item of the probe's person in the gallery"] = ranked.lost
             rows[name] = _row(ranked, wanted, counts)
             gallery[name] = int(ranked.gallery.max())
+            cmc[name] = _recalls(ranked, counts)
         sides = sides.turned()
         groups = None if groups is None else groups[::-1]
         strata = {k: v[::-1] for k, v in (strata or {}).items()}
-    return RetrievalReport(rows=rows, gallery=gallery, excluded=excluded)
+    return RetrievalReport(rows=rows, gallery=gallery, excluded=excluded, cmc=cmc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +220,41 @@ def _row(ranked: _Ranked, ks: tuple[int, ...], counts: NDArray[np.uint16] | None
         )
         for i, name in enumerate(names)
     ]
+
+
+def _recalls(ranked: _Ranked, counts: NDArray[np.uint16] | None) -> Recalls:
+    """Recall at every rank to `_EVERY`, then at ranks that grow by a tenth, to the whole gallery."""
+    last = int(ranked.gallery.max())
+    beyond = _EVERY * 1.1 ** np.arange(1, 200)
+    ranks = [*range(1, min(last, _EVERY) + 1), *sorted({int(r) for r in beyond if r < last})]
+    ranks += [last] if last > _EVERY else []
+    people = int(ranked.person.max()) + 1 if counts is None else counts.shape[1]
+    chance_of, weight = _by_chance(ranked)
+    value, chance, sums = [], [], []
+    for k in ranks:
+        weighted = ranked.weight * ranked.first.within(k)
+        value.append(float(weighted.sum()))
+        chance.append(float(np.dot(weight, chance_of.within(k))))
+        sums.append(np.bincount(ranked.person, weighted, people))
+    low = high = np.full(len(ranks), np.nan)
+    if counts is not None:
+        drawn = counts.astype(np.float64)
+        totals = drawn @ np.bincount(ranked.person, ranked.weight, people)
+        low, high = interval((drawn @ np.stack(sums, axis=1)) / totals[:, None])
+    return Recalls(
+        ranks=tuple(ranks),
+        recall=tuple(np.clip(value, 0.0, 1.0).tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        chance=tuple(np.clip(chance, 0.0, 1.0).tolist()),
+    )
+
+
+def _by_chance(ranked: _Ranked) -> tuple[FirstRanks, Floats]:
+    """Ranks by chance of each kind of probe (right items, gallery), and the kind's weight."""
+    kinds, where = np.unique(np.stack([ranked.right, ranked.gallery], axis=1), axis=0, return_inverse=True)
+    weight: Floats = np.bincount(where.ravel(), ranked.weight, len(kinds)).astype(np.float64)
+    return FirstRanks.by_chance(kinds[:, 0], kinds[:, 1]), weight
 
 
 def _resampled(ranked: _Ranked, figures: list[Floats], counts: NDArray[np.uint16]) -> Floats:

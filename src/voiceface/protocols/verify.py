@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,8 +21,12 @@ from voiceface.metrics.roc import (
     eer,
     hits_at,
 )
+from voiceface.protocols.curves import RocPoints, roc_points
 from voiceface.protocols.inputs import as_labels, as_names, as_scores, check_people, index_people
 from voiceface.protocols.interval import Estimate, table
+
+if TYPE_CHECKING:
+    from voiceface.protocols.calibrate import Calibration
 
 __all__ = [
     "FIGURES",
@@ -75,6 +79,10 @@ class VerificationReport:
     excluded: dict[str, int] = field(default_factory=dict)
     """What did not enter, and how many."""
     notes: tuple[str, ...] = ()
+    curves: dict[str, RocPoints] = field(default_factory=dict)
+    """ROC (and DET) of each row, in at most 2,000 points; of several groups the mean one."""
+    calibration: Calibration | None = None
+    """Of the probabilities, where there are any: put there by whoever has them (`calibrate`)."""
 
     @property
     def auc(self) -> Estimate:
@@ -99,6 +107,8 @@ class VerificationReport:
         ]
         known = ", ".join(f"{name} {value:.4f}" for name, value in self.eer_conventions.items())
         lines.append(f"EER by convention: {known}")
+        if self.calibration is not None:
+            lines.append(f"Calibration\n{self.calibration}")
         lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
         return "\n".join([*lines, *self.notes])
 
@@ -111,6 +121,8 @@ class VerificationReport:
             "negatives": self.negatives,
             "excluded": dict(self.excluded),
             "notes": list(self.notes),
+            "curves": {name: curve.to_dict() for name, curve in self.curves.items()},
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
 
 
@@ -252,12 +264,14 @@ def verification(
         notes = ("no intervals: the people of the trials were not given",)
     elif resamples:
         counts = draw_counts(trials.parts(), trials.people, resamples, seed)
-    rows, excluded = {}, {}
+    rows, excluded, curves = {}, {}, {}
     for name, mask in masks.items():
         kept, lost = trials.cut(mask, name)
         if lost:
             excluded[f"trials of groups of one class in {name!r}"] = lost
-        rows[name] = _row(trials, kept, counts)
+        parts = [SortedTrials.of(trials.scores[places], trials.same[places]) for places in kept]
+        rows[name] = _row(trials, kept, parts, counts)
+        curves[name] = roc_points(parts)
     return VerificationReport(
         rows=rows,
         eer_conventions=_conventions(trials),
@@ -265,6 +279,7 @@ def verification(
         negatives=int((~trials.same).sum()),
         excluded=excluded,
         notes=notes,
+        curves=curves,
     )
 
 
@@ -291,9 +306,10 @@ def _video_masks(videos: People | None, same: Bools) -> dict[str, Bools]:
     return {name: mask for name, mask in masks.items() if (mask & same).any()}
 
 
-def _row(trials: CheckedTrials, kept: list[Ints], counts: NDArray[np.uint16] | None) -> list[Estimate]:
+def _row(
+    trials: CheckedTrials, kept: list[Ints], parts: list[SortedTrials], counts: NDArray[np.uint16] | None
+) -> list[Estimate]:
     """The figures of one stratum: the mean over its groups, with the interval over people."""
-    parts = [SortedTrials.of(trials.scores[places], trials.same[places]) for places in kept]
     values = np.mean([figures(*part.cumulate()) for part in parts], axis=0)
     low = high = np.full(len(values), np.nan)
     people = valid = 0

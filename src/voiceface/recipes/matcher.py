@@ -36,10 +36,14 @@ from voiceface.training.run import Facts, Optimiser, Run
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["load_encoder", "recipe", "smoke"]
+__all__ = ["drawn_pairs", "load_encoder", "recipe", "smoke"]
 
 Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """Each person's voices and faces, by their places in the corpus."""
+
+_MOST_PAIRS = 1_000_000
+"""Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""
+_AT_ONCE = 100_000
 
 
 def recipe(
@@ -94,9 +98,9 @@ def recipe(
         optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
         steps=steps if heads else 0,  # the linear answer alone has nothing to learn step by step
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, voice_encoder),
+        validate=lambda system, selection, facts: _validate(system, selection, voice_encoder, seed),
         embed=lambda system, selection, facts: _embed(system, selection, voice_encoder),
-        calibrate=lambda system, selection, facts: _calibrate(system, selection, voice_encoder),
+        calibrate=lambda system, selection, facts: _calibrate(system, selection, voice_encoder, seed),
         every=50,
         half=True,
         contract={"rate": 16_000, "voice": voice_encoder, "face": "dlib 150 px, mirrored mean"},
@@ -216,26 +220,70 @@ def _embed(system: System, selection: Selection, voice_encoder: str) -> tuple[An
     return left.cpu().numpy(), right.cpu().numpy()
 
 
-def _trials(system: System, selection: Selection, voice_encoder: str) -> tuple[Any, Any]:
-    """Scores and labels of all voice-face pairs of the selection."""
+def _trials(system: System, selection: Selection, voice_encoder: str, seed: int) -> tuple[Any, Any]:
+    """Scores and labels of the selection's voice-face pairs, or of a million of each kind drawn from them."""
     voices, faces = _embed(system, selection, voice_encoder)
     tables = (("voices", selection.voices), ("faces", selection.faces))
     people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
-    trials = pair_trials(voices.astype(np.float64) @ faces.T, people=(people[0], people[1]))
-    if not 0 < np.count_nonzero(trials.labels) < len(trials.labels):
+    if len(voices) * len(faces) > 2 * _MOST_PAIRS:
+        left, right, labels = drawn_pairs(people[0], people[1], most=_MOST_PAIRS, seed=seed)
+        scores = np.concatenate(
+            [
+                np.einsum("ij,ij->i", voices[left[k]].astype(np.float64), faces[right[k]])
+                for k in (slice(first, first + _AT_ONCE) for first in range(0, len(left), _AT_ONCE))
+            ]
+        )
+    else:
+        trials = pair_trials(voices.astype(np.float64) @ faces.T, people=(people[0], people[1]))
+        scores, labels = trials.scores, trials.labels
+    if not 0 < np.count_nonzero(labels) < len(labels):
         fault = "the validation people give no pairs of one person, or none of two"
         raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
-    return trials.scores, trials.labels
+    return scores, labels
 
 
-def _validate(system: System, selection: Selection, voice_encoder: str) -> dict[str, float]:
-    """AUC over all voice-face pairs of the validation people."""
-    return {"auc": float(auc(*_trials(system, selection, voice_encoder)))}
+def drawn_pairs(
+    voice_people: npt.NDArray[np.str_], face_people: npt.NDArray[np.str_], *, most: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Pairs drawn from all: those of one person and those of two, at most ``most`` of each.
+
+    Each kind is drawn evenly from all of its kind (with repetition where not all are taken), so that AUC and
+    a calibration at even odds estimate those of all pairs.
+
+    Args:
+        voice_people: (voices,) whose they are.
+        face_people: (faces,) whose they are.
+        most: Pairs of a kind at most.
+        seed: Of the draw.
+
+    Returns:
+        Places of the voices and of the faces, and whether they are one person's.
+    """
+    random = np.random.default_rng(seed)
+    _, owners = np.unique(np.concatenate([voice_people, face_people]), return_inverse=True)
+    left, right = owners[: len(voice_people)], owners[len(voice_people) :]
+    order = np.argsort(right, kind="stable")
+    start = np.searchsorted(right[order], left, side="left")
+    own = np.searchsorted(right[order], left, side="right") - start  # own faces of each voice
+    stops = np.cumsum(own)
+    total = int(stops[-1]) if len(stops) else 0
+    picked = np.arange(total) if total <= most else np.sort(random.integers(0, total, most))
+    voice = np.searchsorted(stops, picked, side="right")
+    face = order[start[voice] + picked - (stops[voice] - own[voice])]
+    other = random.integers(0, len(left), most), random.integers(0, len(right), most)
+    apart = left[other[0]] != right[other[1]]
+    labels = np.concatenate([np.ones(len(voice), dtype=bool), np.zeros(int(apart.sum()), dtype=bool)])
+    return np.append(voice, other[0][apart]), np.append(face, other[1][apart]), labels
 
 
-def _calibrate(system: System, selection: Selection, voice_encoder: str) -> Facts:
+def _validate(system: System, selection: Selection, voice_encoder: str, seed: int) -> dict[str, float]:
+    """AUC over the voice-face pairs of the validation people."""
+    return {"auc": float(auc(*_trials(system, selection, voice_encoder, seed)))}
+
+
+def _calibrate(system: System, selection: Selection, voice_encoder: str, seed: int) -> Facts:
     """Slope and offset from a dot product to log odds at even odds, on the validation people."""
-    scores, labels = _trials(system, selection, voice_encoder)
+    scores, labels = _trials(system, selection, voice_encoder, seed)
     if labels.all() or not labels.any():
         fault = f"the {len(selection.people)} validation people give no pair of each kind to calibrate on"
         raise InputError("matcher", fault, "give --validation a larger share, or prepare more people")

@@ -8,17 +8,22 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.options import Flag, heading
+from voiceface.cli.judging_faces import command as judge_faces
+from voiceface.cli.judging_video import video_command
+from voiceface.cli.options import heading
+from voiceface.cli.report_files import Outputs
 from voiceface.cli.source_text import summaries
-from voiceface.cli.terminal import answer
 
 __all__ = ["add_to"]
 
 _ABOUT = """Measure a model by a protocol, or a recipe by cross-validation.
 
 voiceface evaluate verification --voices v.npz --faces f.npz
+voiceface evaluate matching --model matcher --corpus CORPUS --html report.html
 voiceface evaluate RECIPE --corpus CORPUS --folds 5"""
 
+KnownPeople = Literal["refuse", "keep", "drop"]
+_NOWHERE = Outputs()
 Same = Annotated[list[Literal["gender", "nationality"]] | None, Parameter(negative="")]
 
 
@@ -30,6 +35,8 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         "verification": _verification,
         "matching": _matching,
         "retrieval": _retrieval,
+        "faces": judge_faces,
+        "video": video_command,
     }
     for name, command in protocols.items():
         evaluate.command(command, name=name, group="Protocols")
@@ -54,53 +61,67 @@ def _verification(
     voices: Path | None = None,
     faces: Path | None = None,
     scores: Path | None = None,
+    model: str | None = None,
     trials: Annotated[Path | None, Parameter(name="--list")] = None,
     corpus: Path | None = None,
     people: Path | None = None,
     same: Same = None,
+    known_people: KnownPeople = "refuse",
+    device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
-    json: Flag = False,
+    outputs: Outputs = _NOWHERE,
 ) -> int:
     """Are this voice and this face one person's? AUC, EER, minDCF, TPR.
 
     Every voice is compared with every face, or the pairs of a published list; or
     give the scores of any model as a table with a header: voice,face,score for a
     list, else label,score (label 1: one person) and, for intervals,
-    voice_person,face_person.
+    voice_person,face_person. A column probability (at even odds) adds calibration.
 
     Args:
         voices: embeddings of voices, as voiceface embed writes them
         faces: embeddings of faces
         scores: a CSV of scores instead
+        model: a shipped matcher's name or a weights folder instead, judged on --corpus
         trials: a list of trials; it holds the labels
         corpus: the prepared corpus they are of, to know people, gender and nationality
         people: vox1_meta.csv, to know them from instead
         same: measure also among pairs of one gender or nationality; may be given twice
+        known_people: people that trained the model: refuse, keep, or drop them
+        device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples
-        json: print JSON
+        outputs: files to write beside
     """
     from voiceface.cli.judging import Known, verify
+    from voiceface.cli.measured import Measured
 
+    files = {"voices": voices, "faces": faces, "scores": scores, "trials": trials, "corpus": corpus}
+    asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
     known = Known.of(corpus, people, same or [])
-    report = verify(voices, faces, scores, trials, known, resamples=resamples, seed=seed)
-    # A list asks its own questions, for which no ceiling is computed.
-    return _told(report, (None if trials else corpus, voices, faces), json=json)
+    line = asked.placed.calibration if asked.placed else None
+    report = verify(
+        asked.voices, asked.faces, scores, trials, known, resamples=resamples, seed=seed, calibrated=line
+    )
+    return asked.told("verification", report, known, _options(known_people, same, seed), outputs)
 
 
 def _matching(
     *,
-    voices: Path,
-    faces: Path,
+    voices: Path | None = None,
+    faces: Path | None = None,
+    model: str | None = None,
     trials: Annotated[Path | None, Parameter(name="--list")] = None,
     n: Annotated[list[int] | None, Parameter(name="-n", negative="")] = None,
     corpus: Path | None = None,
     people: Path | None = None,
     same: Same = None,
+    known_people: KnownPeople = "refuse",
+    device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
-    json: Flag = False,
+    outputs: Outputs = _NOWHERE,
 ) -> int:
     """Which of N people's faces goes with this voice, and the other way round?
 
@@ -109,70 +130,82 @@ def _matching(
     Args:
         voices: embeddings of voices, as voiceface embed writes them
         faces: embeddings of faces
+        model: a shipped matcher's name or a weights folder instead, judged on --corpus
         trials: a list of galleries (probe, right and wrong candidates)
         n: sizes of the gallery; may be given several times; by default 2 to 10
         corpus: the prepared corpus they are of, to know people, gender and nationality
         people: vox1_meta.csv, to know them from instead
         same: measure also in galleries of one gender or nationality; may be given twice
+        known_people: people that trained the model: refuse, keep, or drop them
+        device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples
-        json: print JSON
+        outputs: files to write beside
     """
     from voiceface.cli.judging import Known, match
+    from voiceface.cli.measured import Measured
 
+    files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
+    asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
     known = Known.of(corpus, people, same or [])
-    report = match(voices, faces, trials, known, n=n, resamples=resamples, seed=seed)
-    return _told(report, (None if trials else corpus, voices, faces), json=json)
+    report = match(asked.voices, asked.faces, trials, known, n=n, resamples=resamples, seed=seed)
+    return asked.told("matching", report, known, _options(known_people, same, seed, n=n), outputs)
 
 
 def _retrieval(
     *,
-    voices: Path,
-    faces: Path,
+    voices: Path | None = None,
+    faces: Path | None = None,
+    model: str | None = None,
     trials: Annotated[Path | None, Parameter(name="--list")] = None,
     k: Annotated[list[int] | None, Parameter(name="-k", negative="")] = None,
     corpus: Path | None = None,
     people: Path | None = None,
     same: Same = None,
+    known_people: KnownPeople = "refuse",
+    device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
-    json: Flag = False,
+    outputs: Outputs = _NOWHERE,
 ) -> int:
     """Where in the whole gallery does the right one stand? R@K, mAP, ranks.
 
     Args:
         voices: embeddings of voices, as voiceface embed writes them
         faces: embeddings of faces
+        model: a shipped matcher's name or a weights folder instead, judged on --corpus
         trials: a list of probes and gallery items, to leave out the others
         k: the K of R@K; may be given several times; by default 1, 5, 10, 50, 100
         corpus: the prepared corpus they are of, to know people, gender and nationality
         people: vox1_meta.csv, to know them from instead
         same: measure also in galleries of one gender or nationality; may be given twice
+        known_people: people that trained the model: refuse, keep, or drop them
+        device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples
-        json: print JSON
+        outputs: files to write beside
     """
     from voiceface.cli.judging import Known, retrieve
+    from voiceface.cli.measured import Measured
 
+    files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
+    asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
     known = Known.of(corpus, people, same or [])
-    report = retrieve(voices, faces, trials, known, k=k, resamples=resamples, seed=seed)
-    return _told(report, (None if trials else corpus, voices, faces), json=json)
+    report = retrieve(asked.voices, asked.faces, trials, known, k=k, resamples=resamples, seed=seed)
+    return asked.told("retrieval", report, known, _options(known_people, same, seed, k=k), outputs)
 
 
-def _told(report: Any, files: tuple[Path | None, Path | None, Path | None], *, json: bool) -> int:  # noqa: ANN401  one of the three reports
-    """Print the report and, of synthetic people, their ceiling; ``files``: corpus, voices, faces."""
-    from voiceface.cli.ceilings import as_json, ceiling_of_files, tell_ceiling
-    from voiceface.cli.figures import print_rows
-
-    ceiling = ceiling_of_files(*files)
-    if json:
-        answer(report.to_dict() | as_json(ceiling))
-        return 0
-    print_rows(
-        report.rows,
-        excluded=report.excluded,
-        notes=report.notes,
-        gallery=getattr(report, "gallery", None),
-    )
-    tell_ceiling(ceiling)
-    return 0
+def _options(
+    known_people: str,
+    same: list[Any] | None,
+    seed: int,
+    *,
+    n: list[int] | None = None,
+    k: list[int] | None = None,
+) -> dict[str, Any]:
+    """What makes a measurement another one, for the command in its report."""
+    given = {"--same": same, "-n": n, "-k": k}
+    told: dict[str, Any] = {name: value for name, value in given.items() if value}
+    if known_people != "refuse":
+        told["--known-people"] = known_people
+    return told | ({"--seed": seed} if seed else {})

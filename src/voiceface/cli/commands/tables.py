@@ -1,0 +1,141 @@
+"""Make the tables of a paper again on a corpus of yours."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from voiceface.cli.cards import reflowed
+from voiceface.cli.options import Flag, Given, changed, heading, keyword_options, with_options
+from voiceface.cli.source_text import summaries
+from voiceface.cli.terminal import answer, say, shown
+from voiceface.folders import load_component
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.pipelines.table import Table
+
+__all__ = ["add_to"]
+
+TABLES = "voiceface.pipelines.tables"
+
+_ABOUT = """Make a paper's tables again, ours beside the printed ones.
+
+voiceface tables PAPER --corpus CORPUS
+voiceface tables PAPER --help shows what is trained for them"""
+
+_OWN = """Args:
+    corpus: the prepared corpus
+    out: folder for the tables, figures and trainings: new, or one to go on with; by default runs/tables-PAPER
+    record: add every figure that has an interval or a chance level to the table of RESULTS.md (or --results)
+    results: the file to add them to
+    json: print JSON
+"""
+
+
+def add_to(app: App, tokens: Sequence[str] | None) -> None:
+    """Add the command, and below it the paper that is asked for, or all by name."""
+    tables = App(name="tables", help=_ABOUT, group=heading("Measure"), version_flags=[])
+    app.command(tables)
+    if tokens is None:
+        return
+    asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
+    if asked is None:
+        for name, line in summaries(TABLES).items():
+            tables.command(_unasked, name=name, help=line)
+    else:
+        module = load_component(TABLES, asked)
+        tables.command(_command(module, asked), name=asked)
+
+
+def _unasked() -> None:
+    """Stands in the list of papers; never run, for one that is named is loaded."""
+
+
+def _command(module: ModuleType, name: str) -> Callable[..., int]:
+    options = keyword_options(module.tables, title=f"Options of {name}")
+
+    def command(
+        *,
+        corpus: Path,
+        out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+        record: Flag = False,
+        results: Path = Path("RESULTS.md"),
+        json: Flag = False,
+        given: Given,
+    ) -> int:
+        """Placeholder; the paper's own card stands here."""
+        from voiceface.cli.outputs import check_writable
+        from voiceface.corpus.corpus import Corpus
+        from voiceface.pipelines.table import save_tables
+
+        opened = Corpus.open(corpus)
+        if record:
+            check_writable(results)
+        place = out or Path("runs") / f"tables-{name}"
+        words = _words(name, changed(given, options))
+        made: list[Table] = [
+            table if table.command else replace(table, command=words)
+            for table in module.tables(opened, place, **given)
+        ]
+        page = save_tables(made, place, name=name, title=_first_line(module))
+        if record:
+            _record(results, made, opened, name=name)
+        if json:
+            answer({"tables": [table.to_dict() for table in made], "page": str(page)})
+            return 0
+        for table in made:
+            say(f"{table}\n")
+        say(f"tables: {shown(page)}")
+        return 0
+
+    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    return with_options(command, {"given": options}, owner=f"tables of {name}")
+
+
+def _record(results: Path, made: Sequence[Table], corpus: Corpus, *, name: str) -> None:
+    import voiceface
+    from voiceface.cli.crossvalidation import commit_of
+    from voiceface.protocols.results import Result, record
+
+    commit = commit_of(Path(voiceface.__file__))
+    rows = [(table, where, one) for table in made for where, one in table.estimates()]
+    record(
+        results,
+        [
+            Result(
+                recipe=name,
+                corpus=corpus.fingerprint,
+                protocol=f"{table.title}: {where}",
+                value=one,
+                command=table.command,
+                commit=commit,
+            )
+            for table, where, one in rows
+        ],
+    )
+
+
+def _words(name: str, given: Given) -> str:
+    """The command that makes them again; where the corpus lies on this machine is nobody's business."""
+    words = ["voiceface", "tables", name, "--corpus", "CORPUS"]
+    for option, value in given.items():
+        flag = option.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, list | tuple):
+            words += [word for one in value for word in (f"--{flag}", shlex.quote(str(one)))]
+        else:
+            words += [f"--{flag}", shlex.quote(str(value))]
+    return " ".join(words)
+
+
+def _first_line(module: ModuleType) -> str:
+    return (inspect.getdoc(module) or "").partition("\n")[0].rstrip(".")

@@ -1,0 +1,297 @@
+"""The Imaginer's closed-form parts against independent answers, its networks' habits, and what a caller sees."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from voiceface.corpus.splits import Selection
+from voiceface.errors import InputError
+from voiceface.face.align import TEMPLATES, template_points
+from voiceface.nn.face.painter import Painter, PatchJudge
+from voiceface.recipes import imaginer as recipe
+from voiceface.systems import imaginer as system
+from voiceface.systems.cue import Cue
+from voiceface.systems.drawn import chips_of_drawn
+
+SIZE, VOICE, FACE = 32, 12, 6
+
+
+def small(**options):
+    options = {"codes": FACE, "nuisances": 10} | options
+    return system.Imagining(
+        voice_width=VOICE, face_width=FACE, size=SIZE, channels=(8, 6, 4), judge=(4, 4, 4), **options
+    )
+
+
+@pytest.fixture
+def made():
+    """A system started on 40 voices and 8 faces, and what it was started on."""
+    torch.manual_seed(0)
+    truth = torch.randn(VOICE, FACE)
+    voices = torch.randn(40, VOICE)
+    faces = voices @ truth + 0.5 * torch.randn(40, FACE) + 3
+    rows, pictures = faces[:8], torch.rand(8, 3, SIZE // 2, SIZE // 2) * 2 - 1
+    imagining = small()
+    imagining.start(voices, faces, rows=rows, pictures=pictures)
+    return imagining.eval(), voices, faces, rows, pictures
+
+
+def test_a_wanted_descriptor_lies_so_far_from_the_mean_in_the_direction_of_two_answers(made):
+    imagining, voices, faces, rows, _ = made
+    x, y = (one.double().numpy() - one.double().numpy().mean(0) for one in (voices, faces))
+    # Ridge regression as least squares over rows and, below them, the ridge's own.
+    ridge = 3.0 * (x**2).mean(0).mean() * len(x)
+    weights = np.linalg.lstsq(
+        np.vstack([x, ridge**0.5 * np.eye(VOICE)]), np.vstack([y, np.zeros((VOICE, FACE))]), rcond=None
+    )[0]
+    near = x @ weights / np.linalg.norm(x @ weights, axis=1, keepdims=True)
+    found = imagining.get_buffer
+    turned = x @ found("voice_turn").double().numpy()
+    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+    turned = turned @ found("face_turn").double().numpy()
+    assert (turned**2).sum(1).mean() == pytest.approx(1.0, abs=1e-4)
+    ahead = near + turned
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    spread = np.sqrt(((rows - rows.mean(0)).double().numpy() ** 2).sum(1).mean())
+    wanted = rows.double().numpy().mean(0) + 0.7 * spread * ahead
+    assert np.allclose(imagining.wanted(voices, amplify=0.7).numpy(), wanted, atol=2e-4)
+    # The voices are told from one another: each asks for its own face more than for the others'.
+    alike = torch.tensor(ahead @ y.T)
+    assert (alike.argmax(1) == torch.arange(40)).float().mean() > 0.3
+
+
+def test_codes_are_white_and_lead_back(made):
+    imagining, _, _, rows, _ = made
+    codes = imagining.codes(rows)
+    assert codes.mean(0).abs().max() < 1e-4
+    assert torch.allclose(codes.T @ codes / len(rows), torch.eye(FACE), atol=1e-3)
+    assert torch.allclose(imagining.descriptors(codes), rows, atol=1e-4)
+
+
+def test_few_pictures_are_made_again_exactly_from_code_and_nuisance(made):
+    imagining, _, _, rows, pictures = made
+    codes = imagining.codes(rows)
+    nuisances = imagining.nuisances(pictures, codes)
+    assert torch.allclose(imagining.blurred(codes, nuisances), pictures, atol=1e-3)
+    # Without the nuisance it is the ridge answer alone, between the mean and the picture.
+    alone = imagining.blurred(codes, torch.zeros_like(nuisances))
+    apart = (alone - pictures).square().mean()
+    assert 1e-3 < apart < (pictures.mean(0) - pictures).square().mean()
+
+
+def test_what_a_voice_does_not_tell_has_the_spread_of_what_it_misses(made):
+    imagining, voices, faces, _, _ = made
+    ahead = imagining.wanted(voices) - imagining.get_buffer("face_mean")
+    told = faces - imagining.get_buffer("face_mean")
+    shares = torch.linspace(-2, 4, 6001)
+    best = shares[torch.stack([(told - s * ahead).square().sum() for s in shares]).argmin()]
+    left = (told - best * ahead) @ imagining.get_buffer("code_map")
+    torch.manual_seed(0)
+    drawn = imagining.deviations(200_000)
+    assert torch.allclose(drawn.T @ drawn / len(drawn), left.T @ left / len(left), atol=0.02 * left.var())
+
+
+def test_chips_are_cut_where_the_aligned_reader_cuts_them():
+    random = np.random.default_rng(0)
+    coarse = torch.from_numpy(random.random((2, 3, 9, 9), dtype=np.float32))
+    smooth = F.interpolate(coarse, size=(128, 128), mode="bicubic").clamp(0, 1)
+    pictures = (smooth * 255).round().byte()
+    found = system.to_chips(pictures.float() / 127.5 - 1)
+    wanted = chips_of_drawn(pictures.permute(0, 2, 3, 1).numpy(), template="head")
+    apart = np.abs(found.permute(0, 2, 3, 1).numpy() - wanted.astype(np.float32))
+    assert apart.mean() < 1.0 and apart.max() < 12
+
+
+def test_the_template_holds_the_recognisers():
+    inner, outer = TEMPLATES["dlib"], TEMPLATES["head"]
+    assert all(outer[i] <= inner[i] and outer[i] + outer[2] >= inner[i] + inner[2] for i in (0, 1))
+
+
+def test_the_judges_slope_is_the_slow_one(monkeypatch):
+    monkeypatch.setattr(system, "_STEEP_EVERY", 1)
+    monkeypatch.setattr(system, "altered", lambda pictures: pictures.clone())
+    torch.manual_seed(0)
+    imagining = small().double()
+    real, fake = (torch.randn(2, 3, 16, 16).double() for _ in range(2))
+    found = {k: float(v.detach()) for k, v in imagining.judge_loss({}, {"real": real, "faces": fake}).items()}
+    with torch.no_grad():
+        total = 0.0
+        for picture in real:
+            ends = []
+            for sign in (1, -1):
+                # A row for every pixel, and in it that pixel moved.
+                moved = picture.flatten() + sign * 1e-4 * torch.eye(picture.numel()).double()
+                logits = imagining.judge(moved.view(-1, *picture.shape))
+                ends.append(sum(one.mean(1) for one in logits) / len(logits))
+            total += float(((ends[0] - ends[1]) / 2e-4).square().sum())
+        known = [[sign * one for one in imagining.judge(side)] for sign, side in ((-1, real), (1, fake))]
+        log_loss = sum(float(torch.log(1 + one.exp()).mean()) / len(side) for side in known for one in side)
+    assert found["log_loss"] == pytest.approx(log_loss, rel=1e-9)
+    slope = found["loss"] - found["log_loss"]
+    assert slope == pytest.approx(imagining.given.steep / 2 * total / 2, rel=1e-4) and slope > 0
+
+
+def test_each_picture_is_altered_in_its_own_way_and_gradients_pass():
+    torch.manual_seed(0)
+    pictures = torch.full((64, 3, 40, 40), 0.1, requires_grad=True)
+    changed = system.altered(pictures)
+    assert changed.shape == pictures.shape
+    # Corners come in from beyond the edge or not at all; the hidden square is at most a third a side.
+    hidden = (changed == 0).all(dim=1).float().mean(dim=(1, 2))
+    assert 0 < hidden.mean() < 0.5 and hidden.std() > 0
+    assert changed.flatten(1).amax(1).std() > 0.01
+    (slope,) = torch.autograd.grad(changed.sum(), pictures)
+    assert 0.4 < float((slope != 0).float().mean()) <= 1
+    torch.manual_seed(0)
+    assert torch.equal(system.altered(pictures), changed)
+
+
+def test_a_new_painter_paints_the_blurred_face_and_learns_style_noise_and_place():
+    torch.manual_seed(0)
+    painter = Painter(width=5, channels=(8, 6, 4), size=SIZE)
+    blurred, style, noise = torch.rand(2, 3, 16, 16), torch.randn(2, 5), torch.randn(2, 1, 16, 16)
+    first = painter(blurred, style, noise=noise)
+    assert torch.equal(first, F.interpolate(blurred, scale_factor=2.0, mode="bilinear"))
+    loss = (painter(blurred, style, noise=noise) - torch.rand(2, 3, SIZE, SIZE)).square().mean()
+    loss.backward()
+    torch.optim.SGD(painter.parameters(), 1.0).step()
+    painter.zero_grad()
+    painter(blurred, style, noise=noise).square().mean().backward()
+    still = [name for name, one in painter.named_parameters() if one.grad is None or not one.grad.any()]
+    assert not still, still
+
+
+def test_the_judge_answers_for_patches_of_three_sizes():
+    judge = PatchJudge(channels=(4, 4, 4, 4))
+    pictures = torch.randn(2, 3, 64, 64)
+    assert [tuple(one.shape) for one in judge(pictures)] == [(2, 64), (2, 16), (2, 4)]
+    changed = pictures.clone()
+    changed[:, :, :8, :8] += 1
+    before, after = judge(pictures)[0], judge(changed)[0]
+    moved = (before != after).view(2, 8, 8)
+    assert moved[:, 0, 0].all() and not moved[:, 6:, 6:].any()
+
+
+# The recipe
+
+
+def a_run(**arguments):
+    arguments = {"codes": FACE, "nuisances": 4, "size": SIZE, "channels": 5, "judge": 4} | arguments
+    return recipe.recipe(**arguments)
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    """A run, its untrained system started on made-up faces, and two seconds of two voices."""
+    torch.manual_seed(0)
+    run = a_run()
+    facts = {"voice_width": 256, "descriptor_mean": [0.0] * 128}
+    imagining = run.build(facts)
+    voices, faces = F.normalize(torch.randn(40, 256), dim=1), torch.randn(40, 128)
+    imagining.start(voices, faces, rows=faces, pictures=torch.rand(40, 3, SIZE // 2, SIZE // 2) - 0.5)
+    with torch.no_grad():
+        imagining.painter.last.weight.normal_(std=0.1)
+        for stage in imagining.painter.stages:
+            stage.grain.fill_(0.5)
+    time = np.arange(32_000) / 16_000
+    waves = [np.sign(np.sin(2 * np.pi * hertz * time)).astype(np.float32) * 0.2 for hertz in (110, 230)]
+    return imagining.eval(), facts, [Cue(wave=wave) for wave in waves]
+
+
+def drawn(drawing, cues=None, seed=0, **arguments):
+    imagining, facts, own = drawing
+    return a_run(**arguments).imagine(imagining, own if cues is None else cues, facts, seed)
+
+
+def test_seeds_and_draws_and_voices_give_different_faces_and_the_same_ones_the_same(drawing):
+    _, _, (one, other) = drawing
+    faces = drawn(drawing, [one, one, other])
+    assert faces.shape == (3, SIZE, SIZE, 3) and faces.dtype == np.uint8
+    assert (faces[0] != faces[1]).any() and (faces[0] != faces[2]).any()
+    assert (drawn(drawing, [one, one, other]) == faces).all()
+    assert (drawn(drawing, [one], seed=1)[0] != faces[0]).any()
+    second = drawn(drawing, [Cue(wave=other.wave, draw=5), Cue(wave=one.wave, draw=1)])[1]
+    assert (second.astype(int) - faces[1]).max() <= 1
+
+
+def test_the_typical_face_is_one_whatever_the_seed(drawing):
+    typical = a_run().contract["typical"]
+    faces = drawn(drawing, **typical)
+    assert (drawn(drawing, seed=9, **typical) == faces).all()
+    assert (faces[0] != faces[1]).any()
+    assert all((drawn(drawing, **(typical | {name: 1.0})) != faces).any() for name in typical)
+
+
+def test_a_cue_without_a_voice_is_refused_and_none_give_none(drawing):
+    with pytest.raises(InputError, match="cue 1: has no voice"):
+        drawn(drawing, [drawing[2][0], Cue(person="p1")])
+    assert drawn(drawing, []).shape == (0, SIZE, SIZE, 3)
+
+
+class SomeCorpus:
+    """Tables of persons, and genders of some: all that a split and a pairing look at."""
+
+    path, clips = "somewhere", ()
+
+    def __init__(self, voices, faces, genders, landmarks=()):
+        self.owners = {"voices": voices, "faces": faces, "clips": []}
+        self.tables = self.owners
+        self.people = [SimpleNamespace(id=id, gender=gender) for id, gender in sorted(genders.items())]
+        self.faces = [SimpleNamespace(landmarks=points) for points in landmarks]
+
+    def column(self, table, name):
+        assert name == "person"
+        return np.array(self.owners[table], dtype=object)
+
+
+def test_the_split_parts_people_and_tests_on_half_of_those_of_known_gender():
+    paired = [f"p{k:03}" for k in range(200)]
+    alone = [f"f{k}" for k in range(30)]
+    genders = {id: ("f" if k % 2 else "m") if k < 40 else "" for k, id in enumerate(paired)}
+    corpus = SomeCorpus(paired * 2, paired + alone, genders | dict.fromkeys(alone, ""))
+    split = a_run(test=0.2, validation=0.1).split(corpus)
+    parts = [set(part.people) for part in (split.train, split.validation, split.test)]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+    assert set.union(*parts) == set(paired) | set(alone) and set(alone) <= parts[0]
+    assert sum(bool(genders[id]) for id in parts[2]) == 20
+    assert {genders[id] for id in parts[2]} == {"", "f", "m"} and len(parts[2]) == 20 + 32
+    again = a_run(test=0.2, validation=0.1, seed=1).split(corpus)
+    assert set(again.test.people) != parts[2]
+
+
+def test_profiles_are_left_out_unless_there_is_little_else():
+    straight = template_points("head", 200)
+    turned = straight.copy()
+    turned[4, 0] += 60
+    corpus = SomeCorpus([], list("abcde"), {}, [straight, straight * 2 + 5, straight, turned, straight])
+    rows = np.arange(5)
+    assert recipe._frontal(corpus, rows).tolist() == [0, 1, 2, 4]
+    assert recipe._frontal(corpus, rows[3:4]).tolist() == [3]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_control_pairs_nobody_with_the_own_face(monkeypatch, wrong):
+    people = [f"p{k}" for k in range(7)]
+    corpus = SomeCorpus([*people, "p1", "v"], [*people, "p2", "f"], {})
+    monkeypatch.setattr(recipe, "load_encoder", lambda name: None)
+    monkeypatch.setattr(recipe, "voice_rows", lambda corpus, encoder: np.arange(9.0)[:, None])
+    monkeypatch.setattr(recipe, "face_rows", lambda corpus: np.arange(9.0)[:, None])
+    monkeypatch.setattr(recipe, "_pictures", lambda c, rows, size: np.zeros((len(rows), 4, 4, 3), np.uint8))
+    seen = {}
+    stub = SimpleNamespace(start=lambda voices, faces, **rest: seen.update(v=voices, f=faces, **rest))
+    run = a_run(wrong_labels=wrong)
+    run.start(stub, Selection.everything(corpus), {})
+    voices = [corpus.owners["voices"][int(k)] for k in seen["v"][:, 0]]
+    faces = [corpus.owners["faces"][int(k)] for k in seen["f"][:, 0]]
+    assert set(voices) == set(faces) == set(people) and "v" not in voices
+    assert {a == b for a, b in zip(voices, faces, strict=True)} == {not wrong}
+    assert len(seen["rows"]) == len(seen["pictures"]) == 18
+
+
+def test_a_corpus_without_pairs_is_refused():
+    corpus = SomeCorpus(["a", "b"], ["c", "b"], {})
+    with pytest.raises(InputError, match="1 people with both"):
+        a_run().start(None, Selection.everything(corpus), {})

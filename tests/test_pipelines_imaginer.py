@@ -1,0 +1,192 @@
+"""The Imaginer on a system that draws without having learnt, and once on weights from disk."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import voiceface as vf
+from drawing_systems import SIDE, imaginer_weights, made_imaginer, spoken
+from voiceface.errors import InputError, MissingPartError
+from voiceface.media.origin import read_origin
+from voiceface.media.sound import save_sound
+from voiceface.pipelines import imaginer as pipeline
+from voiceface.pipelines.imaginer import Imaginer, NotSpeechError, hear
+
+RATE = 16000
+
+
+def pixels(faces):
+    return [np.asarray(face) for face in faces]
+
+
+def noise(seconds=3.0, seed=0):
+    return (0.2 * np.random.default_rng(seed).normal(size=round(seconds * RATE))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("voices")
+    for number in range(3):
+        save_sound(folder / f"v{number}.wav", (0.3 + 0.3 * number) * spoken(number))
+    save_sound(folder / "noise.wav", noise())
+    (folder / "broken.wav").write_bytes(b"RIFF no sound")
+    return folder
+
+
+def test_the_same_seed_draws_the_same_faces_and_another_does_not(files):
+    draw = made_imaginer()
+    first, again, other = (pixels(draw(files / "v0.wav", n=3, seed=seed)) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    assert len({face.tobytes() for face in first}) == 3
+    assert first[0].shape == (SIDE, SIDE, 3) and draw(files / "v0.wav")[0].mode == "RGB"
+
+
+@pytest.mark.parametrize("by_cue", [True, False])
+@pytest.mark.parametrize("typical", [True, False])
+def test_many_gives_what_single_calls_give(files, by_cue, typical):
+    draw = made_imaginer(contract={"draws": "cue"} if by_cue else {}, by_cue=by_cue)
+    voices = [files / f"v{number}.wav" for number in (2, 0, 1)]
+    together = draw.many(voices, seed=5, typical=typical)
+    calls = draw._loaded.system.calls
+    assert calls == ([16] * 3 if typical else [3] if by_cue else [1] * 3)
+    for voice, face in zip(voices, together, strict=True):
+        alone = draw(voice, seed=5, typical=typical)[0]
+        assert np.abs(np.asarray(face).astype(int) - np.asarray(alone)).max() <= 1
+    assert len({np.asarray(face).tobytes() for face in together}) == 3
+
+
+def test_more_voices_than_a_block_stay_in_order(files, monkeypatch):
+    monkeypatch.setattr(pipeline, "_BLOCK", 2)
+    draw = made_imaginer(contract={"draws": "cue"}, by_cue=True)
+    heard = [hear(files / f"v{number}.wav") for number in range(3)]
+    faces = pixels(draw.many([heard[k % 3] for k in range(5)], seed=1))
+    assert draw._loaded.system.calls == [2, 2, 1]
+    assert np.array_equal(faces[0], faces[3]) and np.array_equal(faces[1], faces[4])
+    assert not np.array_equal(faces[0], faces[1])
+
+
+def test_the_typical_face_is_less_noisy_and_says_so(files):
+    draw = made_imaginer()
+    typical, other = draw(files / "v0.wav", typical=True)[0], draw(files / "v0.wav")[0]
+    rough = [np.abs(np.diff(np.asarray(face).astype(float), axis=1)).mean() for face in (typical, other)]
+    assert rough[0] < 0.5 * rough[1]
+    assert "typical" in read_origin(typical).note
+    with pytest.raises(InputError, match="one typical face"):
+        draw(files / "v0.wav", n=2, typical=True)
+
+
+def test_every_face_carries_its_origin(files, tmp_path):
+    draw = made_imaginer()
+    faces = draw(files / "v1.wav", n=2, seed=9)
+    faces[1].save(tmp_path / "face.png")
+    found = read_origin(tmp_path / "face.png")
+    assert (found.model, found.seed, found.draw) == ("canvas", 9, 1)
+    assert draw.fingerprint.startswith(found.fingerprint) and len(found.fingerprint) == 16
+    assert "v1" not in (tmp_path / "face.png").read_bytes().decode("latin-1"), "whose voice it is stays out"
+
+
+def test_what_is_no_speech_is_refused_by_name_unless_forced(files):
+    draw = made_imaginer()
+    with pytest.raises(NotSpeechError, match=r"noise\.wav: holds no speech.*voiced"):
+        draw(files / "noise.wav")
+    with pytest.raises(NotSpeechError, match="the recording"):
+        draw((np.zeros(RATE, np.float32), RATE))
+    face = draw(files / "noise.wav", force=True)[0]
+    assert "plausibility 0.00" in read_origin(face).note
+
+
+def test_plausibility_grows_with_speech(files):
+    draw = made_imaginer()
+    found = [
+        draw.plausibility((wave, RATE)) for wave in (noise(), spoken(1, 0.35), spoken(1, 0.8), spoken(1))
+    ]
+    assert found[0] == 0 and found[-1] == 1
+    assert 0 < found[1] < found[2] < 1
+    assert draw.plausibility(files / "v0.wav") == 1
+
+
+def test_of_a_long_recording_the_parts_with_speech_are_heard():
+    long = np.concatenate([noise(25.0), *[spoken(1, 9.0)] * 6, noise(5.0)])
+    heard = hear((long, RATE))
+    assert len(heard.wave) == 30 * RATE
+    assert heard.plausibility == 1
+    assert np.array_equal(heard.wave[:RATE], long[20 * RATE : 21 * RATE]), "from the first block with speech"
+    tail = np.concatenate([spoken(2, 10.0), np.zeros(40, np.float32)])
+    assert hear((tail, RATE)).plausibility == 1
+
+
+def test_one_bad_recording_leaves_the_others(files):
+    draw = made_imaginer(least=RATE)
+    save_sound(files / "short.wav", spoken(1, 0.8))
+    save_sound(files / "tiny.wav", spoken(1, 0.1))
+    names = ["v0.wav", "broken.wav", "noise.wav", "short.wav", "v1.wav", "gone.wav", "tiny.wav"]
+    told = {}
+    faces = draw.many(
+        [files / name for name in names], on_error=lambda place, error: told.update({place: str(error)})
+    )
+    assert [face is not None for face in faces] == [True, False, False, False, True, False, False]
+    assert sorted(told) == [1, 2, 3, 5, 6]
+    assert all(names[place] in text for place, text in told.items())
+    assert "0.10 s long" in told[6] and "too short for these weights" in told[3]
+    with pytest.raises(InputError, match=r"broken\.wav"):
+        draw.many([files / "v0.wav", files / "broken.wav"])
+    with pytest.raises(InputError, match="expected"):
+        draw.many(str(files / "v0.wav"))
+
+
+def test_names_are_drawn_from_where_the_weights_know_them(files):
+    draw = made_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
+    assert not draw.hears and made_imaginer().hears
+    ann, bob = (np.asarray(draw(person=name)[0]) for name in ("ann", "bob"))
+    assert not np.array_equal(ann, bob)
+    with pytest.raises(InputError, match="did you mean 'ann'"):
+        draw(person="anna")
+    with pytest.raises(InputError, match="a name"):
+        draw()
+    with pytest.raises(InputError, match="draws from a voice"):
+        made_imaginer()(person="ann")
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_faces_are_refused(files, n):
+    with pytest.raises(InputError, match="n: is"):
+        made_imaginer()(files / "v0.wav", n=n)
+
+
+def test_weights_from_disk_draw_and_load_nothing_of_the_training(files, tmp_path):
+    weights = imaginer_weights(tmp_path)
+    draw = vf.Imaginer.load(weights)
+    assert draw.name == "made"
+    (tmp_path / "run").mkdir()
+    assert vf.Imaginer.load(weights.rename(tmp_path / "run" / "weights")).name == "imaginer"
+    weights = tmp_path / "run"
+    faces = pixels(draw(files / "v0.wav", n=2, seed=3))
+    assert faces[0].std() > 5 and not np.array_equal(*faces)
+    other = pixels(vf.Imaginer.load(weights, precision="bf16")(files / "v0.wav", n=2, seed=3))
+    assert np.abs(faces[0].astype(int) - other[0]).mean() < 12
+    code = (
+        "import sys, voiceface as vf; "
+        f"vf.Imaginer.load({str(weights)!r})({str(files / 'v0.wav')!r}); "
+        "print([m for m in ('lightning_fabric', 'lightning', 'tensorboard', 'torchmetrics', 'scipy',"
+        " 'sklearn', 'dlib', '_dlib_pybind11') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_weights_that_draw_nothing_are_refused():
+    with pytest.raises(InputError, match="draws no faces"):
+        Imaginer.load("matcher")
+    with pytest.raises(InputError, match="precision"):
+        pipeline.Imaginer(made_imaginer()._loaded, precision="8")
+    with pytest.raises(InputError, match="device"):
+        Imaginer.load("matcher", device="nowhere")
+
+
+def test_without_shipped_weights_it_is_said(monkeypatch):
+    monkeypatch.setattr(pipeline, "PREFERRED", ("gone",))
+    with pytest.raises(MissingPartError, match="no weights that draw faces"):
+        Imaginer.load()

@@ -1,0 +1,306 @@
+"""Roldán's GANs of known people: networks, conditions, the game's rules, and what is drawn."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from voiceface.audio.level import level
+from voiceface.errors import InputError
+from voiceface.nn.face.reed import ReedGenerator, ReedJudge
+from voiceface.nn.voice.segan import SeganEncoder
+from voiceface.systems.conditional_gan import Rules, Shape, assemble
+from voiceface.systems.conditions import FRAME, ProjectedName, RepeatedName, Speech
+
+SMALL = Shape(size=16, width=4, noise=6, spectral="none")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def batch(people=(0, 1, 2, 0, 1, 2), size=16):
+    pictures = torch.randint(0, 256, (len(people), size, size, 3), dtype=torch.uint8)
+    return {"pictures": pictures, "people": torch.tensor(people)}
+
+
+def game(rules=None, *, shape=SMALL, own=True, people=3):
+    part = ProjectedName(people, dim=8)
+    mine = {"name": ProjectedName(people, dim=8)} if own else {}
+    return assemble({"name": part}, mine, people=people, shape=shape, rules=rules or Rules())
+
+
+def step(system, data, lr=1e-2):
+    """One step as the loop plays it."""
+    shared = system.shared(data)
+    told = {}
+    for turn in system.turns():
+        figures = turn.loss(data, shared)
+        optimiser = torch.optim.SGD(turn.parameters, lr=lr)
+        optimiser.zero_grad()
+        torch.autograd.backward(figures["loss"], inputs=list(turn.parameters))
+        optimiser.step()
+        told[turn.name] = figures
+    with torch.no_grad():
+        system.after_step()
+    return told
+
+
+# ---- networks
+
+
+@pytest.mark.parametrize("size", [8, 16, 64])
+@pytest.mark.parametrize("norm", ["none", "batch", "spectral"])
+def test_what_is_drawn_has_its_size_and_range(size, norm):
+    generator = ReedGenerator(condition=5, noise=3, width=2, size=size, norm=norm)
+    judge = ReedJudge(condition=5, classes=4, width=2, size=size, norm=norm)
+    drawn = generator(torch.randn(2, 5), torch.randn(2, 3))
+    assert drawn.shape == (2, 3, size, size) and drawn.abs().max() <= 1
+    score, names = judge(drawn, torch.randn(2, 5))
+    assert score.shape == (2,) and names.shape == (2, 4)
+
+
+def test_the_thesis_sizes_at_64_pixels():
+    generator = ReedGenerator(condition=128, width=2, norm="batch")
+    judge = ReedJudge(width=2, norm="batch")
+    shapes = [tuple(block[0].weight.shape) for block in generator.blocks]
+    assert shapes == [(228, 16, 4, 4), (16, 8, 4, 4), (8, 4, 4, 4), (4, 2, 4, 4)]
+    kernels = [tuple(m.weight.shape) for m in judge.trunk if isinstance(m, nn.Conv2d)]
+    assert kernels == [(2, 3, 4, 4), (4, 2, 4, 4), (8, 4, 4, 4), (16, 8, 4, 4)]
+    assert tuple(judge.join[0].weight.shape) == (16, 144, 1, 1)
+    assert tuple(judge.score.weight.shape) == (1, 16, 4, 4)
+
+
+@pytest.mark.parametrize("size", [4, 24, 63])
+def test_other_sizes_are_refused(size):
+    with pytest.raises(InputError, match="power of two"):
+        ReedGenerator(condition=4, size=size)
+
+
+def test_the_judges_answer_to_a_name_depends_on_the_picture():
+    """Else the score would be a sum of two functions, and no match could be told."""
+    judge = ReedJudge(condition=6, width=4, size=16)
+    faces, names = torch.randn(2, 3, 16, 16), torch.randn(2, 6)
+    with torch.no_grad():
+        one, two = (judge(face[None], names[:1])[0] - judge(face[None], names[1:])[0] for face in faces)
+    assert abs(float(one - two)) > 1e-4
+
+
+def largest_values(network):
+    found = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            weight = module.weight.detach()
+            rows = weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight
+            found.append(torch.linalg.matrix_norm(rows.flatten(1), ord=2).item())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("spectral", "generator", "judge"),
+    [
+        ("none", "batch", "batch"),
+        ("generator", "spectral", "none"),
+        ("judge", "batch", "spectral"),
+        ("both", "spectral", "spectral"),
+    ],
+)
+def test_spectral_norm_stands_where_it_is_asked_for(spectral, generator, judge):
+    system = game(shape=replace(SMALL, spectral=spectral))
+    data = batch()
+    with torch.no_grad():
+        for _ in range(15):  # power iterations settle
+            system.shared(data), system.judge(torch.randn(2, 3, 16, 16), torch.randn(2, 8))
+    for network, norm in ((system.generator, generator), (system.judge, judge)):
+        bounded = all(abs(value - 1) < 0.05 for value in largest_values(network))
+        assert bounded == (norm == "spectral")
+        assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == (norm == "batch")
+
+
+def test_controlled_dropout_varies_a_drawing_and_is_the_seeds():
+    system = game(shape=replace(SMALL, dropout=0.5)).eval()
+    system.generator.noise = 6
+    people = {"people": torch.zeros(4, dtype=torch.int64)}
+    one, again, other = (system.draw(people, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(one, again) and not torch.equal(one, other)
+    masks = system.generator.keep_masks(torch.Generator().manual_seed(0))
+    assert {float(v) for v in torch.cat([m.flatten() for m in masks]).unique()} == {0.0, 2.0}
+    assert all(abs(float(m.mean()) - 1) < 0.5 for m in masks)
+    # Without noise only the masks can tell two faces apart.
+    with torch.no_grad():
+        for block in list(system.generator.blocks)[:1]:
+            block[0].weight[system.generator.condition :] = 0
+    assert not torch.equal(*system.draw(people, seed=3)[:2])
+
+
+def test_a_face_depends_on_the_seed_and_its_own_place_alone():
+    system = game(Rules(condition_noise=0.3), shape=replace(SMALL, dropout=0.2)).eval()
+    whole = system.draw({"people": torch.tensor([0, 1, 2])}, seed=5)
+    part = system.draw({"people": torch.tensor([0, 1])}, seed=5)
+    assert (whole[:2].int() - part.int()).abs().max() <= 1  # batched sums may round another way
+    last = system.draw({"people": torch.tensor([2])}, seed=5, draws=[2])
+    assert (whole[2:].int() - last.int()).abs().max() <= 1
+    assert whole.dtype == torch.uint8 and whole.shape == (3, 16, 16, 3)
+
+
+def test_the_first_layers_weights_are_told_apart():
+    generator = ReedGenerator(condition=4, noise=3, width=2, size=16, norm="batch")
+    with torch.no_grad():
+        generator.blocks[0][0].weight[:4] = -2.0
+        generator.blocks[0][0].weight[4:] = 0.5
+    assert generator.first_weights() == (2.0, 0.5)
+
+
+@pytest.mark.parametrize("length", [FRAME, 501, 3])
+def test_segan_shortens_by_four_six_times(length):
+    network = SeganEncoder(length=length, width=2, dim=7)
+    assert network(torch.randn(2, length)).shape == (2, 7)
+    assert network(torch.randn(2, 1, max(1, length // 2))).shape == (2, 7)
+    with pytest.raises(InputError, match="too long"):
+        network(torch.randn(2, length + 1))
+
+
+def test_segan_has_the_thesis_sizes():
+    shapes = [tuple(block[0].weight.shape) for block in SeganEncoder(width=2).blocks]
+    assert [32 * shape[0] for shape in shapes] == [64, 128, 256, 512, 1024, 1024]
+    assert {shape[2] for shape in shapes} == {15}
+    assert all(isinstance(block[1], nn.BatchNorm1d) for block in SeganEncoder(width=1).blocks)
+
+
+# ---- conditions
+
+
+def test_a_name_is_repeated_and_padded():
+    rows = RepeatedName(3, dim=8)({"people": torch.tensor([1, 2])})
+    assert rows.tolist() == [[0, 1, 0, 0, 1, 0, 0, 0], [0, 0, 1, 0, 0, 1, 0, 0]]
+    assert RepeatedName(9, dim=8)({"people": torch.tensor([8])}).shape == (1, 9)
+
+
+def test_a_projected_name_is_a_column_of_its_matrix():
+    part = ProjectedName(3, dim=4)
+    told = part({"people": torch.tensor([2])})[0]
+    assert torch.allclose(told, part.projection.weight[:, 2] + part.projection.bias)
+
+
+@pytest.mark.parametrize("form", ["waveform", "mel"])
+def test_speech_is_the_same_at_any_level_and_as_whole_numbers(form):
+    part = Speech(form, width=2, dim=6).eval()
+    wave = torch.sin(torch.arange(FRAME) * 0.05)[None] * 0.5
+    quiet, whole, other = wave * 0.1, (wave * 32768).to(torch.int16), torch.sin(torch.arange(FRAME) * 0.31)
+    with torch.no_grad():
+        told = part({"waves": wave})
+        changes = [(told - part({"waves": w})).abs().max() for w in (quiet, whole, other[None])]
+    assert told.shape == (1, 6)
+    assert changes[0] < 1e-5 and changes[1] < 0.2 * changes[2]
+
+
+def test_silence_stays_silent():
+    assert level(torch.zeros(2, 5)).abs().max() == 0
+    assert torch.isfinite(Speech("mel", width=1, dim=4).eval()({"waves": torch.zeros(1, FRAME)})).all()
+
+
+# ---- the game
+
+
+@pytest.mark.parametrize("objective", ["ls", "w", "ac"])
+@pytest.mark.parametrize("aware", [False, True])
+def test_every_objective_plays_and_moves_both(objective, aware):
+    system = game(Rules(objective, matching_aware=aware, critic_moves=1))
+    before = {name: p.detach().clone() for name, p in system.named_parameters()}
+    told = step(system, batch())
+    assert set(told) == {"judge", "generator"}
+    assert all(torch.isfinite(figures["loss"]) for figures in told.values())
+    moved = {name for name, p in system.named_parameters() if not torch.equal(p, before[name])}
+    assert {name.split(".")[0] for name in moved} >= {"generator", "judge", "parts"}
+
+
+def test_a_critics_weights_stay_within_the_clip():
+    system = game(Rules("w", clip=0.02))
+    assert [turn.every for turn in system.turns()] == [1, 5]
+    step(system, batch(), lr=10.0)
+    critic = [*system.judge.parameters(), *system.own.parameters()]
+    assert max(float(p.detach().abs().max()) for p in critic) <= 0.02
+    assert max(float(p.detach().abs().max()) for p in system.generator.parameters()) > 0.02
+    unclipped = game(Rules("ls"))
+    step(unclipped, batch(), lr=10.0)
+    assert max(float(p.detach().abs().max()) for p in unclipped.judge.parameters()) > 0.02
+
+
+def test_the_judge_reuses_the_generators_name_without_teaching_it():
+    for own, taught in ((True, True), (False, False)):
+        system = game(own=own)
+        data = batch()
+        shared = system.shared(data)
+        system.judging(data, shared)["loss"].backward()
+        assert all(p.grad is None for p in system.parts.parameters())
+        assert any(p.grad is not None for p in system.own.parameters()) == taught
+        system.zero_grad()
+        # The generator's turn reaches the name through the drawn faces alone.
+        told = shared["told"]["name"]
+        read = system._read(data, shared)
+        assert read.requires_grad == own
+        assert own or torch.equal(read, told)
+
+
+def test_a_matching_aware_judge_sees_somebody_elses_name():
+    data = batch(people=(0, 0, 1, 2))
+    plain, aware = (game(Rules(matching_aware=flag)) for flag in (False, True))
+    aware.load_state_dict(plain.state_dict())
+    torch.manual_seed(1)
+    one = plain.judging(data, shared := plain.shared(data))["loss"]
+    aware.load_state_dict(plain.state_dict())
+    system = aware
+    seen = []
+    judge = system.judge.judge
+
+    def noted(features, condition=None):
+        answer = judge(features, condition)
+        seen.append(condition)
+        return answer
+
+    system.judge.judge = noted
+    other = system.judging(data, shared)["loss"]
+    assert not torch.allclose(one, other)
+    right, wrong = seen[0], seen[-1]
+    for row, whose in enumerate([2, 2, 3, 0]):  # the next of another person, going round
+        assert torch.equal(wrong[row], right[whose])
+
+
+def test_one_person_in_a_batch_leaves_nobody_to_mismatch():
+    data = batch(people=(1, 1, 1))
+    system = game(Rules(matching_aware=True))
+    assert torch.isfinite(system.judging(data, system.shared(data))["loss"])
+
+
+def test_noise_on_the_condition_reaches_the_generator_alone():
+    system = game(Rules(condition_noise=2.0), own=False)
+    data = batch(people=(0, 0))
+    shared = system.shared(data)
+    assert torch.equal(shared["told"]["name"][0], shared["told"]["name"][1])
+    assert torch.equal(*system._read(data, shared))
+
+
+def test_it_learns_two_flat_faces_apart():
+    """Least squares, two people of one grey each: after a few steps each name draws its own."""
+    people = torch.tensor([0, 1] * 8)
+    pictures = torch.where(people == 0, 40, 215).to(torch.uint8)[:, None, None, None].expand(-1, 8, 8, 3)
+    part = ProjectedName(2, dim=8)
+    system = assemble(
+        {"name": part},
+        {"name": ProjectedName(2, dim=8)},
+        people=2,
+        shape=Shape(size=8, width=8, noise=4, spectral="none"),
+        rules=Rules(matching_aware=True),
+    )
+    turns = [(t, torch.optim.Adam(t.parameters, lr=4e-3, betas=(0.5, 0.99))) for t in system.turns()]
+    for _ in range(150):
+        data = {"pictures": pictures, "people": people}
+        shared = system.shared(data)
+        for turn, optimiser in turns:
+            optimiser.zero_grad()
+            torch.autograd.backward(turn.loss(data, shared)["loss"], inputs=list(turn.parameters))
+            optimiser.step()
+    drawn = system.eval().draw({"people": torch.tensor([0, 1] * 4)}, seed=0).float().mean((1, 2, 3))
+    assert drawn[1::2].min() - drawn[::2].max() > 80

@@ -1,0 +1,244 @@
+"""Roldán's GANs of known people: what they are fed, who a face shows, their recipes and tables."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from voiceface.errors import InputError
+from voiceface.pipelines.tables import roldan
+from voiceface.recipes import roldan_name2face, roldan_speech2face
+from voiceface.systems import drawn_known
+from voiceface.systems.conditional_gan import Shape
+from voiceface.systems.conditions import FRAME
+from voiceface.systems.cue import Cue
+from voiceface.systems.identity import fit_identity
+from voiceface.systems.known_people import KnownPairs, known_people, name_numbers, speech_frames
+from voiceface.training.loop import train
+
+SMALL = Shape(size=16, width=4, noise=6, spectral="none")
+
+
+# ---- data
+
+
+def test_a_batch_larger_than_the_corpus_repeats_its_pictures(tiny_corpus):
+    run = roldan_speech2face.smoke()
+    selection = run.split(tiny_corpus()).train
+    people = known_people(selection, voiced=True)
+    data = KnownPairs(selection, people, batch_size=100, size=16, frame=FRAME)
+    drawn = data.batch(3)
+    assert drawn["pictures"].shape == (100, 16, 16, 3) and drawn["waves"].shape == (100, FRAME)
+    assert drawn["waves"].abs().amax(1).min() > 0
+    assert all(torch.equal(drawn[name], data.batch(3)[name]) for name in drawn)
+    assert not torch.equal(drawn["people"], data.batch(4)["people"])
+    # Every picture is its person's, every wave is cut from one of that person's training recordings.
+    corpus, view = selection.corpus, selection.corpus.view(size=16, template="dlib")
+    for row in range(12):
+        whose = people[int(drawn["people"][row])]
+        mine = [k for k in selection.faces.tolist() if corpus.faces[k].person == whose]
+        assert any((view[k] == drawn["pictures"][row].numpy()).all() for k in mine)
+        waves = [corpus.wave(k) for k in selection.voices.tolist() if corpus.voices[k].person == whose]
+        assert any((wave[:FRAME] == drawn["waves"][row].numpy()[: len(wave)]).all() for wave in waves)
+
+
+def test_shuffled_labels_keep_the_counts_and_lose_the_people(tiny_corpus):
+    selection = roldan_name2face.smoke().split(tiny_corpus(people=12, faces=3)).train
+    people = known_people(selection, voiced=False)
+    plain, shuffled = (
+        KnownPairs(selection, people, batch_size=4, size=16, wrong_labels=wrong) for wrong in (False, True)
+    )
+    assert sorted(plain.people) == sorted(shuffled.people)
+    assert (plain.people == shuffled.people).mean() < 0.5
+
+
+def test_somebody_without_a_face_is_left_out_and_one_person_alone_refused(tiny_corpus):
+    selection = roldan_name2face.smoke().split(tiny_corpus()).train
+    corpus = selection.corpus
+    everybody = known_people(selection, voiced=True)
+    owners = corpus.column("faces", "person")[selection.faces].astype(str)
+    faceless = replace(selection, faces=selection.faces[owners != everybody[0]])
+    assert known_people(faceless, voiced=True) == everybody[1:]
+    data = KnownPairs(faceless, everybody[1:], batch_size=4, size=16, frame=FRAME)
+    assert len(data.faces) == len(faceless.faces)
+    with pytest.raises(InputError, match="1 people with both a voice and a face"):
+        known_people(selection.restrict(everybody[:1]), voiced=True)
+
+
+def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
+    selection = roldan_name2face.smoke().split(tiny_corpus()).train
+    corpus = selection.corpus
+    people = known_people(selection, voiced=True)
+    face = int(selection.faces[0])
+    mine = [k for k in selection.voices.tolist() if corpus.voices[k].person == corpus.faces[face].person]
+    columns = {
+        ("faces", "time"): np.where(np.arange(len(corpus.faces)) == face, 1.5, np.nan),
+        ("faces", "source"): np.array(["film"] * len(corpus.faces)),
+        ("voices", "source"): np.array(["film"] * len(corpus.voices)),
+        ("voices", "start"): np.zeros(len(corpus.voices)),
+    }
+
+    class Filmed:
+        """The corpus, its people's faces and voices now of one film."""
+
+        def __getattr__(self, name):
+            return getattr(corpus, name)
+
+        def column(self, table, name):
+            return columns.get((table, name), corpus.column(table, name))
+
+    data = KnownPairs(replace(selection, corpus=Filmed()), people, batch_size=4, size=16, frame=8000)
+    assert data.moments == {face: [(voice, 24_000) for voice in mine]}
+    cut = np.zeros(8000, np.int16)
+    data._say(cut, int(np.flatnonzero(data.faces == face)[0]), np.random.default_rng(0))
+    assert any((cut == corpus.wave(voice)[20_000:28_000]).all() for voice in mine)
+
+
+def test_unknown_names_are_refused_with_the_nearest_ones():
+    people = ["anna", "bert", "carla"]
+    assert name_numbers([Cue(person="carla"), Cue(person="anna")], people).tolist() == [2, 0]
+    with pytest.raises(InputError, match="'carl'|carl: .*'carla'"):
+        name_numbers([Cue(person="carl")], people)
+    with pytest.raises(InputError, match="names nobody"):
+        name_numbers([Cue(wave=np.zeros(4))], people)
+    with pytest.raises(InputError, match="holds no voice"):
+        speech_frames([Cue(person="anna")], 10)
+
+
+def test_a_frame_of_speech_is_the_middle_one():
+    rows = speech_frames([Cue(wave=np.arange(10.0)), Cue(wave=np.ones(2))], 4)
+    assert rows.tolist() == [[3, 4, 5, 6], [1, 1, 0, 0]]
+
+
+# ---- who a face shows
+
+
+def test_the_identity_classifier_is_at_its_only_minimum():
+    random = np.random.default_rng(0)
+    rows, labels = random.normal(size=(40, 3)), np.arange(40) % 4
+    rows[:, 0] += labels
+    fitted = fit_identity(rows, labels, people=4, penalty=0.01)
+    posteriors = fitted(rows)
+    assert np.allclose(posteriors.sum(1), 1)
+
+    def loss(weights, offsets):
+        logits = rows @ weights.T + offsets
+        logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        scaled = weights * rows.std(0)
+        return -logs[np.arange(40), labels].mean() + 0.01 * (scaled**2).sum()
+
+    best = loss(fitted.weights, fitted.offsets)
+    for _ in range(30):
+        moved = fitted.weights + random.normal(size=(4, 3)) * 0.02
+        assert loss(moved, fitted.offsets + random.normal(size=4) * 0.02) > best
+    with pytest.raises(InputError, match="lie outside"):
+        fit_identity(rows, labels + 1, people=4)
+
+
+# ---- recipes
+
+
+VARIANTS = {
+    "w concatenated": (roldan_name2face, {"objective": "w", "name": "concatenation", "critic_moves": 2}),
+    "ac noisy dropout": (
+        roldan_name2face,
+        {"objective": "ac", "condition_noise": 0.1, "dropout": 0.3, "spectral": "none"},
+    ),
+    "speech and name": (
+        roldan_speech2face,
+        {"condition": "waveform+name", "projected_in": "generator", "matching_aware": True},
+    ),
+    "mel": (roldan_speech2face, {"condition": "mel", "spectral": "both", "wrong_labels": True}),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_kind_of_variant_trains_and_draws(name, tiny_corpus, tmp_path):
+    from voiceface.pipelines.weights import load_system
+
+    module, changes = VARIANTS[name]
+    arguments = dict(module.smoke().arguments) | changes | {"steps": 2, "every": 2}
+    run = replace(module.recipe(**arguments), validate=None)
+    loaded = load_system(train(run, tiny_corpus(people=6), tmp_path / "t", device="cpu", progress=False))
+    people = loaded.facts["people"]
+    wave = np.sin(np.arange(20_000) * 0.1).astype(np.float32)
+    cues = [Cue(wave=wave, person=person) for person in people[:3]]
+    faces = loaded.run.imagine(loaded.system, cues, loaded.facts, 0)
+    assert faces.shape == (3, 16, 16, 3) and faces.dtype == np.uint8
+    assert loaded.run.contract["size"] == 16 and len(loaded.facts["descriptor_mean"]) == 128
+
+
+def test_the_recipes_defaults_are_the_thesis():
+    for module in (roldan_name2face, roldan_speech2face):
+        run = module.recipe()
+        assert run.optimisers["judge"].lr == 4e-4 and run.optimisers["generator"].lr == 1e-4
+        assert run.arguments["spectral"] == "generator" and run.arguments["noise_dim"] == 100
+        assert run.arguments["dim"] == 128 and run.arguments["size"] == 64
+
+
+# ---- tables II and III
+
+
+@pytest.fixture
+def small_sweep(monkeypatch):
+    sizes = roldan.Sizes(
+        {"size": 16, "width": 2, "batch_size": 4, "dim": 8, "noise_dim": 4}, speech_width=1, steps=2, rate=2.0
+    )
+    monkeypatch.setattr(roldan, "QUICK", sizes)
+    monkeypatch.setattr(roldan, "DRAWN", 2)
+    monkeypatch.setattr(roldan, "NAMES", roldan.NAMES[:1])
+    monkeypatch.setattr(roldan, "SPEECH", roldan.SPEECH[:1])
+
+
+def test_the_sweep_makes_both_tables_and_trains_nothing_twice(small_sweep, tiny_corpus, tmp_path):
+    corpus = tiny_corpus(people=6)
+    names, speech = roldan.tables(corpus, tmp_path / "t", quick=True)
+    assert names.paper_rows["LS-GAN projecting input"][0] == "2.913 ± 0.115"
+    ours = names.rows["LS-GAN projecting input"]
+    value, deviation = (float(part) for part in ours[0].split(" ± "))
+    assert 1 <= value <= 6 and deviation >= 0 and ours[1] > 0 and ours[5] > 0
+    assert np.isnan(ours[4])  # one held-out picture of each: nothing to compare the variety with
+    for cell in (*ours[2:4], *speech.rows["waveform"][2:4]):
+        assert 0 <= cell.low <= cell.value <= cell.high <= 1 and cell.chance == pytest.approx(1 / 6)
+        assert cell.n == 12
+    assert names.rows["real faces, not trained on"][3].value > 1 / 6
+    places = sorted((tmp_path / "t" / "variants").iterdir())
+    assert [place.name for place in places] == [
+        "roldan_name2face-ls-gan-projecting-input",
+        "roldan_speech2face-waveform",
+    ]
+    trained = json.loads((places[0] / "training.json").read_text())["arguments"]
+    assert trained["lr_judge"] == trained["lr_generator"] == 4e-4 and trained["spectral"] == "none"
+    with Image.open(places[0] / "faces.png") as grid:
+        assert grid.size == (32, 96) and grid.text["Source"] == "synthetic"
+    stamps = [(place / "weights" / "run.json").stat().st_mtime_ns for place in places]
+    (places[1] / "measured-dlib.json").unlink()
+    again = roldan.tables(corpus, tmp_path / "t", quick=True)
+    assert [str(table) for table in again] == [str(names), str(speech)]
+    assert stamps == [(place / "weights" / "run.json").stat().st_mtime_ns for place in places]
+
+
+def test_collapse_and_the_wrong_person_are_seen():
+    """The measures themselves: faces all alike, or somebody else's, must show."""
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 8)
+    real = (np.eye(3)[labels] * 4 + random.normal(size=(24, 3))).astype(np.float32)
+    same = np.repeat(real[::8], 8, axis=0)
+    assert roldan._within(same, labels) == 0 and roldan._within(real, labels) > 0.5
+    means = drawn_known.centroids(real, labels, 4)
+    assert np.isinf(means[3]).all()
+    right = drawn_known.compare(real, labels, real, labels, people=4)
+    turned = drawn_known.compare(real, (labels + 1) % 3, real, labels, people=4)
+    assert right["identity"] > 0.9 and turned["identity"] < 0.1
+    assert right["frechet"] < 1e-6 < drawn_known.compare(same, labels, real, labels, people=4)["frechet"]
+    assert "identity" not in drawn_known.compare(real, labels - 9, real, labels, people=4)
+
+
+def test_inception_weights_of_another_kind_are_refused(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="torchvision|Inception"):
+        roldan._Inception(path)
