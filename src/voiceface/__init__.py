@@ -2,7 +2,7 @@
 
 >>> import voiceface as vf
 >>> sorted(vf.__all__)
-['Corpus', 'Matcher', 'protocols']
+['Corpus', 'Imaginer', 'Matcher', 'protocols']
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voiceface import protocols
     from voiceface.corpus.corpus import Corpus
+    from voiceface.pipelines.imaginer import Imaginer
     from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["Corpus", "Matcher", "protocols"]
+__all__ = ["Corpus", "Imaginer", "Matcher", "protocols"]
 
 # Loaded when first asked for: `import voiceface` costs nothing, no torch, no codec.
-_PLACES = {"Corpus": "voiceface.corpus.corpus", "Matcher": "voiceface.pipelines.matcher"}
+_PLACES = {
+    "Corpus": "voiceface.corpus.corpus",
+    "Imaginer": "voiceface.pipelines.imaginer",
+    "Matcher": "voiceface.pipelines.matcher",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -1,4 +1,7 @@
-"""``make demo``: rank faces for a voice, the user's own or, without any, those of four made people."""
+"""``make demo``: rank faces for a voice, and draw some that it might have.
+
+The user's own voice and faces, or, without any, those of four made people.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from voiceface.corpus.synthetic.people import SyntheticPerson
+    from voiceface.media.origin import DrawnPicture
 
 __all__ = ["main"]
 
@@ -26,6 +31,10 @@ SECONDS = 6.0
 PIXELS = 320
 DRAWINGS = 8
 """How often a person is drawn again until the detector finds the face (it finds nearly all at once)."""
+IMAGINED = 4
+"""Faces drawn for each voice."""
+NOT_PORTRAITS = """These faces are nobody's: each is one of many that might go with the voice, for a
+voice tells little more of a face than sex and age. The files say so too (their text entries and XMP)."""
 NOT_PEOPLE = """These are not people: the voices are a speech synthesiser's, the faces are drawings. The
 matcher learnt from people, so this ranking shows that the machinery runs, not how well it works.
 How well it works on people, with intervals, stands in RESULTS.md."""
@@ -50,6 +59,19 @@ class Ranks(Protocol):
         ...
 
 
+class Draws(Protocol):
+    """The part of an Imaginer that the demo uses."""
+
+    @property
+    def name(self) -> str:
+        """What the Imaginer is called."""
+        ...
+
+    def __call__(self, voice: str, *, n: int) -> Sequence[DrawnPicture]:
+        """So many faces for a voice."""
+        ...
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit code (1 after a one-line error)."""
     parser = argparse.ArgumentParser(prog="python -m voiceface.demo", description=__doc__)
@@ -63,8 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.voice or given.faces:
             rank_own(given.voice, given.faces)
+            imagine([given.voice], Path(given.out))
         else:
             rank_made(Path(given.out))
+            imagine(sorted(map(str, Path(given.out).glob("voice-*.wav"))), Path(given.out))
     except InputError as error:
         print(f"voiceface: {error}", file=sys.stderr)
         return 1
@@ -140,6 +164,57 @@ def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int
     print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name} (all on one page).")
     print(f'{time.perf_counter() - begun:.1f} s.  Yours:  make demo VOICE=voice.wav FACES="a.jpg b.jpg"')
     return [(place, len(faces)) for place in places]
+
+
+def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) -> Path | None:
+    """Draw some faces for each voice, one file each and all on one page, whose path is returned.
+
+    Without weights that draw faces, or without voices, a line says so.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    from voiceface.corpus.synthetic.contact import sheet
+    from voiceface.media.origin import read_origin
+    from voiceface.media.picture import save_png
+
+    begun = time.perf_counter()
+    try:
+        imaginer = imaginer or _load_imaginer()
+        if not voices:
+            raise MissingPartError("voices", "there are none")
+    except MissingPartError as missing:
+        print(f"\nNo faces imagined: {missing}")
+        return None
+    print(f"\nImagining faces with {imaginer.name} ...", flush=True)
+    faces: list[DrawnPicture] = []
+    captions: list[str] = []
+    out.mkdir(parents=True, exist_ok=True)
+    for number, voice in enumerate(voices, 1):
+        try:
+            drawn = imaginer(voice, n=IMAGINED)
+        except InputError as fault:
+            print(f"left out: {fault}")
+            continue
+        for place, face in enumerate(drawn, 1):
+            save_png(out / f"imagined-{number}-{place}.png", face)
+            captions.append(f"{Path(voice).stem[:16]}, no. {place}")
+        faces += drawn
+    if not faces:
+        return None
+    page = out / "imagined.png"
+    origin = read_origin(faces[0])
+    origin = origin and replace(origin, note=f"a page of {len(faces)} faces")
+    save_png(page, sheet(faces, captions, columns=IMAGINED), origin=origin)
+    print(f"Written to {out}{_slash()}: {page.name} and its faces. {time.perf_counter() - begun:.1f} s.")
+    print(NOT_PORTRAITS)
+    return page
+
+
+def _load_imaginer() -> Draws:
+    from voiceface.pipelines.imaginer import Imaginer
+
+    return Imaginer.load()
 
 
 def _load() -> Ranks:

@@ -57,11 +57,9 @@ def video_command(
         answers: files that such a page exported; may be given several times, one a rater
         question: what the page asks
         pairs: most pairs on the page, drawn by --seed
-        known: a text file of the people the model was trained on, one a line: known and unknown
-            voices are then told apart
+        known: a text file of the people trained on, one a line: known and unknown voices are told apart
         person_in: where the person's name stands: folder, file, number (as in prepare videos)
-        sync: weights of a sync expert, or SyncNet's published syncnet_v2.model; by default the
-            shipped one, none without it
+        sync: weights of a sync expert, or SyncNet's syncnet_v2.model; by default the shipped one, if any
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples, and of the page's order and sides
         record: add the figures to the table of RESULTS.md (or --results)
@@ -69,10 +67,7 @@ def video_command(
         json: print JSON
     """
     if answers:
-        if drawn or real or beside or study:
-            raise InputError(
-                "--answers", "stands alone", "leave the folders away: the answers know the clips"
-            )
+        _only_answers(drawn, real, beside, study)
         return _read_back(answers, resamples=resamples, seed=seed, json=json)
     if drawn is None:
         remedy = "give --drawn DIR --real DIR, or --study OUT.html --drawn DIR --beside OTHER, or --answers"
@@ -81,36 +76,34 @@ def video_command(
         return _write_page(study, (drawn, beside), person_in, question, (pairs, seed))
     if beside is not None:
         raise InputError("--beside", "is for a page alone", "add --study OUT.html, or give --real")
-    if record:
-        from voiceface.cli.outputs import check_writable
-
-        check_writable(results)
-    report, seen = _measure(
-        drawn, real, known=known, person_in=person_in, sync=sync, resamples=resamples, seed=seed
-    )
-    if record:
-        _record(results, report, seen, (drawn, real))
-    if json:
-        answer(report.to_dict())
-    else:
-        _print(report)
+    written = results if record else None
+    report = _measure((drawn, real), known, person_in, sync, drawn_by=(resamples, seed), results=written)
+    _print(report, json=json)
     return 0
 
 
+def _only_answers(*folders: Path | None) -> None:
+    if any(folders):
+        raise InputError("--answers", "stands alone", "leave the folders away: the answers know the clips")
+
+
 def _measure(
-    drawn: Path,
-    real: Path | None,
-    *,
+    folders: tuple[Path, Path | None],
     known: Path | None,
     person_in: PersonIn,
     sync: str,
-    resamples: int,
-    seed: int,
-) -> tuple[Any, Mapping[str, Path]]:
-    """The report, and the real clips (the drawn ones without any) that it is of."""
+    *,
+    drawn_by: tuple[int, int],
+    results: Path | None,
+) -> Any:  # noqa: ANN401  a VideoReport
+    """The report of clips in folders; recorded in the file ``results`` if one is named."""
+    from voiceface.cli.outputs import check_writable
     from voiceface.pipelines.clips import clip_pairs, film_judges
     from voiceface.protocols.video import video
 
+    drawn, real = folders
+    if results is not None:
+        check_writable(results)
     ours, people = _clips(drawn, person_in)
     theirs = _clips(real, person_in)[0] if real is not None else {}
     if real is not None and not ours.keys() & theirs.keys():
@@ -125,7 +118,7 @@ def _measure(
 
     pairs = clip_pairs(ours, theirs, people=people, groups=groups, tell=told)
     with _counted(pairs, len(ours)) as counted:
-        report = video(counted, judges=film_judges(_expert(sync)), resamples=resamples, seed=seed)
+        report = video(counted, judges=film_judges(_expert(sync)), resamples=drawn_by[0], seed=drawn_by[1])
     if lost:
         report.excluded["file cannot be read"] = len(lost)
         report.left_out["file cannot be read"] = lost
@@ -133,7 +126,9 @@ def _measure(
     if alone:
         report.excluded["real clips without a drawn one"] = len(alone)
         report.left_out["real clips without a drawn one"] = alone
-    return report, theirs or ours
+    if results is not None:
+        _record(results, report, theirs or ours, folders)
+    return report
 
 
 @contextmanager
@@ -184,10 +179,13 @@ def _expert(sync: str) -> Any | None:  # noqa: ANN401
     return found
 
 
-def _print(report: Any) -> None:  # noqa: ANN401
-    """One figure a line, as far as a terminal is wide."""
+def _print(report: Any, *, json: bool) -> None:  # noqa: ANN401
+    """As JSON, or one figure a line, as far as a terminal is wide."""
     from voiceface.protocols.interval import number
 
+    if json:
+        answer(report.to_dict())
+        return
     for name, row in report.rows.items():
         first = row[0]
         say(f"{name} ({first.n:,} clips, {first.people:,} people)")

@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, name_of, readable
+from voiceface.media.origin import Origin, read_origin
 
 __all__ = ["decode_jpeg", "encode_jpeg", "load_picture", "save_png"]
 
@@ -76,15 +77,21 @@ def save_png(
     image: Image.Image | NDArray[Any],
     *,
     metadata: Mapping[str, str] = MappingProxyType({}),
+    origin: Origin | None = None,
 ) -> None:
     """Write a PNG, whole or not at all, with ``metadata`` as its text entries (any Unicode).
+
+    A picture drawn by a model is given with its ``origin``, which `voiceface.media.origin.read_origin`
+    finds again; a `DrawnPicture`, and what was made of one, brings its own.
 
     Raises:
         InputError: ``path`` does not end in .png or cannot be written, or a key is too long.
     """
     if Path(path).suffix.lower() != ".png":
         raise InputError(path, "does not end in .png", "name it so")
-    texts = PngInfo()
+    if origin is None and isinstance(image, Image.Image):
+        origin = read_origin(image)
+    texts = PngInfo() if origin is None else origin.chunks()
     for key, text in metadata.items():
         if not 1 <= len(key.encode("latin-1", errors="ignore")) == len(key) <= 79 or "\0" in key + text:
             raise InputError(path, f"cannot hold the entry {key!r}", "give keys of 1 to 79 Latin-1 signs")

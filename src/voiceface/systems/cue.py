@@ -18,3 +18,5 @@ class Cue:
     """(samples,) at 16 kHz, mono: float in [-1, 1] or int16."""
     person: str = ""
     """The id of somebody the system was trained on, for systems that know people by name."""
+    draw: int | None = None
+    """Which of the seed's draws it takes; None: the one of its place in the call."""
