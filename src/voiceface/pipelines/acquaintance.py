@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voiceface.errors import InputError
-from voiceface.pipelines.crossval import of_fold
-from voiceface.pipelines.weights import Loaded, resolve
-from voiceface.training.folder import people_fingerprint
+from voiceface.pipelines.dealt import dealt_split
+from voiceface.pipelines.weights import Loaded
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
-    from voiceface.corpus.splits import Split
 
 __all__ = ["Acquaintance", "acquaintance"]
 
@@ -42,15 +38,13 @@ def acquaintance(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Acquain
     if count is None or fingerprint is None:
         told = f"{loaded.name} does not tell who trained it: whether it knows these people is not known."
         return Acquaintance(known=False, told=told)
-    for split in _splits(resolve(weights), loaded, corpus, int(count)):
-        if people_fingerprint([str(person) for person in split.train.people]) == fingerprint:
-            met = frozenset(split.train.people) | frozenset(split.validation.people)
-            others = len(met) - int(count)
-            more = f", {others:,} more selected and calibrated it" if others else ""
-            told = (
-                f"{count:,} of the {len(corpus.people):,} people trained {loaded.name}{more}: known people."
-            )
-            return Acquaintance(known=True, told=told, met=met)
+    split = dealt_split(weights, loaded, corpus)
+    if split is not None:
+        met = frozenset(split.train.people) | frozenset(split.validation.people)
+        others = len(met) - int(count)
+        more = f", {others:,} more selected and calibrated it" if others else ""
+        told = f"{count:,} of the {len(corpus.people):,} people trained {loaded.name}{more}: known people."
+        return Acquaintance(known=True, told=told, met=met)
     if loaded.card.get("corpus") == corpus.fingerprint:
         told = f"{count:,} of the {len(corpus.people):,} people trained {loaded.name}: known people."
         return Acquaintance(known=True, told=told)
@@ -59,24 +53,3 @@ def acquaintance(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Acquain
         f"({str(loaded.card.get('corpus'))[:12]}); whether any of them is among these is not known."
     )
     return Acquaintance(known=False, told=told)
-
-
-def _splits(folder: Path, loaded: Loaded, corpus: Corpus, count: int) -> list[Split]:
-    """How the recipe, or the fold that the folder's name or mark tells, would deal this corpus."""
-    if len(corpus.people) < count:
-        return []
-    runs = [loaded.run]
-    for place in (folder, folder.parent):
-        mark = place / ".fold"
-        words = mark.read_text(encoding="utf-8", errors="replace") if mark.is_file() else ""
-        if found := re.search(r"fold-(\d+)-of-(\d+)$", place.name):
-            runs.append(of_fold(loaded.run, int(found[1]), int(found[2])))
-        elif found := re.search(r"fold (\d+)/(\d+)", words):
-            runs.append(of_fold(loaded.run, int(found[1]) - 1, int(found[2])))
-    splits = []
-    for run in runs:
-        try:
-            splits.append(run.split(corpus))
-        except InputError:  # a corpus that cannot be dealt so is not the one it was trained on
-            continue
-    return splits

@@ -46,8 +46,12 @@ def dealt_split(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Split | 
 def _runs(folder: Path, run: Run) -> Iterator[Run]:
     yield run
     for place in (folder, folder.parent):
+        mark = place / ".fold"
+        words = mark.read_text(encoding="utf-8", errors="replace") if mark.is_file() else ""
         if found := re.search(r"fold-(\d+)-of-(\d+)$", place.resolve().name):
             yield of_fold(run, int(found[1]), int(found[2]))
+        elif found := re.search(r"fold (\d+)/(\d+)", words):
+            yield of_fold(run, int(found[1]) - 1, int(found[2]))
     for folds in range(2, _MOST_FOLDS + 1):
         for fold in range(folds):
             yield of_fold(run, fold, folds)
