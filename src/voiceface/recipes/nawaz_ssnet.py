@@ -73,15 +73,10 @@ def recipe(
     """
     arguments: dict[str, Any] = dict(locals())
 
-    def split(corpus: Corpus) -> Split:
-        if known:
-            return split_known(corpus, seed=seed, validation=max(validation, 0.15), test=max(test, 0.15))
-        return split_people(corpus, seed=seed, validation=validation, test=test)
-
     return Run(
         recipe="nawaz_ssnet",
         arguments=arguments,
-        split=split,
+        split=lambda corpus: _split(corpus, known=known, seed=seed, validation=validation, test=test),
         facts=_facts,
         build=lambda facts: SingleStream(
             classes=facts["classes"],
@@ -111,6 +106,12 @@ def recipe(
 def smoke() -> Run:
     """The same in seconds."""
     return recipe(backbone="small", size=32, width=0.25, dim=8, people=3, items=2, steps=3, validation=0.3)
+
+
+def _split(corpus: Corpus, *, known: bool, seed: int, validation: float, test: float) -> Split:
+    if known:
+        return split_known(corpus, seed=seed, validation=max(validation, 0.15), test=max(test, 0.15))
+    return split_people(corpus, seed=seed, validation=validation, test=test)
 
 
 class Mixed:
