@@ -1,4 +1,4 @@
-"""The Imaginer's closed-form parts against independent answers, its networks' habits, and what a caller sees."""
+"""The Imaginer's closed-form parts against independent answers, its networks, and what a caller sees."""
 
 from types import SimpleNamespace
 
@@ -13,8 +13,10 @@ from voiceface.face.align import TEMPLATES, template_points
 from voiceface.nn.face.painter import Painter, PatchJudge
 from voiceface.recipes import imaginer as recipe
 from voiceface.systems import imaginer as system
+from voiceface.systems.averaging import Averaging
 from voiceface.systems.cue import Cue
 from voiceface.systems.drawn import chips_of_drawn
+from voiceface.systems.matching import solve
 
 SIZE, VOICE, FACE = 32, 12, 6
 
@@ -279,7 +281,9 @@ def test_the_control_pairs_nobody_with_the_own_face(monkeypatch, wrong):
     monkeypatch.setattr(recipe, "load_encoder", lambda name: None)
     monkeypatch.setattr(recipe, "voice_rows", lambda corpus, encoder: np.arange(9.0)[:, None])
     monkeypatch.setattr(recipe, "face_rows", lambda corpus: np.arange(9.0)[:, None])
-    monkeypatch.setattr(recipe, "_pictures", lambda c, rows, size: np.zeros((len(rows), 4, 4, 3), np.uint8))
+    monkeypatch.setattr(
+        recipe, "aligned_faces", lambda c, rows, size: np.zeros((len(rows), 4, 4, 3), np.uint8)
+    )
     seen = {}
     stub = SimpleNamespace(start=lambda voices, faces, **rest: seen.update(v=voices, f=faces, **rest))
     run = a_run(wrong_labels=wrong)
@@ -295,3 +299,28 @@ def test_a_corpus_without_pairs_is_refused():
     corpus = SomeCorpus(["a", "b"], ["c", "b"], {})
     with pytest.raises(InputError, match="1 people with both"):
         a_run().start(None, Selection.everything(corpus), {})
+
+
+# The baseline
+
+
+def test_an_average_weighs_the_nearest_faces_as_a_slow_loop_does():
+    torch.manual_seed(0)
+    voices, faces = torch.randn(30, VOICE), torch.randn(30, FACE)
+    pictures = torch.randint(0, 256, (30, 4, 4, 3), dtype=torch.uint8)
+    averaging = Averaging(faces=30, voice_width=VOICE, face_width=FACE, size=4, dim=5, count=7)
+    averaging.start(voices, faces, rows=faces, pictures=pictures)
+    found = solve(voices, faces, ridge=5.0, dim=5)
+    for voice, drawn in zip(voices[:5], averaging.draw(voices[:5]), strict=True):
+        alike = []
+        for face in faces:
+            left, right = (
+                (voice - found.voice_mean) @ found.voice_map,
+                (face - found.face_mean) @ found.face_map,
+            )
+            alike.append(float(left @ right / left.norm() / right.norm()))
+        best = sorted(range(30), key=lambda k: -alike[k])[:7]
+        weights = np.exp([alike[k] / 0.1 for k in best])
+        wanted = np.average(pictures[best].numpy(), axis=0, weights=weights)
+        assert np.abs(drawn.numpy() - wanted).max() <= 0.51
+    assert averaging.draw(voices[:0]).shape == (0, 4, 4, 3)

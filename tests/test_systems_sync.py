@@ -223,6 +223,7 @@ def test_trials_of_an_expert_that_is_right_and_of_one_that_knows_nothing():
     assert blind.rows["as recorded"][2].value < 0.3 and blind.excluded == {"too short": 1}
     one = sync_trials([(r, r) for r in rows], people=["a"] * 12, resamples=50)
     assert one.notes == ("intervals over clips of one person",) and one.rows["as recorded"][0].low > 2
+    assert (one.rows["as recorded"][0].people, one.rows["as recorded"][0].n) == (1, 12)
     with pytest.raises(InputError, match="none of 1"):
         sync_trials([(rows[0][:20], rows[0][:20])], people=["a"])
     with pytest.raises(InputError, match="name one a clip"):

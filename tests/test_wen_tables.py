@@ -87,6 +87,8 @@ def test_averages_are_of_training_faces_and_follow_the_voice(corpus, weights):
     apart = np.array([[np.abs(face - means[p]).mean() for p in sorted(means)] for face in own.astype(float)])
     right = np.array([sorted(means).index(p) for p in speakers])
     assert (apart.argmin(1) == right).mean() > 0.7
+    one = _averages(loaded, split.train, split.train, nearest=1)
+    assert all((one[k] == means[p].round()).all() for k, p in enumerate(speakers))
 
 
 def test_weights_of_another_recipe_are_refused(corpus, tmp_path):

