@@ -40,6 +40,8 @@ TEMPLATES: dict[str, tuple[float, float, float]] = {
     # Eye centres where ArcFace's 112-pixel template has them: (38.29, 51.70) and (73.53, 51.50). Its other
     # three points (tip of the nose, corners of the mouth) are not among dlib's five: the mean face stands in.
     "arcface": (-0.3449, -0.5484, 1.6703),
+    # From the hairline to below the chin: what a photograph's face crop nearly always holds.
+    "head": (-0.42, -0.56, 1.84),
     # The head with hair and chin.
     "portrait": (-0.71, -1.02, 2.4),
 }

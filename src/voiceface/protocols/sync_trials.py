@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from voiceface.protocols.video import VideoReport
 __all__ = ["sync_trials"]
 
 Rows = NDArray[np.floating]
+_SINGLE = "over clips of one person"
 
 
 def sync_trials(
@@ -29,10 +31,9 @@ def sync_trials(
 ) -> VideoReport:
     """Judge an expert by real clips, whose sound is known to fit.
 
-    Rows ``as recorded``, ``moved by N frames`` (the sound begins N frames later in the clip, so that the
-    picture comes N frames after it) and ``another clip's sound`` (of another person where there is one), each
-    with the confidence, the confidence at offset 0 (median minus the distance there) and the shares of
-    clips whose offset is found exactly and within a frame.
+    Rows ``as recorded``, ``moved by N frames`` (the picture then comes N frames after its sound) and
+    ``another clip's sound`` (another person's where there is one), each with the confidence, that at offset
+    0 (median minus the distance there) and the shares of clips whose offset is found exactly and within 1.
 
     Args:
         clips: Mouth and sound embeddings (frames, d) of every clip.
@@ -67,7 +68,7 @@ def sync_trials(
     single = len(set(owners)) == 1
     # One person's clips say nothing of other people, but something of that person's other clips.
     units: Sequence[str] = [str(k) for k in range(len(owners))] if single else owners
-    over = "over clips of one person" if single else "over people"
+    over = _SINGLE if single else "over people"
     rows = {
         "as recorded": _figures(right, 0, units, over, resamples, seed),
         f"moved by {moved} frames": _figures(later, moved, units, over, resamples, seed),
@@ -94,7 +95,8 @@ def _figures(
         ("offset exact", offsets == offset, 1 / every, True),
         ("offset within 1", np.abs(offsets - offset) <= 1, 3 / every, True),
     )
-    return [
+    found = [
         mean_of_items(name, values, people, chance=chance, share=share, convention=over)
         for name, values, chance, share in table
     ]
+    return [replace(one, people=1) for one in found] if over == _SINGLE else found
