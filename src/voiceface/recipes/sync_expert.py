@@ -78,7 +78,7 @@ def recipe(
 
     ``leave_out`` names people, separated by commas, whose clips are in no part: to be tested on as unknown.
 
-    ``wrong_sound`` gives every clip another clip's sound: a control that must end at chance.
+    ``wrong_sound`` gives every clip another clip's sound: a control, at chance but for a common rhythm.
     """
     return Run(
         recipe="sync_expert",

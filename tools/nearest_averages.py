@@ -1,0 +1,57 @@
+"""The baseline that the Imaginer must beat: the training faces that go best with a voice, averaged.
+
+    python tools/nearest_averages.py CORPUS FOLDER [--count 40] [--split test]
+    voiceface evaluate faces --model RUN --corpus CORPUS --beside averages=FOLDER
+
+Splits the corpus as `voiceface train imaginer` does, and writes one blurred face for each voice of the people
+tested on. The pictures are made of real people's faces: they must not be passed on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from voiceface.corpus.corpus import Corpus
+from voiceface.recipes.imaginer import aligned_faces, paired_items, recipe
+from voiceface.recipes.matcher import load_encoder
+from voiceface.systems.averaging import Averaging
+from voiceface.systems.rows import as_tensor, face_rows, voice_rows
+
+
+def main() -> None:
+    """Read the command line and write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=40, help="faces averaged")
+    parser.add_argument("--split", choices=("validation", "test"), default="test")
+    asked = parser.parse_args()
+    run, corpus = recipe(), Corpus.open(asked.corpus)
+    split = run.split(corpus)
+    size = int(run.contract["size"])
+    left, right = paired_items(split.train, wrong_labels=None)
+    kept = np.unique(right)
+    voices = voice_rows(corpus, load_encoder(run.arguments["voice_encoder"]))
+    faces = face_rows(corpus)
+    averaging = Averaging(faces=len(kept), voice_width=voices.shape[1], size=size, count=asked.count)
+    averaging.start(
+        as_tensor(voices[left]),
+        as_tensor(faces[right]),
+        rows=as_tensor(faces[kept]),
+        pictures=torch.from_numpy(aligned_faces(corpus, kept, size)),
+    )
+    tested = getattr(split, asked.split).voices
+    drawn = averaging.draw(as_tensor(voices[tested])).numpy()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in zip(corpus.column("voices", "id")[tested], drawn, strict=True):
+        Image.fromarray(picture).save(asked.folder / f"{name}.png")
+    print(f"{len(drawn)} averages of {averaging.count} of {len(kept)} training faces in {asked.folder}")
+
+
+if __name__ == "__main__":
+    main()
