@@ -11,7 +11,7 @@ from voiceface.cli import door
 from voiceface.errors import InputError
 from voiceface.folders import component_names
 
-COMMANDS = component_names(door.COMMANDS)
+COMMANDS = [name.replace("_", "-") for name in component_names(door.COMMANDS)]
 HEAVY = (
     "torch",
     "numpy",
