@@ -17,6 +17,7 @@ from voiceface.systems.averaging import Averaging
 from voiceface.systems.cue import Cue
 from voiceface.systems.drawn import chips_of_drawn
 from voiceface.systems.matching import solve
+from voiceface.systems.photographs import frontal
 
 SIZE, VOICE, FACE = 32, 12, 6
 
@@ -166,6 +167,28 @@ def test_a_new_painter_paints_the_blurred_face_and_learns_style_noise_and_place(
     assert not still, still
 
 
+def test_a_mirrored_face_is_painted_as_the_mirror_image():
+    torch.manual_seed(0)
+    pictures, rows = torch.rand(12, 3, SIZE // 2, SIZE // 2) - 0.5, torch.randn(12, FACE)
+    imagining = small(nuisances=30)
+    imagining.start(
+        torch.randn(12, VOICE),
+        rows,
+        rows=rows.repeat(2, 1),
+        pictures=torch.cat([pictures, pictures.flip(3)]),
+    )
+    torch.nn.init.normal_(imagining.painter.last.weight, std=0.3)
+    with torch.no_grad():
+        codes, noise = imagining.codes(rows), torch.randn(12, 1, SIZE // 2, SIZE // 2)
+        nuisances = imagining.nuisances(pictures, codes)
+        face = imagining.paint(codes, nuisances, noise=noise)
+        mirrored = imagining.nuisances(imagining.blurred(codes, nuisances).flip(3), codes)
+        other = imagining.paint(codes, mirrored, noise=noise.flip(3))
+        plain = imagining.painter(imagining.blurred(codes, nuisances), torch.cat([codes, nuisances], dim=1))
+    assert torch.allclose(face.flip(3), other, atol=1e-3)
+    assert (face - plain).abs().max() > 0.01
+
+
 def test_the_judge_answers_for_patches_of_three_sizes():
     judge = PatchJudge(channels=(4, 4, 4, 4))
     pictures = torch.randn(2, 3, 64, 64)
@@ -270,8 +293,8 @@ def test_profiles_are_left_out_unless_there_is_little_else():
     turned[4, 0] += 60
     corpus = SomeCorpus([], list("abcde"), {}, [straight, straight * 2 + 5, straight, turned, straight])
     rows = np.arange(5)
-    assert recipe._frontal(corpus, rows).tolist() == [0, 1, 2, 4]
-    assert recipe._frontal(corpus, rows[3:4]).tolist() == [3]
+    assert frontal(corpus, rows).tolist() == [0, 1, 2, 4]
+    assert frontal(corpus, rows[3:4]).tolist() == [3]
 
 
 @pytest.mark.parametrize("wrong", [False, True])

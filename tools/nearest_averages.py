@@ -17,9 +17,10 @@ import torch
 from PIL import Image
 
 from voiceface.corpus.corpus import Corpus
-from voiceface.recipes.imaginer import aligned_faces, paired_items, recipe
+from voiceface.recipes.imaginer import paired_items, recipe
 from voiceface.recipes.matcher import load_encoder
 from voiceface.systems.averaging import Averaging
+from voiceface.systems.photographs import aligned_faces
 from voiceface.systems.rows import as_tensor, face_rows, voice_rows
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
+from voiceface.face.align import TEMPLATES
 from voiceface.face.detect import detect
 from voiceface.metrics.image import sharpness
 from voiceface.pipelines.dealt import dealt_split
@@ -19,6 +20,7 @@ from voiceface.pipelines.drawn import Described
 from voiceface.pipelines.weights import Loaded
 from voiceface.protocols.faces import Faces
 from voiceface.systems.drawn import describe_drawn, draw_selection
+from voiceface.systems.photographs import aligned_faces
 from voiceface.systems.rows import face_rows
 
 if TYPE_CHECKING:
@@ -153,7 +155,10 @@ def real_part(selection: Selection, *, size: int, template: str) -> Described:
     """
     if not len(selection.faces):
         raise InputError(selection.corpus.path, "holds no face of the people to judge", "name another split")
-    pictures = np.asarray(selection.corpus.view(size=size, template=template)[selection.faces])
+    if template in TEMPLATES:
+        pictures = aligned_faces(selection.corpus, selection.faces, size, template=template)
+    else:
+        pictures = np.asarray(selection.corpus.view(size=size, template=template)[selection.faces])
     return Described(
         faces=Faces.of(
             face_rows(selection.corpus)[selection.faces],

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -23,12 +24,12 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, Split
 from voiceface.errors import InputError
-from voiceface.face.align import align, similarity, template_points
 from voiceface.metrics.image import sharpness
 from voiceface.recipes.matcher import load_encoder
 from voiceface.systems.cue import Cue
 from voiceface.systems.drawn import draw_selection, embed_drawn
 from voiceface.systems.imaginer import TEMPLATE, Imagining, Weights, to_chips
+from voiceface.systems.photographs import aligned_faces, frontal
 from voiceface.systems.recogniser import load_recogniser
 from voiceface.systems.rows import as_tensor, face_rows, voice_rows
 from voiceface.systems.system import System
@@ -37,11 +38,9 @@ from voiceface.training.run import Facts, Optimiser, Pictures, Run
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["aligned_faces", "paired_items", "recipe", "smoke", "split_paired"]
+__all__ = ["paired_items", "recipe", "smoke", "split_paired"]
 
 _BLOCK = 32
-_ASKEW = 0.025
-"""Mean distance of a face's points from the template's, in sides of the picture; profiles lie above."""
 
 
 def recipe(
@@ -58,7 +57,7 @@ def recipe(
     adversarial: float = 1.0,
     steep: float = 10.0,
     amplify: float = 0.9,
-    variety: float = 0.3,
+    variety: float = 0.5,
     light: float = 0.5,
     grain: float = 1.0,
     lr: float = 4e-4,
@@ -83,45 +82,56 @@ def recipe(
         arguments=arguments,
         split=lambda corpus: split_paired(corpus, seed=seed, validation=validation, test=test),
         facts=lambda selection: _facts(selection, voice_encoder),
-        build=lambda facts: Imagining(
-            voice_width=facts["voice_width"],
-            codes=codes,
-            nuisances=nuisances,
-            size=size,
-            channels=(4 * channels, 12 * channels // 5, channels),
-            judge=(judge, 2 * judge, 4 * judge, 4 * judge),
-            weights=Weights(
-                colour=colour, features=features, identity=identity, judge=adversarial, steep=steep
-            ),
-        ),
+        build=lambda facts: _build(facts, arguments),
         start=lambda system, selection, facts: _start(system, selection, voice_encoder, size, control),
         data=lambda selection, facts: Photographs(
             selection, voice_encoder=voice_encoder, size=size, batch_size=batch_size, seed=seed
         ),
-        optimisers={
-            "judge": Optimiser(name="adam", lr=lr, betas=(0.0, 0.99), schedule="cosine", final=0.2),
-            "paint": Optimiser(
-                name="adam", lr=lr, betas=(0.0, 0.99), clip=10.0, schedule="cosine", final=0.1
-            ),
-        },
+        optimisers=_optimisers(lr),
         steps=steps,
         seed=seed,
         validate=lambda system, selection, facts: _validate(system, selection, voice_encoder, far),
         select="score",
         imagine=lambda system, cues, facts, seed: _imagine(system, cues, voice_encoder, seed, far),
-        embed=lambda system, selection, facts: embed_drawn(
-            draw_selection(selection, lambda cues: _imagine(system, cues, voice_encoder, seed, far)),
-            selection,
-            template=TEMPLATE,
-            centre=facts["descriptor_mean"],
-        ),
+        embed=lambda system, selection, facts: _embed(system, selection, facts, voice_encoder, seed, far),
         every=every,
-        ema=0.998,
+        ema=0.995,
         half=True,
-        contract={"rate": 16_000, "size": size, "template": TEMPLATE, "voice": voice_encoder}
-        | {"draws": "cue", "typical": {"variety": 0.0, "light": 0.0, "grain": 0.0}},
+        contract=_contract(voice_encoder, size),
         licence="Apache-2.0",
     )
+
+
+def _build(facts: Facts, arguments: dict[str, Any]) -> Imagining:
+    painter, judge = arguments["channels"], arguments["judge"]
+    return Imagining(
+        voice_width=facts["voice_width"],
+        codes=arguments["codes"],
+        nuisances=arguments["nuisances"],
+        size=arguments["size"],
+        channels=(4 * painter, 12 * painter // 5, painter),
+        judge=(judge, 2 * judge, 4 * judge, 4 * judge),
+        weights=Weights(
+            colour=arguments["colour"],
+            features=arguments["features"],
+            identity=arguments["identity"],
+            judge=arguments["adversarial"],
+            steep=arguments["steep"],
+        ),
+    )
+
+
+def _optimisers(lr: float) -> dict[str, Optimiser]:
+    betas = (0.0, 0.99)
+    return {
+        "judge": Optimiser(name="adam", lr=lr, betas=betas, schedule="cosine", final=0.2),
+        "paint": Optimiser(name="adam", lr=lr, betas=betas, clip=10.0, schedule="cosine", final=0.1),
+    }
+
+
+def _contract(voice_encoder: str, size: int) -> dict[str, Any]:
+    told = {"rate": 16_000, "size": size, "template": TEMPLATE, "voice": voice_encoder, "draws": "cue"}
+    return told | {"typical": {"variety": 0.0, "light": 0.0, "grain": 0.0}}
 
 
 def split_paired(corpus: Corpus, *, seed: int, validation: float, test: float) -> Split:
@@ -132,7 +142,7 @@ def split_paired(corpus: Corpus, *, seed: int, validation: float, test: float) -
     """
     whole = Selection.everything(corpus)
     owners = [np.unique(corpus.column(t, "person").astype(str)) for t in ("voices", "faces")]
-    paired = set(np.intersect1d(*owners).tolist())
+    paired = set(np.intersect1d(owners[0], owners[1]).tolist())
     gender = {person.id: person.gender for person in corpus.people}
     known = sum(bool(gender.get(id)) for id in paired)
     parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
@@ -150,34 +160,6 @@ def split_paired(corpus: Corpus, *, seed: int, validation: float, test: float) -
         parts["validation"] += row[ends[0] : ends[1]]
         parts["train"] += row[ends[1] :]
     return Split(*(whole.restrict(parts[part]) for part in ("train", "validation", "test")))
-
-
-def aligned_faces(corpus: Corpus, rows: npt.NDArray[np.int64], size: int) -> Pictures:
-    """Faces of a corpus cut to the template, (rows, size, size, 3); the border repeats the edge."""
-    cut = [
-        align(
-            np.asarray(corpus.picture(int(row))),
-            np.asarray(corpus.faces[int(row)].landmarks),
-            size=size,
-            template=TEMPLATE,
-            border="edge",
-        )
-        for row in rows
-    ]
-    return np.stack(cut)
-
-
-def _frontal(corpus: Corpus, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The faces seen from the front: their points lie on the template's once turned upright."""
-    wanted = template_points(TEMPLATE, 1)
-    apart = []
-    for row in rows:
-        points = np.asarray(corpus.faces[int(row)].landmarks, dtype=np.float64)
-        matrix = similarity(points, wanted)
-        placed = points @ matrix[:, :2].T + matrix[:, 2]
-        apart.append(np.linalg.norm(placed - wanted, axis=1).mean())
-    kept = rows[np.array(apart) < _ASKEW]
-    return kept if 2 * len(kept) >= len(rows) else rows
 
 
 class Far(NamedTuple):
@@ -208,7 +190,7 @@ class Photographs:
         self, selection: Selection, *, voice_encoder: str, size: int, batch_size: int, seed: int
     ) -> None:
         corpus = selection.corpus
-        faces = _frontal(corpus, selection.faces)
+        faces = frontal(corpus, selection.faces)
         self.pictures = torch.from_numpy(aligned_faces(corpus, faces, size)).permute(0, 3, 1, 2)
         self.rows = as_tensor(face_rows(corpus)[faces])
         self.voices = as_tensor(voice_rows(corpus, load_encoder(voice_encoder))[selection.voices])
@@ -305,7 +287,7 @@ def _draw(system: Imagining, rows: Tensor, seeds: Sequence[int], far: Far) -> Pi
         codes = system.codes(system.wanted(rows[first : first + _BLOCK], amplify=far.amplify))
         drift = torch.cat([system.deviations(1, generator=maker) for maker in makers])
         nuisances = torch.stack([torch.randn(width, generator=maker) for maker in makers]).to(codes.device)
-        noise = [torch.randn(1, system.half, system.half, generator=maker) for maker in makers]
+        noise = [torch.randn(1, system.small, system.small, generator=maker) for maker in makers]
         grain = torch.stack(noise).to(codes.device) * far.grain
         faces = system.paint(codes + far.variety * drift, far.light * nuisances, noise=grain)
         found.append(((faces.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
@@ -326,6 +308,21 @@ def _imagine(system: System, cues: Sequence[Cue], voice_encoder: str, seed: int,
         return _draw(imagining, rows, seeds, far)
 
 
+def _embed(
+    system: System, selection: Selection, facts: Facts, voice_encoder: str, seed: int, far: Far
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The drawn faces of the selection's voices and its real faces, described."""
+    # The place among all, not among a block's: no two voices share their chance.
+    places = iter(range(len(selection.voices)))
+
+    def draw(cues: Sequence[Cue]) -> Pictures:
+        numbered = [replace(cue, draw=next(places)) for cue in cues]
+        return _imagine(system, numbered, voice_encoder, seed, far)
+
+    drawn = draw_selection(selection, draw)
+    return embed_drawn(drawn, selection, template=TEMPLATE, centre=facts["descriptor_mean"])
+
+
 def _seed(*parts: int) -> int:
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
@@ -340,7 +337,7 @@ def _validate(system: System, selection: Selection, voice_encoder: str, far: Far
     drawn = _draw(imagining, rows.to(imagining.get_buffer("voice_mean").device), seeds, far)
     network = load_recogniser().to(mean.device)
     faces = torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
-    seen = torch.cat([network(to_chips(some)) for some in faces.split(_BLOCK)])
+    seen = torch.cat([network(to_chips(some)) for some in torch.split(faces, _BLOCK)])
     real = as_tensor(face_rows(corpus)[selection.faces])
     score = F.normalize(seen - mean, dim=1) @ F.normalize(real - mean, dim=1).T
     owners = [

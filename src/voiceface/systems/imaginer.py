@@ -69,8 +69,8 @@ class Imagining(System):
         weights: Weights | None = None,
     ) -> None:
         super().__init__()
-        self.size, self.half, self.given = size, size // 2, weights or Weights()
-        pixels = 3 * self.half**2
+        self.size, self.small, self.given = size, size // 2, weights or Weights()
+        pixels = 3 * self.small**2
         shapes = {
             "voice_mean": (voice_width,),
             "voice_map": (voice_width, face_width),
@@ -92,7 +92,7 @@ class Imagining(System):
         self.judge = PatchJudge(channels=judge)
         # A third faster on processors.
         for network in (self.painter, self.judge):
-            network.to(memory_format=torch.channels_last)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     # The closed-form part
 
@@ -151,9 +151,11 @@ class Imagining(System):
         count = min(len(values), self.get_buffer("picture_nuisance").shape[0])
         values, vectors = values.flip(0)[:count].clamp_min(1e-9), vectors.flip(1)[:, :count]
         # Unit directions over pixels, scaled so that a nuisance has variance 1.
-        parts = vectors.T @ left
+        # Beyond the rank of a small corpus there is nothing to tell apart.
+        there = (values > 1e-6 * values[0]).float()
+        parts = there[:, None] * (vectors.T @ left)
         self._put("picture_nuisance", parts / len(left) ** 0.5)
-        self._put("nuisance_scale", len(left) / values)
+        self._put("nuisance_scale", there * len(left) / values)
 
     # From one to the other
 
@@ -193,7 +195,7 @@ class Imagining(System):
             + codes @ self.get_buffer("picture_code")
             + nuisances @ self.get_buffer("picture_nuisance")
         )
-        return flat.view(-1, 3, self.half, self.half)
+        return flat.view(-1, 3, self.small, self.small)
 
     def nuisances(self, pictures: Tensor, codes: Tensor) -> Tensor:
         """What pictures (n, 3, size/2, size/2) show beside their codes: (n, nuisances)."""
@@ -202,10 +204,20 @@ class Imagining(System):
         found: Tensor = (left @ parts.T) * self.get_buffer("nuisance_scale")
         return found
 
-    def paint(self, codes: Tensor, nuisances: Tensor, *, noise: Tensor | None = None) -> Tensor:
-        """The faces (n, 3, size, size), about [-1, 1]."""
-        style = torch.cat([codes, nuisances], dim=1)
-        painted: Tensor = self.painter(self.blurred(codes, nuisances), style, noise=noise)
+    def paint(self, codes: Tensor, nuisances: Tensor, *, noise: Tensor) -> Tensor:
+        """The faces (n, 3, size, size), about [-1, 1], of codes, nuisances and (n, 1, size/2, size/2) noise.
+
+        A face is the mean of the painter's answer and of its answer to the mirror image, turned back: what
+        a short training finds out about one eye it knows of the other.
+        """
+        blurred = self.blurred(codes, nuisances)
+        mirrored = blurred.flip(3)
+        styles = [torch.cat([codes, one], dim=1) for one in (nuisances, self.nuisances(mirrored, codes))]
+        both = self.painter(
+            torch.cat([blurred, mirrored]), torch.cat(styles), noise=torch.cat([noise, noise.flip(3)])
+        )
+        straight, turned = both.chunk(2)
+        painted: Tensor = (straight + turned.flip(3)) / 2
         return painted
 
     # Learning
@@ -230,7 +242,7 @@ class Imagining(System):
         borrowed = nuisances.roll(1, 0)[: len(batch["others"])]
         drawn = torch.cat([borrowed, 0.8 * torch.randn(len(heard), nuisances.shape[1], device=device)])
         drawn = drawn * torch.rand(len(drawn), 1, device=device)
-        noise = torch.randn(len(codes), 1, self.half, self.half, device=device)
+        noise = torch.randn(len(codes), 1, self.small, self.small, device=device)
         faces = self.paint(codes, torch.cat([nuisances, drawn]), noise=noise)
         return {"real": real, "faces": faces, "asked": self.descriptors(codes)}
 
@@ -257,7 +269,8 @@ class Imagining(System):
         faces, real, given = shared["faces"], shared["real"], self.given
         count = len(batch["known"])
         colour = (faces[:count] - real[:count]).abs().mean()
-        network = load_recogniser().to(faces.device, memory_format=torch.channels_last)
+        network = load_recogniser().to(faces.device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         maps = network.maps(to_chips(faces))
         with torch.no_grad():
             told = network.maps(to_chips(real[:count]))
@@ -339,7 +352,8 @@ def _ridge(rows: Tensor, answers: Tensor, share: float) -> Tensor:
     """Ridge regression of centred rows, the ridge in units of the mean variance of a dimension."""
     covariance = rows.T @ rows / len(rows)
     ridge = share * covariance.diagonal().mean() * torch.eye(len(covariance))
-    return torch.linalg.solve(covariance + ridge, rows.T @ answers / len(rows))
+    found: Tensor = torch.linalg.solve(covariance + ridge, rows.T @ answers / len(rows))
+    return found
 
 
 def _code_parts(rows: Tensor, count: int) -> dict[str, Tensor]:

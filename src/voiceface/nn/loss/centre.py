@@ -25,7 +25,7 @@ def batch_centre_loss(features: Tensor, people: Tensor) -> Tensor:
     >>> batch_centre_loss(torch.tensor([[0.0], [2.0], [5.0]]), torch.tensor([1, 1, 2])).item()
     2.0
     """
-    _, group = people.unique(return_inverse=True)
+    _, group = torch.unique(people, return_inverse=True)
     count = torch.zeros(int(group.max()) + 1, device=features.device).index_add_(
         0, group, torch.ones_like(group, dtype=torch.float32)
     )
