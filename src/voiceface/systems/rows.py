@@ -65,7 +65,8 @@ def describe_aligned(chips: npt.NDArray[np.uint8]) -> Rows:
     # Neither the server's autocast nor its gradients must reach the descriptors.
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         for first in range(0, len(chips), _AT_ONCE):
-            faces = torch.from_numpy(chips[first : first + _AT_ONCE]).permute(0, 3, 1, 2).float()
+            some = np.array(chips[first : first + _AT_ONCE])  # a copy: torch warns of read-only arrays
+            faces = torch.from_numpy(some).permute(0, 3, 1, 2).float()
             rows.append(((network(faces) + network(faces.flip(3))) / 2).numpy())
     return np.concatenate(rows)
 
