@@ -66,7 +66,8 @@ def result_faults(text: str) -> list[str]:
         if len(cells) != len(header):
             found.append(f"line {number}: {len(cells)} cells under {len(header)} columns")
             continue
-        row = dict(zip(header, cells, strict=True))
+        plain = [re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", cell) for cell in cells]  # 4,422.4 is a number too
+        row = dict(zip(header, plain, strict=True))
         found += [f"line {number}: {fault}" for fault in _row_faults(header, row)]
     return found
 

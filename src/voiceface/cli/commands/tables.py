@@ -34,7 +34,7 @@ voiceface tables PAPER --help shows what is trained for them"""
 _OWN = """Args:
     corpus: the prepared corpus
     out: folder for the tables, figures and trainings: new, or one to go on with; by default runs/tables-PAPER
-    record: add every figure that has an interval or a chance level to the table of RESULTS.md (or --results)
+    record: add every figure that has an interval to the table of RESULTS.md (or --results)
     results: the file to add them to
     json: print JSON
 """
@@ -106,7 +106,8 @@ def _record(results: Path, made: Sequence[Table], corpus: Corpus, *, name: str) 
     from voiceface.protocols.results import Result, record
 
     commit = commit_of(Path(voiceface.__file__))
-    rows = [(table, where, one) for table in made for where, one in table.estimates()]
+    # RESULTS.md holds no figure without its interval.
+    rows = [(table, where, one) for table in made for where, one in table.estimates() if one.low == one.low]
     record(
         results,
         [
