@@ -301,8 +301,10 @@ def _imagine(system: System, cues: Sequence[Cue], voice_encoder: str, seed: int,
             raise InputError(f"cue {place}", "has no voice", "give the Imaginer a recording to draw from")
     if not cues:
         return np.zeros((0, imagining.size, imagining.size, 3), np.uint8)
-    waves = [cue.wave for cue in cues if cue.wave is not None]
-    rows = as_tensor(load_encoder(voice_encoder).embed(waves)).to(imagining.get_buffer("voice_mean").device)
+    waves = {id(cue.wave): cue.wave for cue in cues if cue.wave is not None}  # faces of one voice share it
+    order = {key: place for place, key in enumerate(waves)}
+    heard = as_tensor(load_encoder(voice_encoder).embed(list(waves.values())))
+    rows = heard[[order[id(cue.wave)] for cue in cues]].to(imagining.get_buffer("voice_mean").device)
     seeds = [_seed(seed, place if cue.draw is None else cue.draw) for place, cue in enumerate(cues)]
     with torch.no_grad():
         return _draw(imagining, rows, seeds, far)
