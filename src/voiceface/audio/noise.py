@@ -29,7 +29,7 @@ def noise(kind: str, samples: int, *, rate: int, seed: int) -> npt.NDArray[np.fl
     Raises:
         InputError: an unknown kind, or no samples.
 
-    >>> float(np.sqrt((noise("pink", 16000, rate=16000, seed=0) ** 2).mean()).round(3))
+    >>> round(float(np.sqrt((noise("pink", 16000, rate=16000, seed=0) ** 2).mean())), 3)
     0.1
     """
     if kind not in KINDS:

@@ -61,7 +61,7 @@ def study_pairs(clips: Sequence[str], *, seed: int = 0) -> list[StudyPair]:
         InputError: no clip, or one name twice.
 
     >>> [pair.clip for pair in study_pairs(["a", "b", "c"], seed=1)]
-    ['c', 'b', 'a']
+    ['b', 'c', 'a']
     """
     names = sorted(clips)
     if not names:
