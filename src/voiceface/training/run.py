@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from voiceface.systems.cue import Cue
 from voiceface.systems.system import Batch, System
+from voiceface.systems.talking import TalkingFace, Who
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -99,6 +100,9 @@ class Run:
     """``(system, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
     at random depends on the seed and the cue's place, so equal cues in one call give different faces.
     ``contract`` must tell the ``size`` and the ``template`` (`voiceface.face.align`) of these pictures."""
+    talk: Callable[[System, Who, Facts], TalkingFace] | None = None
+    """``(system, who, facts)`` to a face that frames can be had from as sound arrives. ``contract`` must
+    tell the ``size``, the ``template`` and the ``fps`` of these frames."""
     calibrate: Callable[[System, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None
