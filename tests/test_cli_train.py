@@ -129,10 +129,16 @@ def test_synthetic_people_are_judged_beside_their_ceiling(tiny_corpus, tmp_path)
     said = call(*tokens)
     assert said.code == 0, said.err
     assert "The ceiling for these people" in said.out and "verification random auc" in said.out
-    rows = call(*tokens, "--json").json["ceiling"]
+    found = call(*tokens, "--json").json
     wanted = ("verification", "random", "auc")
-    best = next(r for r in rows if (r["protocol"], r["stratum"], r["figure"]) == wanted)
+    best = next(r for r in found["ceiling"] if (r["protocol"], r["stratum"], r["figure"]) == wanted)
     assert 0.9 < best["ceiling"]["value"] <= 1.0
+    # The share of what there is above chance, for strata and directions alike.
+    (auc,) = (one["value"] for one in found["verification"]["rows"]["all"] if one["name"] == "AUC")
+    share = (auc - 0.5) / (best["ceiling"]["value"] - 0.5)
+    assert found["shares"]["verification, all: AUC"] == pytest.approx(share, abs=1e-3)
+    assert "matching, voice->face: 1:2" in found["shares"], found["shares"]
+    assert "Share of what there is above chance" in said.out
 
 
 def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):

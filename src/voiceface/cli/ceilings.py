@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,13 @@ from voiceface.cli.terminal import say
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.synthetic.truth import CeilingTable
+    from voiceface.protocols.interval import Estimate
 
-__all__ = ["as_json", "ceiling_among", "ceiling_of_files", "tell_ceiling"]
+__all__ = ["as_json", "ceiling_among", "ceiling_of_files", "shares", "tell_ceiling", "tell_shares"]
+
+_STRATA = {"all": "random", "same gender": "G"}
+_FIGURES = {"AUC": "auc", "1:2": "1:2", "1:5": "1:5", "1:10": "1:10", "R@10": "R@10", "mAP": "map"}
+"""Names in a report to those in a ceiling; all are shares, of which more is better."""
 
 
 def ceiling_among(corpus: Corpus, people: Iterable[str], *, faces: int) -> CeilingTable | None:
@@ -48,3 +53,38 @@ def tell_ceiling(ceiling: CeilingTable | None) -> None:
 def as_json(ceiling: CeilingTable | None) -> dict[str, Any]:
     """``{"ceiling": rows}``, or nothing."""
     return {} if ceiling is None else {"ceiling": [asdict(row) for row in ceiling]}
+
+
+def shares(
+    ceiling: CeilingTable | None, reports: Mapping[str, Mapping[str, Iterable[Estimate]]]
+) -> dict[str, float]:
+    """How much of what there is above chance was reached, by figure; empty without a ceiling.
+
+    Args:
+        ceiling: of the people judged.
+        reports: ``verification``, ``matching`` and ``retrieval``: a report's rows of each.
+
+    Returns:
+        ``(value - chance) / (ceiling - chance)``; below 0 where it is worse than chance.
+    """
+    found: dict[str, float] = {}
+    for protocol, rows in reports.items() if ceiling is not None else ():
+        for row, figures in rows.items():
+            direction, _, within = row.partition(", ") if "->" in row else ("", "", row)
+            stratum = _STRATA.get(within or "all")
+            for one in figures if stratum else ():
+                best = ceiling and ceiling.find(
+                    protocol, _FIGURES.get(one.name, ""), stratum=stratum or "", direction=direction
+                )
+                if best and best.ceiling.value - one.chance > 1e-6:
+                    share = (one.value - one.chance) / (best.ceiling.value - one.chance)
+                    found[f"{protocol}, {row}: {one.name}"] = round(share, 4)
+    return found
+
+
+def tell_shares(found: Mapping[str, float]) -> None:
+    """Print them, if there are any."""
+    if found:
+        say("\nShare of what there is above chance")
+        for name, share in found.items():
+            say(f"{name:<48} {share:>7.1%}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from voiceface.cli.cards import reflowed
-from voiceface.cli.ceilings import as_json, ceiling_among, tell_ceiling
+from voiceface.cli.ceilings import as_json, ceiling_among, shares, tell_ceiling, tell_shares
 from voiceface.cli.figures import print_row, print_rows
 from voiceface.cli.options import Flag, Given, changed, with_options
 from voiceface.cli.recipes import load_recipe, recipe_options
@@ -155,8 +155,16 @@ def _ceiling(corpus: Corpus, found: CrossValidation) -> CeilingTable | None:
 
 
 def _report(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool) -> None:
+    reached = shares(
+        ceiling,
+        {
+            "verification": found.verification.rows,
+            "matching": found.matching.rows,
+            "retrieval": found.retrieval.rows,
+        },
+    )
     if json:
-        answer(found.to_dict() | as_json(ceiling))
+        answer(found.to_dict() | as_json(ceiling) | ({"shares": reached} if reached else {}))
         return
     say(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
     parts: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
@@ -177,6 +185,7 @@ def _report(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool)
         say("\nCalibration at even odds")
         print_row("all", found.verification.calibration.row)
     tell_ceiling(ceiling)
+    tell_shares(reached)
 
 
 def commit_of(package: Path) -> str:
