@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import shlex
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from voiceface.corpus.synthetic.truth import CeilingTable
     from voiceface.pipelines.crossval import CrossValidation
 
-__all__ = ["command_of", "commit_of"]
+__all__ = ["command_of"]
 
 _OWN = """Args:
     corpus: the prepared corpus
@@ -186,27 +185,3 @@ def _report(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool)
         print_row("all", found.verification.calibration.row)
     tell_ceiling(ceiling)
     tell_shares(reached)
-
-
-def commit_of(package: Path) -> str:
-    """The commit that the package's own source is at, marked where files differ; its version outside git.
-
-    >>> bool(commit_of(Path(__file__)))
-    True
-    """
-    from importlib.metadata import PackageNotFoundError, version
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(package.parent), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
-    try:
-        # Installed into somebody's environment, the repository around it is not ours.
-        git("ls-files", "--error-unmatch", str(package))
-        changes = "+" if git("status", "--porcelain", "--untracked-files=no") else ""
-        return git("rev-parse", "--short=10", "HEAD") + changes
-    except (OSError, subprocess.SubprocessError):
-        try:
-            return f"v{version('voiceface')}"
-        except PackageNotFoundError:
-            return "unknown"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from voiceface.cli.judging_faces import Asked, Found, seed_words
+from voiceface.cli.asked_faces import Asked, Found, seed_words
 from voiceface.cli.report_files import Subject
 from voiceface.cli.terminal import progress_bar
 from voiceface.errors import InputError

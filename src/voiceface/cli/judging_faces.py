@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from voiceface.cli.asked_faces import Asked, Found, seed_words
 from voiceface.cli.report_files import Outputs, Subject, deliver
 from voiceface.cli.terminal import answer, progress_bar, say, shown, tell
 from voiceface.errors import InputError
@@ -100,26 +101,6 @@ def _refuse(files: Mapping[str, object]) -> None:
         raise InputError("--model", f"is given together with {', '.join(given)}", "give one of them")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """How to judge."""
-
-    n: tuple[int, ...]
-    resamples: int
-    seed: int
-    out: Path | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
-    """What was judged, by its name (the first is the one asked about), and how to say so."""
-
-    judged: dict[str, Judged]
-    subject: Subject
-    kept: Mapping[str, Any] = field(default_factory=dict)
-    """Arrays of `drawn.npz`."""
-
-
 def _of_files(
     drawn: Path, real: Path, train: Path | None, people: Path | None, features: str, asked: Asked
 ) -> Found:
@@ -171,12 +152,6 @@ def _of_files(
         command=" ".join(words) + seed_words(asked),
     )
     return Found(judged={drawn.name: judged}, subject=subject)
-
-
-def seed_words(asked: Asked) -> str:
-    """What of the options makes it another measurement, for the command."""
-    sizes = "" if asked.n == (2, 5, 10) else "".join(f" -n {size}" for size in asked.n)
-    return sizes + (f" --seed {asked.seed}" if asked.seed else "")
 
 
 def _noted(judged: Judged, excluded: dict[str, int]) -> Judged:

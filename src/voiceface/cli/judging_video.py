@@ -204,7 +204,7 @@ def _print(report: Any, *, json: bool) -> None:  # noqa: ANN401
 def _record(results: Path, report: Any, seen: Mapping[str, Path], folders: tuple[Path, Path | None]) -> None:  # noqa: ANN401
     """Add every figure to the table; where the clips lie on this machine is nobody's business."""
     import voiceface
-    from voiceface.cli.crossvalidation import commit_of
+    from voiceface.cli.revision import commit_of
     from voiceface.protocols.results import Result
     from voiceface.protocols.results import record as add
 

@@ -85,7 +85,7 @@ def deliver(
     Raises:
         InputError: a file cannot be written, or a figure to record has no interval.
     """
-    from voiceface.cli.crossvalidation import commit_of
+    from voiceface.cli.revision import commit_of
 
     if outputs.record:
         _record(outputs.results, subject, recorded)
@@ -132,7 +132,7 @@ def _package() -> Path:
 
 
 def _record(results: Path, subject: Subject, recorded: Sequence[tuple[str, Estimate]]) -> None:
-    from voiceface.cli.crossvalidation import commit_of
+    from voiceface.cli.revision import commit_of
     from voiceface.protocols.results import Result, record
 
     if any(value.low != value.low and value.value == value.value for _, value in recorded):

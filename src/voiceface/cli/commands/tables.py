@@ -102,7 +102,7 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
 
 def _record(results: Path, made: Sequence[Table], corpus: Corpus, *, name: str) -> None:
     import voiceface
-    from voiceface.cli.crossvalidation import commit_of
+    from voiceface.cli.revision import commit_of
     from voiceface.protocols.results import Result, record
 
     commit = commit_of(Path(voiceface.__file__))
