@@ -12,7 +12,6 @@ Differs   nothing is fine-tuned below the heads: with hundreds of people that on
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -22,13 +21,12 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
-from voiceface.folders import load_component
 from voiceface.metrics.calibration import fit_logistic
 from voiceface.metrics.roc import auc
 from voiceface.protocols.verify import pair_trials
 from voiceface.systems.encoder import VoiceEncoder
-from voiceface.systems.encoders import student
 from voiceface.systems.matching import Matching
+from voiceface.systems.pick import pick_voice
 from voiceface.systems.rows import FACE_WIDTH, as_tensor, face_rows, voice_rows
 from voiceface.systems.system import System
 from voiceface.training.run import Facts, Optimiser, Run
@@ -64,7 +62,7 @@ def recipe(
     wrong_labels: bool = False,
     seed: int = 0,
 ) -> Run:
-    """The run; ``voice_encoder`` names an encoder or is a weights folder of ``voice_student``.
+    """The run; ``voice_encoder`` names an encoder or is the place of its weights (docs/encoders.md).
 
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
@@ -149,16 +147,13 @@ class PairedRows:
 
 
 def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
-    """The voice encoder a matcher was trained on: one of ``systems/encoders``, or a weights folder.
+    """The voice encoder a matcher was trained on: one of ``systems/encoders``, or where its weights lie.
 
     Raises:
         MissingPartError: its weights are not installed.
         InputError: there is no such encoder.
     """
-    if Path(name).is_dir():
-        return student.load(name, device=device)
-    encoder: VoiceEncoder = load_component("voiceface.systems.encoders", name).load(device=device)
-    return encoder
+    return pick_voice(name, device=device)
 
 
 def _facts(selection: Selection, voice_encoder: str) -> Facts:

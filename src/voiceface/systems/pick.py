@@ -1,0 +1,56 @@
+"""An encoder by its name, by a place on the disk that holds its weights, or by both: ``NAME=PLACE``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from voiceface.errors import InputError
+from voiceface.folders import component_names, load_component
+from voiceface.systems.encoder import VoiceEncoder
+from voiceface.systems.face_encoder import FaceEncoder
+
+__all__ = ["pick_face", "pick_voice"]
+
+_VOICES, _FACES = "voiceface.systems.encoders", "voiceface.systems.face_encoders"
+
+
+def pick_voice(name: str, *, device: str = "cpu") -> VoiceEncoder:
+    """The voice encoder of that name, or the one whose weights lie there.
+
+    Raises:
+        InputError: there is no such encoder, or its weights cannot be used.
+        MissingPartError: its weights, or a package that it needs, are not installed.
+    """
+    return cast(VoiceEncoder, _pick(_VOICES, name, "student", device))
+
+
+def pick_face(name: str, *, device: str = "cpu") -> FaceEncoder:
+    """The face encoder of that name, or the one whose weights lie there.
+
+    Raises:
+        InputError: there is no such encoder, or its weights cannot be used.
+        MissingPartError: its weights are not installed.
+    """
+    return cast(FaceEncoder, _pick(_FACES, name, "", device))
+
+
+def _pick(package: str, name: str, otherwise: str, device: str) -> object:
+    """A component loaded; of a place, the one whose ``fits`` knows it, else ``otherwise``.
+
+    ``NAME=PLACE`` says which, where a file has a name of its own.
+    """
+    own, equals, given = name.partition("=")
+    if equals and own in component_names(package):
+        return load_component(package, own).load(given, device=device)
+    place = Path(name).expanduser()
+    if not place.exists():
+        return load_component(package, name).load(device=device)
+    for one in component_names(package):
+        module = load_component(package, one)
+        if hasattr(module, "fits") and module.fits(place):
+            return module.load(place, device=device)
+    if not otherwise:
+        known = ", ".join(component_names(package))
+        raise InputError(name, f"holds no weights of {known}", "write NAME=PLACE, see docs/encoders.md")
+    return load_component(package, otherwise).load(place, device=device)

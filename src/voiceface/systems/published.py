@@ -1,0 +1,161 @@
+"""Weights that others published: found on this machine, read as tensors and never as code, fitted by name.
+
+Nothing here opens a network: a file is the one given, the one an environment variable names, or one that
+lies in the cache of the Hugging Face hub, whose folders are read as they stand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from voiceface.errors import InputError, MissingPartError
+
+__all__ = ["digest", "fill", "find_weights", "hub_folder", "read_tensors"]
+
+_DOCUMENT = "see docs/encoders.md"
+
+
+def find_weights(
+    name: str, given: str | Path | None, *, variable: str, repositories: Sequence[str], files: Sequence[str]
+) -> Path:
+    """The weights file (the first of ``files`` that a folder holds) of a published encoder.
+
+    Args:
+        name: of the encoder.
+        given: a file, or a folder with one of ``files``; None looks further.
+        variable: environment variable that may name one.
+        repositories: of the hub, whose cache is looked into last.
+        files: names that such a file has, the one preferred first.
+
+    Raises:
+        InputError: the place given is not there, or holds none of the files.
+        MissingPartError: nothing was given, and nothing found.
+    """
+    place = given if given is not None else os.environ.get(variable) or None
+    if place is not None:
+        path = Path(place).expanduser()
+        if path.is_file():
+            return path
+        if not path.is_dir():
+            raise InputError(path, "does not exist", f"name a weights file of {name}, {_DOCUMENT}")
+        found = _first(path, files)
+        if found is None:
+            raise InputError(path, f"holds no {' and no '.join(files)}", f"name the file, {_DOCUMENT}")
+        return found
+    for repository in repositories:
+        folder = hub_folder(repository)
+        found = _first(folder, files) if folder is not None else None
+        if found is not None:
+            return found
+    raise MissingPartError(
+        name, "needs weights, which do not come with voiceface", f"set {variable} to their file, {_DOCUMENT}"
+    )
+
+
+def hub_folder(repository: str) -> Path | None:
+    """Where the user's hub cache holds a repository (``owner/name``), or None; nothing is fetched."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    hub = os.environ.get("HF_HOME") or Path(home) / "huggingface"
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(hub) / "hub")
+    kept = cache / ("models--" + repository.replace("/", "--"))
+    try:
+        commit = (kept / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    folder = kept / "snapshots" / commit
+    return folder if commit and folder.is_dir() else None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file, or of a state dict that ``torch.save`` wrote; by name.
+
+    A file that holds more than tensors is refused unread: loading it would run what it says.
+
+    Raises:
+        InputError: no readable file, code in it, or no tensors by name.
+    """
+    remedy = f"get the file anew, {_DOCUMENT}"
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(path, error.strerror or "cannot be read", remedy) from error
+    except SafetensorError as error:
+        raise InputError(path, "is no whole safetensors file", remedy) from error
+    except pickle.UnpicklingError as error:
+        if "global" in str(error).lower():
+            fault = "holds code beside its tensors, which is not run"
+            raise InputError(path, fault, "give a file of tensors only") from error
+        raise InputError(path, "is no readable weights file", remedy) from error
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(path, "is damaged or cut short", remedy) from error
+    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+        found = found["state_dict"]
+    if not isinstance(found, Mapping) or not found or not all(map(torch.is_tensor, found.values())):
+        raise InputError(path, "holds no tensors by name", remedy)
+    # A network that several devices trained has this before every name.
+    return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+
+
+def fill(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    named: Callable[[str], str] = str,
+    unneeded: Sequence[str] = (),
+) -> None:
+    """Put a file's tensors into a network, all of them, whole and finite.
+
+    Args:
+        network: takes them.
+        tensors: the file's, by its own names.
+        path: the file, for the errors.
+        named: from a name of the network's to the file's.
+        unneeded: beginnings of the file's names that only training needs; they stay as they are.
+
+    Raises:
+        InputError: a tensor is lacking, of another shape, not finite or not the network's; it is named.
+    """
+    remedy = f"give weights of this very network, {_DOCUMENT}"
+    state = dict(network.state_dict())
+    wanted = {named(name): name for name in state}
+    spared = tuple(unneeded)
+    for theirs, ours in wanted.items():
+        own = state[ours]
+        # Only training counts batches, and some exports leave that out.
+        if theirs.startswith(spared) or (theirs.endswith("num_batches_tracked") and theirs not in tensors):
+            continue
+        if theirs not in tensors:
+            raise InputError(path, f"lacks the tensor {theirs}", remedy)
+        tensor = tensors[theirs]
+        if tensor.shape != own.shape:
+            fault = f"its tensor {theirs} has the shape {tuple(tensor.shape)}, not {tuple(own.shape)}"
+            raise InputError(path, fault, remedy)
+        if not torch.isfinite(tensor).all():
+            raise InputError(path, f"its tensor {theirs} holds NaN or infinite numbers", remedy)
+        state[ours] = tensor.to(own.dtype)
+    strange = [name for name in tensors if name not in wanted and not name.startswith(spared)]
+    if strange:
+        raise InputError(path, f"has a tensor {strange[0]}, which the network has not", remedy)
+    network.load_state_dict(state)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits: names the weights."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first(folder: Path, files: Sequence[str]) -> Path | None:
+    return next((folder / name for name in files if (folder / name).is_file()), None)
