@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from corpus_media import murmur
+from published_weights import ecapa_file, wavlm_folder
 from voiceface.audio.ge2e import ge2e_partials, normalise_volume
 from voiceface.errors import InputError, MissingPartError
 from voiceface.folders import component_names, load_component
@@ -31,8 +32,17 @@ def student_weights(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=component_names(ENCODERS))
-def encoder(request, student_weights):
+def encoder(request, student_weights, tmp_path_factory):
     try:
+        if request.param == "ecapa":
+            path = tmp_path_factory.mktemp("ecapa") / "embedding_model.ckpt"
+            ecapa_file(path)
+            return load_component(ENCODERS, "ecapa").load(path)
+        if request.param == "wavlm":
+            pytest.importorskip("transformers")
+            folder = tmp_path_factory.mktemp("wavlm")
+            wavlm_folder(folder, xvector=True)
+            return load_component(ENCODERS, "wavlm").load(folder)
         if request.param == "student":
             return student.load(student_weights)
         return load_component(ENCODERS, request.param).load()
