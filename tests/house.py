@@ -32,6 +32,8 @@ FORBIDDEN_WORDS = {"utils", "util", "common", "misc", "helpers", "helper"}
 MAX_LINES, MAX_FUNCTION, MAX_ARGUMENTS = 400, 60, 8
 CARD = ("Paper", "Data", "Command", "Cost", "Reported", "Differs")
 NEVER_AT_TOP = {
+    "transformers",
+    "huggingface_hub",
     "lancedb",
     "lightning_fabric",
     "matplotlib",

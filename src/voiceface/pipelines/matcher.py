@@ -25,8 +25,11 @@ from voiceface.metrics.calibration import Logistic
 from voiceface.pipelines.weights import Loaded, load_system, shipped
 from voiceface.recipes.matcher import load_encoder
 from voiceface.systems.encoders import ge2e
+from voiceface.systems.face_encoder import FaceEncoder
+from voiceface.systems.face_encoders.dlib import DlibFace
 from voiceface.systems.matching import Matching
-from voiceface.systems.rows import corpus_chip, describe_aligned
+from voiceface.systems.pick import pick_face
+from voiceface.systems.rows import corpus_chip
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -64,6 +67,7 @@ class Matcher:
         if self._encoder.fingerprint != loaded.facts["voice_fingerprint"]:
             fault = f"was trained on another {self._encoder.name} voice encoder"
             raise InputError(loaded.name, fault, "train it again, or give its own voice encoder")
+        self._faces = _face_encoder(loaded, device)
         found = loaded.facts.get("calibration", {})
         self._calibration = Logistic(float(found.get("slope", 1.0)), float(found.get("offset", 0.0)))
 
@@ -153,8 +157,9 @@ class Matcher:
             with self._autocast():
                 rows = self._encoder.embed([corpus.wave(place) for place in places])
             return self._project(rows, self._system.voices)
-        chips = [corpus_chip(corpus, place) for place in places]
-        return self._project(describe_aligned(np.stack(chips)), self._system.faces)
+        size, template = self._faces.size, self._faces.template
+        chips = [corpus_chip(corpus, place, size=size, template=template) for place in places]
+        return self._project(self._faces.embed(np.stack(chips)), self._system.faces)
 
     def score(self, voice: SoundSource, face: PictureSource) -> float:
         """The probability that voice and face are one person's, at even odds before listening.
@@ -231,8 +236,8 @@ class Matcher:
         if face is None or face.landmarks is None:
             name = source if isinstance(source, str | Path) else "the picture"
             raise InputError(name, "shows no face", "give a picture with one face, seen from the front")
-        chip = align(picture, face.landmarks, size=150, template="dlib")
-        row: npt.NDArray[np.float32] = describe_aligned(chip[None])[0]
+        chip = align(picture, face.landmarks, size=self._faces.size, template=self._faces.template)
+        row: npt.NDArray[np.float32] = self._faces.embed(chip[None])[0]
         return row
 
     def _rows(
@@ -262,6 +267,18 @@ class Matcher:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
+
+
+def _face_encoder(loaded: Loaded, device: str) -> FaceEncoder:
+    """The face encoder that the weights were trained on; dlib's file is looked for when it is used."""
+    name = loaded.card["arguments"].get("face_encoder", "dlib")
+    if name == "dlib":
+        return DlibFace()
+    encoder = pick_face(name, device=device)
+    if encoder.fingerprint != loaded.facts.get("face_fingerprint"):
+        fault = f"was trained on another {encoder.name} face encoder"
+        raise InputError(loaded.name, fault, "train it again, or give its own face encoder")
+    return encoder
 
 
 def _has_voice(wave: npt.NDArray[np.float32]) -> bool:

@@ -3,7 +3,7 @@
 Paper     ours; the contrast of two frozen encoders follows Nagrani et al. 2018 (Learnable PINs), the
           closed-form start Vinod 1976 and Nakada et al. 2023 (see systems/matching.py)
 Data      voices and faces of the same people; unpaired items are left out
-Command   voiceface train matcher --corpus CORPUS [--voice-encoder ge2e]
+Command   voiceface train matcher --corpus CORPUS [--voice-encoder ge2e] [--face-encoder arcface]
 Cost      see RESULTS.md
 Reported  published systems reach AUC 78.8 % (SSNet) and 62.4 % within a gender on VoxCeleb's own lists
 Differs   nothing is fine-tuned below the heads: with hundreds of people that only overfits
@@ -26,7 +26,7 @@ from voiceface.metrics.roc import auc
 from voiceface.protocols.verify import pair_trials
 from voiceface.systems.encoder import VoiceEncoder
 from voiceface.systems.matching import Matching
-from voiceface.systems.pick import pick_voice
+from voiceface.systems.pick import pick_face, pick_voice
 from voiceface.systems.rows import FACE_WIDTH, as_tensor, face_rows, voice_rows
 from voiceface.systems.system import System
 from voiceface.training.run import Facts, Optimiser, Run
@@ -39,6 +39,10 @@ __all__ = ["drawn_pairs", "load_encoder", "recipe", "smoke"]
 Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """Each person's voices and faces, by their places in the corpus."""
 
+Encoders = tuple[str, str]
+"""What `load_encoder` and `pick_face` are given."""
+
+_FACES = {"dlib": "dlib 150 px, mirrored mean"}
 _MOST_PAIRS = 1_000_000
 """Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""
 _AT_ONCE = 100_000
@@ -47,6 +51,7 @@ _AT_ONCE = 100_000
 def recipe(
     *,
     voice_encoder: str = "student",
+    face_encoder: str = "dlib",
     ridge: float = 5.0,
     dim: int = 64,
     heads: int = 8,
@@ -62,20 +67,21 @@ def recipe(
     wrong_labels: bool = False,
     seed: int = 0,
 ) -> Run:
-    """The run; ``voice_encoder`` names an encoder or is the place of its weights (docs/encoders.md).
+    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
 
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
+    encoders = voice_encoder, face_encoder
     control = seed if wrong_labels else None
     return Run(
         recipe="matcher",
         arguments=arguments,
         split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=0.0),
-        facts=lambda selection: _facts(selection, voice_encoder),
+        facts=lambda selection: _facts(selection, encoders),
         build=lambda facts: Matching(
             voice_width=facts["voice_width"],
-            face_width=FACE_WIDTH,
+            face_width=facts.get("face_width", FACE_WIDTH),
             dim=dim,
             heads=heads,
             hidden=hidden,
@@ -84,10 +90,10 @@ def recipe(
             temperature=temperature,
         ),
         start=lambda system, selection, facts: _start(
-            system, _rows(selection, voice_encoder), _items(selection, wrong_labels=control), ridge
+            system, _rows(selection, encoders), _items(selection, wrong_labels=control), ridge
         ),
         data=lambda selection, facts: PairedRows(
-            _rows(selection, voice_encoder),
+            _rows(selection, encoders),
             _items(selection, wrong_labels=control),
             batch_size=batch_size,
             heads=heads,
@@ -96,12 +102,12 @@ def recipe(
         optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
         steps=steps if heads else 0,  # the linear answer alone has nothing to learn step by step
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, voice_encoder, seed),
-        embed=lambda system, selection, facts: _embed(system, selection, voice_encoder),
-        calibrate=lambda system, selection, facts: _calibrate(system, selection, voice_encoder, seed),
+        validate=lambda system, selection, facts: _validate(system, selection, encoders, seed),
+        embed=lambda system, selection, facts: _embed(system, selection, encoders),
+        calibrate=lambda system, selection, facts: _calibrate(system, selection, encoders, seed),
         every=50,
         half=True,
-        contract={"rate": 16_000, "voice": voice_encoder, "face": "dlib 150 px, mirrored mean"},
+        contract={"rate": 16_000, "voice": voice_encoder, "face": _FACES.get(face_encoder, face_encoder)},
         licence="Apache-2.0",
     )
 
@@ -156,15 +162,20 @@ def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
     return pick_voice(name, device=device)
 
 
-def _facts(selection: Selection, voice_encoder: str) -> Facts:
-    encoder = load_encoder(voice_encoder)
-    return {"voice_width": encoder.dim, "voice_fingerprint": encoder.fingerprint}
+def _facts(selection: Selection, encoders: Encoders) -> Facts:
+    voices = load_encoder(encoders[0])
+    facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint}
+    if encoders[1] != "dlib":
+        faces = pick_face(encoders[1])
+        facts |= {"face_width": faces.dim, "face_fingerprint": faces.fingerprint}
+    return facts
 
 
-def _rows(selection: Selection, voice_encoder: str) -> tuple[Tensor, Tensor]:
+def _rows(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
     """Rows of the whole corpus, so that a selection's numbers are their places."""
-    encoder = load_encoder(voice_encoder)
-    return as_tensor(voice_rows(selection.corpus, encoder)), as_tensor(face_rows(selection.corpus))
+    corpus, (voices, faces) = selection.corpus, encoders
+    seen = face_rows(corpus) if faces == "dlib" else face_rows(corpus, pick_face(faces))
+    return as_tensor(voice_rows(corpus, load_encoder(voices))), as_tensor(seen)
 
 
 def _items(selection: Selection, *, wrong_labels: int | None) -> Items:
@@ -204,10 +215,10 @@ def _start(system: System, rows: tuple[Tensor, Tensor], items: Items, ridge: flo
     cast(Matching, system).start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
 
 
-def _embed(system: System, selection: Selection, voice_encoder: str) -> tuple[Any, Any]:
+def _embed(system: System, selection: Selection, encoders: Encoders) -> tuple[Any, Any]:
     """The selection's voices and faces in the one space."""
     matching = cast(Matching, system)
-    voices, faces = _rows(selection, voice_encoder)
+    voices, faces = _rows(selection, encoders)
     device = matching.get_buffer("voice_mean").device
     with torch.no_grad():
         left = matching.voices(voices[torch.from_numpy(selection.voices)].to(device))
@@ -215,9 +226,9 @@ def _embed(system: System, selection: Selection, voice_encoder: str) -> tuple[An
     return left.cpu().numpy(), right.cpu().numpy()
 
 
-def _trials(system: System, selection: Selection, voice_encoder: str, seed: int) -> tuple[Any, Any]:
+def _trials(system: System, selection: Selection, encoders: Encoders, seed: int) -> tuple[Any, Any]:
     """Scores and labels of the selection's voice-face pairs, or of a million of each kind drawn from them."""
-    voices, faces = _embed(system, selection, voice_encoder)
+    voices, faces = _embed(system, selection, encoders)
     tables = (("voices", selection.voices), ("faces", selection.faces))
     people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
     if len(voices) * len(faces) > 2 * _MOST_PAIRS:
@@ -271,14 +282,14 @@ def drawn_pairs(
     return np.append(voice, other[0][apart]), np.append(face, other[1][apart]), labels
 
 
-def _validate(system: System, selection: Selection, voice_encoder: str, seed: int) -> dict[str, float]:
+def _validate(system: System, selection: Selection, encoders: Encoders, seed: int) -> dict[str, float]:
     """AUC over the voice-face pairs of the validation people."""
-    return {"auc": float(auc(*_trials(system, selection, voice_encoder, seed)))}
+    return {"auc": float(auc(*_trials(system, selection, encoders, seed)))}
 
 
-def _calibrate(system: System, selection: Selection, voice_encoder: str, seed: int) -> Facts:
+def _calibrate(system: System, selection: Selection, encoders: Encoders, seed: int) -> Facts:
     """Slope and offset from a dot product to log odds at even odds, on the validation people."""
-    scores, labels = _trials(system, selection, voice_encoder, seed)
+    scores, labels = _trials(system, selection, encoders, seed)
     if labels.all() or not labels.any():
         fault = f"the {len(selection.people)} validation people give no pair of each kind to calibrate on"
         raise InputError("matcher", fault, "give --validation a larger share, or prepare more people")

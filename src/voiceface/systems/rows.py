@@ -18,6 +18,7 @@ from voiceface.systems.recogniser import load_recogniser
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
+    from voiceface.systems.face_encoder import FaceEncoder
 
 __all__ = ["FACE_WIDTH", "corpus_chip", "describe_aligned", "face_rows", "voice_rows"]
 
@@ -40,19 +41,31 @@ def voice_rows(corpus: Corpus, encoder: VoiceEncoder) -> Rows:
     return _kept(corpus, f"voice-{encoder.name}-{encoder.fingerprint[:12]}", len(corpus.voices), make)
 
 
-def face_rows(corpus: Corpus) -> Rows:
-    """Every face of a corpus as its mirrored descriptor (`describe_aligned`): ``(faces, 128)``."""
+def face_rows(corpus: Corpus, encoder: FaceEncoder | None = None) -> Rows:
+    """Every face of a corpus as a row of ``encoder``: ``(faces, encoder.dim)``.
+
+    None, or dlib's: its mirrored descriptor (`describe_aligned`), ``(faces, 128)``.
+    """
 
     def make(first: int, last: int) -> Rows:
-        return describe_aligned(np.stack([corpus_chip(corpus, index) for index in range(first, last)]))
+        if encoder is None:
+            return describe_aligned(np.stack([corpus_chip(corpus, index) for index in range(first, last)]))
+        size, template = encoder.size, encoder.template
+        chips = [corpus_chip(corpus, k, size=size, template=template) for k in range(first, last)]
+        return encoder.embed(np.stack(chips))
 
-    return _kept(corpus, "face-dlib-mirrored", len(corpus.faces), make)
+    kind = "dlib-mirrored"
+    if encoder is not None and encoder.name != "dlib":
+        kind = f"{encoder.name}-{encoder.fingerprint[:12]}"
+    return _kept(corpus, f"face-{kind}", len(corpus.faces), make)
 
 
-def corpus_chip(corpus: Corpus, index: int) -> npt.NDArray[np.uint8]:
-    """Face ``index`` of a corpus as the recogniser wants it, ``(150, 150, 3)``."""
+def corpus_chip(
+    corpus: Corpus, index: int, *, size: int = _CHIP, template: str = "dlib"
+) -> npt.NDArray[np.uint8]:
+    """Face ``index`` of a corpus as an encoder wants it, ``(size, size, 3)``; as dlib's recogniser does."""
     points = np.asarray(corpus.faces[index].landmarks, dtype=np.float32)
-    return align(np.asarray(corpus.picture(index)), points, size=_CHIP, template="dlib")
+    return align(np.asarray(corpus.picture(index)), points, size=size, template=template)
 
 
 def describe_aligned(chips: npt.NDArray[np.uint8]) -> Rows:

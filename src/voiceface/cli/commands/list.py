@@ -15,7 +15,7 @@ from voiceface.folders import component_names
 
 __all__ = ["add_to"]
 
-Kind = Literal["recipes", "sources", "encoders", "protocols", "weights"]
+Kind = Literal["recipes", "sources", "encoders", "face-encoders", "protocols", "weights"]
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
@@ -39,6 +39,7 @@ def _list(
         "recipes": lambda: summaries("voiceface.recipes"),
         "sources": lambda: summaries("voiceface.corpus.sources"),
         "encoders": lambda: summaries("voiceface.systems.encoders"),
+        "face-encoders": lambda: summaries("voiceface.systems.face_encoders"),
         "protocols": _protocols,
         "weights": _weights,
     }
@@ -49,7 +50,8 @@ def _list(
     use = {
         "recipes": "voiceface train RECIPE --corpus CORPUS",
         "sources": "voiceface prepare SOURCE ROOT -o CORPUS",
-        "encoders": "parts of recipes",
+        "encoders": "of voices: parts of recipes (--voice-encoder NAME or NAME=PLACE)",
+        "face-encoders": "of faces: parts of recipes (--face-encoder NAME or NAME=PLACE)",
         "protocols": "voiceface evaluate PROTOCOL",
         "weights": "voiceface match --weights NAME",
     }
