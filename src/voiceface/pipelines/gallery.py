@@ -23,6 +23,7 @@ from voiceface.pipelines.gallery_folder import (
     read_card,
     write_card,
 )
+from voiceface.pipelines.gallery_index import REFINE, build, probes
 from voiceface.pipelines.matcher import Matcher
 
 __all__ = ["Added", "Gallery", "Hit", "Item"]
@@ -35,9 +36,6 @@ _BLOCK = 64
 _BULK = 10_000
 INDEXED_FROM = 50_000
 """Rows from which an approximate index is worth its building: below, an exact search takes milliseconds."""
-PROBES, REFINE = 40, 20
-"""Cells of the index that are looked into, and how many times k candidates are compared exactly: what a
-million rows need for a recall above 0.95 (benchmarks/gallery.py)."""
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -274,7 +272,9 @@ class Gallery:
         kind = kind or ("face" if side == "voice" else "voice")
         asked = self._table.search(row, vector_column_name="vector").distance_type("cosine")
         asked = asked.where(" AND ".join([f"kind = '{kind}'", *self._filters(where or {})]), prefilter=True)
-        asked = asked.bypass_vector_index() if exact else asked.nprobes(PROBES).refine_factor(REFINE)
+        asked = (
+            asked.bypass_vector_index() if exact else asked.nprobes(probes(len(self))).refine_factor(REFINE)
+        )
         names = [name for name in self._table.schema.names if name not in ("vector", "id")]
         found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
         return [self._hit(one, crossed=kind != side) for one in found]
@@ -287,14 +287,9 @@ class Gallery:
         import warnings
         from datetime import timedelta
 
-        from lancedb.index import IvfPq
-
-        if len(self) >= INDEXED_FROM and not self._table.list_indices():
-            # Eight numbers a code: what the refining afterwards puts right is then little.
-            codes = max(1, int(self.card["dim"]) // 8)
-            cells = max(1, round(len(self) ** 0.5))
-            config = IvfPq(distance_type="cosine", num_partitions=cells, num_sub_vectors=codes)
-            self._table.create_index("vector", config=config)
+        indexed = any("vector" in index.columns for index in self._table.list_indices())
+        if len(self) >= INDEXED_FROM and not indexed:
+            build(self._table, dim=int(self.card["dim"]))
         kept = timedelta(0) if forget else timedelta(minutes=10)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that versions older than the latest go is what is meant
