@@ -1,6 +1,7 @@
 """Embedding many files: killed at any block it goes on to the identical file, and says what it left out."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -215,3 +216,30 @@ def test_what_embed_did_not_write_is_not_read(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"e\.npz: .*voiceface embed"):
         read_embeddings(path)
+
+
+class Wide:
+    """A matcher of nothing: rows as wide as a real one's, at once."""
+
+    name, fingerprint, dim = "wide", "0" * 64, 576
+
+    def embed_faces(self, paths, on_error=None):
+        return np.stack([np.full(self.dim, int(path), np.float32) for path in paths])
+
+    embed_voices = embed_faces
+
+
+def test_memory_does_not_grow_with_the_number_of_items(tmp_path):
+    peaks = []
+    for count in (640, 6400):
+        names = [str(k) for k in range(count)]
+        tracemalloc.start()
+        done = embed_files(Wide(), names, tmp_path / "w.npz", kind="faces")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        found = read_embeddings(done.path)
+        assert done.count == count and found["embeddings"].dtype == np.float32
+        np.testing.assert_array_equal(found["embeddings"], np.arange(count)[:, None].repeat(576, 1))
+        assert found["names"].tolist() == names
+    # Ten times the items: 13 MB more of rows, of which nothing may be held; names are short.
+    assert peaks[1] - peaks[0] < 4_000_000

@@ -149,29 +149,48 @@ def _in_blocks(
         done = last
         if progress is not None:
             progress(done, len(names))
-    found_rows: list[npt.NDArray[np.float32]] = []
     kept: list[int] = []
     for first, last in _blocks(len(names)):
         with np.load(parts / f"{first:09}.npz", allow_pickle=False) as stored:
-            found, told = stored["rows"], json.loads(str(stored["failed"]))
+            told = json.loads(str(stored["failed"]))
         failed += [InputError(*words) for _, *words in told]
         lost = {place for place, *_ in told}
-        use = [k for k in range(first, last) if k not in lost]
-        found_rows.append(found[[k - first for k in use]])
-        kept += use
+        kept += [k for k in range(first, last) if k not in lost]
     if not kept:
         shutil.rmtree(parts, ignore_errors=True)
         raise failed[0]
-    with atomic_path(out) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            names=np.array([names[k] for k in kept]),
-            people=np.array([job.people[k] for k in kept]),
-            embeddings=np.concatenate(found_rows),
-            model=np.array(json.dumps(job.plan)),
-        )
+    _assemble(job, parts, kept)
     shutil.rmtree(parts, ignore_errors=True)
     return Embedded(path=out, count=len(kept), failed=failed)
+
+
+def _assemble(job: _Job, parts: Path, kept: Sequence[int]) -> None:
+    """Write the ``.npz``, its rows block by block: as many as there are, one block is in memory."""
+    with atomic_path(job.out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        words = {"names": job.names, "people": job.people}
+        small = {name: np.array([values[k] for k in kept]) for name, values in words.items()}
+        for name, array in (small | {"model": np.array(json.dumps(job.plan))}).items():
+            with archive.open(_member(name), "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+        use = iter(kept)
+        place = next(use)
+        with archive.open(_member("embeddings"), "w", force_zip64=True) as file:
+            shape = len(kept), job.matcher.dim
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for first, last in _blocks(len(job.names)):
+                with np.load(parts / f"{first:09}.npz", allow_pickle=False) as stored:
+                    rows = stored["rows"]
+                chosen = []
+                while first <= place < last:
+                    chosen.append(place - first)
+                    place = next(use, -1)
+                file.write(np.ascontiguousarray(rows[chosen], dtype="<f4").tobytes())
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A member of one date, so that the same rows make the same bytes."""
+    return zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
 
 
 def _claim(job: _Job) -> Path:
