@@ -72,8 +72,7 @@ def recipe(
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
-    encoders = voice_encoder, face_encoder
-    control = seed if wrong_labels else None
+    encoders, control = (voice_encoder, face_encoder), seed if wrong_labels else None
     return Run(
         recipe="matcher",
         arguments=arguments,
@@ -98,7 +97,7 @@ def recipe(
             batch_size=batch_size,
             heads=heads,
             seed=seed,
-        ),
+        ),  # fmt: skip
         optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
         steps=steps if heads else 0,  # the linear answer alone has nothing to learn step by step
         seed=seed,
