@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,8 @@ class Made:
 
     def _row(self, path):
         text = Path(path).read_text()
+        if text.startswith("nan"):
+            return np.full(DIM, np.nan, np.float32)
         if text.startswith("bad"):
             raise InputError(path, "shows no face", "give a picture with one face")
         random = np.random.default_rng(int.from_bytes(text.encode()[:6], "big"))
@@ -89,6 +92,27 @@ def test_finds_what_a_sorted_list_would(opened, files):
     assert hits[0].probability == pytest.approx(1 / (1 + np.exp(-hits[0].similarity)))
 
 
+def test_a_gallery_with_attributes_is_opened_again_and_may_get_more_of_them(opened, files, tmp_path):
+    opened.add(files(20))
+    again = Gallery.open(opened.path, matcher=Made())
+    assert len(again) == 20 and again.attributes == ["gender"]
+    path = tmp_path / "more.bin"
+    path.write_text("999999")
+    again.add([Item(path=path, kind="face", person="new", attributes={"language": "en"})])
+    third = Gallery.open(opened.path, matcher=Made())
+    (hit,) = third.search(Made()._row(path), side="voice", where={"language": "en"})
+    assert (hit.person, hit.attributes) == ("new", {"language": "en"})
+    hits = third.search(Made()._row(path), side="voice", k=30, where={"gender": "f"})
+    wanted = [item for item in files(20) if item.kind == "face" and item.attributes["gender"] == "f"]
+    assert sorted(hit.path for hit in hits) == sorted(str(item.path) for item in wanted)
+
+
+def test_a_kill_while_the_table_was_made_is_no_obstacle(opened):
+    shutil.rmtree(opened.path / "items.lance")
+    (opened.path / "items.lance" / "data").mkdir(parents=True)
+    assert len(Gallery.open(opened.path, matcher=Made())) == 0
+
+
 def test_two_voices_have_no_probability(opened, files):
     opened.add(files(9))
     hit = opened.search(np.eye(DIM)[0], side="voice", kind="voice", k=1)[0]
@@ -109,11 +133,13 @@ def test_the_same_bytes_are_kept_once(opened, files, tmp_path):
 def test_what_cannot_be_used_is_returned_and_the_rest_added(opened, files, tmp_path):
     bad = tmp_path / "bad.bin"
     bad.write_text("bad")
-    gone = tmp_path / "gone.bin"
-    extra = [Item(path=bad, kind="face", person="x"), Item(path=gone, kind="face", person="x")]
+    nan = tmp_path / "nan.bin"
+    nan.write_text("nan")
+    extra = [Item(path=path, kind="face", person="x") for path in (bad, tmp_path / "gone.bin", nan)]
     done = opened.add([*files(3), *extra])
     assert done.added == 3
-    assert sorted(Path(str(error.what)).name for error in done.failed) == ["bad.bin", "gone.bin"]
+    assert sorted(Path(str(error.what)).name for error in done.failed) == ["bad.bin", "gone.bin", "nan.bin"]
+    assert any("nan.bin: is embedded as NaN" in str(error) for error in done.failed)
 
 
 def test_a_removed_person_is_gone_from_the_disk(opened, files):
@@ -263,3 +289,33 @@ def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
     call("gallery", "search", tmp_path / "none", query).refused("is no gallery")
     call("gallery", "search", place, query, "--where", "age").refused("no NAME=VALUE")
     call("gallery", "add", place, query).refused("does not say whose it is")
+
+
+def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("voiceface.cli.matching.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
+    picture = tmp_path / "ann.png"
+    picture.write_text("ann000")
+    place = tmp_path / "gallery"
+    call("gallery", "add", place, picture, "--person", "ann", "--attribute", "gender=f")
+    found = call("gallery", "search", place, picture, "--kind", "face", "--where", "gender=f", "--json").json
+    assert [hit["person"] for hit in found["hits"]] == ["ann"]
+    none = call("gallery", "search", place, picture, "--kind", "face", "--where", "gender=m", "--json").json
+    assert none["hits"] == []
+    call("gallery", "search", place, picture, "--where", "age=3").refused("knows no attribute 'age'")
+    assert call("gallery", "remove", place, "ann").code == 0
+    call("gallery", "search", place, picture).refused("is empty", "voiceface gallery add")
+    call("gallery", "remove", place, "ann").refused("nobody called 'ann'")
+    call("gallery", "add", place, picture, "--person", "ann", "--attribute", "Age=3").refused(
+        "cannot be a name"
+    )
+    other = Made()
+    other.name, other.fingerprint = "other", "0" * 64
+    monkeypatch.setattr("voiceface.cli.matching.load_matcher", lambda weights, device: other)
+    refused = call("gallery", "add", place, picture, "--person", "ann", "--weights", "other")
+    refused.refused("rows of the matcher made, which other cannot be compared with")
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: other))
+    call("gallery", "add", place, picture, "--person", "ann").refused("another version of the matcher other")
+    card = json.loads((place / "gallery.json").read_text())
+    (place / "gallery.json").write_text(json.dumps(card | {"format": 99}))
+    call("gallery", "search", place, picture).refused("format 99, this version reads 1")

@@ -336,13 +336,21 @@ class Gallery:
     def _embed(self, items: Sequence[Item], failed: list[InputError]) -> tuple[Rows, list[int]]:
         """Rows of the items that can be embedded, and their places."""
         rows = np.full((len(items), int(self.card["dim"])), np.nan, dtype=np.float32)
+        before = len(failed)
         for kind, embed in (("voice", self.matcher.embed_voices), ("face", self.matcher.embed_faces)):
             places = [k for k, item in enumerate(items) if item.kind == kind]
             if places:
                 paths = [items[k].path for k in places]
                 rows[places] = embed(paths, on_error=lambda place, error: failed.append(error))
-        kept = np.flatnonzero(np.isfinite(rows).all(axis=1))
-        return rows[kept], kept.tolist()
+        finite = np.isfinite(rows).all(axis=1)
+        told = {error.what for error in failed[before:]}
+        for k in np.flatnonzero(~finite):
+            if str(items[k].path) not in told:  # nobody may be left out in silence
+                fault = "is embedded as NaN or infinite numbers"
+                failed.append(
+                    InputError(items[k].path, fault, "look at the file and at the matcher's weights")
+                )
+        return rows[finite], np.flatnonzero(finite).tolist()
 
     def _commit(self, rows: Rows, named: Sequence[tuple[Item, str]]) -> None:
         import pyarrow as pa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,11 @@ def open_table(path: Path, dim: int) -> Any:  # noqa: ANN401  LanceDB ships no t
     plain = [pa.field(name, pa.string()) for name in OWN[:-1]]
     schema = pa.schema([*plain, pa.field("vector", pa.list_(pa.float32(), dim))])
     try:
-        return database.connect(str(path)).create_table(_TABLE, schema=schema, exist_ok=True)
+        connected = database.connect(str(path))
+        with contextlib.suppress(ValueError):  # it is not there, or a kill came while it was made
+            return connected.open_table(_TABLE)
+        # Not asked for at once: making it "if it is not there" refuses a table that has attributes by now.
+        return connected.create_table(_TABLE, schema=schema, exist_ok=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(path, f"cannot be read ({_line(error)})", "restore it, or make it anew") from error
 
