@@ -1,11 +1,11 @@
 """Kill who adds to a gallery again and again: nothing committed may be lost, nothing half there.
 
-``python benchmarks/kills_gallery.py [FOLDER] [--kills 20] [--command-kills 8]``. Made rows are added block by block, so fast that
-every strike falls into the adding, many into a commit. After each, the gallery must open; every block that
-was told to be there must be there, each block whole or not at all, and every row be the one that was made.
-With FOLDER (people's folders of pictures or recordings) then the same with `voiceface gallery add`: strikes
-fall before the first and after later blocks, and the items may never become fewer. Prints a line a kill;
-exits with 1 where a promise was broken.
+``python benchmarks/kills_gallery.py [FOLDER] [--kills 20] [--command-kills 8]``. Made rows are added block by
+block, so fast that the strikes fall into the adding, some into a commit (the first quarter into the start).
+After each, the gallery must open; every block that was told to be there must be there, each block whole or
+not at all, and every row be the one that was made. With FOLDER (people's folders of pictures or recordings)
+then the same with `voiceface gallery add`: strikes fall before the first and after later blocks, and the
+items may never become fewer. Prints a line a kill; exits with 1 where a promise was broken.
 """
 
 from __future__ import annotations

@@ -344,12 +344,9 @@ class Gallery:
                 rows[places] = embed(paths, on_error=lambda place, error: failed.append(error))
         finite = np.isfinite(rows).all(axis=1)
         told = {error.what for error in failed[before:]}
-        for k in np.flatnonzero(~finite):
-            if str(items[k].path) not in told:  # nobody may be left out in silence
-                fault = "is embedded as NaN or infinite numbers"
-                failed.append(
-                    InputError(items[k].path, fault, "look at the file and at the matcher's weights")
-                )
+        lost = {str(items[k].path) for k in np.flatnonzero(~finite)} - told
+        remedy = "look at the matcher's weights"
+        failed += [InputError(path, "is embedded as NaN", remedy) for path in sorted(lost)]
         return rows[finite], np.flatnonzero(finite).tolist()
 
     def _commit(self, rows: Rows, named: Sequence[tuple[Item, str]]) -> None:

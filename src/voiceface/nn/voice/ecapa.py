@@ -41,6 +41,7 @@ class Ecapa(nn.Module):
         dim: int = 192,
     ) -> None:
         super().__init__()
+        self.bands = bands
         blocks = [Block(channels, squeeze, scale=scale, dilation=dilation) for dilation in DILATIONS]
         self.blocks = nn.ModuleList([Layer(bands, channels, 5), *blocks])
         self.mfa = Layer(len(DILATIONS) * channels, gathered, 1)

@@ -37,7 +37,7 @@ class EcapaVoice(VoiceEncoder):
     def __init__(self, network: Ecapa, *, fingerprint: str, device: str = "cpu") -> None:
         self.network = network.eval().requires_grad_(False).to(device)
         self.fingerprint, self.device = fingerprint, device
-        self.dim, self._bands = network.fc.out_channels, network.blocks[0].conv.in_channels
+        self.dim, self._bands = network.fc.out_channels, network.bands
 
     def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
         """As `VoiceEncoder.embed`."""

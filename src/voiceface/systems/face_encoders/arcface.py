@@ -57,7 +57,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
 
 
 def _shaped(tensors: Mapping[str, Tensor], path: Path) -> IResNet:
-    depths = []
+    depths: list[int] = []
     while f"layer{len(depths) + 1}.0.conv1.weight" in tensors:
         stage = f"layer{len(depths) + 1}."
         depths.append(len({name.split(".")[1] for name in tensors if name.startswith(stage)}))
