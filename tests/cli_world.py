@@ -74,7 +74,7 @@ def matcher_weights():
     """A weights folder of the recipe ``matcher`` on real encoders, its maps drawn at random."""
     need_teacher()
     encoder = recipe.load_encoder("ge2e")
-    run = recipe.recipe(voice_encoder="ge2e", dim=8, heads=2, hidden=16)
+    run = recipe.recipe(voice_encoder="ge2e", face_encoder="dlib", groups=False, dim=8, heads=2, hidden=16)
     facts = {"voice_width": encoder.dim, "voice_fingerprint": encoder.fingerprint}
     torch.manual_seed(5)
     system = run.build(facts)

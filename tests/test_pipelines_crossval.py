@@ -18,6 +18,7 @@ from voiceface.training.folder import people_fingerprint
 PEOPLE, EACH = 90, 2
 SETTINGS = {
     "voice_encoder": "ge2e",
+    "face_encoder": "dlib",
     "dim": 4,
     "heads": 2,
     "hidden": 8,

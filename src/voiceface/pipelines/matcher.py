@@ -27,6 +27,7 @@ from voiceface.recipes.matcher import load_encoder
 from voiceface.systems.encoders import ge2e
 from voiceface.systems.face_encoder import FaceEncoder
 from voiceface.systems.face_encoders.dlib import DlibFace
+from voiceface.systems.grouped_matching import GroupedMatching
 from voiceface.systems.matching import Matching
 from voiceface.systems.pick import pick_face
 from voiceface.systems.rows import corpus_chip
@@ -53,7 +54,7 @@ class Matcher:
     """Tells which face belongs to which voice; made by `load`."""
 
     def __init__(self, loaded: Loaded, *, device: str = "cpu", precision: str = "auto") -> None:
-        if not isinstance(loaded.system, Matching):
+        if not isinstance(loaded.system, Matching | GroupedMatching):
             fault = f"holds weights of {loaded.card.get('recipe')}, no matcher"
             raise InputError(loaded.name, fault, "give weights that `voiceface train matcher` wrote")
         if precision not in {"auto", "32", "bf16"}:

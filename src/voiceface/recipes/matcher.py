@@ -12,7 +12,7 @@ Differs   nothing is fine-tuned below the heads: with hundreds of people that on
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,10 @@ from voiceface.metrics.calibration import fit_logistic
 from voiceface.metrics.roc import auc
 from voiceface.protocols.verify import pair_trials
 from voiceface.systems.encoder import VoiceEncoder
+from voiceface.systems.grouped_matching import GroupedMatching
 from voiceface.systems.matching import Matching
 from voiceface.systems.pick import pick_face, pick_voice
+from voiceface.systems.reduction import Block
 from voiceface.systems.rows import FACE_WIDTH, as_tensor, face_rows, voice_rows
 from voiceface.systems.system import System
 from voiceface.training.run import Facts, Optimiser, Run
@@ -42,7 +44,7 @@ Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 Encoders = tuple[str, str]
 """What `load_encoder` and `pick_face` are given."""
 
-_FACES = {"dlib": "dlib 150 px, mirrored mean"}
+_FACES = {name: f"{name} 150 px, mirrored mean" for name in ("dlib", "dlib_layers")}
 _MOST_PAIRS = 1_000_000
 """Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""
 _AT_ONCE = 100_000
@@ -51,10 +53,12 @@ _AT_ONCE = 100_000
 def recipe(
     *,
     voice_encoder: str = "student",
-    face_encoder: str = "dlib",
+    face_encoder: str = "dlib_layers",
+    groups: bool = True,
+    fine: float = 5.0,
     ridge: float = 5.0,
     dim: int = 64,
-    heads: int = 8,
+    heads: int = 0,
     hidden: int = 256,
     dropout: float = 0.6,
     noise: float = 1.5,
@@ -69,6 +73,8 @@ def recipe(
 ) -> Run:
     """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
 
+    With ``groups`` two groups of people are parted first (`GroupedMatching`), and ``fine`` is what the finer
+    link within them weighs, in nats; a face encoder with several kinds of numbers needs them.
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
@@ -77,16 +83,20 @@ def recipe(
         recipe="matcher",
         arguments=arguments,
         split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=0.0),
-        facts=lambda selection: _facts(selection, encoders),
-        build=lambda facts: Matching(
-            voice_width=facts["voice_width"],
-            face_width=facts.get("face_width", FACE_WIDTH),
-            dim=dim,
-            heads=heads,
-            hidden=hidden,
-            dropout=dropout,
-            noise=noise,
-            temperature=temperature,
+        facts=lambda selection: _facts(selection, encoders, groups=groups),
+        build=lambda facts: _build(
+            facts,
+            Matching(
+                voice_width=facts["voice_width"],
+                face_width=sum(block.kept for block in _blocks(facts)),
+                dim=dim,
+                heads=heads,
+                hidden=hidden,
+                dropout=dropout,
+                noise=noise,
+                temperature=temperature,
+            ),
+            fine,
         ),
         start=lambda system, selection, facts: _start(
             system, _rows(selection, encoders), _items(selection, wrong_labels=control), ridge
@@ -161,13 +171,30 @@ def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
     return pick_voice(name, device=device)
 
 
-def _facts(selection: Selection, encoders: Encoders) -> Facts:
+def _facts(selection: Selection, encoders: Encoders, *, groups: bool) -> Facts:
     voices = load_encoder(encoders[0])
-    facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint}
+    facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint, "groups": groups}
     if encoders[1] != "dlib":
         faces = pick_face(encoders[1])
         facts |= {"face_width": faces.dim, "face_fingerprint": faces.fingerprint}
+        if faces.blocks and not groups:
+            raise InputError(
+                "--no-groups", f"cannot be with the faces of {faces.name}", "add --face-encoder dlib"
+            )
+        if faces.blocks:
+            facts["face_blocks"] = [list(block) for block in faces.blocks]
     return facts
+
+
+def _blocks(facts: Facts) -> list[Block]:
+    """The kinds of numbers in a face's row; weights from before there were several hold one."""
+    width = facts.get("face_width", FACE_WIDTH)
+    return [Block(*block) for block in facts.get("face_blocks", [(width, width, 1.0)])]
+
+
+def _build(facts: Facts, link: Matching, fine: float) -> Matching | GroupedMatching:
+    """Weights from before there were groups know of none."""
+    return GroupedMatching(link, blocks=_blocks(facts), weight=fine) if facts.get("groups", False) else link
 
 
 def _rows(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
@@ -211,17 +238,18 @@ def _start(system: System, rows: tuple[Tensor, Tensor], items: Items, ridge: flo
         left.append(np.resize(own_voices, count))
         right.append(np.resize(own_faces, count))
     pairs = torch.from_numpy(np.concatenate(left)), torch.from_numpy(np.concatenate(right))
-    cast(Matching, system).start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
+    assert isinstance(system, Matching | GroupedMatching)
+    system.start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
 
 
 def _embed(system: System, selection: Selection, encoders: Encoders) -> tuple[Any, Any]:
     """The selection's voices and faces in the one space."""
-    matching = cast(Matching, system)
+    assert isinstance(system, Matching | GroupedMatching)
     voices, faces = _rows(selection, encoders)
-    device = matching.get_buffer("voice_mean").device
+    device = next(system.buffers()).device
     with torch.no_grad():
-        left = matching.voices(voices[torch.from_numpy(selection.voices)].to(device))
-        right = matching.faces(faces[torch.from_numpy(selection.faces)].to(device))
+        left = system.voices(voices[torch.from_numpy(selection.voices)].to(device))
+        right = system.faces(faces[torch.from_numpy(selection.faces)].to(device))
     return left.cpu().numpy(), right.cpu().numpy()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
 from voiceface.errors import InputError
+from voiceface.systems.reduction import Block
 
 __all__ = ["FaceEncoder", "NetworkFace", "as_chips"]
 
@@ -25,6 +28,8 @@ class FaceEncoder:
     """Side in pixels of the faces it takes."""
     template: str
     """How they must be aligned (`voiceface.face.align.TEMPLATES`)."""
+    blocks: Sequence[Block] = ()
+    """The kinds of numbers in a row where there are several, and how a matcher should reduce them."""
 
     def embed(self, chips: Chips) -> npt.NDArray[np.float32]:
         """Embed aligned faces ``(n, size, size, 3)``, as rows ``(n, dim)``: of a face and its mirror image.
