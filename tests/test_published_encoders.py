@@ -134,6 +134,45 @@ def slow_ecapa(tensors, maps):
     return conv("fc", norm("asp_bn", torch.cat([mean, spread], dim=1)))[0, :, 0]
 
 
+def test_arcface_gives_what_a_plain_reading_of_its_layers_gives(files):
+    path, network = files["arcface"]
+    faces = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    wanted = slow_arcface(torch.load(path, weights_only=True), faces)
+    with torch.no_grad():
+        torch.testing.assert_close(network(faces), wanted, atol=1e-3, rtol=1e-3)
+
+
+def slow_arcface(tensors, maps):
+    """The network again, from insightface's names: stride in the second convolution and the shortcut."""
+
+    def norm(name, found):
+        shape = (1, -1, *[1] * (found.ndim - 2))
+        leaves = ("running_mean", "running_var", "weight", "bias")
+        mean, var, weight, bias = (tensors[f"{name}.{leaf}"].view(shape) for leaf in leaves)
+        return (found - mean) / (var + 1e-5).sqrt() * weight + bias
+
+    def bent(name, found):
+        return torch.where(found > 0, found, found * tensors[f"{name}.weight"].view(1, -1, 1, 1))
+
+    def conv(name, found, stride=1):
+        weight = tensors[f"{name}.weight"]
+        return torch.nn.functional.conv2d(found, weight, stride=stride, padding=weight.shape[2] // 2)
+
+    maps = bent("prelu", norm("bn1", conv("conv1", maps)))
+    for stage in (1, 2, 3, 4):
+        for number in range(len({n.split(".")[1] for n in tensors if n.startswith(f"layer{stage}.")})):
+            name, stride = f"layer{stage}.{number}", 1 if number else 2
+            found = bent(
+                f"{name}.prelu", norm(f"{name}.bn2", conv(f"{name}.conv1", norm(f"{name}.bn1", maps)))
+            )
+            found = norm(f"{name}.bn3", conv(f"{name}.conv2", found, stride))
+            if not number:
+                maps = norm(f"{name}.downsample.1", conv(f"{name}.downsample.0", maps, stride))
+            maps = found + maps
+    flat = norm("bn2", maps).flatten(1)
+    return norm("features", flat @ tensors["fc.weight"].T + tensors["fc.bias"])
+
+
 def test_log_mels_by_the_definition():
     wave = murmur(5, 0.1)
     found = log_fbank(torch.from_numpy(wave), bands=20).numpy()
