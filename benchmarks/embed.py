@@ -3,8 +3,8 @@
 ``python benchmarks/embed.py VOICES FACES [--count 10000] [--killed 256] [--kills 10]`` with two folders of
 media, linked as often as it takes under other names. First ``--killed`` of each are embedded twice, left
 alone and with ``--kills`` SIGKILLs at random moments: both files must be equal, byte for byte. Then
-``--count`` of each; the memory is the process' peak so far (Linux), when 1,000 of a kind were done and at the
-end. Ends with 1 if a byte differs.
+``--count`` of each kind; the memory is the process' peak so far (Linux), when ``--early`` were done and at
+the end. Ends with 1 if a byte differs.
 """
 
 from __future__ import annotations
@@ -29,28 +29,36 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--killed", type=int, default=256)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kinds", nargs="+", choices=["voices", "faces"], default=["voices", "faces"])
+    parser.add_argument("--early", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    same = True
     with tempfile.TemporaryDirectory(prefix="voiceface-") as scratch:
         folder = Path(scratch)
-        few = linked(asked.voices, asked.faces, folder / "few", asked.killed)
-        clock = time.perf_counter()
-        whole(few, folder / "alone.npz")
-        alone = time.perf_counter() - clock
-        print(f"{asked.killed:,} of each, left alone: {alone:.0f} s", flush=True)
-        killed(few, folder / "killed.npz", asked.kills, alone, random.Random(asked.seed))
-        whole(few, folder / "killed.npz")
-        pairs = [
-            (folder / f"alone-{kind}.npz", folder / f"killed-{kind}.npz") for kind in ("voices", "faces")
-        ]
-        same = all(one.read_bytes() == other.read_bytes() for one, other in pairs)
-        left = list(folder.glob("*.parts"))
-        print(
-            f"then one run to its end: {'the same bytes' if same else 'OTHER BYTES'}, {len(left)} leftovers"
-        )
-        many = linked(asked.voices, asked.faces, folder / "many", asked.count)
-        measured(many, folder / "many.npz", asked.count)
-    return 0 if same and not left else 1
+        if asked.killed:
+            same = compared(folder, asked)
+        if asked.count:
+            many = linked(asked.voices, asked.faces, folder / "many", asked.count)
+            for kind in asked.kinds:
+                measured(many, folder / f"many-{kind}.npz", kind, asked.count, asked.early)
+    return 0 if same else 1
+
+
+def compared(folder: Path, asked: argparse.Namespace) -> bool:
+    """Embed a few of each, left alone and killed; whether both came to the same."""
+    few = linked(asked.voices, asked.faces, folder / "few", asked.killed)
+    clock = time.perf_counter()
+    whole(few, folder / "alone.npz")
+    alone = time.perf_counter() - clock
+    print(f"{asked.killed:,} of each, left alone: {alone:.0f} s", flush=True)
+    killed(few, folder / "killed.npz", asked.kills, alone, random.Random(asked.seed))
+    whole(few, folder / "killed.npz")
+    pairs = [(folder / f"alone-{kind}.npz", folder / f"killed-{kind}.npz") for kind in ("voices", "faces")]
+    same = all(one.read_bytes() == other.read_bytes() for one, other in pairs)
+    left = list(folder.glob("*.parts"))
+    print(f"then one run to its end: {'the same bytes' if same else 'OTHER BYTES'}, {len(left)} leftovers")
+    return same and not left
 
 
 def linked(voices: Path, faces: Path, folder: Path, count: int) -> Path:
@@ -64,8 +72,8 @@ def linked(voices: Path, faces: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def started(media: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "voiceface", "embed", str(media), "--kind", "both", "-o", str(out)]
+def started(media: Path, out: Path, kind: str = "both") -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "voiceface", "embed", str(media), "--kind", kind, "-o", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -97,28 +105,28 @@ def blocks(out: Path) -> str:
     return ", ".join(found)
 
 
-def measured(media: Path, out: Path, count: int) -> None:
-    """Embed so many of each and print speed and memory."""
-    clock = time.perf_counter()
-    with started(media, out) as running:
-        for kind in ("voices", "faces"):
-            name = out.with_stem(f"{out.stem}-{kind}")
-            parts = name.with_name(name.name + ".parts")
-            seen: list[tuple[float, int, float]] = []
-            while running.poll() is None and not name.is_file():
-                done = len(list(parts.glob("?????????.npz"))) * BLOCK
-                seen.append((time.perf_counter(), done, peak(running.pid)))
-                time.sleep(0.1)
-            first = next((at, done) for at, done, _ in seen if done)
-            last = next((at, done) for at, done, _ in seen if done == seen[-1][1])
-            speed = (last[1] - first[1]) / max(last[0] - first[0], 1e-9)
-            early = next((memory for _, done, memory in seen if done >= 1000), float("nan"))
-            late = max(memory for *_, memory in seen)
-            told = f"peak memory {early:,.0f} MB when 1,000 were done, {late:,.0f} MB at the end"
-            print(f"{kind}: {count:,} at {speed:.1f} a second, {told}", flush=True)
-        if running.wait():
-            raise SystemExit("embedding failed")
-    print(f"all in {time.perf_counter() - clock:.0f} s")
+def measured(media: Path, out: Path, kind: str, count: int, early: int) -> None:
+    """Embed so many of a kind and print speed and memory."""
+    parts = out.with_name(out.name + ".parts")
+    seen: list[tuple[float, int, float]] = []
+    with started(media, out, kind) as running:
+        while running.poll() is None:
+            done = len(list(parts.glob("?????????.npz"))) * BLOCK
+            seen.append((time.perf_counter(), done, peak(running.pid)))
+            time.sleep(0.1)
+    if running.returncode:
+        raise SystemExit("embedding failed")
+    last = max(done for _, done, _ in seen)
+    (begun, first), (ended, _) = (
+        next((at, done) for at, done, _ in seen if done >= wanted) for wanted in (BLOCK, last)
+    )
+    some = next((memory for _, done, memory in seen if done >= early), float("nan"))
+    late = max(memory for *_, memory in seen)
+    print(
+        f"{kind}: {count:,} at {(last - first) / max(ended - begun, 1e-9):.1f} a second, peak memory "
+        f"{some:,.0f} MB when {early:,} were done, {late:,.0f} MB at the end",
+        flush=True,
+    )
 
 
 def peak(pid: int) -> float:
