@@ -71,12 +71,19 @@ def tsne(rows: Floats, *, seed: int = 0) -> Floats:
     return placed
 
 
-def tsne_plot(path: Path, panels: Mapping[str, tuple[Floats, Sequence[str]]], *, seed: int = 0) -> None:
+def tsne_plot(
+    path: Path,
+    panels: Mapping[str, tuple[Floats, Sequence[str]]],
+    *,
+    kinds: Mapping[str, Sequence[str]] | None = None,
+    seed: int = 0,
+) -> None:
     """A t-SNE a panel, a colour a person (Agarwal et al. 2019, Figure 2), written as a PNG.
 
     Args:
         path: the file.
         panels: title to rows (n, width) and whose they are (n,); at most 600 of each are shown.
+        kinds: title to ``voice`` or ``face`` of every row: voices are then drawn as triangles.
         seed: of the choice and the placing.
     """
     from matplotlib.figure import Figure
@@ -88,9 +95,12 @@ def tsne_plot(path: Path, panels: Mapping[str, tuple[Floats, Sequence[str]]], *,
     ):
         picked = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST])
         points, owners = tsne(rows[picked], seed=seed), np.asarray(people)[picked]
+        heard = np.asarray((kinds or {}).get(title, ["face"] * len(rows)))[picked] == "voice"
         for number, person in enumerate(everybody):
-            mine = points[owners == person]
-            axes.scatter(mine[:, 0], mine[:, 1], s=9, color=f"C{number % 10}", label=person)
+            mine, colour = owners == person, f"C{number % 10}"
+            dots, marks = points[mine & ~heard], points[mine & heard]
+            axes.scatter(dots[:, 0], dots[:, 1], s=9, color=colour, label=person)
+            axes.scatter(marks[:, 0], marks[:, 1], s=14, color=colour, marker="^")
         axes.set(title=title, xticks=[], yticks=[])
         if len(everybody) <= 12:
             axes.legend(fontsize=6)
