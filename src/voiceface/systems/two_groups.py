@@ -43,7 +43,7 @@ class TwoGroups(nn.Module):
     Args:
         voice_width: numbers of a voice's row.
         face_width: numbers of a face's row.
-        rank: numbers a side for the evidence; four give it to a hundredth of a nat.
+        rank: numbers a side for the evidence; four give it to about a tenth of a nat.
     """
 
     def __init__(self, *, voice_width: int, face_width: int, rank: int = 4) -> None:
