@@ -344,7 +344,7 @@ class Gallery:
                 rows[places] = embed(paths, on_error=lambda place, error: failed.append(error))
         finite = np.isfinite(rows).all(axis=1)
         told = {error.what for error in failed[before:]}
-        lost = {str(items[k].path) for k in np.flatnonzero(~finite)} - told
+        lost = {str(items[k].path) for k in np.flatnonzero(~finite).tolist()} - told
         remedy = "look at the matcher's weights"
         failed += [InputError(path, "is embedded as NaN", remedy) for path in sorted(lost)]
         return rows[finite], np.flatnonzero(finite).tolist()
