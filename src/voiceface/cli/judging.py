@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,13 @@ from voiceface.cli.trial_lists import read_metadata, read_trials
 from voiceface.errors import InputError
 from voiceface.protocols.calibrate import calibration, log_odds_of
 from voiceface.protocols.inputs import as_labels, cosine_rows, few
-from voiceface.protocols.lists import TrialList, read_galleries, read_retrieval
+from voiceface.protocols.lists import (
+    RetrievalList,
+    TrialList,
+    read_galleries,
+    read_pins_retrieval,
+    read_retrieval,
+)
 from voiceface.protocols.match import MatchingReport, matching
 from voiceface.protocols.match_list import matching_list
 from voiceface.protocols.names import VoxPeople, parse_name
@@ -23,7 +29,10 @@ from voiceface.protocols.retrieve import RetrievalReport, retrieval
 from voiceface.protocols.score import Embedded, score_galleries, score_trials
 from voiceface.protocols.verify import VerificationReport, pair_trials, verification
 
-__all__ = ["Known", "match", "retrieve", "verify"]
+__all__ = ["Known", "Missing", "match", "retrieve", "verify"]
+
+Missing = Literal["error", "exclude"]
+"""What to do with rows of a list whose items nobody embedded."""
 
 _MOST_PAIRS = 30_000_000
 """Trials whose scores, labels and people still fit into a few GB."""
@@ -102,10 +111,12 @@ def verify(
     resamples: int,
     seed: int,
     calibrated: tuple[float, float] | None = None,
+    missing: Missing = "error",
 ) -> VerificationReport:
     """Verification of all pairs, of a list, or of a table of scores.
 
-    ``calibrated`` holds slope and offset from a dot product to log odds at even odds.
+    ``calibrated`` holds slope and offset from a dot product to log odds at even odds; trials of a list
+    whose items are ``missing`` are an error, or are left out and counted.
     """
     if (scores is None) == (voices is None and faces is None) or (voices is None) != (faces is None):
         remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv, or --model and --corpus"
@@ -118,11 +129,13 @@ def verify(
         else:
             assert voices is not None and faces is not None
             key = known.vox.key if known.vox is not None else None
-            left, right = (_embedded(read_named(path), key) for path in (voices, faces))
-            values, kept = score_trials(found, left, right)
+            left = _embedded(read_named(voices), key, ".wav")
+            right = _embedded(read_named(faces), key, ".jpg")
+            values, kept = score_trials(found, left, right, missing=missing)
         assert found.labels is not None
         people = found.left_people[kept], found.right_people[kept]
-        return judge(values, found.labels[kept], people, _same_masks(people, known))
+        report = judge(values, found.labels[kept], people, _same_masks(people, known))
+        return replace(report, excluded=report.excluded | _lost(kept))
     if scores is not None:
         return _judged_table(scores, known, judge)
     assert voices is not None and faces is not None
@@ -146,17 +159,19 @@ def match(
     n: Sequence[int] | None,
     resamples: int,
     seed: int,
+    missing: Missing = "error",
 ) -> MatchingReport:
     """1:N matching over all galleries, or on a list of them."""
     voices, faces = _both(voices, faces, "matching")
     if trials is not None:
         galleries = read_galleries(trials, known.vox)
         key = known.vox.key if known.vox is not None else None
-        sides = [_embedded(read_named(path), key) for path in (voices, faces)]
+        sides = [_embedded(read_named(path), key, e) for path, e in ((voices, ".wav"), (faces, ".jpg"))]
         if not (sides[0].find(galleries.probes) >= 0).any():
             sides.reverse()  # a list of faces that ask for voices
-        scores, kept = score_galleries(galleries, sides[0], sides[1])
-        return matching_list(scores, people=galleries.people[kept], n=n, resamples=resamples, seed=seed)
+        scores, kept = score_galleries(galleries, sides[0], sides[1], missing=missing)
+        found = matching_list(scores, people=galleries.people[kept], n=n, resamples=resamples, seed=seed)
+        return replace(found, excluded=found.excluded | _lost(kept))
     left, right = known.side(voices), known.side(faces)
     both = len(np.intersect1d(_people(left), _people(right)))
     if both < 2:
@@ -182,14 +197,21 @@ def retrieve(
     k: Sequence[int] | None,
     resamples: int,
     seed: int,
+    missing: Missing = "error",
 ) -> RetrievalReport:
     """Retrieval over everything embedded, or over the items of a list."""
     voices, faces = _both(voices, faces, "retrieval")
     left, right = known.side(voices), known.side(faces)
+    excluded: dict[str, int] = {}
     if trials is not None:
-        listed = read_retrieval(trials, known.vox)
-        left, right = _only(left, listed.voices, known), _only(right, listed.faces, known)
-    return retrieval(
+        listed = _retrieval_list(trials, known.vox)
+        counts = len(listed.voices), len(listed.faces)
+        left = _only(left, listed.voices, known, ".wav", missing)
+        right = _only(right, listed.faces, known, ".jpg", missing)
+        for what, side, count in (("voices", left, counts[0]), ("faces", right, counts[1])):
+            if count > len(side.names):
+                excluded[f"{what} of the list that are not embedded"] = count - len(side.names)
+    found = retrieval(
         (left.rows, right.rows),
         people=(_people(left), _people(right)),
         ks=tuple(k or (1, 5, 10, 50, 100)),
@@ -197,6 +219,7 @@ def retrieve(
         resamples=resamples,
         seed=seed,
     )
+    return replace(found, excluded=found.excluded | excluded)
 
 
 Judge = Callable[[Any, Any, "tuple[Any, Any] | None", Mapping[str, Any]], VerificationReport]
@@ -272,17 +295,37 @@ def _same_masks(people: tuple[Any, Any], known: Known) -> dict[str, NDArray[np.b
     return masks
 
 
-def _embedded(side: Named, key: Callable[[str], str] | None) -> Embedded:
-    return Embedded(side.names, side.rows, key=key, what=str(side.path))
+def _embedded(side: Named, key: Callable[[str], str] | None, ending: str) -> Embedded:
+    """Rows by name; a prepared VoxCeleb's ids end without the ``.wav`` or ``.jpg`` of the lists."""
+    names = side.names
+    if key is not None:
+        names = np.array([n if "." in n.rpartition("/")[2] else n + ending for n in names.tolist()])
+    return Embedded(names, side.rows, key=key, what=str(side.path))
 
 
-def _only(side: Named, names: Names, known: Known) -> Named:
+def _lost(kept: NDArray[np.bool_]) -> dict[str, int]:
+    """Trials of a list that were left out, if any."""
+    count = int((~kept).sum())
+    return {f"trials of the list's {len(kept):,} whose items are not embedded": count} if count else {}
+
+
+def _retrieval_list(path: Path, vox: VoxPeople | None) -> RetrievalList:
+    """A list of voices and faces in one file, or Learnable PINs' two (``wav_20k`` names ``jpg_20k`` beside)."""
+    if not path.name.startswith(("wav_20k", "jpg_20k")):
+        return read_retrieval(path, vox)
+    voices, faces = (path.with_name(kind + path.name[3:]) for kind in ("wav", "jpg"))
+    return read_pins_retrieval(voices, faces)
+
+
+def _only(side: Named, names: Names, known: Known, ending: str, missing: Missing) -> Named:
     """The items of a list, in its order."""
-    embedded = _embedded(side, known.vox.key if known.vox is not None else None)
+    embedded = _embedded(side, known.vox.key if known.vox is not None else None, ending)
     places = embedded.find(names)
     lost = names[places < 0]
-    if len(lost):
-        raise InputError(side.path, f"lacks {few(lost)} of the names in the list", "embed them")
+    if len(lost) and (missing == "error" or len(lost) == len(names)):
+        remedy = "embed them, or give --missing exclude" if len(lost) < len(names) else "check their scheme"
+        raise InputError(side.path, f"lacks {few(lost)} of the names in the list", remedy)
+    names, places = names[places >= 0], places[places >= 0]
     told = {name: values[places] for name, values in side.told.items()}
     return Named(path=side.path, names=names, rows=side.rows[places], people=_people(side)[places], told=told)
 

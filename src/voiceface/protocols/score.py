@@ -79,7 +79,7 @@ def _known(found: list[Ints], names: list[NDArray[np.str_]], sides: list[Embedde
             raise InputError(
                 side.what,
                 f"lack {few(lost)} of the names in the list",
-                "embed them (in Python, missing='exclude' leaves such trials out)",
+                "embed them (--missing exclude leaves such trials out, and counts them)",
             )
     if not kept.any():
         raise InputError("embeddings", f"cover none of the {len(kept):,} trials", "check the names' scheme")

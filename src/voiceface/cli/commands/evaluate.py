@@ -23,6 +23,7 @@ voiceface evaluate matching --model matcher --corpus CORPUS --html report.html
 voiceface evaluate RECIPE --corpus CORPUS --folds 5"""
 
 KnownPeople = Literal["refuse", "keep", "drop"]
+Missing = Literal["error", "exclude"]
 _NOWHERE = Outputs()
 Same = Annotated[list[Literal["gender", "nationality"]] | None, Parameter(negative="")]
 
@@ -67,6 +68,7 @@ def _verification(
     people: Path | None = None,
     same: Same = None,
     known_people: KnownPeople = "refuse",
+    missing: Missing = "error",
     device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
@@ -89,6 +91,7 @@ def _verification(
         people: vox1_meta.csv, to know them from instead
         same: measure also among pairs of one gender or nationality; may be given twice
         known_people: people that trained the model: refuse, keep, or drop them
+        missing: rows of the list whose items are not there: an error, or exclude and count them
         device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples
@@ -102,9 +105,17 @@ def _verification(
     known = Known.of(corpus, people, same or [])
     line = asked.placed.calibration if asked.placed else None
     report = verify(
-        asked.voices, asked.faces, scores, trials, known, resamples=resamples, seed=seed, calibrated=line
+        asked.voices,
+        asked.faces,
+        scores,
+        trials,
+        known,
+        resamples=resamples,
+        seed=seed,
+        calibrated=line,
+        missing=missing,
     )
-    return asked.told("verification", report, known, _options(known_people, same, seed), outputs)
+    return asked.told("verification", report, known, _options(known_people, missing, same, seed), outputs)
 
 
 def _matching(
@@ -118,6 +129,7 @@ def _matching(
     people: Path | None = None,
     same: Same = None,
     known_people: KnownPeople = "refuse",
+    missing: Missing = "error",
     device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
@@ -137,6 +149,7 @@ def _matching(
         people: vox1_meta.csv, to know them from instead
         same: measure also in galleries of one gender or nationality; may be given twice
         known_people: people that trained the model: refuse, keep, or drop them
+        missing: rows of the list whose items are not there: an error, or exclude and count them
         device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples
@@ -148,8 +161,9 @@ def _matching(
     files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
     asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
     known = Known.of(corpus, people, same or [])
-    report = match(asked.voices, asked.faces, trials, known, n=n, resamples=resamples, seed=seed)
-    return asked.told("matching", report, known, _options(known_people, same, seed, n=n), outputs)
+    how: dict[str, Any] = {"resamples": resamples, "seed": seed, "missing": missing}
+    report = match(asked.voices, asked.faces, trials, known, n=n, **how)
+    return asked.told("matching", report, known, _options(known_people, missing, same, seed, n=n), outputs)
 
 
 def _retrieval(
@@ -163,6 +177,7 @@ def _retrieval(
     people: Path | None = None,
     same: Same = None,
     known_people: KnownPeople = "refuse",
+    missing: Missing = "error",
     device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
@@ -180,6 +195,7 @@ def _retrieval(
         people: vox1_meta.csv, to know them from instead
         same: measure also in galleries of one gender or nationality; may be given twice
         known_people: people that trained the model: refuse, keep, or drop them
+        missing: rows of the list whose items are not there: an error, or exclude and count them
         device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples
@@ -191,12 +207,14 @@ def _retrieval(
     files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
     asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
     known = Known.of(corpus, people, same or [])
-    report = retrieve(asked.voices, asked.faces, trials, known, k=k, resamples=resamples, seed=seed)
-    return asked.told("retrieval", report, known, _options(known_people, same, seed, k=k), outputs)
+    how: dict[str, Any] = {"resamples": resamples, "seed": seed, "missing": missing}
+    report = retrieve(asked.voices, asked.faces, trials, known, k=k, **how)
+    return asked.told("retrieval", report, known, _options(known_people, missing, same, seed, k=k), outputs)
 
 
 def _options(
     known_people: str,
+    missing: str,
     same: list[Any] | None,
     seed: int,
     *,
@@ -208,4 +226,6 @@ def _options(
     told: dict[str, Any] = {name: value for name, value in given.items() if value}
     if known_people != "refuse":
         told["--known-people"] = known_people
+    if missing != "error":
+        told["--missing"] = missing
     return told | ({"--seed": seed} if seed else {})
