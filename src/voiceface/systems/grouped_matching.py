@@ -28,6 +28,9 @@ class GroupedMatching(System):
         weight: of the finer link's cosine, in nats.
     """
 
+    class_heads = ("link.voice_heads", "link.face_heads")
+    """Fine-tuning may add heads to weights that have none."""
+
     def __init__(self, rest: Matching, *, blocks: Sequence[Block], weight: float = 5.0) -> None:
         super().__init__()
         self.reduction = Reduction(blocks)

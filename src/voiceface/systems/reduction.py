@@ -49,7 +49,8 @@ class Reduction(nn.Module):
         return torch.cat([part @ self.get_buffer(f"map_{k}") for k, part in enumerate(parts)], dim=-1)
 
     def _parts(self, rows: Tensor) -> tuple[Tensor, ...]:
-        return rows.split([block.width for block in self.blocks], dim=-1)
+        found: tuple[Tensor, ...] = torch.functional.split(rows, [b.width for b in self.blocks], dim=-1)
+        return found
 
 
 def _map(rows: Tensor, block: Block) -> Tensor:

@@ -65,4 +65,5 @@ def _described(network: DlibResNet, faces: torch.Tensor) -> torch.Tensor:
     parts += [found.mean(dim=(2, 3)) for found in maps]
     parts += [found.flatten(2).std(dim=2) for found in maps[2::3]]
     parts.append(F.avg_pool2d(both / 255, faces.shape[-1] // _GRID).flatten(1))
-    return torch.cat(parts, dim=1).unflatten(0, (2, len(faces))).mean(dim=0)
+    here, mirrored = torch.cat(parts, dim=1).chunk(2)
+    return (here + mirrored) / 2
