@@ -79,25 +79,14 @@ def recipe(
     """
     arguments: dict[str, Any] = dict(locals())
     encoders, control = (voice_encoder, face_encoder), seed if wrong_labels else None
+    sizes = {"dim": dim, "heads": heads, "hidden": hidden, "dropout": dropout}
+    sizes |= {"noise": noise, "temperature": temperature}
     return Run(
         recipe="matcher",
         arguments=arguments,
         split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=0.0),
         facts=lambda selection: _facts(selection, encoders, groups=groups),
-        build=lambda facts: _build(
-            facts,
-            Matching(
-                voice_width=facts["voice_width"],
-                face_width=sum(block.kept for block in _blocks(facts)),
-                dim=dim,
-                heads=heads,
-                hidden=hidden,
-                dropout=dropout,
-                noise=noise,
-                temperature=temperature,
-            ),
-            fine,
-        ),
+        build=lambda facts: _build(facts, fine, sizes),
         start=lambda system, selection, facts: _start(
             system, _rows(selection, encoders), _items(selection, wrong_labels=control), ridge
         ),
@@ -192,9 +181,12 @@ def _blocks(facts: Facts) -> list[Block]:
     return [Block(*block) for block in facts.get("face_blocks", [(width, width, 1.0)])]
 
 
-def _build(facts: Facts, link: Matching, fine: float) -> Matching | GroupedMatching:
+def _build(facts: Facts, fine: float, sizes: dict[str, Any]) -> Matching | GroupedMatching:
     """Weights from before there were groups know of none."""
-    return GroupedMatching(link, blocks=_blocks(facts), weight=fine) if facts.get("groups", False) else link
+    blocks = _blocks(facts)
+    width = sum(block.kept for block in blocks)
+    link = Matching(voice_width=facts["voice_width"], face_width=width, **sizes)
+    return GroupedMatching(link, blocks=blocks, weight=fine) if facts.get("groups", False) else link
 
 
 def _rows(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
