@@ -310,7 +310,7 @@ def _lost(kept: NDArray[np.bool_]) -> dict[str, int]:
 
 
 def _retrieval_list(path: Path, vox: VoxPeople | None) -> RetrievalList:
-    """A list of voices and faces in one file, or Learnable PINs' two (``wav_20k`` names ``jpg_20k`` beside)."""
+    """A list of voices and faces in one file, or Learnable PINs' two (``wav_20k`` and ``jpg_20k``)."""
     if not path.name.startswith(("wav_20k", "jpg_20k")):
         return read_retrieval(path, vox)
     voices, faces = (path.with_name(kind + path.name[3:]) for kind in ("wav", "jpg"))

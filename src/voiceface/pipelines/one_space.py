@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
     from voiceface.pipelines.weights import Loaded
 
-__all__ = ["AGE_NOTE", "ATTRIBUTES", "Placed", "SpaceReport", "ceiling_of", "judge_space", "place", "share_of"]
+__all__ = [
+    "AGE_NOTE",
+    "ATTRIBUTES",
+    "Placed",
+    "SpaceReport",
+    "ceiling_of",
+    "judge_space",
+    "place",
+    "share_of",
+]
 
 Names = npt.NDArray[np.str_]
 Rows = npt.NDArray[np.floating]
@@ -130,11 +139,13 @@ def ceiling_of(corpus: Corpus, placed: Placed) -> CeilingTable | None:
 
 
 def share_of(found: Estimate, ceiling: float) -> float:
-    """How much of what there was above chance was found: 1 at the ceiling, 0 at chance.
+    """How much of what there was above chance was found: 1 at the ceiling, 0 at chance; NaN if these are one.
 
     >>> share_of(Estimate(name="AUC", value=0.7, chance=0.5), 0.9)
     0.5
     """
+    if ceiling == found.chance:
+        return float("nan")
     return round((found.value - found.chance) / (ceiling - found.chance), 4)
 
 

@@ -74,20 +74,25 @@ def check_facts(run: Run, facts: Facts) -> Facts:
     return checked
 
 
-def start_from(init: str | Path, system: System) -> list[str]:
+def start_from(init: str | Path, system: System, people: Sequence[str]) -> list[str]:
     """Load a weights folder into ``system``; returns the class heads' tensors that start afresh.
+
+    A head starts afresh where its shape is another, and where the weights were trained on others than
+    ``people``: a class of the same number would be somebody else.
 
     Raises:
         InputError: the folder cannot be read, or a tensor that is in no class head is missing, too
             many or of another shape.
     """
-    tensors, _ = read_weights(init)
+    tensors, card = read_weights(init)
     own = system.weights()
+    told = (card.get("people") or {}).get("fingerprint")
+    others = told is not None and told != people_fingerprint(people)
     afresh = [
         name
         for name in sorted(own.keys() | tensors.keys())
         if system.is_class_head(name)
-        and (name not in own or name not in tensors or own[name].shape != tensors[name].shape)
+        and (others or name not in own or name not in tensors or own[name].shape != tensors[name].shape)
     ]
     kept = {name: own[name] for name in afresh if name in own}
     system.load_weights({n: t for n, t in tensors.items() if n not in afresh} | kept, source=init)

@@ -64,7 +64,8 @@ def train(
     seed_step(run.seed, -1, 0, fabric.device)
     facts = folder.check_facts(run, run.facts(split.train))
     system = run.build(facts)
-    afresh = folder.start_from(init, system) if init is not None else []
+    people = [str(person) for person in split.train.people]
+    afresh = folder.start_from(init, system, people) if init is not None else []
     if run.start is not None and init is None:
         run.start(system, split.train, facts)
     training = Training(run, system, facts, place, fabric)

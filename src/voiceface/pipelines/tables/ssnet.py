@@ -46,6 +46,9 @@ __all__ = ["tables"]
 _QUICK: dict[str, Any] = {"backbone": "small", "size": 64, "width": 0.5, "log_magnitude": True}
 _QUICK_STEPS, _STEPS = 300, 100_000
 _PRINTED_RATE = 0.05
+_SHARES = {"validation": 0.1, "test": 0.2}
+"""Of the people, or of everybody's recordings."""
+_RESAMPLES = 1000
 _WORDS = {
     "unknown": "unknown people (unseen-unheard)",
     "known": "known people, new recordings (seen-heard)",
@@ -101,11 +104,8 @@ def tables(
     quick: bool = False,
     steps: int = 0,
     size: int = 0,
-    test: float = 0.2,
     printed_rate: bool = False,
-    resamples: int = 1000,
     seed: int = 0,
-    device: str = "auto",
 ) -> list[Table]:
     """Train what is missing below ``out`` and judge it on the held back people or recordings.
 
@@ -116,11 +116,8 @@ def tables(
         quick: a small network, pictures of 64 pixels and the logarithm of magnitudes: for a CPU
         steps: of every training; 0 for 100,000, or 300 where quick
         size: side of the pictures in pixels; 0 for 256, or 64 where quick
-        test: share of the people (or of everybody's recordings) that is held back
         printed_rate: train also at the rate the paper prints, to show whether it trains
-        resamples: resamples over people for the intervals
         seed: of the splits, the trainings and the resamples
-        device: auto, cpu, cuda, cuda:N or mps
 
     Raises:
         InputError: the corpus serves none of the settings asked for, or a drawing package is missing.
@@ -129,13 +126,13 @@ def tables(
     given = dict(_QUICK if quick else {})
     given |= {"size": size} if size else {}
     count = steps or (_QUICK_STEPS if quick else _STEPS)
-    shared = {**given, "steps": count, "every": max(1, count // 3), "test": test, "seed": seed}
+    shared = {**given, "steps": count, "every": max(1, count // 3), "seed": seed, **_SHARES}
     made: list[Table] = []
     refused: list[InputError] = []
     for setting in ("unknown", "known") if people == "both" else (people,):
         runs = _runs(shared, known=setting == "known", printed_rate=printed_rate)
         try:
-            judged = _judged(corpus, out, setting, runs, (resamples, seed, device))
+            judged = _judged(corpus, out, setting, runs, seed=seed)
         except NotFiniteError:
             raise
         except InputError as error:
@@ -165,21 +162,18 @@ def _runs(shared: Mapping[str, Any], *, known: bool, printed_rate: bool) -> dict
 _FOLDERS = {_NONE: "pull-0", _ONE: "pull-1", _WRONG: "pull-1-wrong-labels", _RATE: "pull-1-rate-0.05"}
 
 
-def _judged(
-    corpus: Corpus, out: Path, setting: str, runs: Mapping[str, Any], how: tuple[int, int, str]
-) -> Judged:
-    resamples, seed, device = how
+def _judged(corpus: Corpus, out: Path, setting: str, runs: Mapping[str, Any], *, seed: int) -> Judged:
     chosen = runs[_ONE].split(corpus).test
     reports, placed, notes = {}, {}, []
     for name, run in runs.items():
         try:
-            weights = train(run, corpus, out / f"{setting}-{_FOLDERS[name]}", device=device, progress=False)
+            weights = train(run, corpus, out / f"{setting}-{_FOLDERS[name]}", progress=False)
         except NotFiniteError as error:
             notes.append(f"{name}: does not train: {error.what}: {error.fault}")
             continue
         loaded = load_system(weights)
         placed[name] = place(loaded, chosen)
-        reports[name] = judge_space(placed[name], resamples=resamples, seed=seed)
+        reports[name] = judge_space(placed[name], resamples=_RESAMPLES, seed=seed)
         notes.append(f"{name}: step {loaded.card['best_step']:,} of {loaded.card['steps']:,} was selected")
     one = next(iter(placed.values()))
     held = len(set(np.concatenate(one.people).tolist()))
@@ -258,7 +252,9 @@ def _matching(judged: Judged) -> Table:
         columns=[f"1:{size}" for size in _SIZES],
         rows=rows,
         paper_rows={name: [cells.get(size) for size in _SIZES] for name, cells in paper.items()},
-        notes=["ours: the exact mean over every gallery of N different people; the paper's are not published"],
+        notes=[
+            "ours: the exact mean over every gallery of N different people; the paper's are not published"
+        ],
     )
 
 
