@@ -41,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=Path, nargs=2, required=True)
     parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--queries", type=int, default=50)
     asked = parser.parse_args()
     sides = [np.load(path)["embeddings"].astype(np.float32) for path in asked.rows]
     make = alike(*sides, np.random.default_rng(0))
@@ -64,7 +64,7 @@ def main() -> int:
         print(f"index built in {time.perf_counter() - clock:.1f} s", flush=True)
         size = sum(p.stat().st_size for p in gallery.path.rglob("*") if p.is_file())
         usual = room.REFINE
-        for refine in (20, 50, 100, usual):
+        for refine in (50, 100, 200, 400, usual):
             room.REFINE = refine
             timed(gallery, queries, nearest, f"index, {refine} k compared exactly")
         timed(gallery, queries, nearest, "index, second time")
