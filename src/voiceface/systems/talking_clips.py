@@ -1,0 +1,233 @@
+"""Talking clips to learn drawing from: what is heard at every frame, the frames, and who speaks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceface.audio.sync import HOPS, sync_mel
+from voiceface.corpus.splits import Selection
+from voiceface.errors import InputError
+from voiceface.systems.encoder import as_wave
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["STEPS", "Listener", "Spoken", "TalkingClips", "clip_rate", "framewise", "listen"]
+
+STEPS = 100
+"""Moments of speech a second that are heard: c_t stands every 10 ms."""
+TEMPLATE = "dlib"
+
+
+class Listener(Protocol):
+    """What hears: contexts of every moment, and who speaks how, of waves in [-1, 1] at 16 kHz."""
+
+    def contexts(self, wave: Tensor, /) -> Tensor:
+        """c_t of a recording ``(samples,)``: ``(steps, n)``, 100 a second."""
+        ...
+
+    def speaker(self, wave: Tensor, /) -> tuple[Tensor, Tensor]:
+        """ν ``(n,)`` and μ ``(n,)`` of a recording, by the students."""
+        ...
+
+    def taught(self, pictures: Tensor, /) -> Tensor:
+        """ν* of faces ``(n, 3, side, side)`` from 0 to 255, by the teacher: ``(n, identity)``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Spoken:
+    """What is heard of one clip."""
+
+    context: Tensor
+    """(frames, n)."""
+    identity: Tensor
+    emotion: Tensor
+
+
+def framewise(contexts: Tensor, *, fps: float, frames: int, around: int) -> Tensor:
+    """c_t at the frames' rate: the mean over the moments a frame stands, beside those of its neighbours.
+
+    Frame k stands from k / fps to (k + 1) / fps. The mouth shapes itself before it sounds, and c_t knows
+    nothing of what follows: so ``around`` frames on either side are joined to it, the first and last frame
+    repeated beyond the ends.
+
+    Source: the alignment is not stated in Si et al. 2021; this is ours.
+
+    Args:
+        contexts: ``(steps, n)``, 100 a second.
+        fps: frames a second.
+        frames: how many.
+        around: neighbours on either side.
+
+    Returns:
+        ``(frames, (2 * around + 1) * n)``, from the earliest neighbour to the latest.
+
+    >>> framewise(torch.arange(8.0)[:, None], fps=25.0, frames=2, around=1)
+    tensor([[1.5000, 1.5000, 5.5000],
+            [1.5000, 5.5000, 5.5000]])
+    """
+    edges = [round(k * STEPS / fps) for k in range(frames + 1)]
+    last = len(contexts) - 1
+    pooled = torch.stack(
+        [
+            contexts[min(start, last) : max(min(stop, last + 1), min(start, last) + 1)].mean(0)
+            for start, stop in zip(edges[:-1], edges[1:], strict=True)
+        ]
+    )
+    places = torch.arange(frames)[:, None] + torch.arange(-around, around + 1)
+    return pooled[places.clamp(0, frames - 1)].flatten(1)
+
+
+@torch.no_grad()
+def listen(listener: Listener, wave: Tensor, *, fps: float, frames: int, around: int) -> Spoken:
+    """Hear a whole recording: c_t at every frame, ν and μ once."""
+    identity, emotion = listener.speaker(wave)
+    context = framewise(listener.contexts(wave), fps=fps, frames=frames, around=around)
+    return Spoken(context=context, identity=identity, emotion=emotion)
+
+
+def clip_rate(selection: Selection) -> float:
+    """The clips' one frame rate.
+
+    Raises:
+        InputError: no clips, or several rates.
+    """
+    corpus = selection.corpus
+    rates = np.unique(corpus.column("clips", "fps")[selection.clips].astype(float).round(3))
+    if not len(rates):
+        raise InputError(corpus.path, "holds no talking clips", "prepare some (--clips, or videos)")
+    if len(rates) > 1:
+        told = ", ".join(f"{rate:g}" for rate in rates)
+        raise InputError(corpus.path, f"keeps clips at {told} frames a second", "prepare with --clip-fps 25")
+    return float(rates[0])
+
+
+class TalkingClips:
+    """Clips of a selection, heard once when the training starts; a batch is a pure function of the step.
+
+    Args:
+        selection: whose clips.
+        listener: hears them.
+        size: side of the frames.
+        around: neighbours joined to every frame's c_t.
+        clips: clips a step.
+        moments: frames of each, in their order.
+        consecutive: one stretch of frames instead of frames drawn anywhere, with the sync expert's mels.
+        forcing: share of the clips whose ν is the teacher's, of the clip's first frame.
+        wrong_sound: every clip is heard with the sound of another person's, a control.
+        seed: of every draw.
+
+    Raises:
+        InputError: too few clips with sound and so many frames.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        listener: Listener,
+        *,
+        size: int,
+        around: int,
+        clips: int = 8,
+        moments: int = 4,
+        consecutive: bool = False,
+        forcing: float = 0.0,
+        wrong_sound: bool = False,
+        seed: int = 0,
+    ) -> None:
+        corpus, fps = selection.corpus, clip_rate(selection)
+        self.clips, self.moments, self.consecutive = clips, moments, consecutive
+        self.forcing, self.seed = forcing, seed
+        self.frames: list[Tensor] = []
+        self.spoken: list[Spoken] = []
+        self.taught: list[Tensor] = []
+        self.mels: list[Tensor] = []
+        kept = [row for row in selection.clips.tolist() if _usable(corpus, row, moments)]
+        if len(kept) < 2:
+            fault = f"holds {len(kept)} clips of {moments} frames and sound to learn from"
+            raise InputError(corpus.path, fault, "prepare more clips, or lower --moments")
+        owners = corpus.column("clips", "person").astype(str)
+        self.people = [owners[row] for row in kept]
+        sounds = _others(kept, self.people) if wrong_sound else kept
+        for row, sound in zip(kept, sounds, strict=True):
+            frames = torch.from_numpy(corpus.clip_frames(row, size=size, template=TEMPLATE))
+            wave = as_wave(corpus.clip_wave(sound))
+            self.frames.append(frames)
+            self.spoken.append(listen(listener, wave, fps=fps, frames=len(frames), around=around))
+            if consecutive:
+                self.mels.append(sync_mel(wave, frames=len(frames)))
+            if forcing:
+                self.taught.append(listener.taught(frames[:1].permute(0, 3, 1, 2).float())[0])
+        self.of = {
+            person: [k for k, owner in enumerate(self.people) if owner == person]
+            for person in sorted(set(self.people))
+        }
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """What `voiceface.systems.speech2video.Speech2Video` reads.
+
+        Stills are of the same people, out of any of their clips.
+        """
+        random = torch.Generator().manual_seed(_seed(self.seed, step))
+        count = len(self.frames)
+        order = torch.randperm(count, generator=random)
+        picked = order.repeat(-(-self.clips // count))[: self.clips].tolist()
+        rows: dict[str, list[Tensor]] = {}
+
+        def add(**told: Tensor) -> None:
+            for name, value in told.items():
+                rows.setdefault(name, []).append(value)
+
+        for clip in picked:
+            frames, spoken = self.frames[clip], self.spoken[clip]
+            at = self._moments(len(frames), random)
+            mine = self.of[self.people[clip]]
+            other = self.frames[mine[int(torch.randint(len(mine), (1,), generator=random))]]
+            still = other[int(torch.randint(len(other), (1,), generator=random))]
+            forced = bool(torch.rand(1, generator=random) < self.forcing)
+            add(
+                context=spoken.context[at],
+                emotion=spoken.emotion,
+                identity=self.taught[clip] if forced else spoken.identity,
+                frames=frames[at],
+                stills=still,
+            )
+            if self.consecutive:
+                first = int(at[0])
+                add(mels=self.mels[clip][HOPS * first : HOPS * (first + self.moments)])
+        return {name: torch.stack(values) for name, values in rows.items()}
+
+    def _moments(self, frames: int, random: torch.Generator) -> Tensor:
+        if not self.consecutive:
+            return torch.randperm(frames, generator=random)[: self.moments].sort().values
+        first = int(torch.randint(frames - self.moments + 1, (1,), generator=random))
+        return torch.arange(first, first + self.moments)
+
+
+def _usable(corpus: Corpus, row: int, moments: int) -> bool:
+    clip = corpus.clips[row]
+    return round(clip.seconds * clip.fps) >= moments and bool(corpus.clip_wave(row).any())
+
+
+def _others(rows: Sequence[int], people: Sequence[str]) -> list[int]:
+    """For every clip another person's, going round; its own where there is only one person."""
+    count = len(rows)
+    return [
+        next(
+            (rows[(k + s) % count] for s in range(1, count) if people[(k + s) % count] != people[k]), rows[k]
+        )
+        for k in range(count)
+    ]
+
+
+def _seed(seed: int, step: int) -> int:
+    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
