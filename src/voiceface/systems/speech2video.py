@@ -189,8 +189,7 @@ class Speech2Video(System):
         shifted, _ = self.sync_judge.judge(features, moved)
         fake, _ = self.sync_judge(shared["drawn"].detach(), told)
         loss = least_squares_judge(real, fake, shifted)
-        figures = {"loss": loss, "real": real.mean(), "fake": fake.mean(), "shifted": shifted.mean()}
-        return figures
+        return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "shifted": shifted.mean()}
 
     def generate(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
         """Equation 10: to be taken for real by the judges, to be like the real frames, with their edges."""
@@ -222,7 +221,8 @@ class Speech2Video(System):
         mouths = cut_mouths((drawn.float() + 1) * 127.5, size=expert.mouth.size)
         rows = expert.mouth_rows(mouths.reshape(clips, moments, *mouths.shape[1:]))
         sounds = expert.sound_rows(batch["mels"])
-        return sync_nce(rows, sounds, scale=expert.scale.exp().detach(), across=0.0)
+        found: Tensor = sync_nce(rows, sounds, scale=expert.scale.exp().detach(), across=0.0)
+        return found
 
     def _frames(self, batch: Batch, inflated: Sequence[Tensor]) -> Tensor:
         """Drawn frames of every clip and moment, ``(c * t, 3, side, side)``."""
@@ -234,7 +234,7 @@ class Speech2Video(System):
 
     @torch.no_grad()
     def draw(self, context: Tensor, emotion: Tensor, inflated: Sequence[Tensor]) -> Tensor:
-        """Frames ``(t, side, side, 3)`` uint8 of one clip's c_t ``(t, n)``, μ ``(n,)`` and its inflated maps."""
+        """Frames ``(t, side, side, 3)`` uint8 of a clip's c_t ``(t, n)``, μ ``(n,)`` and maps."""
         moments = len(context)
         maps = [known.expand(moments, -1, -1, -1) for known in inflated]
         drawn = self.decoder(context, emotion.expand(moments, -1), maps)
