@@ -35,7 +35,10 @@ def batch(clips=3, moments=4, seed=0):
         "identity": torch.randn(clips, IDENTITY, generator=random),
         "emotion": torch.randn(clips, EMOTION, generator=random),
         "frames": torch.randint(256, (clips, moments, 32, 32, 3), generator=random, dtype=torch.uint8),
-        "stills": torch.randint(256, (clips, 32, 32, 3), generator=random, dtype=torch.uint8),
+        "maps": [
+            torch.randn(clips, channels, side, side, generator=random)
+            for channels, side in zip(MAPS, (4, 8, 16), strict=True)
+        ],
     }
 
 
@@ -144,9 +147,10 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
     assert clip_rate(whole) == 25.0
     data = TalkingClips(whole, PlainListener(), size=32, around=1, clips=4, moments=6, seed=1)
     one, same, other = data.batch(3), data.batch(3), data.batch(4)
-    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert all(torch.equal(one[name], same[name]) for name in one if name != "maps")
     assert not torch.equal(one["frames"], other["frames"])
-    assert one["context"].shape == (4, 6, 3 * CONTEXT) and one["stills"].shape == (4, 32, 32, 3)
+    assert one["context"].shape == (4, 6, 3 * CONTEXT)
+    assert [known.shape[2] for known in one["maps"]] == [4, 8, 16]
     frames = [talkers.clip_frames(row, size=32) for row in range(6)]
     for clip in range(4):
         row = next(k for k in range(6) if (frames[k] == one["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
@@ -156,9 +160,13 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
         for moment in range(6):
             at = np.flatnonzero((frames[row] == one["frames"][clip, moment].numpy()).all((1, 2, 3)))[0]
             torch.testing.assert_close(one["context"][clip, moment], heard.context[at], rtol=1e-3, atol=1e-4)
-        person = talkers.clips[row].person
-        mine = np.concatenate([frames[k] for k in range(6) if talkers.clips[k].person == person])
-        assert (mine == one["stills"][clip].numpy()).all((1, 2, 3)).any()
+        mine = [
+            f[len(f) // 2]
+            for k, f in enumerate(frames)
+            if talkers.clips[k].person == talkers.clips[row].person
+        ]
+        maps = PlainListener().maps(torch.from_numpy(np.stack(mine)).permute(0, 3, 1, 2).float())[2]
+        assert min((known - one["maps"][2][clip]).abs().max() for known in maps) < 1e-2
 
 
 def test_stretches_forced_teachers_and_other_peoples_sound(talkers):

@@ -24,7 +24,7 @@ from voiceface.nn.sync import FRAMES, sync_nce
 from voiceface.systems.sync import SyncLearning, cut_mouths
 from voiceface.systems.system import Batch, System, Turn
 
-__all__ = ["Heard", "Sizes", "Speech2Video", "Terms"]
+__all__ = ["Heard", "Sizes", "Speech2Video", "Terms", "pooled_maps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +78,14 @@ class Speech2Video(System):
     """Draws frames from c_t, μ and the inflated ν, to the liking of three judges.
 
     A batch holds, of clips c and moments t: ``context (c, t, n)``, ``emotion (c, n)``, ``identity (c, n)``,
-    ``frames (c, t, side, side, 3)`` uint8, ``stills (c, side, side, 3)`` uint8 of the same people, and with
-    an expert ``mels (c, 4 t, bands)`` of consecutive moments.
+    ``frames (c, t, side, side, 3)`` uint8, ``maps``, the recogniser's three of the same people's pictures
+    (`pooled_maps`), and with an expert ``mels (c, 4 t, bands)`` of consecutive moments.
 
     Args:
         heard: numbers of what is heard.
         sizes: of the networks.
         terms: weights of the losses.
-        hearing: frozen networks that come along: ``maps(pictures)`` gives the recogniser's three maps.
+        hearing: frozen networks that come along.
         expert: a frozen sync expert, where its term has a weight.
     """
 
@@ -143,29 +143,17 @@ class Speech2Video(System):
         inflated = self.inflation(batch["identity"])
         found = {"inflated": inflated, "real": real, "drawn": self._frames(batch, inflated)}
         if self.terms.identity:
-            found["maps"] = self.real_maps(batch["stills"])
+            means, scales = self.get_buffer("map_mean"), self.get_buffer("map_scale")
+            told = zip(batch["maps"], means, scales, strict=True)
+            found["maps"] = [(known.float() - mean) / scale for known, mean, scale in told]
         return found
 
-    def real_maps(self, pictures: Tensor) -> list[Tensor]:
-        """The recogniser's standardised maps of uint8 pictures ``(n, side, side, 3)``."""
-        return [
-            (known - mean) / scale
-            for known, mean, scale in zip(
-                self.raw_maps(pictures),
-                self.get_buffer("map_mean"),
-                self.get_buffer("map_scale"),
-                strict=True,
-            )
-        ]
-
     @torch.no_grad()
-    def raw_maps(self, pictures: Tensor) -> list[Tensor]:
-        """The recogniser's maps as they are, averaged over places to the inflated maps' sides."""
-        told: list[Tensor] = self.hearing.maps(pictures.permute(0, 3, 1, 2).float())  # type: ignore[operator]
-        return [
-            F.adaptive_avg_pool2d(known.float(), side)
-            for known, side in zip(told, map_sides(self.size), strict=True)
-        ]
+    def standardise(self, maps: Sequence[Tensor]) -> None:
+        """Take mean and deviation of every level of the recogniser's maps from these."""
+        for level, known in enumerate(maps):
+            self.get_buffer("map_mean")[level] = known.float().mean()
+            self.get_buffer("map_scale")[level] = known.float().std().clamp_min(1e-4)
 
     def judge_identity(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
         """Equation 4: a recogniser's maps of real faces from inflated ones."""
@@ -240,6 +228,12 @@ class Speech2Video(System):
         drawn = self.decoder(context, emotion.expand(moments, -1), maps)
         pixels = ((drawn.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).contiguous()
+
+
+def pooled_maps(maps: Sequence[Tensor], size: int) -> list[Tensor]:
+    """A recogniser's maps averaged over places to the inflated maps' sides for pictures of ``size``."""
+    sides = map_sides(size)
+    return [F.adaptive_avg_pool2d(known, side) for known, side in zip(maps, sides, strict=True)]
 
 
 def _signed(pictures: Tensor) -> Tensor:

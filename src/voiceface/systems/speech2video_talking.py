@@ -66,7 +66,8 @@ class SpokenFace:
     def feed(self, wave: npt.NDArray[np.float32], /) -> Frames:
         """As `voiceface.systems.talking.TalkingFace.feed`."""
         self.samples += len(wave)
-        self._contexts += list(self.stream.feed(as_wave(wave)))
+        if len(wave):
+            self._contexts += list(self.stream.feed(as_wave(wave)))
         return self._advance(None)
 
     def close(self) -> Frames:

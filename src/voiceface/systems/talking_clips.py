@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from voiceface.audio.sync import HOPS, sync_mel
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.systems.encoder import as_wave
+from voiceface.systems.speech2video import pooled_maps
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -24,6 +25,8 @@ __all__ = ["STEPS", "Listener", "Spoken", "TalkingClips", "clip_rate", "framewis
 STEPS = 100
 """Moments of speech a second that are heard: c_t stands every 10 ms."""
 TEMPLATE = "dlib"
+_STILLS = 8
+"""Pictures of a person whose maps are kept."""
 
 
 class Listener(Protocol):
@@ -39,6 +42,10 @@ class Listener(Protocol):
 
     def taught(self, pictures: Tensor, /) -> Tensor:
         """ν* of faces ``(n, 3, side, side)`` from 0 to 255, by the teacher: ``(n, identity)``."""
+        ...
+
+    def maps(self, pictures: Tensor, /) -> list[Tensor]:
+        """A recogniser's three maps of such faces, the smallest side first."""
         ...
 
 
@@ -166,21 +173,19 @@ class TalkingClips:
                 self.mels.append(sync_mel(wave, frames=len(frames)))
             if forcing:
                 self.taught.append(listener.taught(frames[:1].permute(0, 3, 1, 2).float())[0])
-        self.of = {
-            person: [k for k, owner in enumerate(self.people) if owner == person]
-            for person in sorted(set(self.people))
-        }
+        self.maps = {person: self._maps(person, listener, size) for person in sorted(set(self.people))}
 
-    def batch(self, step: int) -> dict[str, Tensor]:
+    def batch(self, step: int) -> dict[str, Any]:
         """What `voiceface.systems.speech2video.Speech2Video` reads.
 
-        Stills are of the same people, out of any of their clips.
+        Maps are of pictures of the same people, out of any of their clips.
         """
         random = torch.Generator().manual_seed(_seed(self.seed, step))
         count = len(self.frames)
         order = torch.randperm(count, generator=random)
         picked = order.repeat(-(-self.clips // count))[: self.clips].tolist()
         rows: dict[str, list[Tensor]] = {}
+        maps: tuple[list[Tensor], ...] = ([], [], [])
 
         def add(**told: Tensor) -> None:
             for name, value in told.items():
@@ -189,21 +194,30 @@ class TalkingClips:
         for clip in picked:
             frames, spoken = self.frames[clip], self.spoken[clip]
             at = self._moments(len(frames), random)
-            mine = self.of[self.people[clip]]
-            other = self.frames[mine[int(torch.randint(len(mine), (1,), generator=random))]]
-            still = other[int(torch.randint(len(other), (1,), generator=random))]
+            mine = self.maps[self.people[clip]]
+            still = int(torch.randint(len(mine[0]), (1,), generator=random))
+            for level, known in zip(maps, mine, strict=True):
+                level.append(known[still])
             forced = bool(torch.rand(1, generator=random) < self.forcing)
             add(
                 context=spoken.context[at],
                 emotion=spoken.emotion,
                 identity=self.taught[clip] if forced else spoken.identity,
                 frames=frames[at],
-                stills=still,
             )
             if self.consecutive:
                 first = int(at[0])
                 add(mels=self.mels[clip][HOPS * first : HOPS * (first + self.moments)])
-        return {name: torch.stack(values) for name, values in rows.items()}
+        stacked: dict[str, Any] = {name: torch.stack(values) for name, values in rows.items()}
+        return stacked | {"maps": [torch.stack(level) for level in maps]}
+
+    def _maps(self, person: str, listener: Listener, size: int) -> list[Tensor]:
+        """The recogniser's maps of up to `_STILLS` pictures of a person, the middle frames of their clips."""
+        mine = [k for k, owner in enumerate(self.people) if owner == person][:_STILLS]
+        pictures = torch.stack([self.frames[k][len(self.frames[k]) // 2] for k in mine])
+        with torch.no_grad():
+            maps = listener.maps(pictures.permute(0, 3, 1, 2).float())
+        return [known.half() for known in pooled_maps(maps, size)]
 
     def _moments(self, frames: int, random: torch.Generator) -> Tensor:
         if not self.consecutive:

@@ -65,6 +65,7 @@ class IdentityInflation(nn.Module):
         self.aligned = nn.ModuleList(
             nn.Conv2d(source, target, 1) for source, target in zip(widths[1:], maps, strict=True)
         )
+        _begin(self)
 
     def forward(self, identity: Tensor) -> list[Tensor]:
         """Inflate ν ``(n, identity)``: three maps ``(n, maps[k], side, side)``, the smallest first."""
@@ -104,6 +105,7 @@ class FrameDecoder(nn.Module):
             for source, target, more in zip(widths[:-1], widths[1:], joined, strict=True)
         )
         self.colour = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        _begin(self.blocks)
 
     def forward(self, context: Tensor, emotion: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Draw ``(n, 3, size, size)`` in [-1, 1] from ``(n, context)``, ``(n, emotion)`` and three maps."""
@@ -157,3 +159,12 @@ def _join(source: int, target: int) -> nn.Sequential:
         nn.Conv2d(target, target, 1),
         nn.LeakyReLU(_SLOPE),
     )
+
+
+def _begin(network: nn.Module) -> None:
+    """He's start: with PyTorch's own, what is heard fades beside the maps joined in level by level."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, a=_SLOPE)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

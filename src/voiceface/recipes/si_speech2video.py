@@ -1,0 +1,264 @@
+"""A talking face from speech alone: frames drawn from contexts of speech, emotion and an inflated identity.
+
+Paper     Si et al. 2021, Speech2Video, section 2.2 (the second stage: the adversarial composer)
+Data      talking clips with sound: prepare videos, cremad, synthetic
+Command   voiceface train si_speech2video --corpus CORPUS [--hearing runs/si_distill/weights]
+Cost      see docs/papers/si.md
+Reported  CREMA-D SSIM 0.541, PSNR 20.540, confidence 5.1 (from the true still face 0.705, 23.568, 5.4)
+Differs   equations 4 to 6 as least squares with real at 1 and generated at 0 for the judges, generated at 1
+          for the generator; 6 has real pairs at 1, another moment's sound and drawn frames at 0; 8 is the
+          half above the nose; sums over pixels and moments are means with weights of 100; a frame's c_t is
+          the mean over the 10 ms contexts while it stands, its neighbours' joined to it (--around);
+          "naturalness" (rate 1e-5) is D_sync; widths, norms (batch in the generator, spectral in the judges
+          of frames and sync) and RMSProp's smoothing (0.99) are not stated
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from voiceface.corpus.splits import Selection
+from voiceface.errors import InputError
+from voiceface.metrics.image import psnr, ssim
+from voiceface.recipes.sync_expert import split_clips
+from voiceface.systems.encoder import as_wave
+from voiceface.systems.mel_listener import MelListener, mel_facts
+from voiceface.systems.speech2video import Heard, Sizes, Speech2Video, Terms, pooled_maps
+from voiceface.systems.speech2video_talking import SpokenFace
+from voiceface.systems.sync import SyncLearning
+from voiceface.systems.talking import Who
+from voiceface.systems.talking_clips import TEMPLATE, TalkingClips, clip_rate, listen
+from voiceface.training.run import Facts, Optimiser, Run
+from voiceface.training.weights import read_weights
+
+if TYPE_CHECKING:
+    from voiceface.systems.system import System
+
+__all__ = ["recipe", "smoke"]
+
+_SHIPPED = Path(__file__).parents[1] / "shipped"
+_SHOWN = 24
+"""Clips that a validation draws, at most."""
+_EVERY = 5
+"""Of whose frames every so many-eth is compared."""
+
+
+def recipe(
+    *,
+    hearing: str = "mels",
+    size: int = 64,
+    width: int = 32,
+    identity_width: int = 32,
+    judge_width: int = 32,
+    around: int = 2,
+    identity: float = 1.0,
+    frames: float = 1.0,
+    sync: float = 1.0,
+    similarity: float = 100.0,
+    gradient: float = 100.0,
+    lower: float = 0.0,
+    expert: float = 0.0,
+    sync_weights: str = "sync-expert",
+    forcing: float = 0.0,
+    lr: float = 3e-4,
+    lr_identity: float = 3e-4,
+    lr_frames: float = 1e-4,
+    lr_sync: float = 1e-5,
+    clips: int = 16,
+    moments: int = 3,
+    ema: float = 0.0,
+    steps: int = 20_000,
+    every: int = 1_000,
+    validation: float = 0.15,
+    test: float = 0.15,
+    leave_out: str = "",
+    wrong_sound: bool = False,
+    seed: int = 0,
+) -> Run:
+    """The run; ``hearing`` is ``mels`` (log-mels, a speaker embedding, statistics: nothing to train).
+
+    ``identity``, ``frames`` and ``sync`` weigh the judges of equations 4, 5 and 6, ``similarity`` and
+    ``gradient`` equations 8 and 9; 0 leaves one out. Not in the paper: ``lower``, equation 8 on the mouth's
+    half; ``expert``, a frozen sync expert's loss, for which moments follow each other; ``forcing``, the share
+    of the clips whose ν is the teacher's; ``around``, frames whose contexts are joined on either side.
+
+    ``leave_out`` names people whose clips are in no part: to be tested on as unknown. ``wrong_sound`` deals
+    the clips' sound to other people: a control.
+    """
+    arguments = dict(locals())
+    terms = Terms(
+        identity=identity,
+        frames=frames,
+        sync=sync,
+        similarity=similarity,
+        gradient=gradient,
+        lower=lower,
+        expert=expert,
+    )
+    sizes = Sizes(size=size, width=width, identity_width=identity_width, judge_width=judge_width)
+    drawn: dict[str, Any] = {"clips": clips, "moments": moments, "forcing": forcing, "seed": seed}
+    drawn |= {"wrong_sound": wrong_sound, "size": size, "around": around, "consecutive": expert > 0}
+    rates = {"identity": lr_identity, "frames": lr_frames, "sync": lr_sync, "generator": lr}
+    played = {"identity": identity, "frames": frames, "sync": sync, "generator": 1.0}
+    return Run(
+        recipe="si_speech2video",
+        arguments=arguments,
+        split=lambda corpus: split_clips(
+            corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
+        ),
+        facts=lambda selection: _facts(selection, hearing, sync_weights if expert else ""),
+        build=lambda facts: _build(facts, terms, sizes, around),
+        data=lambda selection, facts: TalkingClips(selection, _listener(facts, hearing), **drawn),
+        optimisers={
+            name: Optimiser(name="rmsprop", lr=rate, betas=(0.9, 0.99))
+            for name, rate in rates.items()
+            if played[name]
+        },
+        steps=steps,
+        seed=seed,
+        validate=lambda system, selection, facts: _validate(system, selection, facts, around),
+        every=every,
+        select="ssim",
+        start=lambda system, selection, facts: _start(
+            system, selection, (hearing, sync_weights if expert else "", size)
+        ),
+        talk=lambda system, who, facts: _talk(system, who, facts, around),
+        ema=ema or None,
+        contract={
+            "rate": 16_000,
+            "size": size,
+            "template": TEMPLATE,
+            "fps": 25.0,
+            "clips": True,
+            "cue": "voice",
+        },
+        licence="Apache-2.0",
+        half=True,
+    )
+
+
+def smoke() -> Run:
+    """The same in seconds."""
+    return recipe(
+        size=32,
+        width=4,
+        identity_width=4,
+        judge_width=2,
+        around=1,
+        clips=3,
+        moments=2,
+        steps=4,
+        every=2,
+        validation=0.3,
+        test=0.0,
+    )
+
+
+def _facts(selection: Selection, hearing: str, expert: str) -> Facts:
+    """The clips' rate, what the hearing is built from, and the expert's own facts."""
+    corpus = selection.corpus
+    facts: Facts = {"fps": clip_rate(selection)}
+    if hearing != "mels":
+        raise InputError(hearing, "is no hearing", "give mels")
+    rows = selection.clips[:: max(1, len(selection.clips) // 200)].tolist()
+    waves = [as_wave(corpus.clip_wave(row)) for row in rows]
+    facts["hearing"] = mel_facts([wave for wave in waves if wave.any()])
+    if expert:
+        _, card = read_weights(_folder(expert))
+        told = {name: card["arguments"][name] for name in ("width", "dim")}
+        facts["expert"] = told | {name: card["facts"][name] for name in ("mean", "deviation")}
+        if facts["fps"] != 25.0:
+            raise InputError(
+                corpus.path, f"keeps clips at {facts['fps']:g} frames a second", "leave out --expert"
+            )
+    return facts
+
+
+def _listener(facts: Facts, hearing: str) -> MelListener:
+    return MelListener(facts["hearing"])
+
+
+def _build(facts: Facts, terms: Terms, sizes: Sizes, around: int) -> Speech2Video:
+    listener = MelListener(facts["hearing"])
+    heard = Heard(
+        context=(2 * around + 1) * listener.context,
+        identity=listener.identity,
+        emotion=listener.emotion,
+        maps=listener.maps_width,
+    )
+    expert = SyncLearning(**facts["expert"]) if "expert" in facts else None
+    return Speech2Video(heard=heard, sizes=sizes, terms=terms, hearing=listener, expert=expert)
+
+
+def _start(system: System, selection: Selection, told: tuple[str, str, int]) -> None:
+    """The expert's weights, and the scale of the recogniser's maps over some training pictures."""
+    learning = cast(Speech2Video, system)
+    _, expert, size = told
+    if learning.expert is not None:
+        tensors, _ = read_weights(_folder(expert))
+        learning.expert.load_weights(tensors, source=expert)
+    rows = selection.clips[:: max(1, len(selection.clips) // 32)].tolist()
+    pictures = [selection.corpus.clip_frames(row, size=size, template=TEMPLATE)[0] for row in rows]
+    faces = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        learning.standardise(pooled_maps(cast(MelListener, learning.hearing).maps(faces), size))
+
+
+def _folder(weights: str) -> Path:
+    """Shipped weights by name, or any folder; what `train -o` names holds the weights one folder down."""
+    path = _SHIPPED / weights if (_SHIPPED / weights / "run.json").is_file() else Path(weights)
+    inner = path / "weights"
+    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
+
+
+def _validate(system: System, selection: Selection, facts: Facts, around: int) -> dict[str, float]:
+    """SSIM and PSNR of what is drawn for validation clips, by their sound alone."""
+    learning = cast(Speech2Video, system)
+    rows = selection.clips[:: max(1, len(selection.clips) // _SHOWN)].tolist()
+    found = []
+    for row in rows:
+        real = selection.corpus.clip_frames(row, size=learning.size, template=TEMPLATE)
+        wave = as_wave(selection.corpus.clip_wave(row))
+        if not wave.any():
+            continue
+        heard = listen(
+            cast(MelListener, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
+        )
+        maps = learning.inflation(heard.identity[None])
+        drawn = learning.draw(heard.context[::_EVERY], heard.emotion, maps).numpy()
+        some = np.ascontiguousarray(real[::_EVERY])
+        found.append((ssim(drawn, some, scale=255).mean(), psnr(drawn, some, scale=255).mean()))
+    if not found:
+        raise InputError("validation", "holds no clip with sound", "give it a larger share")
+    told = np.mean(found, axis=0)
+    return {"ssim": float(told[0]), "psnr": float(told[1])}
+
+
+def _talk(system: System, who: Who, facts: Facts, around: int) -> SpokenFace:
+    """Frames for whoever speaks; the face is always the one heard.
+
+    Raises:
+        InputError: a face is given, or the recording is silent.
+    """
+    learning = cast(Speech2Video, system)
+    if who.face is not None:
+        raise InputError("face", "cannot be animated by si_speech2video", "give no face: it hears its own")
+    wave = as_wave(who.wave)
+    if not wave.any():
+        raise InputError("the recording", "is silent: nobody is heard in it", "give a recording of speech")
+    listener = cast(MelListener, learning.hearing)
+    with torch.no_grad():
+        identity, emotion = listener.speaker(wave)
+        maps: Sequence[torch.Tensor] = learning.inflation(identity[None])
+    return SpokenFace(
+        listener.stream(wave),
+        lambda context: learning.draw(context, emotion, maps),
+        size=learning.size,
+        fps=facts["fps"],
+        around=around,
+    )

@@ -1,0 +1,107 @@
+"""The Speech2Video recipe trained in seconds, and its talking face: cut how you like, the same frames."""
+
+import numpy as np
+import pytest
+import torch
+
+from corpus_media import murmur
+from voiceface.errors import InputError
+from voiceface.pipelines.weights import load_system
+from voiceface.recipes import si_speech2video
+from voiceface.systems.context_stream import BlockStream
+from voiceface.systems.mel_listener import log_mels
+from voiceface.systems.speech2video_talking import SpokenFace
+from voiceface.systems.talking import Who, frames_of
+from voiceface.systems.talking_clips import framewise
+from voiceface.training.loop import train
+
+
+def pieces(wave, cuts):
+    return np.split(wave, cuts)
+
+
+def test_blocks_are_the_same_however_the_sound_is_cut():
+    def make(piece, state):
+        rows = piece[80:-80].reshape(-1, 160).sum(1, keepdim=True)
+        total = rows.cumsum(0) + (0 if state is None else state)
+        return total, total[-1]
+
+    wave = torch.randn(16_000 * 2 + 77)
+    whole = torch.nn.functional.pad(wave, (0, -len(wave) % 160)).reshape(-1, 160).sum(1).cumsum(0)
+    first = None
+    for cuts in ([], [1], [159, 160, 16_000, 20_000], list(range(500, 32_000, 500))):
+        stream = BlockStream(make, left=80, right=80, block=30)
+        made = [stream.feed(part) for part in torch.tensor_split(wave, cuts)] + [stream.close()]
+        found = torch.cat([part for part in made if len(part)])
+        assert found.shape == (201, 1)
+        torch.testing.assert_close(found[:, 0], whole, rtol=1e-3, atol=1e-2)
+        first = found if first is None else first
+        assert torch.equal(found, first)
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0, 29.97])
+@pytest.mark.parametrize("samples", [100, 6_000, 40_001])
+def test_a_spoken_face_draws_what_the_whole_recording_gives(fps, samples):
+    """The frames show their contexts as pixels, so that every one can be read back."""
+
+    def draw(context):
+        assert len(context) == 8
+        return (context[:, None, None, :] * torch.ones(1, 2, 2, 1)).round().to(torch.uint8)
+
+    levels = torch.arange(samples, dtype=torch.float32) / samples * 250
+
+    def make(piece, state):
+        return piece.reshape(-1, 160)[:, :1], None
+
+    expected = framewise(levels[::160, None], fps=fps, frames=frames_of(samples, fps), around=1)
+    for cuts in ([], [50], list(range(0, samples, 1_000)), [samples - 1]):
+        face = SpokenFace(BlockStream(make, left=0, right=0, block=20), draw, size=2, fps=fps, around=1)
+        parts = [face.feed(part) for part in pieces(levels.numpy(), cuts)]
+        found = np.concatenate([*parts, face.close()])
+        np.testing.assert_array_equal(found[:, 0, 0], expected.round().to(torch.uint8).numpy())
+        assert len(face._contexts) <= 2 * 20 + 1 and len(face._known) < 20  # bounded
+
+
+def test_log_mels_of_a_slow_loop():
+    wave = torch.from_numpy(murmur(1, 0.1)).double()
+    found = log_mels(wave)
+    assert found.shape == (8, 40)
+    from voiceface.audio.mel import mel_bank
+
+    spectrum = torch.fft.rfft(wave[480:880] * torch.hann_window(400, dtype=torch.float64)).abs() ** 2
+    expected = torch.log(spectrum @ mel_bank(bands=40, fft=400, rate=16_000) + 1e-5)
+    torch.testing.assert_close(found[3], expected)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_corpus, tmp_path_factory):
+    corpus = tiny_corpus(people=3, voices=1, faces=1, clips=2)
+    place = tmp_path_factory.mktemp("si") / "run"
+    return load_system(train(si_speech2video.smoke(), corpus, place, progress=False))
+
+
+def test_the_trained_face_talks_the_same_however_sound_arrives(trained):
+    wave = murmur(3, 2.3)
+    who = Who(wave=wave)
+    made = []
+    for cuts in ([], [7, 9_000, 9_001], list(range(1_000, 36_000, 1_000))):
+        face = trained.run.talk(trained.system, who, trained.facts)
+        parts = [face.feed(part) for part in pieces(wave, cuts)]
+        made.append(np.concatenate([*parts, face.close()]))
+    assert made[0].shape == (frames_of(len(wave), 25.0), 32, 32, 3)
+    assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
+    assert made[0].std(0).max() > 0  # it moves
+    with pytest.raises(InputError, match="hears its own"):
+        trained.run.talk(trained.system, Who(wave=wave, face=np.zeros((32, 32, 3), np.uint8)), trained.facts)
+    with pytest.raises(InputError, match="silent"):
+        trained.run.talk(trained.system, Who(wave=0 * wave), trained.facts)
+
+
+def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained):
+    run = si_speech2video.recipe(identity=0.0, sync=0.0)
+    assert sorted(run.optimisers) == ["frames", "generator"]
+    rates = {name: one.lr for name, one in si_speech2video.recipe().optimisers.items()}
+    assert rates == {"identity": 3e-4, "frames": 1e-4, "sync": 1e-5, "generator": 3e-4}
+    assert si_speech2video._folder("sync-expert").is_dir()
+    with pytest.raises(InputError, match="no weights folder|no such folder"):
+        si_speech2video.read_weights(si_speech2video._folder("nobody"))
