@@ -1,11 +1,16 @@
 """The Speech2Video recipe trained in seconds, and its talking face: cut how you like, the same frames."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from corpus_media import murmur
+from voiceface.audio.mel import mel_bank
 from voiceface.errors import InputError
+from voiceface.pipelines.tables import si
+from voiceface.pipelines.talked import UNKNOWN, animated, kept, told_clips
 from voiceface.pipelines.weights import load_system
 from voiceface.recipes import si_speech2video
 from voiceface.systems.context_stream import BlockStream
@@ -66,18 +71,24 @@ def test_log_mels_of_a_slow_loop():
     wave = torch.from_numpy(murmur(1, 0.1)).double()
     found = log_mels(wave)
     assert found.shape == (8, 40)
-    from voiceface.audio.mel import mel_bank
-
     spectrum = torch.fft.rfft(wave[480:880] * torch.hann_window(400, dtype=torch.float64)).abs() ** 2
     expected = torch.log(spectrum @ mel_bank(bands=40, fft=400, rate=16_000) + 1e-5)
     torch.testing.assert_close(found[3], expected)
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_corpus, tmp_path_factory):
-    corpus = tiny_corpus(people=3, voices=1, faces=1, clips=2)
-    place = tmp_path_factory.mktemp("si") / "run"
-    return load_system(train(si_speech2video.smoke(), corpus, place, progress=False))
+def corpus(tiny_corpus):
+    return tiny_corpus(people=3, voices=1, faces=1, clips=2)
+
+
+@pytest.fixture(scope="module")
+def weights(corpus, tmp_path_factory):
+    return train(si_speech2video.smoke(), corpus, tmp_path_factory.mktemp("si") / "run", progress=False)
+
+
+@pytest.fixture(scope="module")
+def trained(weights):
+    return load_system(weights)
 
 
 def test_the_trained_face_talks_the_same_however_sound_arrives(trained):
@@ -105,3 +116,58 @@ def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained
     assert si_speech2video._folder("sync-expert").is_dir()
     with pytest.raises(InputError, match="no weights folder|no such folder"):
         si_speech2video.read_weights(si_speech2video._folder("nobody"))
+
+
+def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(corpus, weights, tmp_path):
+    made = si.tables(corpus, tmp_path, weights=str(weights), clips=4, resamples=20)
+    (table, sync) = made
+    assert table.title == "Table 1, unknown voices" and set(table.rows) == {"ground truth", "speech2video"}
+    assert "without --animator" in str(table)
+    ours = dict(zip(table.columns, table.rows["speech2video"], strict=True))
+    assert 0 <= ours["SSIM"].value < 0.9 and 3 < ours["PSNR"].value < 30
+    assert table.rows["ground truth"][0] is None  # not beside itself
+    assert sync.rows["real, as recorded"][0].value > 0
+    (folder,) = (tmp_path / "drawn").iterdir()
+    files = sorted(folder.iterdir())
+    assert len(files) == 2 and (tmp_path / "clips.png").is_file()
+    before = [file.stat().st_mtime_ns for file in files]
+    files[0].write_bytes(b"cut off")
+    again = si.tables(corpus, tmp_path, weights=str(weights), clips=4, resamples=20)
+    assert [str(one) for one in again] == [str(one) for one in made]
+    after = [file.stat().st_mtime_ns for file in files]
+    assert after[0] != before[0] and after[1] == before[1]
+
+
+def test_test_clips_are_strangers_and_the_control_deals_them_other_peoples_sound(corpus, trained, tmp_path):
+    split = trained.run.split(corpus)
+    told = told_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=False)
+    assert {clip.group for clip in told} == {UNKNOWN}
+    owners = corpus.column("clips", "person")
+    assert not {clip.person for clip in told} & set(owners[split.train.clips])
+    assert all((clip.heard == clip.wave).all() for clip in told)
+    wrong = told_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=True)
+    assert all(len(c.heard) == len(c.wave) and (c.heard != c.wave).any() for c in wrong)
+    # A stand-in animator that holds the face it is given still: the frames say which one that was.
+    still = SimpleNamespace(
+        name="still",
+        card={},
+        system=None,
+        facts={},
+        run=SimpleNamespace(contract={"size": 32}, talk=lambda system, who, facts: Held(who)),
+    )
+    for name, face in (("own", lambda clip: clip.real[0]), ("other", lambda clip: clip.stranger)):
+        drawn = kept(animated(still, face, seed=0), told, tmp_path / name)
+        for clip in told:
+            assert (drawn[clip.name] == face(clip)).all() and abs(len(drawn[clip.name]) - len(clip.real)) <= 1
+
+
+class Held:
+    def __init__(self, who):
+        self.face, self.samples = who.face, 0
+
+    def feed(self, wave):
+        self.samples += len(wave)
+        return self.face[None][:0]
+
+    def close(self):
+        return np.repeat(self.face[None], frames_of(self.samples, 25.0), 0)

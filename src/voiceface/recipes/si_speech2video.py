@@ -154,8 +154,8 @@ def smoke() -> Run:
         moments=2,
         steps=4,
         every=2,
-        validation=0.3,
-        test=0.0,
+        validation=0.34,
+        test=0.3,
     )
 
 

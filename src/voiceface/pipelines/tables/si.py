@@ -1,0 +1,273 @@
+"""Si et al. 2021 (Speech2Video): Table 1, for known and unknown voices, beside three baselines and the truth.
+
+What is trained: si_speech2video, in a small size, unless weights are given. Known people are those it was
+trained on, by clips it was not; unknown ones those of whom it saw no clip. The baselines need an animator
+of still faces (--animator, weights of a recipe that animates one): SDFA from the clip's own first frame,
+S2F+SDFA from the face that an imaginer draws for the sound (--imaginer), SDFA (mismatch) from another
+person's frame; without them these rows are left out. Sheets of the clips are written beside the tables:
+those show real people's faces where the corpus does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.corpus.splits import Split
+from voiceface.errors import InputError
+from voiceface.pipelines.clips import film_judges
+from voiceface.pipelines.dealt import dealt_split
+from voiceface.pipelines.sheets import write_sheet
+from voiceface.pipelines.sync import find_expert
+from voiceface.pipelines.table import Cell, Table
+from voiceface.pipelines.talked import KNOWN, Told, animated, kept, speech_alone, told_clips, video_clips
+from voiceface.pipelines.talked_judges import EmotionJudge, IdentityJudge
+from voiceface.pipelines.weights import Loaded, load_system
+from voiceface.protocols.sync_trials import sync_trials
+from voiceface.protocols.video import VideoReport, video
+from voiceface.recipes import si_speech2video
+from voiceface.systems.cue import Cue
+from voiceface.training.loop import train
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["tables"]
+
+Frames = npt.NDArray[np.uint8]
+
+OURS, TRUTH = "speech2video", "ground truth"
+SDFA, IMAGINED, MISMATCH = "SDFA", "S2F+SDFA", "SDFA (mismatch)"
+_MEASURED = (
+    "SSIM",
+    "PSNR",
+    "sync confidence",
+    "sync offset",
+    "offset within 1 frame",
+    "mouth with sound",
+    "identity similarity",
+)
+_COLUMNS = [*_MEASURED, "identity accuracy", "emotion accuracy"]
+_PAPER = {
+    f"{SDFA}, CREMA-D": [0.705, 23.568, 5.4],
+    f"{IMAGINED}, CREMA-D": [0.519, 20.104, 4.9],
+    f"{MISMATCH}, CREMA-D": [0.521, 20.024, 5.0],
+    f"{OURS}, CREMA-D": [0.541, 20.540, 5.1],
+    f"{SDFA}, VoxCeleb2": [0.7342, 25.121, 5.8],
+    f"{IMAGINED}, VoxCeleb2": [0.5643, 20.413, 4.9],
+    f"{MISMATCH}, VoxCeleb2": [0.5612, 20.126, 5.0],
+    f"{OURS}, VoxCeleb2": [0.5707, 20.891, 5.1],
+}
+_SHOWN, _MOMENTS = 10, 8
+_SMALL = {"width": 16, "identity_width": 16, "judge_width": 16, "clips": 8, "ema": 0.99}
+
+
+def tables(
+    corpus: Corpus,
+    out: Path,
+    *,
+    weights: str = "",
+    animator: str = "",
+    imaginer: str = "",
+    sync: str = "",
+    steps: int = 2000,
+    leave_out: str = "",
+    clips: int = 60,
+    moved: int = 5,
+    wrong_sound: bool = False,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[Table]:
+    """Talk the test clips again in every way, and measure them all alike.
+
+    Args:
+        corpus: talking clips with sound.
+        out: folder of the training, what is drawn, and the sheets.
+        weights: weights of si_speech2video trained on this corpus; empty: train some
+        animator: weights that animate a still face, for the baselines
+        imaginer: weights that draw a face from a voice, for S2F+SDFA
+        sync: weights of a sync expert; by default the shipped one
+        steps: of the training, where no weights are given
+        leave_out: people whom that training leaves out, separated by commas: unknown voices
+        clips: clips of each group that are measured, spread over its people
+        moved: frames that real clips are moved by, whose offset must be found
+        wrong_sound: talk every clip from another person's sound: a control
+        resamples: over people, for the intervals
+        seed: of the training, what is drawn at random and the resamples
+
+    Raises:
+        InputError: weights of another recipe, or a corpus without clips to test on.
+    """
+    loaded, split = _judged(corpus, out, weights, steps, leave_out, seed)
+    contract, fps = loaded.run.contract, float(loaded.facts["fps"])
+    template, size = str(contract["template"]), int(contract["size"])
+    told = told_clips(corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound)
+    ways, words = _ways(loaded, animator, imaginer, seed)
+    mark = _mark(loaded, told, animator, imaginer, seed)
+    drawn = {name: kept(talk, told, out / "drawn" / f"{_slug(name)}-{mark}") for name, talk in ways.items()}
+    judges = film_judges(find_expert(sync))
+    people = IdentityJudge(corpus, split, told, judges, template=template)
+    feelings = EmotionJudge(corpus, split, size=size, template=template)
+    shown: dict[str, Mapping[str, Frames] | None] = {TRUTH: None, **drawn}
+    reports = {
+        name: video(
+            video_clips(told, some, fps=fps, template=template), judges=judges, resamples=resamples, seed=seed
+        )
+        for name, some in shown.items()
+    }
+    words += [feelings.note, f"identity accuracy: {people.note}"]
+    if wrong_sound:
+        words.append("control: every clip is talked from another person's sound and measured beside its own")
+    made = []
+    for group in sorted({clip.group for clip in told}):
+        some = [clip for clip in told if clip.group == group]
+        rows = {
+            name: [
+                *_measured(reports[name], group),
+                people.accuracy(some, shown[name], resamples=resamples, seed=seed),
+                feelings.accuracy(some, shown[name], resamples=resamples, seed=seed),
+            ]
+            for name in shown
+        }
+        made.append(_table(group, rows, some, words))
+    made.append(_offsets(told, drawn[OURS], judges.sync, (template, fps, moved), (resamples, seed)))
+    _sheet(out / "clips.png", told, drawn, loaded.name)
+    return made
+
+
+def _judged(
+    corpus: Corpus, out: Path, weights: str, steps: int, leave_out: str, seed: int
+) -> tuple[Loaded, Split]:
+    if not weights:
+        run = si_speech2video.recipe(
+            steps=steps,
+            every=max(1, steps // 4),
+            leave_out=leave_out,
+            seed=seed,
+            **_SMALL,  # type: ignore[arg-type]
+        )
+        weights = str(train(run, corpus, out / "si_speech2video", progress=False))
+    loaded = load_system(weights)
+    if loaded.card["recipe"] != "si_speech2video":
+        raise InputError(weights, f"holds {loaded.card['recipe']}", "give weights of si_speech2video")
+    split = dealt_split(weights, loaded, corpus)
+    if split is None:
+        raise InputError(weights, "was not trained on this corpus", "give its own, or none to train some")
+    return loaded, split
+
+
+def _ways(
+    loaded: Loaded, animator: str, imaginer: str, seed: int
+) -> tuple[dict[str, Callable[[Told], Frames]], list[str]]:
+    """Row's name to how its clips are talked, and what is said of rows left out."""
+    ways: dict[str, Callable[[Told], Frames]] = {OURS: speech_alone(loaded, seed=seed)}
+    if not animator:
+        return ways, [f"without --animator there is no {SDFA}, {IMAGINED} or {MISMATCH}"]
+    moving = load_system(animator)
+    ways[SDFA] = animated(moving, lambda clip: clip.real[0], seed=seed)
+    ways[MISMATCH] = animated(moving, lambda clip: clip.stranger, seed=seed)
+    if not imaginer:
+        return ways, [f"without --imaginer there is no {IMAGINED}"]
+    drawing = load_system(imaginer)
+    if drawing.run.imagine is None:
+        raise InputError(imaginer, f"holds {drawing.card['recipe']}, which draws no faces", "give another")
+    imagine = drawing.run.imagine
+    ways[IMAGINED] = animated(
+        moving,
+        lambda clip: imagine(drawing.system, [Cue(wave=clip.heard)], drawing.facts, seed)[0],
+        seed=seed,
+    )
+    return ways, []
+
+
+def _measured(report: VideoReport, group: str) -> list[Cell]:
+    """Cells of what the video protocol measured; nothing where it could not."""
+    known = {one.name: one for one in report.rows.get(f"drawn, {group}", [])}
+    return [known.get(name) for name in _MEASURED]
+
+
+def _table(group: str, rows: Mapping[str, list[Cell]], some: Sequence[Told], words: Sequence[str]) -> Table:
+    spare: list[Cell] = [None] * (len(_COLUMNS) - 3)
+    printed: dict[str, list[Cell]] = {
+        name: [told[0], told[1], told[2], *spare] for name, told in _PAPER.items()
+    }
+    owners = {clip.person for clip in some}
+    return Table(
+        title=f"Table 1, {group}",
+        columns=_COLUMNS,
+        rows=rows,
+        paper_rows=printed if group == KNOWN else {},
+        notes=[
+            f"{len(some)} clips of {len(owners)} people; chance: beside somebody else's clip, sound or face; "
+            "confidences of two sync experts do not compare (the paper's is SyncNet's)",
+            *words,
+        ],
+    )
+
+
+def _offsets(
+    told: Sequence[Told],
+    drawn: Mapping[str, Frames],
+    embed: Any,  # noqa: ANN401  the judge's callable, or none
+    how: tuple[str, float, int],
+    drawing: tuple[int, int],
+) -> Table:
+    """Confidence and offset of real clips, of the same moved, and of what is drawn."""
+    template, fps, moved = how
+    columns = ["confidence", "confidence at 0", "offset exact", "offset within 1"]
+    if embed is None:
+        return Table(title="Sync", columns=columns, rows={}, notes=["no sync expert is shipped or given"])
+    sides: dict[str, list[Any]] = {"real": [], "drawn": []}
+    for side, frames_of in (("real", None), ("drawn", drawn)):
+        for clip in video_clips(told, frames_of, fps=fps, template=template):
+            sides[side].append(embed(clip.drawn, clip.drawn_points, clip.drawn_wave, fps))
+    owners = [clip.person for clip in told]
+    rows: dict[str, list[Cell]] = {}
+    for side, pairs in sides.items():
+        report = sync_trials(pairs, people=owners, moved=moved, resamples=drawing[0], seed=drawing[1])
+        for name, row in report.rows.items():
+            rows[f"{side}, {name}"] = [next((e for e in row if e.name == c), None) for c in columns]
+    return Table(
+        title="Sync of real and drawn clips, and of the same moved",
+        columns=columns,
+        rows=rows,
+        notes=[*report.notes, "offsets count as found where they are those the clips were moved by"],
+    )
+
+
+def _sheet(path: Path, told: Sequence[Told], drawn: Mapping[str, Mapping[str, Frames]], origin: str) -> None:
+    """Ten clips, a row of eight moments each for the real frames and every way of talking."""
+    rows = []
+    for k in np.unique(np.linspace(0, len(told) - 1, _SHOWN).round().astype(int)).tolist():
+        clip = told[k]
+        for name, some in {TRUTH: {clip.name: clip.real}, **drawn}.items():
+            frames = some[clip.name]
+            at = np.linspace(0, len(frames) - 1, _MOMENTS).round().astype(int).tolist()
+            rows.append([(frames[t], f"{name[:12]}" if t == at[0] else f"{t}") for t in at])
+    metadata = {"Source": "synthetic beside real", "Software": f"voiceface, {origin}"}
+    write_sheet(path, rows, title="known and unknown voices", side=96, metadata=metadata)
+
+
+def _mark(loaded: Loaded, told: Sequence[Told], animator: str, imaginer: str, seed: int) -> str:
+    """Names what is drawn: weights, clips, sound and seed, so that nothing else's frames are taken."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name, tensor in sorted(loaded.system.weights().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    for clip in told:
+        digest.update(clip.name.encode() + clip.heard.tobytes())
+    for weights in (animator, imaginer):
+        for folder in (Path(weights), Path(weights) / "weights") if weights else ():
+            card = folder / "run.json"
+            if card.is_file():
+                digest.update(card.read_bytes())
+    digest.update(f"{animator}/{imaginer}/{seed}".encode())
+    return digest.hexdigest()
+
+
+def _slug(name: str) -> str:
+    return "-".join(filter(None, "".join(c if c.isalnum() else "-" for c in name.lower()).split("-")))
