@@ -52,6 +52,7 @@ def recipe(
     *,
     hearing: str = "mels",
     size: int = 64,
+    fps: float = 25.0,
     width: int = 32,
     identity_width: int = 32,
     judge_width: int = 32,
@@ -87,8 +88,8 @@ def recipe(
     half; ``expert``, a frozen sync expert's loss, for which moments follow each other; ``forcing``, the share
     of the clips whose ν is the teacher's; ``around``, frames whose contexts are joined on either side.
 
-    ``leave_out`` names people whose clips are in no part: to be tested on as unknown. ``wrong_sound`` deals
-    the clips' sound to other people: a control.
+    ``fps`` is the corpus' frame rate. ``leave_out`` names people whose clips are in no part: to be tested on
+    as unknown. ``wrong_sound`` deals the clips' sound to other people: a control.
     """
     arguments = dict(locals())
     terms = Terms(
@@ -111,7 +112,7 @@ def recipe(
         split=lambda corpus: split_clips(
             corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
         ),
-        facts=lambda selection: _facts(selection, hearing, sync_weights if expert else ""),
+        facts=lambda selection: _facts(selection, hearing, fps, sync_weights if expert else ""),
         build=lambda facts: _build(facts, terms, sizes, around),
         data=lambda selection, facts: TalkingClips(selection, _listener(facts, hearing), **drawn),
         optimisers={
@@ -133,7 +134,7 @@ def recipe(
             "rate": 16_000,
             "size": size,
             "template": TEMPLATE,
-            "fps": 25.0,
+            "fps": fps,
             "clips": True,
             "cue": "voice",
         },
@@ -159,10 +160,13 @@ def smoke() -> Run:
     )
 
 
-def _facts(selection: Selection, hearing: str, expert: str) -> Facts:
+def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts:
     """The clips' rate, what the hearing is built from, and the expert's own facts."""
     corpus = selection.corpus
     facts: Facts = {"fps": clip_rate(selection)}
+    if abs(facts["fps"] - fps) > 1e-3:
+        fault = f"keeps clips at {facts['fps']:g} frames a second"
+        raise InputError(corpus.path, fault, f"give --fps {facts['fps']:g}")
     if hearing != "mels":
         raise InputError(hearing, "is no hearing", "give mels")
     rows = selection.clips[:: max(1, len(selection.clips) // 200)].tolist()
