@@ -118,8 +118,11 @@ def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained
         si_speech2video.read_weights(si_speech2video._folder("nobody"))
 
 
-def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(corpus, weights, tmp_path):
-    made = si.tables(corpus, tmp_path, weights=str(weights), clips=4, resamples=20)
+def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(
+    corpus, weights, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(si, "_RESAMPLES", 20)
+    made = si.tables(corpus, tmp_path, weights=str(weights), clips=4)
     (table, sync) = made
     assert table.title == "Table 1, unknown voices" and set(table.rows) == {"ground truth", "speech2video"}
     assert "without --animator" in str(table)
@@ -132,7 +135,7 @@ def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(cor
     assert len(files) == 2 and (tmp_path / "clips.png").is_file()
     before = [file.stat().st_mtime_ns for file in files]
     files[0].write_bytes(b"cut off")
-    again = si.tables(corpus, tmp_path, weights=str(weights), clips=4, resamples=20)
+    again = si.tables(corpus, tmp_path, weights=str(weights), clips=4)
     assert [str(one) for one in again] == [str(one) for one in made]
     after = [file.stat().st_mtime_ns for file in files]
     assert after[0] != before[0] and after[1] == before[1]

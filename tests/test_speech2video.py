@@ -1,5 +1,7 @@
 """Speech2Video's second stage: its turns, what pushes what, its data, and a run that learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from voiceface.errors import InputError
 from voiceface.nn.loss.adversarial import least_squares_judge
 from voiceface.systems.speech2video import Heard, Sizes, Speech2Video, Terms
 from voiceface.systems.sync import SyncLearning
-from voiceface.systems.talking_clips import TalkingClips, clip_rate, framewise, listen
+from voiceface.systems.talking_clips import Dealing, TalkingClips, clip_rate, framewise, listen
 
 HEARD = Heard(context=CONTEXT, identity=IDENTITY, emotion=EMOTION, maps=MAPS)
 SMALL = Sizes(size=32, width=4, identity_width=4, judge_width=4)
@@ -145,7 +147,9 @@ def talkers(tiny_corpus):
 def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talkers):
     whole = Selection.everything(talkers)
     assert clip_rate(whole) == 25.0
-    data = TalkingClips(whole, PlainListener(), size=32, around=1, clips=4, moments=6, seed=1)
+    data = TalkingClips(
+        whole, PlainListener(), size=32, around=1, dealing=Dealing(clips=4, moments=6, seed=1)
+    )
     one, same, other = data.batch(3), data.batch(3), data.batch(4)
     assert all(torch.equal(one[name], same[name]) for name in one if name != "maps")
     assert not torch.equal(one["frames"], other["frames"])
@@ -171,16 +175,17 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
 
 def test_stretches_forced_teachers_and_other_peoples_sound(talkers):
     whole = Selection.everything(talkers)
-    told = {"size": 32, "around": 0, "clips": 6, "moments": 8, "seed": 1}
-    plain = TalkingClips(whole, PlainListener(), **told)
-    data = TalkingClips(whole, PlainListener(), consecutive=True, forcing=1.0, **told).batch(0)
+    dealing, told = Dealing(clips=6, moments=8, seed=1), {"size": 32, "around": 0}
+    plain = TalkingClips(whole, PlainListener(), dealing=dealing, **told)
+    forced = replace(dealing, consecutive=True, forcing=1.0)
+    data = TalkingClips(whole, PlainListener(), dealing=forced, **told).batch(0)
     assert data["mels"].shape == (6, 32, 40)
     frames = [talkers.clip_frames(row, size=32) for row in range(6)]
     for clip in range(6):
         row = next(k for k in range(6) if (frames[k] == data["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         taught = torch.from_numpy(frames[row][0]).float().mean((0, 1)) / 255
         torch.testing.assert_close(data["identity"][clip], taught)
-    wrong = TalkingClips(whole, PlainListener(), wrong_sound=True, **told)
+    wrong = TalkingClips(whole, PlainListener(), dealing=replace(dealing, wrong_sound=True), **told)
     for k, person in enumerate(plain.people):
         whose = [
             plain.people[j]
@@ -189,7 +194,7 @@ def test_stretches_forced_teachers_and_other_peoples_sound(talkers):
         ]
         assert whose and person not in whose
     with pytest.raises(InputError, match="0 clips of 200 frames"):
-        TalkingClips(whole, PlainListener(), **(told | {"moments": 200}))
+        TalkingClips(whole, PlainListener(), dealing=Dealing(moments=200), **told)
 
 
 def test_it_learns_to_draw_what_is_heard():

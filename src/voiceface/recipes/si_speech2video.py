@@ -16,6 +16,7 @@ Differs   equations 4 to 6 as least squares with real at 1 and generated at 0 fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,7 +33,7 @@ from voiceface.systems.speech2video import Heard, Sizes, Speech2Video, Terms, po
 from voiceface.systems.speech2video_talking import SpokenFace
 from voiceface.systems.sync import SyncLearning
 from voiceface.systems.talking import Who
-from voiceface.systems.talking_clips import TEMPLATE, TalkingClips, clip_rate, listen
+from voiceface.systems.talking_clips import TEMPLATE, Dealing, TalkingClips, clip_rate, listen
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_weights
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["recipe", "smoke"]
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
+_CONTRACT = {"rate": 16_000, "template": TEMPLATE, "clips": True, "cue": "voice"}
 _SHOWN = 24
 """Clips that a validation draws, at most."""
 _EVERY = 5
@@ -91,73 +93,52 @@ def recipe(
     ``fps`` is the corpus' frame rate. ``leave_out`` names people whose clips are in no part: to be tested on
     as unknown. ``wrong_sound`` deals the clips' sound to other people: a control.
     """
-    arguments = dict(locals())
-    terms = Terms(
-        identity=identity,
-        frames=frames,
-        sync=sync,
-        similarity=similarity,
-        gradient=gradient,
-        lower=lower,
-        expert=expert,
-    )
-    sizes = Sizes(size=size, width=width, identity_width=identity_width, judge_width=judge_width)
-    drawn: dict[str, Any] = {"clips": clips, "moments": moments, "forcing": forcing, "seed": seed}
-    drawn |= {"wrong_sound": wrong_sound, "size": size, "around": around, "consecutive": expert > 0}
-    rates = {"identity": lr_identity, "frames": lr_frames, "sync": lr_sync, "generator": lr}
-    played = {"identity": identity, "frames": frames, "sync": sync, "generator": 1.0}
+    return _run(dict(locals()))
+
+
+def _run(told: dict[str, Any]) -> Run:
+    """The run of the recipe's arguments."""
+    terms = Terms(**{term.name: told[term.name] for term in fields(Terms)})
+    sizes = Sizes(**{name: told[name] for name in ("size", "width", "identity_width", "judge_width")})
+    names = ("clips", "moments", "forcing", "wrong_sound", "seed")
+    dealing = Dealing(consecutive=terms.expert > 0, **{name: told[name] for name in names})
+    around, judge = told["around"], told["sync_weights"] if terms.expert else ""
+    shares = {name: told[name] for name in ("seed", "validation", "test", "leave_out")}
     return Run(
         recipe="si_speech2video",
-        arguments=arguments,
-        split=lambda corpus: split_clips(
-            corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
-        ),
-        facts=lambda selection: _facts(selection, hearing, fps, sync_weights if expert else ""),
+        arguments=told,
+        split=lambda corpus: split_clips(corpus, **shares),
+        facts=lambda selection: _facts(selection, told["hearing"], told["fps"], judge),
         build=lambda facts: _build(facts, terms, sizes, around),
-        data=lambda selection, facts: TalkingClips(selection, _listener(facts, hearing), **drawn),
-        optimisers={
-            name: Optimiser(name="rmsprop", lr=rate, betas=(0.9, 0.99))
-            for name, rate in rates.items()
-            if played[name]
-        },
-        steps=steps,
-        seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, facts, around),
-        every=every,
-        select="ssim",
-        start=lambda system, selection, facts: _start(
-            system, selection, (hearing, sync_weights if expert else "", size)
+        data=lambda selection, facts: TalkingClips(
+            selection, _listener(facts), size=sizes.size, around=around, dealing=dealing
         ),
+        optimisers=_optimisers(terms, told),
+        steps=told["steps"],
+        seed=told["seed"],
+        validate=lambda system, selection, facts: _validate(system, selection, facts, around),
+        every=told["every"],
+        select="ssim",
+        start=lambda system, selection, facts: _start(system, selection, judge),
         talk=lambda system, who, facts: _talk(system, who, facts, around),
-        ema=ema or None,
-        contract={
-            "rate": 16_000,
-            "size": size,
-            "template": TEMPLATE,
-            "fps": fps,
-            "clips": True,
-            "cue": "voice",
-        },
+        ema=told["ema"] or None,
+        contract=_CONTRACT | {"size": sizes.size, "fps": told["fps"]},
         licence="Apache-2.0",
         half=True,
     )
 
 
+def _optimisers(terms: Terms, told: dict[str, Any]) -> dict[str, Optimiser]:
+    """RMSProp for the generator and every judge that plays."""
+    judges = {name: told[f"lr_{name}"] for name in ("identity", "frames", "sync") if getattr(terms, name)}
+    rates = judges | {"generator": told["lr"]}
+    return {name: Optimiser(name="rmsprop", lr=rate, betas=(0.9, 0.99)) for name, rate in rates.items()}
+
+
 def smoke() -> Run:
     """The same in seconds."""
-    return recipe(
-        size=32,
-        width=4,
-        identity_width=4,
-        judge_width=2,
-        around=1,
-        clips=3,
-        moments=2,
-        steps=4,
-        every=2,
-        validation=0.34,
-        test=0.3,
-    )
+    small = {"width": 4, "identity_width": 4, "judge_width": 2, "around": 1, "clips": 3, "moments": 2}
+    return recipe(size=32, steps=4, every=2, validation=0.34, test=0.3, **small)  # type: ignore[arg-type]
 
 
 def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts:
@@ -183,12 +164,12 @@ def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts
     return facts
 
 
-def _listener(facts: Facts, hearing: str) -> MelListener:
+def _listener(facts: Facts) -> MelListener:
     return MelListener(facts["hearing"])
 
 
 def _build(facts: Facts, terms: Terms, sizes: Sizes, around: int) -> Speech2Video:
-    listener = MelListener(facts["hearing"])
+    listener = _listener(facts)
     heard = Heard(
         context=(2 * around + 1) * listener.context,
         identity=listener.identity,
@@ -199,10 +180,10 @@ def _build(facts: Facts, terms: Terms, sizes: Sizes, around: int) -> Speech2Vide
     return Speech2Video(heard=heard, sizes=sizes, terms=terms, hearing=listener, expert=expert)
 
 
-def _start(system: System, selection: Selection, told: tuple[str, str, int]) -> None:
+def _start(system: System, selection: Selection, expert: str) -> None:
     """The expert's weights, and the scale of the recogniser's maps over some training pictures."""
     learning = cast(Speech2Video, system)
-    _, expert, size = told
+    size = learning.size
     if learning.expert is not None:
         tensors, _ = read_weights(_folder(expert))
         learning.expert.load_weights(tensors, source=expert)

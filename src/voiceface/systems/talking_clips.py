@@ -20,7 +20,7 @@ from voiceface.systems.speech2video import pooled_maps
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["STEPS", "Listener", "Spoken", "TalkingClips", "clip_rate", "framewise", "listen"]
+__all__ = ["STEPS", "Dealing", "Listener", "Spoken", "TalkingClips", "clip_rate", "framewise", "listen"]
 
 STEPS = 100
 """Moments of speech a second that are heard: c_t stands every 10 ms."""
@@ -117,6 +117,24 @@ def clip_rate(selection: Selection) -> float:
     return float(rates[0])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dealing:
+    """What a step is made of."""
+
+    clips: int = 8
+    """Clips a step."""
+    moments: int = 4
+    """Frames of each, in their order."""
+    consecutive: bool = False
+    """One stretch of frames instead of frames drawn anywhere, with the sync expert's mels."""
+    forcing: float = 0.0
+    """Share of the clips whose ν is the teacher's, of the clip's first frame."""
+    wrong_sound: bool = False
+    """Every clip is heard with the sound of another person's, a control."""
+    seed: int = 0
+    """Of every draw."""
+
+
 class TalkingClips:
     """Clips of a selection, heard once when the training starts; a batch is a pure function of the step.
 
@@ -125,12 +143,7 @@ class TalkingClips:
         listener: hears them.
         size: side of the frames.
         around: neighbours joined to every frame's c_t.
-        clips: clips a step.
-        moments: frames of each, in their order.
-        consecutive: one stretch of frames instead of frames drawn anywhere, with the sync expert's mels.
-        forcing: share of the clips whose ν is the teacher's, of the clip's first frame.
-        wrong_sound: every clip is heard with the sound of another person's, a control.
-        seed: of every draw.
+        dealing: what a step is made of.
 
     Raises:
         InputError: too few clips with sound and so many frames.
@@ -143,16 +156,10 @@ class TalkingClips:
         *,
         size: int,
         around: int,
-        clips: int = 8,
-        moments: int = 4,
-        consecutive: bool = False,
-        forcing: float = 0.0,
-        wrong_sound: bool = False,
-        seed: int = 0,
+        dealing: Dealing,
     ) -> None:
         corpus, fps = selection.corpus, clip_rate(selection)
-        self.clips, self.moments, self.consecutive = clips, moments, consecutive
-        self.forcing, self.seed = forcing, seed
+        self.dealing, moments = dealing, dealing.moments
         self.frames: list[Tensor] = []
         self.spoken: list[Spoken] = []
         self.taught: list[Tensor] = []
@@ -163,15 +170,15 @@ class TalkingClips:
             raise InputError(corpus.path, fault, "prepare more clips, or lower --moments")
         owners = corpus.column("clips", "person").astype(str)
         self.people = [owners[row] for row in kept]
-        sounds = _others(kept, self.people) if wrong_sound else kept
+        sounds = _others(kept, self.people) if dealing.wrong_sound else kept
         for row, sound in zip(kept, sounds, strict=True):
             frames = torch.from_numpy(corpus.clip_frames(row, size=size, template=TEMPLATE))
             wave = as_wave(corpus.clip_wave(sound))
             self.frames.append(frames)
             self.spoken.append(listen(listener, wave, fps=fps, frames=len(frames), around=around))
-            if consecutive:
+            if dealing.consecutive:
                 self.mels.append(sync_mel(wave, frames=len(frames)))
-            if forcing:
+            if dealing.forcing:
                 self.taught.append(listener.taught(frames[:1].permute(0, 3, 1, 2).float())[0])
         self.maps = {person: self._maps(person, listener, size) for person in sorted(set(self.people))}
 
@@ -180,10 +187,11 @@ class TalkingClips:
 
         Maps are of pictures of the same people, out of any of their clips.
         """
-        random = torch.Generator().manual_seed(_seed(self.seed, step))
+        dealing = self.dealing
+        random = torch.Generator().manual_seed(_seed(dealing.seed, step))
         count = len(self.frames)
         order = torch.randperm(count, generator=random)
-        picked = order.repeat(-(-self.clips // count))[: self.clips].tolist()
+        picked = order.repeat(-(-dealing.clips // count))[: dealing.clips].tolist()
         rows: dict[str, list[Tensor]] = {}
         maps: tuple[list[Tensor], ...] = ([], [], [])
 
@@ -198,16 +206,16 @@ class TalkingClips:
             still = int(torch.randint(len(mine[0]), (1,), generator=random))
             for level, known in zip(maps, mine, strict=True):
                 level.append(known[still])
-            forced = bool(torch.rand(1, generator=random) < self.forcing)
+            forced = bool(torch.rand(1, generator=random) < dealing.forcing)
             add(
                 context=spoken.context[at],
                 emotion=spoken.emotion,
                 identity=self.taught[clip] if forced else spoken.identity,
                 frames=frames[at],
             )
-            if self.consecutive:
+            if dealing.consecutive:
                 first = int(at[0])
-                add(mels=self.mels[clip][HOPS * first : HOPS * (first + self.moments)])
+                add(mels=self.mels[clip][HOPS * first : HOPS * (first + dealing.moments)])
         stacked: dict[str, Any] = {name: torch.stack(values) for name, values in rows.items()}
         return stacked | {"maps": [torch.stack(level) for level in maps]}
 
@@ -220,10 +228,11 @@ class TalkingClips:
         return [known.half() for known in pooled_maps(maps, size)]
 
     def _moments(self, frames: int, random: torch.Generator) -> Tensor:
-        if not self.consecutive:
-            return torch.randperm(frames, generator=random)[: self.moments].sort().values
-        first = int(torch.randint(frames - self.moments + 1, (1,), generator=random))
-        return torch.arange(first, first + self.moments)
+        moments = self.dealing.moments
+        if not self.dealing.consecutive:
+            return torch.randperm(frames, generator=random)[:moments].sort().values
+        first = int(torch.randint(frames - moments + 1, (1,), generator=random))
+        return torch.arange(first, first + moments)
 
 
 def _usable(corpus: Corpus, row: int, moments: int) -> bool:

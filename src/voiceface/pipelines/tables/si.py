@@ -30,6 +30,7 @@ from voiceface.pipelines.talked_judges import EmotionJudge, IdentityJudge
 from voiceface.pipelines.weights import Loaded, load_system
 from voiceface.protocols.sync_trials import sync_trials
 from voiceface.protocols.video import VideoReport, video
+from voiceface.protocols.video_clip import Judges
 from voiceface.recipes import si_speech2video
 from voiceface.systems.cue import Cue
 from voiceface.training.loop import train
@@ -64,7 +65,11 @@ _PAPER = {
     f"{OURS}, VoxCeleb2": [0.5707, 20.891, 5.1],
 }
 _SHOWN, _MOMENTS = 10, 8
-_SMALL = {"width": 16, "identity_width": 16, "judge_width": 16, "clips": 8, "ema": 0.99}
+_SMALL = {"width": 16, "identity_width": 16, "judge_width": 16, "clips": 8, "ema": 0.99, "steps": 2000}
+_FIFTH = 5
+_MOVED = 5
+"""Frames that clips are moved by, whose offset must be found."""
+_RESAMPLES, _SEED = 1000, 0
 
 
 def tables(
@@ -75,82 +80,44 @@ def tables(
     animator: str = "",
     imaginer: str = "",
     sync: str = "",
-    steps: int = 2000,
-    leave_out: str = "",
     clips: int = 60,
-    moved: int = 5,
     wrong_sound: bool = False,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> list[Table]:
     """Talk the test clips again in every way, and measure them all alike.
 
     Args:
         corpus: talking clips with sound.
         out: folder of the training, what is drawn, and the sheets.
-        weights: weights of si_speech2video trained on this corpus; empty: train some
+        weights: weights of si_speech2video of this corpus; empty: train some, every fifth person left out
         animator: weights that animate a still face, for the baselines
         imaginer: weights that draw a face from a voice, for S2F+SDFA
         sync: weights of a sync expert; by default the shipped one
-        steps: of the training, where no weights are given
-        leave_out: people whom that training leaves out, separated by commas: unknown voices
         clips: clips of each group that are measured, spread over its people
-        moved: frames that real clips are moved by, whose offset must be found
         wrong_sound: talk every clip from another person's sound: a control
-        resamples: over people, for the intervals
-        seed: of the training, what is drawn at random and the resamples
 
     Raises:
         InputError: weights of another recipe, or a corpus without clips to test on.
     """
-    loaded, split = _judged(corpus, out, weights, steps, leave_out, seed)
+    loaded, split = _judged(corpus, out, weights)
     contract, fps = loaded.run.contract, float(loaded.facts["fps"])
     template, size = str(contract["template"]), int(contract["size"])
     told = told_clips(corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound)
-    ways, words = _ways(loaded, animator, imaginer, seed)
-    mark = _mark(loaded, told, animator, imaginer, seed)
+    ways, words = _ways(loaded, animator, imaginer)
+    mark = _mark(loaded, told, animator, imaginer)
     drawn = {name: kept(talk, told, out / "drawn" / f"{_slug(name)}-{mark}") for name, talk in ways.items()}
     judges = film_judges(find_expert(sync))
-    people = IdentityJudge(corpus, split, told, judges, template=template)
-    feelings = EmotionJudge(corpus, split, size=size, template=template)
-    shown: dict[str, Mapping[str, Frames] | None] = {TRUTH: None, **drawn}
-    reports = {
-        name: video(
-            video_clips(told, some, fps=fps, template=template), judges=judges, resamples=resamples, seed=seed
-        )
-        for name, some in shown.items()
-    }
-    words += [feelings.note, f"identity accuracy: {people.note}"]
     if wrong_sound:
         words.append("control: every clip is talked from another person's sound and measured beside its own")
-    made = []
-    for group in sorted({clip.group for clip in told}):
-        some = [clip for clip in told if clip.group == group]
-        rows = {
-            name: [
-                *_measured(reports[name], group),
-                people.accuracy(some, shown[name], resamples=resamples, seed=seed),
-                feelings.accuracy(some, shown[name], resamples=resamples, seed=seed),
-            ]
-            for name in shown
-        }
-        made.append(_table(group, rows, some, words))
-    made.append(_offsets(told, drawn[OURS], judges.sync, (template, fps, moved), (resamples, seed)))
+    made = _groups(corpus, split, told, drawn, judges, (template, fps), words)
+    made.append(_offsets(told, drawn[OURS], judges.sync, template, fps))
     _sheet(out / "clips.png", told, drawn, loaded.name)
     return made
 
 
-def _judged(
-    corpus: Corpus, out: Path, weights: str, steps: int, leave_out: str, seed: int
-) -> tuple[Loaded, Split]:
+def _judged(corpus: Corpus, out: Path, weights: str) -> tuple[Loaded, Split]:
     if not weights:
-        run = si_speech2video.recipe(
-            steps=steps,
-            every=max(1, steps // 4),
-            leave_out=leave_out,
-            seed=seed,
-            **_SMALL,  # type: ignore[arg-type]
-        )
+        people = sorted(set(corpus.column("clips", "person").astype(str).tolist()))
+        run = si_speech2video.recipe(leave_out=",".join(people[_FIFTH - 1 :: _FIFTH]), seed=_SEED, **_SMALL)  # type: ignore[arg-type]
         weights = str(train(run, corpus, out / "si_speech2video", progress=False))
     loaded = load_system(weights)
     if loaded.card["recipe"] != "si_speech2video":
@@ -161,16 +128,51 @@ def _judged(
     return loaded, split
 
 
+def _groups(
+    corpus: Corpus,
+    split: Split,
+    told: Sequence[Told],
+    drawn: Mapping[str, Mapping[str, Frames]],
+    judges: Judges,
+    how: tuple[str, float],
+    words: Sequence[str],
+) -> list[Table]:
+    """Table 1 for known and for unknown voices, whichever there are."""
+    template, fps = how
+    people = IdentityJudge(corpus, split, told, judges, template=template)
+    feelings = EmotionJudge(corpus, split, size=told[0].real.shape[1], template=template)
+    shown: dict[str, Mapping[str, Frames] | None] = {TRUTH: None, **drawn}
+    given = {"resamples": _RESAMPLES, "seed": _SEED}
+    reports = {
+        name: video(video_clips(told, some, fps=fps, template=template), judges=judges, **given)
+        for name, some in shown.items()
+    }
+    words = [*words, feelings.note, f"identity accuracy: {people.note}"]
+    made = []
+    for group in sorted({clip.group for clip in told}):
+        some = [clip for clip in told if clip.group == group]
+        rows = {
+            name: [
+                *_measured(reports[name], group),
+                people.accuracy(some, shown[name], **given),
+                feelings.accuracy(some, shown[name], **given),
+            ]
+            for name in shown
+        }
+        made.append(_table(group, rows, some, words))
+    return made
+
+
 def _ways(
-    loaded: Loaded, animator: str, imaginer: str, seed: int
+    loaded: Loaded, animator: str, imaginer: str
 ) -> tuple[dict[str, Callable[[Told], Frames]], list[str]]:
     """Row's name to how its clips are talked, and what is said of rows left out."""
-    ways: dict[str, Callable[[Told], Frames]] = {OURS: speech_alone(loaded, seed=seed)}
+    ways: dict[str, Callable[[Told], Frames]] = {OURS: speech_alone(loaded, seed=_SEED)}
     if not animator:
         return ways, [f"without --animator there is no {SDFA}, {IMAGINED} or {MISMATCH}"]
     moving = load_system(animator)
-    ways[SDFA] = animated(moving, lambda clip: clip.real[0], seed=seed)
-    ways[MISMATCH] = animated(moving, lambda clip: clip.stranger, seed=seed)
+    ways[SDFA] = animated(moving, lambda clip: clip.real[0], seed=_SEED)
+    ways[MISMATCH] = animated(moving, lambda clip: clip.stranger, seed=_SEED)
     if not imaginer:
         return ways, [f"without --imaginer there is no {IMAGINED}"]
     drawing = load_system(imaginer)
@@ -179,8 +181,8 @@ def _ways(
     imagine = drawing.run.imagine
     ways[IMAGINED] = animated(
         moving,
-        lambda clip: imagine(drawing.system, [Cue(wave=clip.heard)], drawing.facts, seed)[0],
-        seed=seed,
+        lambda clip: imagine(drawing.system, [Cue(wave=clip.heard)], drawing.facts, _SEED)[0],
+        seed=_SEED,
     )
     return ways, []
 
@@ -214,11 +216,10 @@ def _offsets(
     told: Sequence[Told],
     drawn: Mapping[str, Frames],
     embed: Any,  # noqa: ANN401  the judge's callable, or none
-    how: tuple[str, float, int],
-    drawing: tuple[int, int],
+    template: str,
+    fps: float,
 ) -> Table:
     """Confidence and offset of real clips, of the same moved, and of what is drawn."""
-    template, fps, moved = how
     columns = ["confidence", "confidence at 0", "offset exact", "offset within 1"]
     if embed is None:
         return Table(title="Sync", columns=columns, rows={}, notes=["no sync expert is shipped or given"])
@@ -229,7 +230,7 @@ def _offsets(
     owners = [clip.person for clip in told]
     rows: dict[str, list[Cell]] = {}
     for side, pairs in sides.items():
-        report = sync_trials(pairs, people=owners, moved=moved, resamples=drawing[0], seed=drawing[1])
+        report = sync_trials(pairs, people=owners, moved=_MOVED, resamples=_RESAMPLES, seed=_SEED)
         for name, row in report.rows.items():
             rows[f"{side}, {name}"] = [next((e for e in row if e.name == c), None) for c in columns]
     return Table(
@@ -253,7 +254,7 @@ def _sheet(path: Path, told: Sequence[Told], drawn: Mapping[str, Mapping[str, Fr
     write_sheet(path, rows, title="known and unknown voices", side=96, metadata=metadata)
 
 
-def _mark(loaded: Loaded, told: Sequence[Told], animator: str, imaginer: str, seed: int) -> str:
+def _mark(loaded: Loaded, told: Sequence[Told], animator: str, imaginer: str) -> str:
     """Names what is drawn: weights, clips, sound and seed, so that nothing else's frames are taken."""
     digest = hashlib.blake2b(digest_size=6)
     for name, tensor in sorted(loaded.system.weights().items()):
@@ -265,7 +266,7 @@ def _mark(loaded: Loaded, told: Sequence[Told], animator: str, imaginer: str, se
             card = folder / "run.json"
             if card.is_file():
                 digest.update(card.read_bytes())
-    digest.update(f"{animator}/{imaginer}/{seed}".encode())
+    digest.update(f"{animator}/{imaginer}/{_SEED}".encode())
     return digest.hexdigest()
 
 
