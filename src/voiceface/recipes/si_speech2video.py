@@ -2,15 +2,17 @@
 
 Paper     Si et al. 2021, Speech2Video, section 2.2 (the second stage: the adversarial composer)
 Data      talking clips with sound: prepare videos, cremad, synthetic
-Command   voiceface train si_speech2video --corpus CORPUS [--hearing runs/si_distill/weights]
+Command   voiceface train si_speech2video --corpus CORPUS
 Cost      see docs/papers/si.md
 Reported  CREMA-D SSIM 0.541, PSNR 20.540, confidence 5.1 (from the true still face 0.705, 23.568, 5.4)
-Differs   equations 4 to 6 as least squares with real at 1 and generated at 0 for the judges, generated at 1
-          for the generator; 6 has real pairs at 1, another moment's sound and drawn frames at 0; 8 is the
-          half above the nose; sums over pixels and moments are means with weights of 100; a frame's c_t is
-          the mean over the 10 ms contexts while it stands, its neighbours' joined to it (--around);
-          "naturalness" (rate 1e-5) is D_sync; widths, norms (batch in the generator, spectral in the judges
-          of frames and sync) and RMSProp's smoothing (0.99) are not stated
+Differs   hears by log-mels (c_t), our voice encoder (ν) and plain statistics (μ) for predictive coding and
+          its students; dlib's maps for VGGFace's; equations 4 to 6 as least squares with real at 1 and
+          generated at 0 for the judges, generated at 1 for the generator; 6 has real pairs at 1, another
+          moment's sound and drawn frames at 0; 8 is the half above the nose; sums over pixels and moments
+          are means with weights of 100; a frame's c_t is the mean over the 10 ms contexts while it stands,
+          its neighbours' joined to it (--around); "naturalness" (rate 1e-5) is D_sync; widths, norms (batch
+          in the generator, spectral in the judges of frames and sync) and RMSProp's smoothing (0.99) are
+          not stated
 """
 
 from __future__ import annotations
