@@ -118,7 +118,7 @@ def test_names_are_kept_apart(voices, canvas, tmp_path):
 @pytest.mark.parametrize(
     ("tokens", "parts"),
     [
-        (("VOICES", "-o", "OUT/face.png"), ("names one picture for 2 recordings", "folder")),
+        (("VOICES", "-o", "OUT/face.png"), ("names one file for 2 recordings", "folder")),
         (("VOICES/gone.wav", "-o", "OUT/face.png"), ("gone.wav", "does not exist")),
         (("VOICES/a.wav", "-o", "OUT/no/face.png"), ("does not exist",)),
         (("VOICES/a.wav", "-o", "VOICES/notes.txt"), ("notes.txt", ".png")),

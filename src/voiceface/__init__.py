@@ -2,7 +2,7 @@
 
 >>> import voiceface as vf
 >>> sorted(vf.__all__)
-['Corpus', 'Imaginer', 'Matcher', 'protocols']
+['Corpus', 'Imaginer', 'Matcher', 'Talker', 'protocols']
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.pipelines.imaginer import Imaginer
     from voiceface.pipelines.matcher import Matcher
+    from voiceface.pipelines.talker import Talker
 
-__all__ = ["Corpus", "Imaginer", "Matcher", "protocols"]
+__all__ = ["Corpus", "Imaginer", "Matcher", "Talker", "protocols"]
 
 # Loaded when first asked for: `import voiceface` costs nothing, no torch, no codec.
 _PLACES = {
     "Corpus": "voiceface.corpus.corpus",
     "Imaginer": "voiceface.pipelines.imaginer",
     "Matcher": "voiceface.pipelines.matcher",
+    "Talker": "voiceface.pipelines.talker",
 }
 
 

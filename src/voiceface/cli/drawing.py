@@ -47,25 +47,25 @@ class Drawn:
     failed: list[InputError] = field(default_factory=list)
 
 
-def planned(voices: Sequence[Path], out: Path, *, n: int) -> list[Job]:
-    """Which picture is written for which recording.
+def planned(voices: Sequence[Path], out: Path, *, n: int = 1, suffix: str = ".png") -> list[Job]:
+    """Which picture (or movie) is written for which recording.
 
-    ``out`` names the picture where there is one recording and it ends in .png, else a folder, in which the
-    pictures are called as the recordings and lie as these lie in the folders named.
+    ``out`` names the picture where there is one recording and it ends in ``suffix``, else a folder, in which
+    the pictures are called as the recordings and lie as these lie in the folders named.
 
     Raises:
         InputError: a folder without recordings, one picture for several recordings, or two of one name.
     """
     found = dict(_placed(voices))
-    if out.suffix.lower() == ".png":
+    if out.suffix.lower() == suffix:
         if len(found) > 1:
-            raise InputError(out, f"names one picture for {len(found)} recordings", "name a folder")
+            raise InputError(out, f"names one file for {len(found)} recordings", "name a folder")
         return [Job(voice=voice, pictures=_numbered(out, n)) for voice in found]
     stems = [str(place.with_suffix("")).casefold() for place in found.values()]
     alike = len(set(stems)) < len(stems)  # a.wav and a.mp3: then all pictures keep the whole name
     jobs = []
     for voice, place in found.items():
-        picture = out / (place.with_name(place.name + ".png") if alike else place.with_suffix(".png"))
+        picture = out / (place.with_name(place.name + suffix) if alike else place.with_suffix(suffix))
         jobs.append(Job(voice=voice, pictures=_numbered(picture, n)))
     taken: dict[str, Path | str] = {}
     for job in jobs:

@@ -32,7 +32,7 @@ def write_movie(
     frames: Iterable[NDArray[np.uint8]],
     *,
     fps: float,
-    wave: NDArray[Any] | None = None,
+    wave: NDArray[Any] | Iterator[NDArray[np.float32]] | None = None,
     rate: int = 16000,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
@@ -45,8 +45,9 @@ def write_movie(
         path: A name ending in .mp4, .m4v or .mov.
         frames: Pictures of one size, ``(height, width, 3)`` uint8 RGB, taken one at a time.
         fps: Frames a second.
-        wave: ``(samples,)`` mono sound as `load_sound` takes it, or None for a silent movie.
-        rate: Samples a second of ``wave``, Hz.
+        wave: ``(samples,)`` mono sound as `load_sound` takes it, or an iterator of such float blocks
+            (`stream_sound`), taken as the picture needs them; None for a silent movie.
+        rate: Samples a second of ``wave``, Hz; of blocks one that AAC knows.
         metadata: Texts to store in the file; `movie_facts` gives them back.
 
     Raises:
@@ -57,10 +58,7 @@ def write_movie(
         raise InputError(path, "does not end in .mp4", "name it so")
     if not 0 < fps <= 1000:
         raise InputError(path, f"cannot have {fps} frames a second", "choose one from 1 to 60")
-    voice = None
-    if wave is not None:
-        kept = rate if rate in _AAC_RATES else 48000
-        voice = (load_sound((np.asarray(wave), rate), rate=kept), kept)
+    voice = None if wave is None else _voice(path, wave, rate)
     pictures = (_even(picture, path) for picture in frames)
     first = next(pictures, None)
     if first is None:
@@ -74,15 +72,15 @@ def _encode(
     pictures: Iterator[Picture],
     path: str | Path,
     fps: Fraction,
-    voice: tuple[NDArray[np.float32], int] | None,
+    voice: _Voice | None,
 ) -> None:
     """Picture and sound side by side, the sound never more than a frame ahead."""
     first = next(pictures)
     video = _video_stream(container, fps, first)
     audio: Any = None
     if voice is not None:
-        audio = container.add_stream("aac", rate=voice[1], layout="mono")
-        audio.bit_rate = min(128_000, 4 * voice[1])  # AAC allows 6 bits a sample
+        audio = container.add_stream("aac", rate=voice.rate, layout="mono")
+        audio.bit_rate = min(128_000, 4 * voice.rate)  # AAC allows 6 bits a sample
     heard = 0
     for number, picture in enumerate(itertools.chain([first], pictures), start=1):
         if picture.shape != first.shape:
@@ -93,8 +91,8 @@ def _encode(
         frame.pts, frame.time_base = number - 1, 1 / fps
         container.mux(video.encode(frame))
         if voice is not None:
-            until = round(number / fps * voice[1])
-            container.mux(audio.encode(_sound_frame(voice, heard, until)))
+            until = round(number / fps * voice.rate)
+            container.mux(audio.encode(voice.frame(heard, until)))
             heard = until
     for stream in (video, audio):
         if stream is not None:
@@ -130,14 +128,32 @@ def _video_stream(container: Any, fps: Fraction, first: Picture) -> Any:  # noqa
     return stream
 
 
-def _sound_frame(voice: tuple[NDArray[np.float32], int], begin: int, end: int) -> av.AudioFrame:
-    wave, rate = voice
-    part = wave[begin:end]
-    frame = av.AudioFrame.from_ndarray(
-        np.pad(part, (0, end - begin - len(part)))[None], format="fltp", layout="mono"
-    )
-    frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
-    return frame
+class _Voice:
+    """Sound that is taken from its blocks as it is needed, and silent behind their end."""
+
+    def __init__(self, blocks: Iterator[NDArray[np.float32]], rate: int) -> None:
+        self.blocks, self.rate = blocks, rate
+        self.kept = np.zeros(0, np.float32)
+
+    def frame(self, begin: int, end: int) -> av.AudioFrame:
+        """The samples from ``begin`` to ``end``, which follow those given before."""
+        count = end - begin
+        while len(self.kept) < count and (block := next(self.blocks, None)) is not None:
+            self.kept = np.concatenate([self.kept, block])
+        part, self.kept = self.kept[:count], self.kept[count:]
+        padded = np.pad(part, (0, count - len(part)))[None]
+        frame = av.AudioFrame.from_ndarray(padded, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = self.rate, begin, Fraction(1, self.rate)
+        return frame
+
+
+def _voice(path: str | Path, wave: NDArray[Any] | Iterator[NDArray[np.float32]], rate: int) -> _Voice:
+    if isinstance(wave, Iterator):
+        if rate not in _AAC_RATES:
+            raise InputError(path, f"cannot hold sound of {rate} Hz", "give blocks of 48000 Hz")
+        return _Voice(wave, rate)
+    kept = rate if rate in _AAC_RATES else 48000
+    return _Voice(iter([load_sound((np.asarray(wave), rate), rate=kept)]), kept)
 
 
 def _even(picture: NDArray[Any], path: str | Path) -> Picture:

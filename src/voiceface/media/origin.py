@@ -19,6 +19,7 @@ __all__ = ["SOURCE_TYPE", "DrawnPicture", "Origin", "read_origin"]
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for "made by a model that learnt from data" (IPTC Photo Metadata, Digital Source Type)."""
 NOT_A_PHOTOGRAPH = "Synthetic image drawn from a voice; not a photograph of a real person."
+NOT_FILMED = "Synthetic video: a model drew a talking face from a sound; nobody was filmed saying this."
 _XMP_KEY = "XML:com.adobe.xmp"  # PNG specification, third edition, 11.3.3.4
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -65,6 +66,12 @@ class Origin:
             "draw": str(self.draw),
         }
         return told | ({"note": self.note} if self.note else {})
+
+    def movie_texts(self, *, given_face: bool = False) -> dict[str, str]:
+        """A movie's metadata: the same, in words of its own; ``given_face`` where a picture was animated."""
+        how = " The face is from a picture that was given." if given_face else ""
+        told = {name.lower(): text for name, text in self.texts().items()}
+        return told | {"comment": NOT_FILMED + how, "digital-source-type": SOURCE_TYPE}
 
     def xmp(self) -> str:
         """The XMP packet with IPTC's digital source type, which picture programs and platforms look for."""

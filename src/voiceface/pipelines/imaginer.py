@@ -23,7 +23,16 @@ from voiceface.pipelines.weights import Loaded, load_recipe, load_system, shippe
 from voiceface.systems.cue import Cue
 from voiceface.training.run import Pictures, Run
 
-__all__ = ["DOUBTFUL", "PREFERRED", "Heard", "Imaginer", "NotSpeechError", "best_shipped", "hear"]
+__all__ = [
+    "DOUBTFUL",
+    "PREFERRED",
+    "Heard",
+    "Imaginer",
+    "NotSpeechError",
+    "best_shipped",
+    "hear",
+    "weights_fingerprint",
+]
 
 Picture = npt.NDArray[np.uint8]
 OnError = Callable[[int, InputError], None]
@@ -111,7 +120,7 @@ class Imaginer:
         self._loaded = loaded
         self._bf16 = precision == "bf16"
         self._contract = dict(loaded.run.contract)
-        self.fingerprint = _fingerprint(loaded)
+        self.fingerprint = weights_fingerprint(loaded)
         """Names the weights, hexadecimal."""
 
     @classmethod
@@ -139,6 +148,11 @@ class Imaginer:
     def __repr__(self) -> str:
         """Name and device."""
         return f"Imaginer({self.name!r}, device={self.device!r})"
+
+    @property
+    def template(self) -> str:
+        """How its faces are cut (`voiceface.face.align.TEMPLATES`); empty where the weights do not tell."""
+        return str(self._contract.get("template", ""))
 
     @property
     def hears(self) -> bool:
@@ -350,7 +364,8 @@ def _ramp(value: float, none: float, full: float) -> float:
     return min(1.0, max(0.0, (value - none) / (full - none)))
 
 
-def _fingerprint(loaded: Loaded) -> str:
+def weights_fingerprint(loaded: Loaded) -> str:
+    """Names weights: 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for name, tensor in sorted(loaded.system.weights().items()):
         digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())

@@ -1,0 +1,306 @@
+"""Talker: a video of a talking face from a voice. Nobody was filmed, and the file says so."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from voiceface.errors import InputError, MissingPartError
+from voiceface.face.align import align
+from voiceface.face.detect import detect
+from voiceface.face.quality import surest
+from voiceface.media.files import name_of
+from voiceface.media.mp4 import write_movie
+from voiceface.media.origin import Origin
+from voiceface.media.picture import PictureSource, load_picture
+from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
+from voiceface.pipelines.imaginer import DOUBTFUL, Heard, Imaginer, NotSpeechError, hear, weights_fingerprint
+from voiceface.pipelines.weights import Loaded, load_system, shipped
+from voiceface.systems.talking import RATE, TalkingFace, Who, frames_of
+
+__all__ = ["PREFERRED", "Talked", "Talker", "best_shipped"]
+
+Frames = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+PREFERRED = ("talker",)
+"""The shipped weights that talk, better ones first (RESULTS.md)."""
+SOUND_RATE = 48_000
+"""Hz of the sound in the file; what the model hears has 16,000."""
+SILENT = 1e-3
+"""A recording whose loudest sample lies below is silent: 60 dB below full scale."""
+
+_BLOCK_SECONDS = 2.0
+_LONG_SIDE = 1280
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talked:
+    """What was written."""
+
+    path: Path
+    seconds: float
+    frames: int
+    fps: float
+    size: int
+    plausibility: float
+    """How surely a voice is heard (`voiceface.pipelines.imaginer.Heard.plausibility`)."""
+    note: str = ""
+    """What must be known of the clip: a silent recording, hardly a voice, several faces in the picture."""
+
+
+class Talker:
+    """Draws talking faces; made by `load`.
+
+    >>> Talker.load("nobody")  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    voiceface.errors.InputError: nobody: is neither shipped weights nor a folder
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        imaginer: Imaginer | None = None,
+        device: str = "cpu",
+        precision: str = "auto",
+    ) -> None:
+        if loaded.run.talk is None:
+            fault = f"holds weights of {loaded.card.get('recipe')}, which does not talk"
+            raise InputError(loaded.name, fault, "give weights that `voiceface train vougioukas_sda` wrote")
+        if precision not in {"auto", "32", "bf16"}:
+            raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
+        self.name = loaded.name if loaded.name != "weights" else str(loaded.card.get("recipe"))
+        self.card, self.device, self.precision = loaded.card, device, precision
+        contract = dict(loaded.run.contract)
+        self.fps, self.size = float(contract["fps"]), int(contract["size"])
+        self.template = str(contract["template"])
+        self.animates = contract.get("face") == "still"
+        """Whether it moves a still face, given or imagined; False where it draws one of its own."""
+        self.fingerprint = weights_fingerprint(loaded)
+        self._loaded, self._imaginer = loaded, imaginer
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path | None = None,
+        *,
+        imaginer: str | Path | None = None,
+        device: str = "cpu",
+        precision: str = "auto",
+    ) -> Talker:
+        """Load weights of any recipe that talks.
+
+        Args:
+            weights: A weights folder or the name of shipped weights; None takes the best shipped.
+            imaginer: The same of what draws the faces, for weights that move a still face.
+            device: ``cpu``, ``cuda`` or ``mps``.
+            precision: ``auto`` (float32), ``32`` or ``bf16``.
+
+        Raises:
+            InputError: the weights cannot be used, or do not talk.
+            MissingPartError: none are shipped, or a part they need is not installed.
+        """
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
+        loaded = load_system(weights if weights is not None else best_shipped(), device=device)
+        drawing = None if imaginer is None else Imaginer.load(imaginer, device=device)
+        return cls(loaded, imaginer=drawing, device=device, precision=precision)
+
+    def __repr__(self) -> str:
+        """Name and device."""
+        return f"Talker({self.name!r}, device={self.device!r})"
+
+    def __call__(
+        self,
+        voice: SoundSource,
+        out: str | Path,
+        *,
+        seed: int = 0,
+        face: PictureSource | None = None,
+        size: int | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Talked:
+        """Write a video of somebody saying what is heard; the same seed writes the same frames.
+
+        Sound and picture are read, drawn and written side by side, a few seconds at a time: memory does not
+        grow with the recording. A silent recording gives a face at rest, and the result says so.
+
+        Args:
+            voice: A path, a file object or an (array, rate) pair.
+            out: A name ending in .mp4.
+            seed: Of the face that is imagined, its blinks and its sway.
+            face: A picture to animate the surest face of; None: the face is drawn from the voice alone.
+            size: Pixels a side of the video; by default the weights' own.
+            force: Draw even where no speech is heard.
+            progress: Called with the frames drawn and about how many there will be.
+
+        Raises:
+            NotSpeechError: no speech is heard in what is not silence, and ``force`` is False.
+            InputError: the recording cannot be read or is shorter than 0.2 s, there is no face in the
+                picture, or the file cannot be written.
+        """
+        if size is not None and not 16 <= size <= 1024:
+            raise InputError("size", f"is {size} pixels", "give 16 to 1024")
+        sound = _Again(voice)
+        heard = hear(sound())
+        note = _note(heard, force=force)
+        still, told = self._still(heard, face, seed)
+        note = "; ".join(filter(None, (note, told)))
+        talking = self._talk(Who(wave=heard.wave, face=still, seed=seed))
+        side = self.size if size is None else size
+        total = frames_of(max(1, round(sound_seconds(sound()) * RATE)), self.fps)
+        counted = _Counted(self._frames(talking, sound(), side), total, progress)
+        origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, note=note)
+        write_movie(
+            out,
+            counted,
+            fps=self.fps,
+            wave=stream_sound(sound(), rate=SOUND_RATE, block_seconds=_BLOCK_SECONDS),
+            rate=SOUND_RATE,
+            metadata=origin.movie_texts(given_face=face is not None),
+        )
+        return Talked(
+            path=Path(out),
+            seconds=counted.done / self.fps,
+            frames=counted.done,
+            fps=self.fps,
+            size=side,
+            plausibility=heard.plausibility,
+            note=note,
+        )
+
+    def _frames(self, talking: TalkingFace, sound: SoundSource, side: int) -> Iterator[Frames]:
+        """The frames one by one."""
+        for block in stream_sound(sound, rate=RATE, block_seconds=_BLOCK_SECONDS):
+            with self._autocast():
+                drawn = talking.feed(block)
+            yield from _sized(drawn, side)
+        with self._autocast():
+            drawn = talking.close()
+        yield from _sized(drawn, side)
+
+    def _talk(self, who: Who) -> TalkingFace:
+        assert self._loaded.run.talk is not None
+        with torch.no_grad(), self._autocast():
+            return self._loaded.run.talk(self._loaded.system, who, self._loaded.facts)
+
+    def _still(self, heard: Heard, face: PictureSource | None, seed: int) -> tuple[Frames | None, str]:
+        """The face to animate in the weights' template and size, and what must be said of it."""
+        if face is not None:
+            if not self.animates:
+                fault = "draws a face of its own and cannot animate another"
+                raise InputError(self.name, fault, "leave the face out, or take other weights")
+            return self._cut(face)
+        if not self.animates:
+            return None, ""
+        if self._imaginer is None:
+            self._imaginer = Imaginer.load(device=self.device, precision=self.precision)
+        drawn = self._imaginer(heard, seed=seed, force=True)[0]
+        template = self._imaginer.template
+        if template != self.template:
+            fault = f"draws faces cut as {template!r}, not as {self.template!r}"
+            raise InputError(self._imaginer.name, fault, "give weights that `voiceface train imaginer` wrote")
+        picture = drawn.resize((self.size, self.size), Image.Resampling.LANCZOS)
+        return np.asarray(picture.convert("RGB")), ""
+
+    def _cut(self, face: PictureSource) -> tuple[Frames, str]:
+        name = "the picture" if isinstance(face, np.ndarray | Image.Image) else name_of(face)
+        picture = np.asarray(load_picture(face, long_side=_LONG_SIDE))
+        found = detect(picture)
+        best = surest(picture, found)
+        if best is None or best.landmarks is None:
+            remedy = "give a picture of one face seen from the front"
+            raise InputError(name, "shows no face that can be found", remedy)
+        cut = align(picture, best.landmarks, size=self.size, template=self.template, border="edge")
+        return cut, f"the surest of {len(found)} faces in the picture" if len(found) > 1 else ""
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(
+            torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"
+        )
+
+
+def best_shipped() -> str:
+    """The name of the best shipped weights that talk.
+
+    Raises:
+        MissingPartError: none are shipped.
+    """
+    for name in PREFERRED:
+        if name in shipped():
+            return name
+    fault = "no weights that talk came with this package"
+    raise MissingPartError("talker", fault, "train some with `voiceface train vougioukas_sda`, or upgrade")
+
+
+def _note(heard: Heard, *, force: bool) -> str:
+    """What must be said of the recording."""
+    sure = heard.plausibility
+    if float(np.abs(heard.wave).max(initial=0.0)) < SILENT:
+        return "the recording is silent: a face at rest"
+    if sure == 0 and not force:
+        fault = f"holds no speech that can be told ({heard.facts.missing or 'too little'})"
+        raise NotSpeechError(heard.name, fault, "give a recording of one person speaking, or force it")
+    return f"hardly a voice: plausibility {sure:.2f}" if sure < DOUBTFUL else ""
+
+
+class _Again:
+    """A recording that can be read several times over, also where it is a file object."""
+
+    def __init__(self, voice: SoundSource) -> None:
+        self.voice, self.data = voice, b""
+        if not isinstance(voice, str | Path | tuple):
+            self.name, self.data = name_of(voice), voice.read()
+
+    def __call__(self) -> SoundSource:
+        """It from its beginning."""
+        return _Named(self.data, self.name) if self.data else self.voice
+
+
+class _Named(io.BytesIO):
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+class _Counted:
+    """Counts frames as they go by."""
+
+    def __init__(self, frames: Iterator[Frames], total: int, progress: Progress | None) -> None:
+        self.frames, self.total, self.progress, self.done = frames, total, progress, 0
+
+    def __iter__(self) -> Iterator[Frames]:
+        for frame in self.frames:
+            yield frame
+            self.done += 1
+            if self.progress is not None:
+                self.progress(self.done, max(self.total, self.done))
+        if self.progress is not None and self.done < self.total:
+            self.progress(self.done, self.done)
+
+
+def _sized(frames: Frames, side: int) -> Frames:
+    """Frames brought to another side, smaller ones by area."""
+    own = frames.shape[1]
+    if own == side or not len(frames):
+        return frames
+    if own % side == 0:
+        share = own // side
+        parts = frames.reshape(len(frames), side, share, side, share, 3).astype(np.uint16)
+        total = parts.sum(axis=(2, 4), dtype=np.uint32) + share * share // 2
+        return (total // (share * share)).astype(np.uint8)
+    kernel = Image.Resampling.LANCZOS
+    return np.stack([np.asarray(Image.fromarray(frame).resize((side, side), kernel)) for frame in frames])
