@@ -26,7 +26,7 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 
 
 def _animate(
-    voices: Annotated[tuple[Path, ...], Parameter(name="VOICES", negative="")],
+    voices: Annotated[tuple[Path, ...], Parameter(name="VOICES", negative="")] = (),
     /,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],

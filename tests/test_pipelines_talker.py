@@ -1,0 +1,203 @@
+"""The Talker on faces that have learnt nothing: what stands in the file, and what is refused."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import voiceface as vf
+from drawing_systems import made_imaginer, spoken
+from drawn_face import draw_face
+from talking_systems import SIDE, made_talker, talker_weights
+from voiceface.errors import InputError, MissingPartError
+from voiceface.media.movie import frames, movie_facts, write_movie
+from voiceface.media.sound import load_sound, save_sound
+from voiceface.pipelines import talker as pipeline
+from voiceface.pipelines.imaginer import NotSpeechError
+
+RATE = 16_000
+
+
+def pictures(path):
+    return np.stack([picture for _, picture in frames(path)])
+
+
+@pytest.fixture
+def voice(tmp_path):
+    save_sound(tmp_path / "v.wav", spoken(1, 3.1))
+    return tmp_path / "v.wav"
+
+
+def test_a_clip_is_as_long_as_its_sound_and_says_that_it_is_synthetic(voice, tmp_path):
+    said = []
+    done = made_talker()(voice, tmp_path / "a.mp4", seed=7, progress=lambda *n: said.append(n))
+    facts = movie_facts(tmp_path / "a.mp4")
+    # 3.1 s are 77.5 frames.
+    assert facts.fps == 25 and abs(facts.seconds - 3.1) <= 0.04 and facts.has_sound
+    assert done.frames == len(pictures(done.path)) == 78 and done.seconds == 78 / 25
+    assert abs(len(load_sound(done.path)) / RATE - done.seconds) <= 0.04
+    told = facts.metadata
+    assert told["synthetic"] == "true" and "nobody was filmed" in told["comment"] and told["seed"] == "7"
+    assert told["digital-source-type"].endswith("trainedAlgorithmicMedia") and told["model"] == "bright"
+    assert str(voice.stem) not in told.values() and done.note == "" and done.plausibility == 1
+    assert said[-1] == (78, 78) and [n for n, _ in said] == list(range(1, 79))
+
+
+def test_picture_and_sound_belong_together(tmp_path):
+    wave = 0.5 * spoken(1, 6.0)
+    click = int(4.5 * RATE)
+    wave[click : click + 200] = 0.9
+    done = made_talker()((wave, RATE), tmp_path / "a.mp4")
+    bright = pictures(done.path).mean(axis=(1, 2, 3))
+    assert bright.argmax() == 112, "4.5 s are 112.5 frames"
+    heard = load_sound(done.path)
+    assert abs(np.abs(heard).argmax() - click - 100) < 0.012 * RATE
+    lag = np.correlate(heard[: 6 * RATE : 4], wave[::4], "same").argmax() - 3 * RATE // 4
+    assert abs(lag) < 0.01 * RATE / 4
+
+
+def test_the_voice_keeps_the_sound_it_had_above_8_khz(tmp_path):
+    t = np.arange(3 * 48_000) / 48_000
+    speech = np.interp(t, np.arange(3 * RATE) / RATE, spoken(1, 3.0))
+    hiss = 0.1 * np.sin(2 * np.pi * 10_000 * t)
+    done = made_talker()(((speech + hiss).astype(np.float32), 48_000), tmp_path / "a.mp4")
+    spectrum = np.abs(np.fft.rfft(load_sound(done.path, rate=48_000)[:96_000]))
+    assert spectrum[19_800:20_200].max() > 20 * np.median(spectrum[22_000:28_000])
+
+
+@pytest.mark.parametrize("kind", ["file object", "array", "video"])
+def test_any_source_gives_the_same_frames(voice, tmp_path, kind):
+    expected = pictures(made_talker()(voice, tmp_path / "a.mp4").path)
+    if kind == "video":
+        grey = [np.full((16, 16, 3), 90, np.uint8)] * 78
+        write_movie(tmp_path / "v.mp4", grey, fps=25, wave=spoken(1, 3.1))
+        found = pictures(made_talker()(tmp_path / "v.mp4", tmp_path / "b.mp4").path)
+        assert len(found) == 78 and np.abs(found.astype(int) - expected[:78]).mean() < 12
+        return
+    source = io.BytesIO(voice.read_bytes()) if kind == "file object" else (spoken(1, 3.1), RATE)
+    found = pictures(made_talker()(source, tmp_path / "b.mp4").path)
+    assert len(found) == 78 and np.abs(found.astype(int) - expected).mean() < 1
+
+
+def test_who_talks_is_heard_once_and_the_seed_draws_another(voice, tmp_path):
+    talker = made_talker()
+    for seed, name in ((1, "a"), (1, "b"), (2, "c")):
+        talker(voice, tmp_path / f"{name}.mp4", seed=seed)
+    first, again, other = talker._loaded.system.talked
+    expected = made_imaginer()(voice, seed=1)[0].resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    assert np.array_equal(first.face, np.asarray(expected)) and np.array_equal(first.face, again.face)
+    assert not np.array_equal(first.face, other.face) and (first.seed, other.seed) == (1, 2)
+    own = made_talker(still=False)
+    own(voice, tmp_path / "d.mp4")
+    assert own._loaded.system.talked[0].face is None
+    with pytest.raises(InputError, match="face of its own"):
+        own(voice, tmp_path / "e.mp4", face=draw_face(1, 200))
+    with pytest.raises(InputError, match="cut as 'dlib', not as 'head'"):
+        made_talker(template="head")(voice, tmp_path / "e.mp4")
+    assert not (tmp_path / "e.mp4").exists()
+
+
+def test_a_picture_is_animated_cut_as_the_weights_want_it(voice, tmp_path):
+    draw_face(1, 240).save(tmp_path / "x.png")
+    talker = made_talker()
+    done = talker(voice, tmp_path / "a.mp4", face=tmp_path / "x.png")
+    (who,) = talker._loaded.system.talked
+    assert who.face.shape == (SIDE, SIDE, 3) and done.note == ""
+    # Cut as in dlib's template: the whole picture's skin fills it.
+    assert np.abs(who.face[12:20, 12:20].mean((0, 1)) - np.asarray(draw_face(1, 240))[120, 120]).max() < 60
+    assert "picture that was given" in movie_facts(done.path).metadata["comment"]
+    both = Image.new("RGB", (480, 240), (110, 110, 110))
+    both.paste(draw_face(1, 240), (0, 0))
+    both.paste(draw_face(5, 140), (300, 50))
+    done = talker(voice, tmp_path / "b.mp4", face=both)
+    assert "surest of 2 faces" in done.note
+    assert movie_facts(done.path).metadata["note"] == done.note
+
+
+def test_a_picture_without_a_face_is_named(voice, tmp_path):
+    Image.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "wall.png")
+    with pytest.raises(InputError, match=r"wall\.png: shows no face"):
+        made_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "wall.png")
+    with pytest.raises(InputError, match=r"gone\.png"):
+        made_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "gone.png")
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_what_is_no_speech_is_refused_and_silence_rests(tmp_path):
+    talker = made_talker()
+    noise = (0.2 * np.random.default_rng(0).normal(size=3 * RATE)).astype(np.float32)
+    save_sound(tmp_path / "noise.wav", noise)
+    with pytest.raises(NotSpeechError, match=r"noise\.wav: holds no speech"):
+        talker(tmp_path / "noise.wav", tmp_path / "a.mp4")
+    forced = talker(tmp_path / "noise.wav", tmp_path / "a.mp4", force=True)
+    assert forced.frames == 75 and "hardly a voice" in forced.note
+    silent = talker((np.zeros(2 * RATE, np.float32), RATE), tmp_path / "b.mp4")
+    assert silent.frames == 50 and "silent: a face at rest" in silent.note
+    assert movie_facts(silent.path).metadata["note"] == silent.note
+    save_sound(tmp_path / "tiny.wav", spoken(1, 1.0)[4000:4320])
+    with pytest.raises(InputError, match=r"tiny\.wav: is 0\.02 s long"):
+        talker(tmp_path / "tiny.wav", tmp_path / "c.mp4")
+    grey = [np.full((16, 16, 3), 90, np.uint8)] * 20
+    write_movie(tmp_path / "mute.mp4", grey, fps=25)
+    with pytest.raises(InputError, match=r"mute\.mp4"):
+        talker(tmp_path / "mute.mp4", tmp_path / "c.mp4")
+    assert not (tmp_path / "c.mp4").exists()
+
+
+def test_a_long_recording_is_drawn_in_pieces(tmp_path, monkeypatch):
+    talker, held = made_talker(), []
+    write = pipeline.write_movie
+
+    def watched(path, pictures, **options):
+        def passing():
+            for picture in pictures:
+                held.append(talker._loaded.system.faces[-1].samples)
+                yield picture
+
+        write(path, passing(), **options)
+
+    monkeypatch.setattr(pipeline, "write_movie", watched)
+    done = talker((np.tile(spoken(1, 5.0), 3), RATE), tmp_path / "a.mp4")
+    assert done.frames == 375 and talker._loaded.system.faces[-1].most < 2.1 * RATE
+    # When a frame is written no more has been heard than two seconds beyond it.
+    ahead = np.array(held) / RATE - np.arange(375) / 25
+    assert ahead.max() <= 2.01
+
+
+@pytest.mark.parametrize("size", [16, 32, 50])
+def test_videos_of_other_sizes(voice, tmp_path, size):
+    done = made_talker()(voice, tmp_path / "a.mp4", size=size)
+    facts = movie_facts(done.path)
+    assert (facts.width, facts.height, done.size) == (size, size, size)
+    assert pictures(done.path).std() > 5
+
+
+def test_smaller_frames_are_means():
+    block = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
+    expected = block.reshape(2, 4, 2, 4, 2, 3).mean(axis=(2, 4))
+    assert np.abs(pipeline._sized(block, 4) - expected).max() <= 0.5
+
+
+def test_what_cannot_be_used_is_said(voice, tmp_path, monkeypatch):
+    talker = made_talker()
+    with pytest.raises(InputError, match="size: is 4"):
+        talker(voice, tmp_path / "a.mp4", size=4)
+    with pytest.raises(InputError, match=r"does not end in \.mp4"):
+        talker(voice, tmp_path / "a.avi")
+    with pytest.raises(InputError, match=r"gone\.wav"):
+        talker(tmp_path / "gone.wav", tmp_path / "a.mp4")
+    with pytest.raises(InputError, match="does not talk"):
+        pipeline.Talker.load("matcher")
+    with pytest.raises(InputError, match="device"):
+        pipeline.Talker.load("matcher", device="nowhere")
+    monkeypatch.setattr(pipeline, "PREFERRED", ("gone",))
+    with pytest.raises(MissingPartError, match="no weights that talk"):
+        pipeline.Talker.load()
+
+
+def test_weights_from_disk_talk(voice, tmp_path):
+    talker = vf.Talker.load(talker_weights(tmp_path))
+    assert talker.name == "talks" and talker.animates
+    done = talker(voice, tmp_path / "a.mp4", face=draw_face(1, 240), seed=3)
+    assert done.frames == 78 and pictures(done.path).std() > 10
