@@ -203,3 +203,28 @@ def test_without_weights_or_voices_a_line_says_so(tmp_path, capsys, monkeypatch)
     told = capsys.readouterr().out
     assert told.count("No faces imagined") == 2 and "no weights" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_one_of_them_talks(tmp_path, capsys, monkeypatch):
+    asked = []
+
+    class Mime:
+        name = "mime"
+
+        def __call__(self, voice, out):
+            asked.append((voice, out))
+            if "bad" in voice:
+                raise InputError(voice, "holds no speech", "give another")
+
+    clip = demo.talk(["v-1.wav", "v-2.wav"], tmp_path / "new", talker=Mime())
+    assert clip == tmp_path / "new" / "talking.mp4" and asked == [("v-1.wav", clip)]
+    assert demo.talk(["bad.wav"], tmp_path, talker=Mime()) is None
+    assert demo.talk([], tmp_path, talker=Mime()) is None
+
+    def none():
+        raise MissingPartError("talker", "no weights that talk came with this package")
+
+    monkeypatch.setattr(demo, "_load_talker", none)
+    assert demo.talk(["v-1.wav"], tmp_path) is None
+    told = capsys.readouterr().out
+    assert "Nobody was filmed" in told and told.count("No talking face") == 3 and "bad.wav" in told

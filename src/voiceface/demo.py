@@ -1,4 +1,4 @@
-"""``make demo``: rank faces for a voice, and draw some that it might have.
+"""``make demo``: rank faces for a voice, draw some that it might have, and make one of them talk.
 
 The user's own voice and faces, or, without any, those of four made people.
 """
@@ -72,6 +72,19 @@ class Draws(Protocol):
         ...
 
 
+class Talks(Protocol):
+    """The part of a Talker that the demo uses."""
+
+    @property
+    def name(self) -> str:
+        """What the Talker is called."""
+        ...
+
+    def __call__(self, voice: str, out: Path, /) -> object:
+        """Write a talking clip for a voice."""
+        ...
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit code (1 after a one-line error)."""
     parser = argparse.ArgumentParser(prog="python -m voiceface.demo", description=__doc__)
@@ -85,10 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.voice or given.faces:
             rank_own(given.voice, given.faces)
-            imagine([given.voice], Path(given.out))
+            voices = [given.voice]
         else:
             rank_made(Path(given.out))
-            imagine(sorted(map(str, Path(given.out).glob("voice-*.wav"))), Path(given.out))
+            voices = sorted(map(str, Path(given.out).glob("voice-*.wav")))
+        imagine(voices, Path(given.out))
+        talk(voices, Path(given.out))
     except InputError as error:
         print(f"voiceface: {error}", file=sys.stderr)
         return 1
@@ -209,6 +224,34 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
     print(f"Written to {out}{_slash()}: {page.name} and its faces. {time.perf_counter() - begun:.1f} s.")
     print(NOT_PORTRAITS)
     return page
+
+
+def talk(voices: Sequence[str], out: Path, *, talker: Talks | None = None) -> Path | None:
+    """Write a clip of an imagined face saying what is heard in the first voice; its path is returned.
+
+    Without weights that talk, or without a voice that can be used, a line says so.
+    """
+    begun = time.perf_counter()
+    try:
+        talker = talker or _load_talker()
+        if not voices:
+            raise MissingPartError("voices", "there are none")
+        print(f"\nA talking face with {talker.name} ...", flush=True)
+        clip = out / "talking.mp4"
+        out.mkdir(parents=True, exist_ok=True)
+        talker(voices[0], clip)
+    except InputError as fault:
+        print(f"\nNo talking face: {fault}")
+        return None
+    print(f"Written to {out}{_slash()}: {clip.name}. {time.perf_counter() - begun:.1f} s.")
+    print("Nobody was filmed: a model drew it, and the file says so.")
+    return clip
+
+
+def _load_talker() -> Talks:
+    from voiceface.pipelines.talker import Talker
+
+    return Talker.load()
 
 
 def _load_imaginer() -> Draws:
