@@ -1,4 +1,4 @@
-"""Talking faces that have learnt nothing: pictures as bright as their frame is loud, and weights of the smallest."""
+"""Talking faces that have learnt nothing: frames as bright as they are loud, and weights of the smallest."""
 
 from pathlib import Path
 

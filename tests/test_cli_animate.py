@@ -35,8 +35,8 @@ def test_one_voice_one_clip_as_the_api_writes_it(voices, tmp_path):
     draw_face(1, 200).save(tmp_path / "x.png")
     out = tmp_path / "clip.mp4"
     said = call(
-        "animate", voices / "a.wav", "-o", out, "--weights", weights, "--seed", 4, "--face", tmp_path / "x.png",
-        "--size", 16, "--json",
+        "animate", voices / "a.wav", "-o", out, "--weights", weights, "--seed", 4, "--size", 16,
+        "--face", tmp_path / "x.png", "--json",
     )  # fmt: skip
     assert said.code == 0, said.err
     Talker.load(weights)(voices / "a.wav", tmp_path / "api.mp4", seed=4, face=tmp_path / "x.png", size=16)
@@ -44,8 +44,8 @@ def test_one_voice_one_clip_as_the_api_writes_it(voices, tmp_path):
         assert np.array_equal(one, other)
     (clip,) = said.json["clips"]
     assert clip == {
-        "voice": str(voices / "a.wav"), "clip": str(out), "seconds": 1.6, "frames": 40, "fps": 25.0, "size": 16,
-        "plausibility": clip["plausibility"], "note": clip["note"],
+        "voice": str(voices / "a.wav"), "clip": str(out), "seconds": 1.6, "frames": 40, "fps": 25.0,
+        "size": 16, "plausibility": clip["plausibility"], "note": clip["note"],
     }  # fmt: skip
     assert said.json["model"] == "talks" and said.json["seed"] == 4
 

@@ -1,4 +1,4 @@
-"""Videos as people have them: turned, of uneven rate, longer heard than seen, of two people, half without a face."""
+"""Videos as people have them: turned, uneven, longer heard than seen, of two people, half without a face."""
 
 import numpy as np
 import pytest

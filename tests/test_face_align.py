@@ -9,7 +9,7 @@ from PIL import Image
 
 from drawn_face import draw_face
 from voiceface.errors import InputError
-from voiceface.face.align import MEAN_FACE, TEMPLATES, align, bare_box, similarity, template_points
+from voiceface.face.align import MEAN_FACE, TEMPLATES, align, bare_box, recut, similarity, template_points
 from voiceface.face.detect import detect
 from voiceface.face.landmarks import five_points
 
@@ -204,3 +204,14 @@ def test_what_cannot_be_aligned_is_refused():
         align(page, POINTS, size=8, border="green")
     with pytest.raises(InputError, match="face box"):
         bare_box(page, (5, 5, 5, 9), 8)
+
+
+def test_a_face_cut_again_is_the_picture_cut_so():
+    picture = np.asarray(draw_face(3, 400))
+    points = 120 + 160 * MEAN_FACE
+    head = align(picture, points, size=240, template="head", border="edge")
+    expected = align(picture, points, size=90, template="dlib", border="edge").astype(int)
+    found = recut(head[None], source="head", target="dlib", size=90)[0].astype(int)
+    assert np.abs(found - expected).mean() < 2 < 10 < np.abs(np.roll(found, 6, 0) - expected).mean()
+    with pytest.raises(InputError, match="shape"):
+        recut(head, source="head", target="dlib", size=90)

@@ -156,12 +156,16 @@ def test_test_clips_are_strangers_and_the_control_deals_them_other_peoples_sound
         card={},
         system=None,
         facts={},
-        run=SimpleNamespace(contract={"size": 32}, talk=lambda system, who, facts: Held(who)),
+        run=SimpleNamespace(
+            contract={"size": 32, "template": "dlib"}, talk=lambda system, who, facts: Held(who)
+        ),
     )
-    for name, face in (("own", lambda clip: clip.real[0]), ("other", lambda clip: clip.stranger)):
-        drawn = kept(animated(still, face, seed=0), told, tmp_path / name)
+    for name, face in (("own", lambda clip: clip.still), ("other", lambda clip: clip.stranger)):
+        drawn = kept(animated(still, face, template="dlib", seed=0), told, tmp_path / name)
         for clip in told:
-            assert (drawn[clip.name] == face(clip)).all() and abs(len(drawn[clip.name]) - len(clip.real)) <= 1
+            assert (drawn[clip.name] == face(clip)(32, "dlib")).all() and abs(
+                len(drawn[clip.name]) - len(clip.real)
+            ) <= 1
 
 
 class Held:

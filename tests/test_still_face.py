@@ -1,4 +1,4 @@
-"""A still face that talks: bending, listening, learning, and frames that do not depend on how sound is cut."""
+"""A still face that talks: bending, listening, learning; frames do not depend on how sound is cut."""
 
 import numpy as np
 import pytest

@@ -54,7 +54,8 @@ def made():
             real=corpus.clip_frames(row, size=32, template="dlib"),
             wave=np.ones(3_840, np.float32),
             heard=np.ones(3_840, np.float32),
-            stranger=np.zeros((32, 32, 3), np.uint8),
+            still=lambda size, template: np.zeros((size, size, 3), np.uint8),
+            stranger=lambda size, template: np.zeros((size, size, 3), np.uint8),
         )
         for row in test
     ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MEAN_FACE", "TEMPLATES", "align", "bare_box", "similarity", "template_points"]
+__all__ = ["MEAN_FACE", "TEMPLATES", "align", "bare_box", "recut", "similarity", "template_points"]
 
 MEAN_FACE = np.array(
     [
@@ -90,6 +90,22 @@ def bare_box(
     left, top, right, bottom = edges
     matrix = np.array([[(right - left) / size, 0.0, left], [0.0, (bottom - top) / size, top]])
     return _warp(as_rgb(image), matrix, size, border)
+
+
+def recut(pictures: NDArray[np.uint8], *, source: str, target: str, size: int) -> NDArray[np.uint8]:
+    """Cut faces that are in one template to another: (n, size, size, 3) of (n, side, side, 3) uint8.
+
+    What the source's window does not show repeats its edge.
+
+    Raises:
+        InputError: no such template, or other shapes.
+    """
+    if pictures.ndim != 4 or pictures.shape[1] != pictures.shape[2] or pictures.shape[3] != 3:
+        raise InputError("face pictures", f"have the shape {pictures.shape}", "give (n, side, side, 3)")
+    side = pictures.shape[1]
+    matrix = similarity(template_points(target, size), template_points(source, side))
+    made = [_warp(picture, matrix, size, "edge") for picture in pictures]
+    return np.stack(made) if made else np.zeros((0, size, size, 3), np.uint8)
 
 
 def template_points(template: str, size: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from voiceface.corpus.splits import Split
 from voiceface.errors import InputError
-from voiceface.face.align import template_points
+from voiceface.face.align import recut, template_points
 from voiceface.media.files import atomic_path
 from voiceface.pipelines.weights import Loaded
 from voiceface.protocols.video_clip import VideoClip
@@ -31,6 +31,10 @@ Wave = npt.NDArray[np.float32]
 KNOWN, UNKNOWN = "known voices", "unknown voices"
 
 
+Still = Callable[[int, str], Frames]
+"""Size and template to a picture so cut, (size, size, 3)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Told:
     """One test clip: the frames there should be, and the sound that is to be talked."""
@@ -45,8 +49,10 @@ class Told:
     """Its own sound."""
     heard: Wave
     """What the talking faces hear: its own sound, or in the control another person's."""
-    stranger: Frames
-    """A frame of another person's test clip, for the mismatched still."""
+    still: Still
+    """Its own first frame."""
+    stranger: Still
+    """The first frame of another person's test clip, for the mismatched still."""
 
 
 Talk = Callable[[Told], Frames]
@@ -102,10 +108,15 @@ def told_clips(
                 real=frames,
                 wave=wave,
                 heard=heard,
-                stranger=corpus.clip_frames(other, size=size, template=template)[0],
+                still=_first(corpus, row),
+                stranger=_first(corpus, other),
             )
         )
     return made
+
+
+def _first(corpus: Corpus, row: int) -> Still:
+    return lambda size, template: corpus.clip_frames(row, size=size, template=template)[0]
 
 
 def _spread(rows: Sequence[int], owners: npt.NDArray[np.str_], most: int) -> list[int]:
@@ -133,15 +144,19 @@ def speech_alone(loaded: Loaded, *, seed: int) -> Talk:
     return talk
 
 
-def animated(loaded: Loaded, still: Callable[[Told], Frames], *, seed: int) -> Talk:
-    """Animate the still face that ``still`` gives, in the animator's own size."""
+def animated(loaded: Loaded, still: Callable[[Told], Still], *, template: str, seed: int) -> Talk:
+    """Animate the still face that ``still`` gives in the animator's own size and template.
+
+    The frames are cut to the clips' ``template`` and size.
+    """
 
     def talk(clip: Told) -> Frames:
-        size = int(loaded.run.contract["size"])
-        return _sized(
-            _talk(loaded, Who(wave=clip.heard, face=_sized(still(clip)[None], size)[0], seed=seed), clip),
-            clip.real.shape[1],
-        )
+        size, own = (loaded.run.contract[name] for name in ("size", "template"))
+        drawn = _talk(loaded, Who(wave=clip.heard, face=still(clip)(int(size), str(own)), seed=seed), clip)
+        side = clip.real.shape[1]
+        if own == template:
+            return _sized(drawn, side)
+        return recut(drawn, source=str(own), target=template, size=side)
 
     return talk
 

@@ -301,6 +301,7 @@ def _sized(frames: Frames, side: int) -> Frames:
         share = own // side
         parts = frames.reshape(len(frames), side, share, side, share, 3).astype(np.uint16)
         total = parts.sum(axis=(2, 4), dtype=np.uint32) + share * share // 2
-        return (total // (share * share)).astype(np.uint8)
+        means: Frames = (total // (share * share)).astype(np.uint8)
+        return means
     kernel = Image.Resampling.LANCZOS
     return np.stack([np.asarray(Image.fromarray(frame).resize((side, side), kernel)) for frame in frames])

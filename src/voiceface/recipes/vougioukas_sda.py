@@ -39,6 +39,7 @@ __all__ = ["recipe", "smoke"]
 
 EXPERT = Path(__file__).parents[1] / "shipped" / "sync-expert"
 _FPS = 25.0
+_CONTRACT = {"rate": RATE, "fps": _FPS, "template": TEMPLATE, "face": "still", "clips": True}
 _JUDGED, _STRETCH = 16, 40
 
 
@@ -72,6 +73,7 @@ def recipe(
     if size not in (32, 64, 128):
         raise InputError("size", f"is {size}", "give 128, 64 or 32")
     terms = Weights(pixels=pixels, gradient=gradient, lips=lips, judge=adversarial)
+    drawn = {name: arguments[name] for name in ("clips", "moments", "altered", "wrong_sound")}
     return Run(
         recipe="vougioukas_sda",
         arguments=arguments,
@@ -81,15 +83,7 @@ def recipe(
         facts=lambda selection: _facts(),
         build=lambda facts: _build(facts, size=size, width=width, motion=motion, terms=terms),
         start=lambda system, selection, facts: _start(system),
-        data=lambda selection, facts: TalkingHalves(
-            selection,
-            _listening(facts, size),
-            clips=clips,
-            moments=moments,
-            altered=altered,
-            wrong_sound=wrong_sound,
-            seed=seed,
-        ),
+        data=lambda selection, facts: TalkingHalves(selection, _listening(facts, size), seed=seed, **drawn),
         optimisers=_optimisers(lr, adversarial),
         steps=steps,
         seed=seed,
@@ -99,14 +93,7 @@ def recipe(
         talk=lambda system, who, facts: AnimatedStill(cast(StillAnimation, system), who, idle=idle),
         ema=0.99,
         half=True,
-        contract={
-            "rate": RATE,
-            "fps": _FPS,
-            "size": size,
-            "template": TEMPLATE,
-            "face": "still",
-            "clips": True,
-        },
+        contract={"size": size} | _CONTRACT,
         licence="Apache-2.0",
     )
 

@@ -227,7 +227,8 @@ class Speech2Video(System):
         maps = [known.expand(moments, -1, -1, -1) for known in inflated]
         drawn = self.decoder(context, emotion.expand(moments, -1), maps)
         pixels = ((drawn.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1).contiguous()
+        frames: Tensor = pixels.permute(0, 2, 3, 1).contiguous()
+        return frames
 
 
 def pooled_maps(maps: Sequence[Tensor], size: int) -> list[Tensor]:

@@ -57,7 +57,7 @@ class MotionNet(nn.Module):
         self.rest = nn.Parameter(torch.zeros(motion))
 
     def forward(self, heard: Tensor, loud: Tensor) -> Tensor:
-        """Motions ``(n, motion)`` of ``heard (n, heard)`` where ``loud (n,)`` is 1, the rest where it is 0."""
+        """Motions ``(n, motion)`` of ``heard (n, heard)`` where ``loud (n,)`` is 1, at rest where it is 0."""
         moved: Tensor = self.layers(heard)
         return self.rest + loud[:, None] * (moved - self.rest)
 

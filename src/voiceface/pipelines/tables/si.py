@@ -20,12 +20,22 @@ import numpy.typing as npt
 
 from voiceface.corpus.splits import Split
 from voiceface.errors import InputError
+from voiceface.face.align import recut
 from voiceface.pipelines.clips import film_judges
 from voiceface.pipelines.dealt import dealt_split
 from voiceface.pipelines.sheets import write_sheet
 from voiceface.pipelines.sync import find_expert
 from voiceface.pipelines.table import Cell, Table
-from voiceface.pipelines.talked import KNOWN, Told, animated, kept, speech_alone, told_clips, video_clips
+from voiceface.pipelines.talked import (
+    KNOWN,
+    Still,
+    Told,
+    animated,
+    kept,
+    speech_alone,
+    told_clips,
+    video_clips,
+)
 from voiceface.pipelines.talked_judges import EmotionJudge, IdentityJudge
 from voiceface.pipelines.weights import Loaded, load_system
 from voiceface.protocols.sync_trials import sync_trials
@@ -102,7 +112,7 @@ def tables(
     contract, fps = loaded.run.contract, float(loaded.facts["fps"])
     template, size = str(contract["template"]), int(contract["size"])
     told = told_clips(corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound)
-    ways, words = _ways(loaded, animator, imaginer)
+    ways, words = _ways(loaded, animator, imaginer, template)
     mark = _mark(loaded, told, animator, imaginer)
     drawn = {name: kept(talk, told, out / "drawn" / f"{_slug(name)}-{mark}") for name, talk in ways.items()}
     judges = film_judges(find_expert(sync))
@@ -164,26 +174,27 @@ def _groups(
 
 
 def _ways(
-    loaded: Loaded, animator: str, imaginer: str
+    loaded: Loaded, animator: str, imaginer: str, template: str
 ) -> tuple[dict[str, Callable[[Told], Frames]], list[str]]:
     """Row's name to how its clips are talked, and what is said of rows left out."""
     ways: dict[str, Callable[[Told], Frames]] = {OURS: speech_alone(loaded, seed=_SEED)}
     if not animator:
         return ways, [f"without --animator there is no {SDFA}, {IMAGINED} or {MISMATCH}"]
     moving = load_system(animator)
-    ways[SDFA] = animated(moving, lambda clip: clip.real[0], seed=_SEED)
-    ways[MISMATCH] = animated(moving, lambda clip: clip.stranger, seed=_SEED)
+    ways[SDFA] = animated(moving, lambda clip: clip.still, template=template, seed=_SEED)
+    ways[MISMATCH] = animated(moving, lambda clip: clip.stranger, template=template, seed=_SEED)
     if not imaginer:
         return ways, [f"without --imaginer there is no {IMAGINED}"]
     drawing = load_system(imaginer)
     if drawing.run.imagine is None:
         raise InputError(imaginer, f"holds {drawing.card['recipe']}, which draws no faces", "give another")
-    imagine = drawing.run.imagine
-    ways[IMAGINED] = animated(
-        moving,
-        lambda clip: imagine(drawing.system, [Cue(wave=clip.heard)], drawing.facts, _SEED)[0],
-        seed=_SEED,
-    )
+    imagine, source = drawing.run.imagine, str(drawing.run.contract["template"])
+
+    def imagined(clip: Told) -> Still:
+        face = imagine(drawing.system, [Cue(wave=clip.heard)], drawing.facts, _SEED)
+        return lambda size, wanted: recut(face, source=source, target=wanted, size=size)[0]
+
+    ways[IMAGINED] = animated(moving, imagined, template=template, seed=_SEED)
     return ways, []
 
 
