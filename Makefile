@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 endif
 # Results do not depend on it, but two test processes with all cores each would only fight.
 export OMP_NUM_THREADS ?= 2
+# Test processes, one thread each; a file's tests stay together.
+WORKERS ?= auto
 
 .PHONY: demo test test-all lint bench wheel clean
 
@@ -25,7 +27,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m voiceface.demo $(if $(VOICE),--voice "$(VOICE)") $(if $(FACES),--faces $(FACES))
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "slow or not slow"
