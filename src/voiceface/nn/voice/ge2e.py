@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
+from voiceface.nn.voice.lstm import run_lstm
 
 __all__ = ["Ge2e", "load_published"]
 
@@ -38,7 +39,7 @@ class Ge2e(nn.Module):
 
     def forward(self, mels: Tensor) -> Tensor:
         """Embed windows ``(windows, frames, bands)`` as ``(windows, dim)``, rows of length 1."""
-        _, (state, _) = self.lstm(mels)
+        _, (state, _) = run_lstm(self.lstm, mels)
         return F.normalize(F.relu(self.linear(state[-1])), dim=1)
 
     def embed_partials(self, partials: Tensor, counts: Tensor, *, block: int = 512) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from voiceface.nn.voice.lstm import run_lstm
+
 __all__ = ["RecurrentVoice"]
 
 
@@ -50,7 +52,7 @@ class RecurrentVoice(nn.Module):
         """Every layer's states ``(windows, frames, hidden)``, the network running freely."""
         states, rows = [], mels / self.scale
         for layer in self.layers:
-            rows = layer(rows)[0]
+            rows = run_lstm(cast(nn.LSTM, layer), rows)[0]
             states.append(rows)
         return states
 
