@@ -1,0 +1,132 @@
+"""What animating costs: minutes of speech as a whole process, and whether sound and picture end together.
+
+    python benchmarks/animate.py [--weights FOLDER] [--voices FOLDER] [--minutes 5] [--sizes 64 128]
+
+The speech is the folder's recordings one after the other, or a synthesiser's. Drift is looked for twice: in
+the lengths of the two streams in the file, and by the offset at which the sync expert finds mouths and sound
+to fit, in the first and in the last minute of the largest clip. Peak memory is the largest resident size of
+any process so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+
+from voiceface.errors import InputError
+from voiceface.media.movie import frames
+from voiceface.media.sound import load_sound, save_sound
+from voiceface.metrics.sync import sync
+from voiceface.pipelines.clips import FPS, face_points
+from voiceface.pipelines.sync import find_expert
+
+RATE = 16_000
+JUDGED = 60.0
+"""Seconds at either end that the sync expert judges."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights")
+    parser.add_argument("--voices", type=Path)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128])
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        voice = folder / "voice.wav"
+        save_sound(voice, spoken(given.voices, given.minutes * 60))
+        print("| what | wall | times real time | processor | peak memory | sound − picture |\n|" + "---|" * 6)
+        for seconds in (3.0, given.minutes * 60):
+            short = folder / f"{seconds:.0f}.wav"
+            save_sound(short, load_sound(voice)[: round(seconds * RATE)])
+            for size in given.sizes:
+                one_process(short, folder / f"{size}.mp4", seconds, size, given.weights)
+        ends_in_step(folder / f"{max(given.sizes)}.mp4")
+
+
+def spoken(voices: Path | None, seconds: float) -> np.ndarray:
+    """So much speech, mono at 16 kHz."""
+    parts: list[np.ndarray] = []
+    if voices is not None:
+        files = (
+            path for path in sorted(voices.iterdir()) if path.suffix in {".ogg", ".wav", ".flac", ".mp3"}
+        )
+        made = (load_sound(path) for path in files)
+    else:
+        made = synthesised()
+    have = 0
+    for wave in made:
+        parts.append(wave)
+        have += len(wave)
+        if have >= seconds * RATE:
+            return np.concatenate(parts)[: round(seconds * RATE)]
+    raise InputError(str(voices), f"holds {have / RATE:.0f} s of sound", f"give a folder of {seconds:.0f} s")
+
+
+def synthesised():
+    """One synthetic person's speech without end."""
+    from voiceface.corpus.synthetic.people import synthetic_person
+    from voiceface.corpus.synthetic.speech import speak
+
+    while True:
+        yield speak(synthetic_person(0), seconds=6.0)[0]
+
+
+def one_process(voice: Path, out: Path, seconds: float, size: int, weights: str | None) -> None:
+    """The command once, and what its file holds."""
+    command = [sys.executable, "-m", "voiceface", "animate", str(voice), "-o", str(out), "--size", str(size)]
+    command += ["--weights", weights] if weights else []
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    megabytes = after.ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
+    picture, sound = stream_seconds(out)
+    told = f"{seconds:.0f} s of speech at {size} pixels"
+    print(
+        f"| {told} | {wall:.1f} s | {seconds / wall:.2f} | {processor:.1f} s | {megabytes:.0f} MB "
+        f"| {sound - picture:+.3f} s |",
+        flush=True,
+    )
+
+
+def stream_seconds(path: Path) -> tuple[float, float]:
+    """Seconds of the picture and of the sound, counted packet by packet."""
+    ends = {"video": 0.0, "audio": 0.0}
+    with av.open(str(path)) as movie:
+        for packet in movie.demux():
+            if packet.pts is not None and packet.duration:
+                end = float((packet.pts + packet.duration) * packet.time_base)
+                ends[packet.stream.type] = max(ends[packet.stream.type], end)
+    return ends["video"], ends["audio"]
+
+
+def ends_in_step(path: Path) -> None:
+    """Where the sync expert finds mouths and sound to fit, at the beginning and at the end."""
+    expert = find_expert("")
+    wave = load_sound(path, rate=RATE)
+    whole = stream_seconds(path)[0]
+    for name, first in (("first", 0.0), ("last", max(0.0, whole - JUDGED))):
+        pictures = np.stack([one for _, one in frames(path, fps=FPS, start=first, stop=first + JUDGED)])
+        heard = wave[round(first * RATE) : round((first + JUDGED) * RATE)]
+        mouths, sounds = expert.embed(pictures, face_points(pictures), heard)
+        found = sync(sounds, mouths)
+        told = f"offset {found.offset:+d} frames, confidence {found.confidence:.3f}"
+        print(f"{name} {JUDGED:.0f} s: {told} ({found.confidence_unmoved:.3f} at offset 0)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
