@@ -125,7 +125,7 @@ def test_rows_are_of_length_one_and_of_every_item(corpus):
 def test_batches_hold_both_kinds_of_everybody_and_wrong_labels_nobodys_own(corpus):
     selection = nawaz_ssnet.smoke().split(corpus).train
     right, wrong = (
-        nawaz_ssnet.Mixed(selection, people=50, items=4, size=16, seed=3, wrong_labels=on)
+        nawaz_ssnet.Mixed(selection, grouped=True, people=50, items=4, size=16, seed=3, wrong_labels=on)
         for on in (False, True)
     )
     batch = right.batch(5)
@@ -136,3 +136,43 @@ def test_batches_hold_both_kinds_of_everybody_and_wrong_labels_nobodys_own(corpu
     for number, name in enumerate(right.names):
         assert set(owners[right.places["faces"][number]]) == {name}
         assert name not in set(owners[wrong.places["faces"][number]])
+
+
+def test_a_batch_of_anybody_is_so_many_different_items_each_as_likely_as_any_other(corpus):
+    selection = nawaz_ssnet.smoke().split(corpus).train
+    how = {"people": 3, "size": 16, "seed": 3, "wrong_labels": False}
+    data = nawaz_ssnet.Mixed(selection, grouped=False, items=2, **how)
+    random = np.random.default_rng(0)
+    seen = {"faces": [], "voices": []}
+    for _ in range(600):
+        drawn = data._of_anybody(random)
+        items = [(kind, *item) for kind, some in drawn.items() for item in some]
+        assert len(items) == len(set(items)) == 6
+        for kind, person, place in items:
+            assert place in data.places[kind][person]
+            seen[kind].append(place)
+    everybody = {"faces": selection.faces, "voices": selection.voices}
+    for kind, rows in everybody.items():
+        found = np.bincount(seen[kind], minlength=rows.max() + 1)[rows]
+        expected = 600 * 6 / (len(selection.faces) + len(selection.voices))
+        assert np.all(np.abs(found - expected) < 5 * expected**0.5)
+    assert nawaz_ssnet.recipe(size=16, batch="people").data(selection, {}).grouped
+    assert not nawaz_ssnet.recipe(size=16).data(selection, {}).grouped
+    batch = data.batch(5)
+    assert len(batch["faces"]) + len(batch["waves"]) == 6
+    more = nawaz_ssnet.Mixed(selection, grouped=False, items=100, **how).batch(0)
+    assert len(more["faces"]) == len(selection.faces) and len(more["waves"]) == len(selection.voices)
+
+
+@pytest.mark.parametrize("empty", ["faces", "voices"])
+def test_a_batch_that_happens_to_hold_one_kind_trains(corpus, empty):
+    run = nawaz_ssnet.smoke()
+    selection = run.split(corpus).train
+    facts = run.facts(selection)
+    data = run.data(selection, facts)
+    data.all = [item for item in data.all if item[0] != empty]
+    batch = data.batch(0)
+    assert len(batch["faces" if empty == "faces" else "waves"]) == 0
+    loss = run.build(facts).error(batch, {})["loss"]
+    loss.backward()
+    assert torch.isfinite(loss)

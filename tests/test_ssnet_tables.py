@@ -113,7 +113,7 @@ def test_someone_with_one_modality_trains_that_side_alone(corpus):
         split.faces[faces[split.faces] != unseen],
         split.clips,
     )
-    data = nawaz_ssnet.Mixed(some, people=50, items=3, size=16, seed=0, wrong_labels=False)
+    data = nawaz_ssnet.Mixed(some, grouped=True, people=50, items=3, size=16, seed=0, wrong_labels=False)
     batch = data.batch(0)
     told = [set(batch[name].tolist()) for name in ("face_people", "voice_people")]
     quiet, hidden = data.names.index(silent), data.names.index(unseen)

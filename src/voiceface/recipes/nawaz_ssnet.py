@@ -6,10 +6,10 @@ Data      faces (256 pixels) and 3 s of speech of the training people, each moda
 Command   voiceface train nawaz_ssnet --corpus CORPUS [--backbone small --size 96 --width 0.5]
 Cost      see RESULTS.md
 Reported  unknown people AUC 78.8, EER 29.5 (λ = 0: 72.6, 33.6); known people 91.1, 17.2 (81.2, 26.3)
-Differs   a batch holds `people` people with `items` faces and voices each, not 45 items of anybody: of
-          thousands of people 45 items at random hold hardly anybody twice, and equation (1) is then zero
-          equation (2)'s sum over items of a whole person's spread is taken once a person (nn/loss/centre.py)
-          both sums are divided by the items of the batch, so that a rate serves every batch size
+Differs   both sums of equation (2) are divided by the items of the batch, so that a rate serves every batch
+          size; its sum over items of a whole person's spread is taken once a person (nn/loss/centre.py)
+          `--batch people` draws people with several items each instead of 45 items of anybody; as hardly
+          anybody is twice among those, the same λ then pulls ten times as hard and more: see --pull
           a spectrogram is resized to the picture's size and repeated in three channels
           Adam at 1e-3 by default: see RESULTS.md for the printed 0.05; its "decay 5e-5" is taken
           for a weight decay
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Mixed", "recipe", "smoke"]
 
 Rows = npt.NDArray[np.int64]
+_KINDS = ("faces", "voices")
 _SAMPLES = 48_000
 _AT_ONCE = 32
 
@@ -56,6 +57,7 @@ def recipe(
     log_magnitude: bool = False,
     lr: float = 1e-3,
     weight_decay: float = 5e-5,
+    batch: Literal["anybody", "people"] = "anybody",
     people: int = 15,
     items: int = 3,
     steps: int = 100_000,
@@ -68,6 +70,8 @@ def recipe(
 ) -> Run:
     """The run; ``pull`` is λ.
 
+    A ``batch`` holds ``people`` times ``items`` faces and recordings: of ``anybody`` at random, as the paper
+    has it, or that many people with that many items each, which makes the same λ pull many times harder.
     ``known`` splits the recordings of known people (seen-heard) instead of the people (unseen-unheard).
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
@@ -89,7 +93,13 @@ def recipe(
             log=log_magnitude,
         ),
         data=lambda selection, facts: Mixed(
-            selection, people=people, items=items, size=size, seed=seed, wrong_labels=wrong_labels
+            selection,
+            grouped=batch == "people",
+            people=people,
+            items=items,
+            size=size,
+            seed=seed,
+            wrong_labels=wrong_labels,
         ),
         optimisers={"stream": Optimiser(name="adam", lr=lr, weight_decay=weight_decay, schedule="cosine")},
         steps=steps,
@@ -115,10 +125,12 @@ def _split(corpus: Corpus, *, known: bool, seed: int, validation: float, test: f
 
 
 class Mixed:
-    """Batches of people with faces and recordings drawn anew each step.
+    """Batches of faces and recordings drawn anew each step.
 
     Args:
         selection: training items.
+        grouped: True draws people and then items of each; False draws ``people * items`` items of anybody,
+            none twice, each as likely as any other.
         people: people a batch, fewer if there are fewer.
         items: faces and recordings of each, as many of either kind as the person's draw gives; at least one.
         size: side of the faces in pixels.
@@ -127,7 +139,15 @@ class Mixed:
     """
 
     def __init__(
-        self, selection: Selection, *, people: int, items: int, size: int, seed: int, wrong_labels: bool
+        self,
+        selection: Selection,
+        *,
+        grouped: bool,
+        people: int,
+        items: int,
+        size: int,
+        seed: int,
+        wrong_labels: bool,
     ) -> None:
         corpus = selection.corpus
         self.corpus, self.seed = corpus, seed
@@ -140,21 +160,21 @@ class Mixed:
             given = list(places["faces"])
             for own, other in zip(round_, np.roll(round_, 1), strict=True):
                 places["faces"][own] = given[other]
-        self.places = places
+        self.places, self.grouped = places, grouped
+        self.count = people * items
         self.people, self.items = min(people, len(self.names)), max(2, items)
+        self.all = [
+            (kind, person, place)
+            for kind in _KINDS
+            for person, rows in enumerate(places[kind])
+            for place in rows.tolist()
+        ]
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Faces, waves and the class numbers of both, as `SingleStream.error` takes them."""
         digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
         random = np.random.default_rng(int.from_bytes(digest, "big"))
-        chosen: dict[str, list[tuple[int, int]]] = {"faces": [], "voices": []}
-        for person in random.permutation(len(self.names))[: self.people].tolist():
-            have = {name: self.places[name][person] for name in chosen}
-            # One of each kind where there is one, the rest of either.
-            kinds = [name for name in chosen if len(have[name])]
-            kinds += random.choice(kinds, self.items - len(kinds)).tolist()
-            for kind in kinds:
-                chosen[kind].append((person, int(random.choice(have[kind]))))
+        chosen = self._of_people(random) if self.grouped else self._of_anybody(random)
         waves = np.zeros((len(chosen["voices"]), _SAMPLES), np.float32)
         for row, (_, place) in zip(waves, chosen["voices"], strict=True):
             wave = as_wave(self.corpus.wave(place)).numpy()
@@ -166,9 +186,27 @@ class Mixed:
         return {
             "faces": torch.from_numpy(np.ascontiguousarray(shown)).permute(0, 3, 1, 2),
             "waves": torch.from_numpy(waves),
-            "face_people": torch.tensor([person for person, _ in chosen["faces"]]),
-            "voice_people": torch.tensor([person for person, _ in chosen["voices"]]),
+            "face_people": torch.tensor([person for person, _ in chosen["faces"]], dtype=torch.long),
+            "voice_people": torch.tensor([person for person, _ in chosen["voices"]], dtype=torch.long),
         }
+
+    def _of_people(self, random: np.random.Generator) -> dict[str, list[tuple[int, int]]]:
+        chosen: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _KINDS}
+        for person in random.permutation(len(self.names))[: self.people].tolist():
+            have = {kind: self.places[kind][person] for kind in _KINDS}
+            # One of each kind where there is one, the rest of either.
+            kinds = [kind for kind in _KINDS if len(have[kind])]
+            kinds += random.choice(kinds, self.items - len(kinds)).tolist()
+            for kind in kinds:
+                chosen[kind].append((person, int(random.choice(have[kind]))))
+        return chosen
+
+    def _of_anybody(self, random: np.random.Generator) -> dict[str, list[tuple[int, int]]]:
+        chosen: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _KINDS}
+        for row in random.permutation(len(self.all))[: self.count].tolist():
+            kind, person, place = self.all[row]
+            chosen[kind].append((person, place))
+        return chosen
 
 
 def _names(selection: Selection) -> list[str]:

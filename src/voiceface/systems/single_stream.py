@@ -111,6 +111,8 @@ def spectrogram_picture(waves: Tensor, *, size: int, log: bool = False) -> Tenso
     How 512 × 300 numbers of one channel become a picture of three the paper does not say: here they are
     averaged or stretched to the size (bilinear) and repeated. ``log`` takes log(1 + magnitude).
     """
+    if not len(waves):  # a batch of anybody may hold faces alone
+        return waves.new_zeros(0, 3, size, size)
     with torch.autocast(waves.device.type, enabled=False):
         spectra = magnitude(waves.float(), rate=16_000)
         spectra = torch.log1p(spectra) if log else spectra

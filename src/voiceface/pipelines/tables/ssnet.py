@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tables"]
 
-_QUICK: dict[str, Any] = {"backbone": "small", "size": 64, "width": 0.5, "log_magnitude": True}
+_QUICK: dict[str, Any] = {"backbone": "small", "size": 64, "width": 0.5, "log_magnitude": True, "lr": 3e-3}
 _QUICK_STEPS, _STEPS = 300, 100_000
 _PRINTED_RATE = 0.05
 _SHARES = {"validation": 0.1, "test": 0.2}
@@ -155,7 +155,7 @@ def _runs(shared: Mapping[str, Any], *, known: bool, printed_rate: bool) -> dict
         _WRONG: nawaz_ssnet.recipe(**given, pull=1.0, wrong_labels=True),
     }
     if printed_rate:
-        runs[_RATE] = nawaz_ssnet.recipe(**given, pull=1.0, lr=_PRINTED_RATE)
+        runs[_RATE] = nawaz_ssnet.recipe(**{**given, "pull": 1.0, "lr": _PRINTED_RATE})
     return runs
 
 
