@@ -40,6 +40,10 @@ def test_one_command_makes_every_table_and_trains_nothing_twice(corpus, tmp_path
     share = pairs.rows["λ = 1: share of the ceiling"][0]
     assert share == pytest.approx((auc.value - 0.5) / (ceiling - 0.5), abs=1e-3)
     assert auc.low <= auc.value <= auc.high and auc.chance == 0.5
+    gain = next(
+        note for note in pairs.notes if note.startswith("λ = 1 against λ = 0, paired over people, AUC")
+    )
+    assert f"AUC: {auc.value:.3f} against {pairs.rows['λ = 0'][0].value:.3f}: " in gain
     assert pairs.rows["λ = 1"][2] == "none"  # a synthetic voice and face share no video
     assert strata.rows["λ = 1, AUC"][0] == auc
     assert matched.rows["λ = 0, face->voice"][0].name == "1:2"

@@ -31,8 +31,10 @@ from voiceface.pipelines.one_space import (
 from voiceface.pipelines.plots import check_plots, tsne_plot
 from voiceface.pipelines.table import Cell, Table
 from voiceface.pipelines.weights import load_system
+from voiceface.protocols.compare import compare
 from voiceface.protocols.interval import Estimate
 from voiceface.protocols.match import DIRECTIONS
+from voiceface.protocols.verify import pair_trials
 from voiceface.recipes import nawaz_ssnet
 from voiceface.training.logs import NotFiniteError
 from voiceface.training.loop import train
@@ -197,8 +199,27 @@ def _pairs(judged: Judged) -> Table:
         columns=list(columns),
         rows=rows,
         paper_rows={name: [*cells, None, None, None, None] for name, cells in paper},
-        notes=[*judged.notes, *_video_note(judged), "every voice with every face held back, not the lists"],
+        notes=[
+            *judged.notes,
+            *_gain(judged),
+            *_video_note(judged),
+            "every voice with every face held back, not the lists",
+        ],
     )
+
+
+def _gain(judged: Judged) -> list[str]:
+    """What λ = 1 gains on the same people: the two trainings' intervals alone do not tell."""
+    both = [judged.placed[name] for name in (_ONE, _NONE) if name in judged.placed]
+    if len(both) < 2:
+        return []
+    one, none = (pair_trials(p.voices.astype(np.float64) @ p.faces.T, people=p.people) for p in both)
+    told = f"{_ONE} against {_NONE}, paired over people"
+    given: dict[str, Any] = {"people": one.people, "resamples": _RESAMPLES}
+    return [
+        f"{told}, {figure}: {compare(one.scores, none.scores, one.labels, figure=figure, **given)}"
+        for figure in ("AUC", "EER")
+    ]
 
 
 def _video_note(judged: Judged) -> list[str]:
