@@ -186,10 +186,13 @@ def init_violations(package: Path) -> list[str]:
 
 
 def recipe_violations(recipes: Path) -> list[str]:
-    """Recipes without a whole card, ``recipe()`` of typed keyword options with defaults, or ``smoke()``."""
+    """Recipes without a whole card, ``recipe()`` of typed keyword options with defaults, or ``smoke()``.
+
+    A file whose name begins with an underscore is no recipe but the frame of several.
+    """
     found = []
     for relative, tree in modules(recipes):
-        if relative == "__init__.py":
+        if relative.startswith("_"):
             continue
         card = ast.get_docstring(tree) or ""
         found += [f"{relative}: no line {word!r} in its card" for word in CARD if not _says(card, word)]

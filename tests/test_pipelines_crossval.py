@@ -127,7 +127,7 @@ def test_a_control_is_blind_to_the_order_of_names():
     """Women and men in turn: the next one's faces would be the other sex's, and wrong in one way."""
     corpus = Shelf()
     whole = fold_people(corpus, fold=0, folds=2, validation=0.0).train
-    items = recipe._items(whole, wrong_labels=0)
+    items = recipe.paired_items(whole, wrong_labels=0)
     owners = [(corpus.tables["voices"][v[0]], corpus.tables["faces"][f[0]]) for v, f in items]
     assert all(voice != face for voice, face in owners)
     assert sorted(voice for voice, _ in owners) == sorted(face for _, face in owners)

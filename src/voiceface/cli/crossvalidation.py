@@ -104,9 +104,9 @@ def _written(outputs: Outputs, found: CrossValidation, corpus: Corpus, words: st
 
     def sections(drawn: bool) -> list[Section]:
         parts = [section for report in reports.values() for section in section_of(report, drawn=drawn)]
-        if not drawn:
-            return parts
         held = found.held
+        if not drawn or held.scores is not None:  # a model without a space has no map of it
+            return parts
         evidence = Evidence(
             voices=held.voices,
             faces=held.faces,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Split, fold_people
 from voiceface.errors import InputError
-from voiceface.pipelines.weights import load_recipe, load_system
+from voiceface.pipelines.weights import Loaded, load_recipe, load_system
 from voiceface.protocols.calibrate import Calibration, calibration
 from voiceface.protocols.match import MatchingReport, matching
 from voiceface.protocols.retrieve import RetrievalReport, retrieval
@@ -45,6 +45,13 @@ class Held:
     """Fold to slope and offset of its own calibration, fitted on its validation people."""
     face_places: npt.NDArray[np.int64] | None = None
     """Where each face stands in the corpus."""
+    scores: Floats | None = None
+    """(voices, faces) of a model that judges pairs as one, 0 between folds; its rows have no numbers."""
+
+    @property
+    def similarity(self) -> Floats:
+        """How well every voice goes with every face; only pairs within a fold mean anything."""
+        return self.voices @ self.faces.T if self.scores is None else self.scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +126,11 @@ def cross_validate(
         InputError: the recipe embeds nothing, or cannot be trained on this corpus.
     """
     module = load_recipe(recipe)
-    parts: list[tuple[Split, Floats, Floats, tuple[float, float] | None]] = []
+    parts: list[_Part] = []
     for fold in range(folds):
         given = {k: v.replace("{fold}", str(fold)) if isinstance(v, str) else v for k, v in arguments.items()}
         run: Run = module.recipe(**given)
-        if run.embed is None:
+        if run.embed is None and run.score is None:
             raise InputError(recipe, "embeds no voices and faces to compare", "evaluate another recipe")
         held_back = of_fold(run, fold, folds)
         split = held_back.split(corpus)
@@ -131,17 +138,32 @@ def cross_validate(
         place = Path(out) / f"fold-{fold}-of-{folds}"
         weights = train(held_back, corpus, place, device=device, progress=progress)
         loaded = load_system(weights)
-        voices, faces = run.embed(loaded.system, split.test, loaded.facts)
+        voices, faces, scored = _answers(run, loaded, split)
         found = loaded.facts.get("calibration")
-        parts.append(
-            (
-                split,
-                voices.astype(float),
-                faces.astype(float),
-                (found["slope"], found["offset"]) if found else None,
-            )
-        )
+        line = (found["slope"], found["offset"]) if found else None
+        parts.append(_Part(split, voices, faces, line, scored))
     return judge(_gather(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)
+
+
+class _Part(NamedTuple):
+    """One fold's test people by its weights."""
+
+    split: Split
+    voices: Floats
+    faces: Floats
+    line: tuple[float, float] | None
+    """Slope and offset of its calibration."""
+    scores: Floats | None
+
+
+def _answers(run: Run, loaded: Loaded, split: Split) -> tuple[Floats, Floats, Floats | None]:
+    """The test people's voices and faces in the one space, or without numbers and every pair's score."""
+    if run.embed is not None:
+        voices, faces = run.embed(loaded.system, split.test, loaded.facts)
+        return voices.astype(float), faces.astype(float), None
+    assert run.score is not None
+    scores = run.score(loaded.system, split.test, loaded.facts).astype(float)
+    return np.zeros((scores.shape[0], 0)), np.zeros((scores.shape[1], 0)), scores
 
 
 def of_fold(run: Run, fold: int, folds: int) -> Run:
@@ -159,7 +181,7 @@ def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> Cro
     groups = held.voice_folds, held.face_folds
     genders = held.voice_genders, held.face_genders
     strata = {"same gender": genders} if any(g.any() for g in (genders[0] != "", genders[1] != "")) else {}
-    similarity = held.voices @ held.faces.T
+    similarity = held.similarity
     trials = pair_trials(similarity, people=people, groups=groups)
     left, right = genders[0][trials.voices], genders[1][trials.faces]
     masks = {"same gender": (left == right) & (left != "")} if strata else {}
@@ -203,27 +225,40 @@ def _summed_up(found: Calibration | None) -> dict[str, Any]:
     }
 
 
-def _gather(corpus: Corpus, parts: list[tuple[Split, Floats, Floats, tuple[float, float] | None]]) -> Held:
+def _gather(corpus: Corpus, parts: list[_Part]) -> Held:
     genders = {person.id: person.gender for person in corpus.people}
 
     def column(table: str) -> Names:
-        rows = [corpus.column(table, "person")[getattr(p[0].test, table)].astype(str) for p in parts]
+        rows = [corpus.column(table, "person")[getattr(p.split.test, table)].astype(str) for p in parts]
         return np.concatenate(rows)
 
     def folds(table: str) -> Names:
-        return np.concatenate([np.full(len(getattr(p[0].test, table)), str(k)) for k, p in enumerate(parts)])
+        counts = [len(getattr(p.split.test, table)) for p in parts]
+        return np.repeat(np.array([str(k) for k in range(len(parts))]), counts)
 
     owners = column("voices"), column("faces")
-    lines = {str(k): p[3] for k, p in enumerate(parts) if p[3] is not None}
+    lines = {str(k): p.line for k, p in enumerate(parts) if p.line is not None}
+    scored = [p.scores for p in parts if p.scores is not None]
     return Held(
-        voices=np.concatenate([p[1] for p in parts]),
-        faces=np.concatenate([p[2] for p in parts]),
+        voices=np.concatenate([p.voices for p in parts]),
+        faces=np.concatenate([p.faces for p in parts]),
         voice_people=owners[0],
         face_people=owners[1],
         voice_folds=folds("voices"),
         face_folds=folds("faces"),
         voice_genders=np.array([genders[p] for p in owners[0]], dtype=str),
         face_genders=np.array([genders[p] for p in owners[1]], dtype=str),
-        face_places=np.concatenate([np.asarray(p[0].test.faces, dtype=np.int64) for p in parts]),
+        face_places=np.concatenate([np.asarray(p.split.test.faces, dtype=np.int64) for p in parts]),
         calibrations=lines if len(lines) == len(parts) else {},
+        scores=_beside(scored) if len(scored) == len(parts) else None,
     )
+
+
+def _beside(blocks: list[Floats]) -> Floats:
+    """The folds' scores as one matrix, 0 where a voice and a face are of two folds."""
+    whole = np.zeros((sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)))
+    row = column = 0
+    for block in blocks:
+        whole[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return whole

@@ -36,7 +36,19 @@ from voiceface.training.run import Facts, Optimiser, Run
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["drawn_pairs", "load_encoder", "recipe", "smoke"]
+__all__ = [
+    "FACES",
+    "Encoders",
+    "PairedRows",
+    "drawn_pairs",
+    "encoder_facts",
+    "encoder_rows",
+    "face_blocks",
+    "load_encoder",
+    "paired_items",
+    "recipe",
+    "smoke",
+]
 
 Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """Each person's voices and faces, by their places in the corpus."""
@@ -44,7 +56,7 @@ Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 Encoders = tuple[str, str]
 """What `load_encoder` and `pick_face` are given."""
 
-_FACES = {name: f"{name} 150 px, mirrored mean" for name in ("dlib", "dlib_layers")}
+FACES = {name: f"{name} 150 px, mirrored mean" for name in ("dlib", "dlib_layers")}
 _MOST_PAIRS = 1_000_000
 """Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""
 _AT_ONCE = 100_000
@@ -85,14 +97,14 @@ def recipe(
         recipe="matcher",
         arguments=arguments,
         split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=0.0),
-        facts=lambda selection: _facts(selection, encoders, groups=groups),
+        facts=lambda selection: encoder_facts(selection, encoders, groups=groups),
         build=lambda facts: _build(facts, fine, sizes),
         start=lambda system, selection, facts: _start(
-            system, _rows(selection, encoders), _items(selection, wrong_labels=control), ridge
+            system, encoder_rows(selection, encoders), paired_items(selection, wrong_labels=control), ridge
         ),
         data=lambda selection, facts: PairedRows(
-            _rows(selection, encoders),
-            _items(selection, wrong_labels=control),
+            encoder_rows(selection, encoders),
+            paired_items(selection, wrong_labels=control),
             batch_size=batch_size,
             heads=heads,
             seed=seed,
@@ -105,7 +117,7 @@ def recipe(
         calibrate=lambda system, selection, facts: _calibrate(system, selection, encoders, seed),
         every=50,
         half=True,
-        contract={"rate": 16_000, "voice": voice_encoder, "face": _FACES.get(face_encoder, face_encoder)},
+        contract={"rate": 16_000, "voice": voice_encoder, "face": FACES.get(face_encoder, face_encoder)},
         licence="Apache-2.0",
     )
 
@@ -160,7 +172,8 @@ def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
     return pick_voice(name, device=device)
 
 
-def _facts(selection: Selection, encoders: Encoders, *, groups: bool) -> Facts:
+def encoder_facts(selection: Selection, encoders: Encoders, *, groups: bool) -> Facts:
+    """Widths, kinds of numbers and fingerprints of both encoders' rows."""
     voices = load_encoder(encoders[0])
     facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint, "groups": groups}
     if encoders[1] != "dlib":
@@ -175,7 +188,7 @@ def _facts(selection: Selection, encoders: Encoders, *, groups: bool) -> Facts:
     return facts
 
 
-def _blocks(facts: Facts) -> list[Block]:
+def face_blocks(facts: Facts) -> list[Block]:
     """The kinds of numbers in a face's row; weights from before there were several hold one."""
     width = facts.get("face_width", FACE_WIDTH)
     return [Block(*block) for block in facts.get("face_blocks", [(width, width, 1.0)])]
@@ -183,20 +196,20 @@ def _blocks(facts: Facts) -> list[Block]:
 
 def _build(facts: Facts, fine: float, sizes: dict[str, Any]) -> Matching | GroupedMatching:
     """Weights from before there were groups know of none."""
-    blocks = _blocks(facts)
+    blocks = face_blocks(facts)
     width = sum(block.kept for block in blocks)
     link = Matching(voice_width=facts["voice_width"], face_width=width, **sizes)
     return GroupedMatching(link, blocks=blocks, weight=fine) if facts.get("groups", False) else link
 
 
-def _rows(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
+def encoder_rows(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
     """Rows of the whole corpus, so that a selection's numbers are their places."""
     corpus, (voices, faces) = selection.corpus, encoders
     seen = face_rows(corpus) if faces == "dlib" else face_rows(corpus, pick_face(faces))
     return as_tensor(voice_rows(corpus, load_encoder(voices))), as_tensor(seen)
 
 
-def _items(selection: Selection, *, wrong_labels: int | None) -> Items:
+def paired_items(selection: Selection, *, wrong_labels: int | None) -> Items:
     """Each person's voices and faces, people sorted; those lacking either are left out.
 
     ``wrong_labels`` seeds the control in which nobody has the own faces; None: everybody has.
@@ -237,7 +250,7 @@ def _start(system: System, rows: tuple[Tensor, Tensor], items: Items, ridge: flo
 def _embed(system: System, selection: Selection, encoders: Encoders) -> tuple[Any, Any]:
     """The selection's voices and faces in the one space."""
     assert isinstance(system, Matching | GroupedMatching)
-    voices, faces = _rows(selection, encoders)
+    voices, faces = encoder_rows(selection, encoders)
     device = next(system.buffers()).device
     with torch.no_grad():
         left = system.voices(voices[torch.from_numpy(selection.voices)].to(device))

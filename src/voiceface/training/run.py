@@ -96,6 +96,9 @@ class Run:
     embed: Callable[[System, Selection, Facts], tuple[Rows, Rows]] | None = None
     """The selection's voices and faces as rows of length 1 in one space, for protocols to compare;
     None where the system makes none."""
+    score: Callable[[System, Selection, Facts], Rows] | None = None
+    """How well each of the selection's voices goes with each of its faces, ``(voices, faces)``, of systems
+    that judge pairs as one and place nothing in a space (`embed` is None then)."""
     imagine: Callable[[System, Sequence[Cue], Facts, int], Pictures] | None = None
     """``(system, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
     at random depends on the seed and the cue's place, so equal cues in one call give different faces.

@@ -1,0 +1,102 @@
+"""Which of N faces goes with a voice, judged pair by pair and chosen among N (SVHF).
+
+Paper     Nagrani, Albanie, Zisserman 2018, Seeing Voices and Hearing Faces (from memory)
+Data      voices and faces of the same people
+Command   voiceface train nagrani_svhf --corpus CORPUS [--ways 10]
+Cost      600 steps: seconds, once the encoders' rows are kept
+Reported  voice->face 1:2 81.0 %, within a gender 65.2 (Wen et al. 2019, table 3); 1:10 28 (SSNet, table III)
+Differs   encoders are frozen, two perceptrons above them learn; voices and faces both ask
+          a candidate's features joined with the probe's give one number, and the softmax is over the N
+          numbers: the paper joins all N + 1 features in one layer, which fixes N and the order
+          selection by AUC on validation people
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voiceface.errors import InputError
+from voiceface.recipes._two_streams import two_streams
+from voiceface.systems.system import Batch
+from voiceface.systems.two_streams import Objective
+from voiceface.training.run import Run
+
+__all__ = ["Choice", "recipe", "smoke"]
+
+
+class Choice(Objective):
+    """A number for a voice and a face joined; the softmax over N candidates is what is taught.
+
+    Args:
+        dim: numbers of an answer.
+        hidden: hidden units of the judge of a pair.
+        ways: candidates of a question; 0 for all of the batch.
+    """
+
+    joint = True
+
+    def __init__(self, *, dim: int, hidden: int, ways: int) -> None:
+        super().__init__()
+        if ways == 1 or ways < 0:
+            raise InputError("ways", f"is {ways}", "give 2 or more, or 0 for everybody of the batch")
+        self.ways = ways
+        self.voice, self.face = nn.Linear(dim, hidden), nn.Linear(dim, hidden)
+        self.last = nn.Linear(hidden, 1)
+
+    def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the own face among N for every voice, and of the own voice for every face."""
+        scores = self.scores(voices, faces)
+        loss = (self._chosen(scores) + self._chosen(scores.T)) / 2
+        return {"loss": loss}
+
+    def scores(self, voices: Tensor, faces: Tensor) -> Tensor:
+        """The joined pairs' numbers, ``(voices, faces)``; one layer over joined features is a sum of two."""
+        joined = F.relu(self.voice(voices)[:, None] + self.face(faces)[None])
+        found: Tensor = self.last(joined)[..., 0]
+        return found
+
+    def _chosen(self, scores: Tensor) -> Tensor:
+        count = len(scores)
+        others = count - 1 if self.ways == 0 else min(self.ways, count) - 1
+        # Everybody else in a shuffled order: the first of them are the other candidates.
+        order = torch.rand_like(scores).fill_diagonal_(-1.0).argsort(1)[:, : others + 1]
+        return F.cross_entropy(scores.gather(1, order), torch.zeros_like(order[:, 0]))
+
+
+def recipe(
+    *,
+    ways: int = 2,
+    voice_encoder: str = "student",
+    face_encoder: str = "dlib_layers",
+    dim: int = 64,
+    hidden: int = 256,
+    dropout: float = 0.6,
+    noise: float = 1.5,
+    lr: float = 5e-4,
+    weight_decay: float = 1e-2,
+    batch_size: int = 128,
+    steps: int = 600,
+    validation: float = 0.1,
+    wrong_labels: bool = False,
+    seed: int = 0,
+) -> Run:
+    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+
+    ``ways`` is N, the own face and N - 1 others'; 0 takes everybody of the batch.
+    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    """
+    arguments: dict[str, Any] = dict(locals())
+    return two_streams(
+        "nagrani_svhf", arguments, lambda facts: Choice(dim=dim, hidden=hidden, ways=ways), joint=True
+    )
+
+
+def smoke() -> Run:
+    """The same in seconds."""
+    return recipe(
+        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
+    )
