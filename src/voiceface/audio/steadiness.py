@@ -39,6 +39,7 @@ def steadiness(wave: Wave, *, rate: int = RATE) -> float:
     Raises:
         InputError: another rate, NaN, wrong shape or type.
 
+    >>> import numpy as np
     >>> time = np.arange(32_000) / 16_000
     >>> chord = sum(np.sin(2 * np.pi * hz * time) for hz in (262, 330, 392))
     >>> steadiness(0.1 * chord) > 0.9
