@@ -1,0 +1,73 @@
+"""Predictive coding of speech: a context of the past must tell which latent comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from voiceface.nn.loss.predictive import predictive_nce
+from voiceface.nn.voice.cpc import HOP, REACH, CpcNet, levelled
+from voiceface.systems.context_stream import BlockStream
+from voiceface.systems.system import Batch, Shared, System, Turn
+
+__all__ = ["Predictive"]
+
+
+class Predictive(System):
+    """`CpcNet` with a linear prediction for each of the next steps.
+
+    Args:
+        width: numbers of a latent.
+        context: numbers of a context.
+        horizon: steps of 10 ms that are foretold.
+    """
+
+    def __init__(self, *, width: int = 512, context: int = 256, horizon: int = 12) -> None:
+        super().__init__()
+        self.net = CpcNet(width=width, context=context)
+        self.horizon = horizon
+        self.foretell = nn.Linear(context, horizon * width, bias=False)
+
+    def turns(self) -> Sequence[Turn]:
+        """One turn: tell what comes from what came elsewhere."""
+        return [Turn("predict", list(self.parameters()), self.error)]
+
+    def error(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
+        """The mean loss over the horizon of ``waves (n, samples)`` at moments ``at (n, m)``."""
+        losses, right = self.judged(batch["waves"], batch["at"])
+        return {"loss": losses.mean(), "right": right.mean(), "right_far": right[-1]}
+
+    def judged(self, waves: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses and shares of right choices ``(horizon,)``; negatives are the batch's other moments."""
+        latents = self.net.latents(self.net.lead(waves))
+        contexts, _ = self.net.contexts(latents)
+        rows = torch.arange(len(at), device=at.device)[:, None]
+        foretold = self.foretell(contexts[rows, at]).unflatten(-1, (self.horizon, -1)).flatten(0, 1).float()
+        found = [
+            predictive_nce(foretold[:, k - 1], latents[rows, at + k].flatten(0, 1).float())
+            for k in range(1, self.horizon + 1)
+        ]
+        return torch.stack([loss for loss, _ in found]), torch.stack([right for _, right in found])
+
+    @torch.no_grad()
+    def hear(self, wave: Tensor) -> Tensor:
+        """The contexts ``(steps, context)`` of a whole recording at 16 kHz, one for every 10 ms begun."""
+        stream = self.stream(wave)
+        parts = [part for part in (stream.feed(wave), stream.close()) if len(part)]
+        return torch.cat(parts)
+
+    def stream(self, wave: Tensor) -> BlockStream:
+        """The same of a recording that arrives in pieces, as loud as ``wave``."""
+        level = float(wave.abs().max() / levelled(wave).abs().max().clamp_min(1e-12)) if len(wave) else 1.0
+
+        def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+            contexts, after = self.net.contexts(self.net.latents(piece[None] / max(level, 1e-4)), state)
+            return contexts[0], after
+
+        return BlockStream(make, left=REACH - HOP, right=0)
+
+    def whole(self, contexts: Tensor) -> Tensor:
+        """ω of a recording's contexts: the last, which has heard all of it."""
+        return contexts[-1]
