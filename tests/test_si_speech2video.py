@@ -13,6 +13,7 @@ from voiceface.pipelines.tables import si
 from voiceface.pipelines.talked import UNKNOWN, animated, kept, told_clips
 from voiceface.pipelines.weights import load_system
 from voiceface.recipes import si_speech2video
+from voiceface.recipes._weights import open_weights
 from voiceface.systems.context_stream import BlockStream
 from voiceface.systems.mel_listener import log_mels
 from voiceface.systems.speech2video_talking import SpokenFace
@@ -113,9 +114,11 @@ def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained
     assert sorted(run.optimisers) == ["frames", "generator"]
     rates = {name: one.lr for name, one in si_speech2video.recipe().optimisers.items()}
     assert rates == {"identity": 3e-4, "frames": 1e-4, "sync": 1e-5, "generator": 3e-4}
-    assert si_speech2video._folder("sync-expert").is_dir()
+    assert open_weights("sync-expert", recipe="sync_expert")[1]["recipe"] == "sync_expert"
     with pytest.raises(InputError, match="no weights folder|no such folder"):
-        si_speech2video.read_weights(si_speech2video._folder("nobody"))
+        open_weights("nobody", recipe="sync_expert")
+    with pytest.raises(InputError, match="holds sync_expert; give weights of si_distill"):
+        open_weights("sync-expert", recipe="si_distill")
 
 
 def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
-from voiceface.nn.voice.cpc import HOP, levelled
+from voiceface.nn.voice.cpc import HOP, loudness
 from voiceface.systems.encoder import as_wave
 from voiceface.systems.predictive import Predictive
 from voiceface.systems.system import System
@@ -114,7 +114,8 @@ def _heard(corpus: Corpus, item: tuple[str, int], length: int, random: np.random
     if len(wave) < count:
         wave = torch.from_numpy(np.resize(wave.numpy(), count)) if len(wave) else torch.zeros(count)
     first = int(random.integers(len(wave) - count + 1))
-    return levelled(wave[first : first + count])
+    piece = wave[first : first + count]
+    return piece / loudness(piece)
 
 
 def _moments(

@@ -5,21 +5,20 @@ Data      talking clips with sound: prepare videos, cremad, synthetic
 Command   voiceface train si_speech2video --corpus CORPUS
 Cost      see docs/papers/si.md
 Reported  CREMA-D SSIM 0.541, PSNR 20.540, confidence 5.1 (from the true still face 0.705, 23.568, 5.4)
-Differs   hears by log-mels (c_t), our voice encoder (ν) and plain statistics (μ) for predictive coding and
-          its students; dlib's maps for VGGFace's; equations 4 to 6 as least squares with real at 1 and
-          generated at 0 for the judges, generated at 1 for the generator; 6 has real pairs at 1, another
-          moment's sound and drawn frames at 0; 8 is the half above the nose; sums over pixels and moments
-          are means with weights of 100; a frame's c_t is the mean over the 10 ms contexts while it stands,
-          its neighbours' joined to it (--around); "naturalness" (rate 1e-5) is D_sync; widths, norms (batch
-          in the generator, spectral in the judges of frames and sync) and RMSProp's smoothing (0.99) are
-          not stated
+Differs   hears by default by log-mels (c_t), our voice encoder (ν) and plain statistics (μ); --hearing with
+          weights of si_distill is the paper's predictive coding and students; dlib's maps for VGGFace's;
+          equations 4 to 6 as least squares with real at 1 and generated at 0 for the judges, generated at 1
+          for the generator; 6 has real pairs at 1, another moment's sound and drawn frames at 0; 8 is the
+          half above the nose; sums over pixels and moments are means with weights of 100; a frame's c_t is
+          the mean over the 10 ms contexts while it stands, its neighbours' joined to it (--around);
+          "naturalness" (rate 1e-5) is D_sync; widths, norms (batch in the generator, spectral in the judges
+          of frames and sync) and RMSProp's smoothing (0.99) are not stated
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -28,7 +27,10 @@ import torch
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.metrics.image import psnr, ssim
+from voiceface.recipes import si_distill
+from voiceface.recipes._weights import open_weights
 from voiceface.recipes.sync_expert import split_clips
+from voiceface.systems.disentangling import Disentangling
 from voiceface.systems.encoder import as_wave
 from voiceface.systems.mel_listener import MelListener, mel_facts
 from voiceface.systems.speech2video import Heard, Sizes, Speech2Video, Terms, pooled_maps
@@ -37,14 +39,14 @@ from voiceface.systems.sync import SyncLearning
 from voiceface.systems.talking import Who
 from voiceface.systems.talking_clips import TEMPLATE, Dealing, TalkingClips, clip_rate, listen
 from voiceface.training.run import Facts, Optimiser, Run
-from voiceface.training.weights import read_weights
 
 if TYPE_CHECKING:
     from voiceface.systems.system import System
 
 __all__ = ["recipe", "smoke"]
 
-_SHIPPED = Path(__file__).parents[1] / "shipped"
+_MELS = "mels"
+Hearing = MelListener | Disentangling
 _CONTRACT = {"rate": 16_000, "template": TEMPLATE, "clips": True, "cue": "voice"}
 _SHOWN = 24
 """Clips that a validation draws, at most."""
@@ -85,7 +87,10 @@ def recipe(
     wrong_sound: bool = False,
     seed: int = 0,
 ) -> Run:
-    """The run; ``hearing`` is ``mels`` (log-mels, a speaker embedding, statistics: nothing to train).
+    """The run; ``hearing`` is ``mels`` or names weights of ``si_distill``.
+
+    Those are predictive coding and its students; ``mels`` are log-mels, a speaker embedding and statistics,
+    of which nothing is trained.
 
     ``identity``, ``frames`` and ``sync`` weigh the judges of equations 4, 5 and 6, ``similarity`` and
     ``gradient`` equations 8 and 9; 0 leaves one out. Not in the paper: ``lower``, equation 8 on the mouth's
@@ -113,7 +118,7 @@ def _run(told: dict[str, Any]) -> Run:
         facts=lambda selection: _facts(selection, told["hearing"], told["fps"], judge),
         build=lambda facts: _build(facts, terms, sizes, around),
         data=lambda selection, facts: TalkingClips(
-            selection, _listener(facts), size=sizes.size, around=around, dealing=dealing
+            selection, _open_listener(facts, told["hearing"]), size=sizes.size, around=around, dealing=dealing
         ),
         optimisers=_optimisers(terms, told),
         steps=told["steps"],
@@ -121,7 +126,7 @@ def _run(told: dict[str, Any]) -> Run:
         validate=lambda system, selection, facts: _validate(system, selection, facts, around),
         every=told["every"],
         select="ssim",
-        start=lambda system, selection, facts: _start(system, selection, judge),
+        start=lambda system, selection, facts: _start(system, selection, facts, told["hearing"], judge),
         talk=lambda system, who, facts: _talk(system, who, facts, around),
         ema=told["ema"] or None,
         contract=_CONTRACT | {"size": sizes.size, "fps": told["fps"]},
@@ -150,13 +155,15 @@ def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts
     if abs(facts["fps"] - fps) > 1e-3:
         fault = f"keeps clips at {facts['fps']:g} frames a second"
         raise InputError(corpus.path, fault, f"give --fps {facts['fps']:g}")
-    if hearing != "mels":
-        raise InputError(hearing, "is no hearing", "give mels")
-    rows = selection.clips[:: max(1, len(selection.clips) // 200)].tolist()
-    waves = [as_wave(corpus.clip_wave(row)) for row in rows]
-    facts["hearing"] = mel_facts([wave for wave in waves if wave.any()])
+    if hearing == _MELS:
+        rows = selection.clips[:: max(1, len(selection.clips) // 200)].tolist()
+        waves = [as_wave(corpus.clip_wave(row)) for row in rows]
+        facts["hearing"] = mel_facts([wave for wave in waves if wave.any()])
+    else:
+        _, card = open_weights(hearing, recipe="si_distill")
+        facts["distilled"] = {name: card[name] for name in ("arguments", "facts")}
     if expert:
-        _, card = read_weights(_folder(expert))
+        _, card = open_weights(expert, recipe="sync_expert")
         told = {name: card["arguments"][name] for name in ("width", "dim")}
         facts["expert"] = told | {name: card["facts"][name] for name in ("mean", "deviation")}
         if facts["fps"] != 25.0:
@@ -166,8 +173,16 @@ def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts
     return facts
 
 
-def _listener(facts: Facts) -> MelListener:
+def _listener(facts: Facts) -> MelListener | Disentangling:
+    """What hears; a `Disentangling` is still to be filled."""
+    if "distilled" in facts:
+        return si_distill.built(facts["distilled"]["arguments"], facts["distilled"]["facts"])
     return MelListener(facts["hearing"])
+
+
+def _open_listener(facts: Facts, hearing: str) -> MelListener | Disentangling:
+    """The same, filled."""
+    return si_distill.load(hearing) if "distilled" in facts else _listener(facts)
 
 
 def _build(facts: Facts, terms: Terms, sizes: Sizes, around: int) -> Speech2Video:
@@ -182,25 +197,19 @@ def _build(facts: Facts, terms: Terms, sizes: Sizes, around: int) -> Speech2Vide
     return Speech2Video(heard=heard, sizes=sizes, terms=terms, hearing=listener, expert=expert)
 
 
-def _start(system: System, selection: Selection, expert: str) -> None:
-    """The expert's weights, and the scale of the recogniser's maps over some training pictures."""
+def _start(system: System, selection: Selection, facts: Facts, hearing: str, expert: str) -> None:
+    """The weights of what is frozen, and the scale of the recogniser's maps over some training pictures."""
     learning = cast(Speech2Video, system)
     size = learning.size
+    learning.hearing.load_state_dict(_open_listener(facts, hearing).state_dict())
     if learning.expert is not None:
-        tensors, _ = read_weights(_folder(expert))
+        tensors, _ = open_weights(expert, recipe="sync_expert")
         learning.expert.load_weights(tensors, source=expert)
     rows = selection.clips[:: max(1, len(selection.clips) // 32)].tolist()
     pictures = [selection.corpus.clip_frames(row, size=size, template=TEMPLATE)[0] for row in rows]
     faces = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        learning.standardise(pooled_maps(cast(MelListener, learning.hearing).maps(faces), size))
-
-
-def _folder(weights: str) -> Path:
-    """Shipped weights by name, or any folder; what `train -o` names holds the weights one folder down."""
-    path = _SHIPPED / weights if (_SHIPPED / weights / "run.json").is_file() else Path(weights)
-    inner = path / "weights"
-    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
+        learning.standardise(pooled_maps(cast(Hearing, learning.hearing).maps(faces), size))
 
 
 def _validate(system: System, selection: Selection, facts: Facts, around: int) -> dict[str, float]:
@@ -214,7 +223,7 @@ def _validate(system: System, selection: Selection, facts: Facts, around: int) -
         if not wave.any():
             continue
         heard = listen(
-            cast(MelListener, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
+            cast(Hearing, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
         )
         maps = learning.inflation(heard.identity[None])
         drawn = learning.draw(heard.context[::_EVERY], heard.emotion, maps).numpy()
@@ -238,7 +247,7 @@ def _talk(system: System, who: Who, facts: Facts, around: int) -> SpokenFace:
     wave = as_wave(who.wave)
     if not wave.any():
         raise InputError("the recording", "is silent: nobody is heard in it", "give a recording of speech")
-    listener = cast(MelListener, learning.hearing)
+    listener = cast(Hearing, learning.hearing)
     with torch.no_grad():
         identity, emotion = listener.speaker(wave)
         maps: Sequence[torch.Tensor] = learning.inflation(identity[None])

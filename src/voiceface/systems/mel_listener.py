@@ -19,14 +19,12 @@ from voiceface.errors import InputError
 from voiceface.systems.context_stream import HOP, BlockStream
 from voiceface.systems.encoder import WindowEncoder
 from voiceface.systems.encoders import student
-from voiceface.systems.recogniser import load_recogniser
+from voiceface.systems.teachers.dlib import DlibTeacher
 
 __all__ = ["MelListener", "mel_facts"]
 
 _FFT, _BANDS, _FLOOR = 400, 40, 1e-5
 _EMOTION = 66
-_MAPS = (9, 6, 2)
-"""Which of the recogniser's fourteen blocks give the maps, the smallest side first."""
 
 
 class MelListener(nn.Module):
@@ -37,7 +35,7 @@ class MelListener(nn.Module):
     """
 
     context, identity, emotion = _BANDS, 256, _EMOTION
-    maps_width = (128, 64, 32)
+    maps_width = DlibTeacher.maps_width
 
     def __init__(self, facts: Mapping[str, Sequence[float]]) -> None:
         super().__init__()
@@ -74,12 +72,9 @@ class MelListener(nn.Module):
         """
         raise InputError("hearing mels", "has no teacher of ν", "leave --forcing at 0, or name a si_distill")
 
-    @torch.no_grad()
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        """Maps by dlib of faces ``(n, 3, side, side)`` from 0 to 255, enlarged to its 150 pixels."""
-        large = nn.functional.interpolate(pictures, size=150, mode="bilinear", align_corners=False)
-        found = load_recogniser().maps(large)
-        return [found[block] for block in _MAPS]
+        """Maps by dlib of faces ``(n, 3, side, side)`` from 0 to 255."""
+        return DlibTeacher().maps(pictures)
 
     @cached_property
     def _encoder(self) -> WindowEncoder:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from voiceface.nn.loss.predictive import predictive_nce
-from voiceface.nn.voice.cpc import HOP, REACH, CpcNet, levelled
+from voiceface.nn.voice.cpc import HOP, REACH, CpcNet, loudness
 from voiceface.systems.context_stream import BlockStream
 from voiceface.systems.system import Batch, Shared, System, Turn
 
-__all__ = ["Predictive"]
+__all__ = ["Predictive", "context_stream", "hear"]
 
 
 class Predictive(System):
@@ -51,23 +51,21 @@ class Predictive(System):
         ]
         return torch.stack([loss for loss, _ in found]), torch.stack([right for _, right in found])
 
-    @torch.no_grad()
-    def hear(self, wave: Tensor) -> Tensor:
-        """The contexts ``(steps, context)`` of a whole recording at 16 kHz, one for every 10 ms begun."""
-        stream = self.stream(wave)
-        parts = [part for part in (stream.feed(wave), stream.close()) if len(part)]
-        return torch.cat(parts)
 
-    def stream(self, wave: Tensor) -> BlockStream:
-        """The same of a recording that arrives in pieces, as loud as ``wave``."""
-        level = float(wave.abs().max() / levelled(wave).abs().max().clamp_min(1e-12)) if len(wave) else 1.0
+@torch.no_grad()
+def hear(net: CpcNet, wave: Tensor) -> Tensor:
+    """The contexts ``(steps, context)`` of a whole recording at 16 kHz, one for every 10 ms begun."""
+    stream = context_stream(net, wave)
+    parts = [part for part in (stream.feed(wave), stream.close()) if len(part)]
+    return torch.cat(parts) if parts else torch.zeros(0, net.context)
 
-        def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-            contexts, after = self.net.contexts(self.net.latents(piece[None] / max(level, 1e-4)), state)
-            return contexts[0], after
 
-        return BlockStream(make, left=REACH - HOP, right=0)
+def context_stream(net: CpcNet, wave: Tensor) -> BlockStream:
+    """The same of a recording that arrives in pieces, as loud as ``wave``."""
+    level = loudness(wave)
 
-    def whole(self, contexts: Tensor) -> Tensor:
-        """ω of a recording's contexts: the last, which has heard all of it."""
-        return contexts[-1]
+    def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        contexts, after = net.contexts(net.latents(piece[None] / level), state)
+        return contexts[0], after
+
+    return BlockStream(make, left=REACH - HOP, right=0)

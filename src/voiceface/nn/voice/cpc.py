@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HOP", "REACH", "CpcNet", "levelled"]
+__all__ = ["HOP", "REACH", "CpcNet", "loudness"]
 
 HOP = 160
 """Samples from one latent to the next: 10 ms at 16 kHz."""
@@ -39,10 +39,10 @@ class CpcNet(nn.Module):
 
     def latents(self, waves: Tensor) -> Tensor:
         """Z of sound ``(n, 305 + steps * 160)``: ``(n, steps, width)``; 305 samples only lead in."""
-        maps = waves[:, None]
+        maps = waves[:, :, None]
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            maps = F.relu(norm(conv(maps).transpose(1, 2))).transpose(1, 2)
-        return maps.transpose(1, 2)
+            maps = F.relu(norm(_convolved(maps, conv)))
+        return maps
 
     def contexts(self, latents: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """C ``(n, steps, context)`` of latents ``(n, steps, width)``, and the state after the last."""
@@ -54,10 +54,25 @@ class CpcNet(nn.Module):
         return F.pad(waves, (REACH - HOP, 0))
 
 
-def levelled(wave: Tensor) -> Tensor:
-    """Sound ``(samples,)`` brought to a root mean square of 1; silence stays silent.
-
-    >>> levelled(torch.tensor([0.5, -0.5]))
-    tensor([ 1., -1.])
+def _convolved(maps: Tensor, conv: nn.Module) -> Tensor:
+    """``conv`` over ``(n, moments, channels)``: every kernel is two strides long, so that its halves are one
+    product with the moments as they lie in memory, without a turned copy of them.
     """
-    return wave / wave.square().mean().sqrt().clamp_min(1e-4)
+    assert isinstance(conv, nn.Conv1d) and conv.bias is not None
+    wide, _, kernel = conv.weight.shape
+    stride = kernel // 2
+    count, moments, channels = maps.shape
+    blocks = maps[:, : moments // stride * stride].reshape(count, -1, stride * channels)
+    halves = conv.weight.permute(2, 1, 0).reshape(2, stride * channels, wide)
+    # The earlier half of a window is one block, the later half the next.
+    return blocks[:, :-1] @ halves[0] + blocks[:, 1:] @ halves[1] + conv.bias
+
+
+def loudness(wave: Tensor) -> Tensor:
+    """Root mean square of sound ``(samples,)``, at least 0.0001: what it is divided by before it is heard.
+
+    >>> loudness(torch.tensor([0.5, -0.5]))
+    tensor(0.5000)
+    """
+    level = wave.square().mean().sqrt() if len(wave) else wave.new_zeros(())
+    return level.clamp_min(1e-4)

