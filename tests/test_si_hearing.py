@@ -1,4 +1,4 @@
-"""How Speech2Video hears: predictive coding against slow loops, its students, and a face that talks by them."""
+"""How Speech2Video hears: predictive coding against slow loops, students, a face that talks by them."""
 
 import math
 from types import SimpleNamespace

@@ -55,8 +55,10 @@ class CpcNet(nn.Module):
 
 
 def _convolved(maps: Tensor, conv: nn.Module) -> Tensor:
-    """``conv`` over ``(n, moments, channels)``: every kernel is two strides long, so that its halves are one
-    product with the moments as they lie in memory, without a turned copy of them.
+    """``conv`` over ``(n, moments, channels)``.
+
+    Every kernel is two strides long: its halves are a product each with the moments as they lie in memory,
+    without a turned copy of them.
     """
     assert isinstance(conv, nn.Conv1d) and conv.bias is not None
     wide, _, kernel = conv.weight.shape
