@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["REFINE", "build", "probes"]
 
-REFINE = 800
+REFINE = 1600
 """How many times k candidates are compared exactly: the codes alone order a matcher's rows, which lie in
 few directions, too roughly (docs/gallery.md has recall against this number)."""
 _PROBED = 1 / 6
