@@ -9,11 +9,16 @@ import torch
 import torch.nn.functional as F
 
 from corpus_media import murmur
+from voiceface.corpus.synthetic.maker import EMOTIONS, spoken_phonemes
+from voiceface.corpus.synthetic.people import seed_of, synthetic_person
+from voiceface.corpus.synthetic.speech import speak
+from voiceface.corpus.synthetic.truth import synthetic_model
 from voiceface.errors import InputError, MissingPartError
 from voiceface.nn.face.expression import ExpressionNet
 from voiceface.nn.loss.distil import distillation, normalised_distance
 from voiceface.nn.loss.predictive import predictive_nce
 from voiceface.nn.voice.cpc import HOP, REACH, CpcNet, loudness
+from voiceface.pipelines.tables import hearing
 from voiceface.pipelines.weights import load_system
 from voiceface.recipes import expression, si_cpc, si_distill, si_speech2video
 from voiceface.systems.disentangling import Disentangling, whole
@@ -170,7 +175,7 @@ def stages(corpus, tmp_path_factory):
     cpc = train(si_cpc.smoke(), corpus, place / "cpc", progress=False)
     felt = train(expression.smoke(), corpus, place / "expression", progress=False)
     small = {"hidden": 8, "sampled": 2, "batch_size": 4, "steps": 4, "every": 2, "validation": 0.34}
-    run = si_distill.recipe(hearing=str(place / "cpc"), emotion=str(felt), test=0.0, **small)
+    run = si_distill.recipe(hearing=str(place / "cpc"), emotion=str(felt), test=0.34, **small)
     return SimpleNamespace(cpc=cpc, felt=felt, distilled=train(run, corpus, place / "distil", progress=False))
 
 
@@ -199,11 +204,11 @@ def test_a_face_that_hears_by_its_students_talks_and_learns_by_its_teacher(corpu
         hearing=str(stages.distilled), size=32, steps=2, every=2, validation=0.34, forcing=0.5, **small
     )
     loaded = load_system(train(run, corpus, tmp_path / "run", progress=False))
-    hearing = loaded.system.hearing
-    assert isinstance(hearing, Disentangling)
-    mine, theirs = hearing.state_dict(), si_distill.load(str(stages.distilled)).state_dict()
+    inside = loaded.system.hearing
+    assert isinstance(inside, Disentangling)
+    mine, theirs = inside.state_dict(), si_distill.load(str(stages.distilled)).state_dict()
     assert all(torch.allclose(mine[name], theirs[name], rtol=2e-3, atol=2e-3) for name in theirs)
-    assert not any(p.requires_grad for p in hearing.parameters())
+    assert not any(p.requires_grad for p in inside.parameters())
     wave, made = murmur(3, 1.3), []
     for cuts in ([], [7, 9_000], list(range(1_000, 20_000, 1_000))):
         face = loaded.run.talk(loaded.system, Who(wave=wave), loaded.facts)
@@ -249,3 +254,36 @@ def test_omega_and_what_a_batch_is_made_of():
     torch.testing.assert_close(whole(contexts, "last"), contexts[5])
     torch.testing.assert_close(whole(contexts, "mean"), contexts.mean(0))
     assert untrained().dim == ExpressionLearning(emotions=["a", "b"], features=16).net.features.out_features
+
+
+def test_what_is_said_in_a_clip_is_said_again(corpus):
+    for clip in range(2):
+        told, said = corpus.clips[clip], spoken_phonemes(corpus, clip)
+        person = synthetic_person(seed_of(told.person), model=synthetic_model(corpus))
+        take = 1_000_000 + int(told.source.rpartition("-")[2])
+        wave, events = speak(person, seed=take, emotion=EMOTIONS[told.emotion], seconds=told.seconds)
+        assert said == events
+        heard = corpus.clip_wave(clip)[: len(wave)] / 32768
+        assert np.corrcoef(heard, wave[: len(heard)])[0, 1] > 0.999  # it is this clip's sound
+
+
+def test_tables_of_the_first_stage(corpus, stages, tmp_path, monkeypatch):
+    monkeypatch.setattr(hearing, "_RESAMPLES", 20)
+    told = hearing.tables(corpus, tmp_path, distilled=str(stages.distilled), emotion=str(stages.felt))
+    assert [one.title.partition(":")[0] for one in told] == [
+        "What is heard",
+        "What the students keep",
+        "What is heard",
+    ]
+    assert set(told[1].rows) == {
+        "ν, S_id",
+        "μ, S_emo",
+        "ν*, the identity teacher",
+        "μ*, the emotion teacher",
+        "ν, S_id, labels dealt anew",
+    }
+    sounds = {name: cells[0] for name, cells in told[2].rows.items()}
+    assert sounds["log-mels of 125 ms"].value > sounds["log-mels of 125 ms"].chance + 0.1
+    assert sounds["c_t, labels dealt anew"].value < sounds["log-mels of 25 ms"].value
+    with pytest.raises(InputError, match="holds si_cpc; give weights of si_distill"):
+        hearing.tables(corpus, tmp_path, distilled=str(stages.cpc))

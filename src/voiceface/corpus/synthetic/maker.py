@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,18 @@ from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.corpus.synthetic.drawing import Portrait
 from voiceface.corpus.synthetic.look import EXPRESSIONS
 from voiceface.corpus.synthetic.people import SyntheticPerson, seed_of, synthetic_person
-from voiceface.corpus.synthetic.speech import RATE, speak
+from voiceface.corpus.synthetic.speech import RATE, Phoneme, speak
 from voiceface.corpus.synthetic.talking import FPS, Talk, talk_frames
 from voiceface.corpus.synthetic.traits import CausalModel, stream
-from voiceface.corpus.synthetic.truth import write_traits
+from voiceface.corpus.synthetic.truth import synthetic_model, write_traits
 from voiceface.errors import InputError
 from voiceface.media.movie import MovieFacts
 from voiceface.records import Box
 
-__all__ = ["EMOTIONS", "SyntheticMaker", "emotion_of"]
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["EMOTIONS", "SyntheticMaker", "emotion_of", "spoken_phonemes"]
 
 EMOTIONS: Mapping[str, str] = {
     "anger": "anger", "disgust": "disgust", "fear": "fear", "happiness": "happy", "neutral": "neutral",
@@ -46,6 +49,19 @@ def emotion_of(person: int, take: int, *, neutral: float = 0.5) -> str:
     rng = stream(person, take, 0xE307)
     others = [name for name in EMOTIONS if name != "neutral"]
     return "neutral" if rng.random() < neutral else others[int(rng.integers(len(others)))]
+
+
+def spoken_phonemes(corpus: Corpus, clip: int) -> list[Phoneme]:
+    """What is said in a talking clip of a corpus of synthetic people, by saying it again.
+
+    Raises:
+        InputError: its people are not synthetic.
+    """
+    told = corpus.clips[clip]
+    person = synthetic_person(seed_of(told.person), model=synthetic_model(corpus))
+    take = take_of(told.source.rpartition("/")[2])
+    _, events = speak(person, seed=_OTHERS + take, emotion=EMOTIONS[told.emotion], seconds=told.seconds)
+    return events
 
 
 def take_of(key: str) -> int:

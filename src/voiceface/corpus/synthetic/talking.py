@@ -15,7 +15,7 @@ from voiceface.corpus.synthetic.speech import RATE, Phoneme, Wave, speak
 from voiceface.corpus.synthetic.traits import stream
 from voiceface.errors import InputError
 
-__all__ = ["FPS", "Talk", "mouth_shape", "mouth_track", "talk", "talk_frames"]
+__all__ = ["FPS", "Talk", "mouth_shape", "mouth_track", "phone_class", "talk", "talk_frames"]
 
 FPS = 25.0
 Floats = npt.NDArray[np.float64]
@@ -42,6 +42,16 @@ _SILENT = "_|;:^"
 
 def _letters(name: str) -> str:
     return name.lstrip("',%=*-").rstrip(":0123456789-~#")
+
+
+def phone_class(name: str) -> str:
+    """A phoneme's first symbol without stress, length or variant; a pause is "".
+
+    >>> phone_class("'a:"), phone_class("a#"), phone_class("tsh"), phone_class("_:")
+    ('a', 'a', 't', '')
+    """
+    letters = _letters(name)
+    return "" if not letters or letters[0] in _SILENT else letters[0]
 
 
 def mouth_shape(name: str, place: float = 0.0) -> tuple[float, float, float]:

@@ -1,0 +1,294 @@
+"""Speech2Video's first stage: what predictive coding hears, and what its two students keep of it.
+
+What is probed, by ridge regression on rows: who speaks (known people, clips that nothing was trained on),
+what is felt (the same, and people never met), and which sounds are spoken (people never met). Beside the
+contexts of predictive coding stand those of the same network untrained, plain log-mels and statistics, and
+what the teachers see; a probe whose labels are dealt anew is the control. Sounds are known of synthetic
+people alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from voiceface.audio.statistics import voice_statistics
+from voiceface.corpus.synthetic.truth import is_synthetic
+from voiceface.errors import InputError
+from voiceface.nn.voice.cpc import CpcNet, loudness
+from voiceface.pipelines.dealt import dealt_split
+from voiceface.pipelines.table import Cell, Table
+from voiceface.pipelines.weights import load_system
+from voiceface.protocols.probe import Probe, probed
+from voiceface.systems.disentangling import Disentangling, whole
+from voiceface.systems.encoder import as_wave
+from voiceface.systems.mel_listener import log_mels
+from voiceface.systems.predictive import hear
+from voiceface.systems.talking_clips import STEPS, TEMPLATE
+from voiceface.systems.teacher import described, load_teacher
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.corpus.splits import Split
+
+__all__ = ["tables"]
+
+Rows = npt.NDArray[np.float64]
+
+_SIDE, _EVERY = 96, 5
+"""Pixels that teachers see, and of how many frames one."""
+_AROUND = 5
+"""Moments of 10 ms on either side that log-mels are joined with: 125 ms in all."""
+_RARE = 0.01
+"""Of the moments: a sound that is rarer is left out."""
+_RESAMPLES, _SEED = 1000, 0
+
+_LAST, _MEAN, _RANDOM = "ω, c_T", "ω, mean of c_t", "ω of an untrained network, mean"
+_MELS, _PLAIN = "log-mels, mean and deviation", "66 voice statistics"
+_NU, _MU, _SEEN, _FELT = "ν, S_id", "μ, S_emo", "ν*, the identity teacher", "μ*, the emotion teacher"
+_ANEW = ", labels dealt anew"
+
+
+def tables(
+    corpus: Corpus, out: Path, *, distilled: str, emotion: str = "", clips: int = 1000, phones: int = 150
+) -> list[Table]:
+    """Probe what is heard in the clips of people who were learnt from, and of people who were not.
+
+    Args:
+        corpus: talking clips with sound.
+        out: nothing is written there but the tables.
+        distilled: weights of si_distill of this corpus
+        emotion: the emotion teacher, whose rows are probed too
+        clips: of the training, to fit the probes on, at most
+        phones: clips whose every moment's sound is probed, at most, for fitting and for judging alike
+
+    Raises:
+        InputError: weights of another recipe or corpus, or no clips to judge on.
+    """
+    system, split = _opened(corpus, distilled)
+    parts = _parts(corpus, split, clips)
+    told = _pooled(corpus, system, [row for rows in parts.values() for row in rows], emotion)
+    made = [_heard(corpus, parts, told), _kept(corpus, parts, told)]
+    if is_synthetic(corpus):
+        made.append(_sounds(corpus, system, parts, phones))
+    return made
+
+
+def _opened(corpus: Corpus, distilled: str) -> tuple[Disentangling, Split]:
+    loaded = load_system(distilled)
+    if not isinstance(loaded.system, Disentangling):
+        raise InputError(distilled, f"holds {loaded.card['recipe']}", "give weights of si_distill")
+    split = dealt_split(distilled, loaded, corpus)
+    if split is None:
+        raise InputError(distilled, "was not trained on this corpus", "give weights that were")
+    return loaded.system, split
+
+
+def _parts(corpus: Corpus, split: Split, clips: int) -> dict[str, list[int]]:
+    """Clips to fit on, to choose the penalty on, and to judge on: of known people and of those never met."""
+    owners = corpus.column("clips", "person").astype(str)
+    trained = set(owners[split.train.clips].tolist())
+    met = trained | set(owners[split.validation.clips].tolist())
+    every = {
+        "train": split.train.clips.tolist()[:: max(1, -(-len(split.train.clips) // clips))],
+        "validation": split.validation.clips.tolist(),
+        "known": [row for row in split.test.clips.tolist() if owners[row] in trained],
+        "unknown": [row for row in range(len(owners)) if owners[row] not in met],
+    }
+    parts = {name: [r for r in rows if corpus.clip_wave(r).any()] for name, rows in every.items()}
+    if not parts["known"] and not parts["unknown"]:
+        raise InputError(corpus.path, "leaves no clip to judge on", "raise --test, or --leave-out some")
+    return parts
+
+
+def _pooled(corpus: Corpus, system: Disentangling, rows: Sequence[int], emotion: str) -> dict[str, Rows]:
+    """Every way of hearing or seeing a clip as a row, ``(all clips of the corpus, d)``; NaN if not asked."""
+    seen = load_teacher(system.teacher)
+    felt = load_teacher(emotion) if emotion else None
+    random = _untrained(system)
+    found: dict[str, dict[int, Tensor]] = {}
+    for row in rows:
+        wave = as_wave(corpus.clip_wave(row))
+        contexts = hear(system.net, wave)
+        identity, kept = system.speaker(wave)
+        mels = log_mels(wave / loudness(wave))
+        told = {
+            _LAST: whole(contexts, "last"),
+            _MEAN: whole(contexts, "mean"),
+            _RANDOM: whole(hear(random, wave), "mean"),
+            _MELS: torch.cat([mels.mean(0), mels.std(0)]),
+            _PLAIN: voice_statistics(wave).float(),
+            _NU: identity,
+            _MU: kept,
+        }
+        frames = torch.from_numpy(corpus.clip_frames(row, size=_SIDE, template=TEMPLATE))
+        told[_SEEN] = described(seen, [frames[0]])[0]
+        if felt is not None:
+            told[_FELT] = described(felt, list(frames[::_EVERY])).mean(0)
+        for name, one in told.items():
+            found.setdefault(name, {})[row] = one
+    return {name: _stacked(one, len(corpus.clips)) for name, one in found.items()}
+
+
+def _stacked(found: Mapping[int, Tensor], count: int) -> Rows:
+    width = len(next(iter(found.values())))
+    made = np.full((count, width), np.nan)
+    for row, one in found.items():
+        made[row] = one.numpy()
+    return made
+
+
+@torch.no_grad()
+def _untrained(system: Disentangling) -> CpcNet:
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return CpcNet(width=system.net.width, context=system.net.context).eval()
+
+
+def _cells(
+    corpus: Corpus, parts: Mapping[str, list[int]], rows: Rows, *, column: str, anew: bool = False
+) -> list[Cell]:
+    """How well a column is read from rows, of known people's clips and of those of people never met."""
+    labels = corpus.column("clips", column).astype(str)
+    owners = corpus.column("clips", "person").astype(str)
+    fit, check = ([r for r in parts[name] if labels[r]] for name in ("train", "validation"))
+    wanted = labels[fit]
+    if anew:
+        wanted = np.random.default_rng(_SEED).permutation(wanted)
+    if len(set(wanted.tolist())) < 2:
+        return ["not told", "not told"]
+    probe = Probe.fit(rows[fit], wanted, check=(rows[check], labels[check]))
+    cells: list[Cell] = []
+    for name in ("known", "unknown"):
+        some = [r for r in parts[name] if labels[r]]
+        if not some or (column == "person" and name == "unknown"):
+            cells.append(None if some else "no clips")
+            continue
+        told = probed(f"{column} read", probe, rows[some], labels[some], owners[some], resamples=_RESAMPLES)
+        cells.append(told)
+    return cells
+
+
+def _heard(corpus: Corpus, parts: Mapping[str, list[int]], told: Mapping[str, Rows]) -> Table:
+    """Probes of what is heard as a whole."""
+    names = (_LAST, _MEAN, _RANDOM, _MELS, _PLAIN)
+    return _table("What is heard: speaker and emotion by a linear probe", corpus, parts, told, (names, _MEAN))
+
+
+def _kept(corpus: Corpus, parts: Mapping[str, list[int]], told: Mapping[str, Rows]) -> Table:
+    """Probes of the students beside their teachers: identity from ν and not μ, emotion from μ and not ν?"""
+    names = tuple(name for name in (_NU, _MU, _SEEN, _FELT) if name in told)
+    title = "What the students keep: identity and emotion by a linear probe"
+    return _table(title, corpus, parts, told, (names, _NU))
+
+
+def _table(
+    title: str,
+    corpus: Corpus,
+    parts: Mapping[str, list[int]],
+    told: Mapping[str, Rows],
+    shown: tuple[Sequence[str], str],
+) -> Table:
+    names, control = shown
+    rows: dict[str, Sequence[Cell]] = {}
+    for name in names:
+        speaker = _cells(corpus, parts, told[name], column="person")
+        rows[name] = [speaker[0], *_cells(corpus, parts, told[name], column="emotion")]
+    speaker = _cells(corpus, parts, told[control], column="person", anew=True)
+    felt = _cells(corpus, parts, told[control], column="emotion", anew=True)
+    rows[control + _ANEW] = [speaker[0], *felt]
+    owners = corpus.column("clips", "person").astype(str)
+    counts = {name: (len(some), len(set(owners[some].tolist()))) for name, some in parts.items()}
+    notes = [
+        "; ".join(f"{name}: {clips} clips of {people} people" for name, (clips, people) in counts.items()),
+        "ridge regression fitted on the training's clips, its penalty chosen on the validation's; "
+        "chance is a guesser whose answers are as frequent",
+    ]
+    columns = ["speaker, known people", "emotion, known people", "emotion, people never met"]
+    return Table(title=title, columns=columns, rows=rows, notes=notes)
+
+
+def _sounds(corpus: Corpus, system: Disentangling, parts: Mapping[str, list[int]], most: int) -> Table:
+    """Probes of every moment: which sound is spoken."""
+    random = _untrained(system)
+    ways: dict[str, Callable[[Tensor], Tensor]] = {
+        "c_t": lambda wave: hear(system.net, wave),
+        "c_t of an untrained network": lambda wave: hear(random, wave),
+        "log-mels of 25 ms": _moments,
+        "log-mels of 125 ms": lambda wave: _joined(_moments(wave)),
+    }
+    judged = "unknown" if parts["unknown"] else "known"
+    fit, check, test = (_spread(parts[name], most) for name in ("train", "validation", judged))
+    frequent = _frequent(corpus, fit)
+    rows: dict[str, Sequence[Cell]] = {}
+    for name, way in ways.items():
+        known, chosen, heard = (_labelled(corpus, some, way, frequent) for some in (fit, check, test))
+        probe = Probe.fit(known[0], known[1], check=chosen[:2])
+        rows[name] = [probed("sound read", probe, *heard, resamples=_RESAMPLES)]
+        if name == "c_t":
+            anew = np.random.default_rng(_SEED).permutation(known[1])
+            lost = Probe.fit(known[0], anew, check=chosen[:2])
+            rows[name + _ANEW] = [probed("sound read", lost, *heard, resamples=_RESAMPLES)]
+    whom = "people never met" if judged == "unknown" else "known people"
+    notes = [
+        f"moments of 10 ms; {len(frequent)} phone-like classes, the first symbols of eSpeak's phonemes "
+        f"without stress and length, in six languages; pauses and sounds rarer than {_RARE:.0%} are left out",
+        f"fitted on {len(fit)} clips, judged on {len(test)}",
+    ]
+    title = f"What is heard: sounds by a linear probe, {whom}"
+    return Table(title=title, columns=["sound"], rows=rows, notes=notes)
+
+
+def _spread(rows: Sequence[int], most: int) -> list[int]:
+    return list(rows)[:: max(1, -(-len(rows) // most))]
+
+
+def _moments(wave: Tensor) -> Tensor:
+    """A row of log-mels for every 10 ms begun, around its middle."""
+    padded = torch.nn.functional.pad(wave / loudness(wave), (120, 120 + -len(wave) % 160))
+    return log_mels(padded)
+
+
+def _joined(rows: Tensor) -> Tensor:
+    padded = torch.cat([rows[:1].expand(_AROUND, -1), rows, rows[-1:].expand(_AROUND, -1)])
+    return padded.unfold(0, 2 * _AROUND + 1, 1).flatten(1)
+
+
+def _said(corpus: Corpus, clip: int, count: int) -> npt.NDArray[np.str_]:
+    """The class of the sound at the middle of every moment; "" for a pause."""
+    # Here, so that papers without synthetic people need no drawing.
+    from voiceface.corpus.synthetic.maker import spoken_phonemes
+    from voiceface.corpus.synthetic.talking import phone_class
+
+    said = np.full(count, "", dtype="<U4")
+    for event in spoken_phonemes(corpus, clip):
+        first, last = (max(0, round(time * STEPS)) for time in (event.start, event.stop))
+        said[first:last] = phone_class(event.name)
+    return said
+
+
+def _frequent(corpus: Corpus, clips: Sequence[int]) -> list[str]:
+    said = np.concatenate([_said(corpus, clip, round(corpus.clips[clip].seconds * STEPS)) for clip in clips])
+    names, counts = np.unique(said[said != ""], return_counts=True)
+    return [str(n) for n, count in zip(names, counts, strict=True) if count >= _RARE * counts.sum()]
+
+
+def _labelled(
+    corpus: Corpus, clips: Sequence[int], way: Callable[[Tensor], Tensor], frequent: Sequence[str]
+) -> tuple[Rows, npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+    """Rows, sounds and people of every moment of clips in which one of the frequent sounds is spoken."""
+    rows, sounds, people = [], [], []
+    for clip in clips:
+        heard = way(as_wave(corpus.clip_wave(clip))).numpy()
+        said = _said(corpus, clip, len(heard))
+        kept = np.isin(said, list(frequent))
+        rows.append(heard[kept].astype(np.float64))
+        sounds.append(said[kept])
+        people.append(np.full(int(kept.sum()), corpus.clips[clip].person))
+    return np.concatenate(rows), np.concatenate(sounds), np.concatenate(people)
