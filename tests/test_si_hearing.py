@@ -221,13 +221,16 @@ def test_what_is_missing_is_told(corpus, stages, tmp_path):
     for told, message in (
         ({"emotion": "expression:untrained"}, "--hearing: names no weights; train si_cpc first"),
         ({"hearing": "untrained"}, "--emotion: names no teacher; train expression first"),
-        ({"hearing": str(stages.felt), "emotion": "expression:untrained"}, "holds expression; give weights"),
+        (
+            {"hearing": str(stages.felt), "emotion": "expression:untrained"},
+            "weights of expression; give",
+        ),
         ({"hearing": "untrained", "emotion": "dlib", "identity": str(stages.felt)}, "has no feature maps"),
     ):
         run = si_distill.recipe(**told)
         with pytest.raises(InputError, match=message):
             run.facts(run.split(corpus).train)
-    with pytest.raises(InputError, match="holds si_cpc; give weights of si_distill"):
+    with pytest.raises(InputError, match="holds weights of si_cpc; give weights of si_distill"):
         run = si_speech2video.recipe(hearing=str(stages.cpc))
         run.facts(run.split(corpus).train)
 

@@ -117,7 +117,7 @@ def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained
     assert open_weights("sync-expert", recipe="sync_expert")[1]["recipe"] == "sync_expert"
     with pytest.raises(InputError, match="no weights folder|no such folder"):
         open_weights("nobody", recipe="sync_expert")
-    with pytest.raises(InputError, match="holds sync_expert; give weights of si_distill"):
+    with pytest.raises(InputError, match="holds weights of sync_expert; give weights of si_distill"):
         open_weights("sync-expert", recipe="si_distill")
 
 

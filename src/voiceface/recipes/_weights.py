@@ -10,21 +10,25 @@ from torch import Tensor
 from voiceface.errors import InputError
 from voiceface.training.weights import read_weights
 
-__all__ = ["open_weights"]
+__all__ = ["open_weights", "weights_folder"]
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
-def open_weights(weights: str, *, recipe: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and card of shipped weights by name, or of any folder; `train -o` puts them one folder down.
+def open_weights(weights: str | Path, *, recipe: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and card of a `weights_folder`.
 
     Raises:
         InputError: no such weights, damaged ones, or of another recipe.
     """
+    tensors, card = read_weights(weights_folder(weights))
+    if card["recipe"] != recipe:
+        raise InputError(weights, f"holds weights of {card['recipe']}", f"give weights of {recipe}")
+    return tensors, card
+
+
+def weights_folder(weights: str | Path) -> Path:
+    """The folder of shipped weights by name, or any folder; `train -o` puts them one folder down."""
     path = _SHIPPED / weights if (_SHIPPED / weights / "run.json").is_file() else Path(weights)
     inner = path / "weights"
-    here = inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
-    tensors, card = read_weights(here)
-    if card["recipe"] != recipe:
-        raise InputError(weights, f"holds {card['recipe']}", f"give weights of {recipe}")
-    return tensors, card
+    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path

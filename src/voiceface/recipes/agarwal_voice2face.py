@@ -35,6 +35,7 @@ from voiceface.corpus.splits import Selection, split_known, split_people
 from voiceface.errors import InputError
 from voiceface.nn.face.agarwal import SIDE
 from voiceface.nn.voice.patches import PatchVoice
+from voiceface.recipes._weights import open_weights
 from voiceface.recipes.agarwal_voice_classifier import CONTRACT
 from voiceface.recipes.matcher import load_encoder
 from voiceface.systems.cue import Cue
@@ -46,7 +47,6 @@ from voiceface.systems.voice_classifier import PatchEncoder, fingerprint_of
 from voiceface.systems.voice_to_face import HeardFace, Variant, make
 from voiceface.training.folder import people_fingerprint
 from voiceface.training.run import Facts, Optimiser, Run
-from voiceface.training.weights import read_weights
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -247,21 +247,15 @@ def read_classifier(folder: str | Path) -> tuple[PatchVoice, dict[str, Any]]:
     Raises:
         InputError: it holds the weights of another recipe, or such as hear something else.
     """
-    path = Path(folder)
-    inner = path / "weights"
-    path = inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
-    tensors, card = read_weights(path)
-    remedy = "give a weights folder that `voiceface train agarwal_voice_classifier` wrote"
-    if card.get("recipe") != "agarwal_voice_classifier":
-        raise InputError(path, f"holds weights of {card.get('recipe')}", remedy)
+    tensors, card = open_weights(folder, recipe="agarwal_voice_classifier")
     if card.get("contract") != CONTRACT:
-        raise InputError(path, "hears other features than this version's classifier", "train it again")
+        raise InputError(folder, "hears other features than this version's classifier", "train it again")
     network = PatchVoice(classes=0)
     own = {n.removeprefix("network."): t for n, t in tensors.items() if not n.startswith("network.last.")}
     try:
         network.load_state_dict(own)
     except RuntimeError as error:
-        raise InputError(path, "does not fit the classifier of this version", remedy) from error
+        raise InputError(folder, "does not fit the classifier of this version", "train it again") from error
     return network.eval(), card
 
 

@@ -26,8 +26,7 @@ from voiceface.errors import InputError
 from voiceface.nn.voice.cpc import CpcNet
 from voiceface.recipes._weights import open_weights
 from voiceface.recipes.sync_expert import split_clips
-from voiceface.systems.disentangling import Disentangling
-from voiceface.systems.disentangling import whole as whole_of
+from voiceface.systems.disentangling import Disentangling, whole
 from voiceface.systems.encoder import as_wave
 from voiceface.systems.predictive import hear
 from voiceface.systems.system import System
@@ -76,38 +75,46 @@ def recipe(
     equation (2), ``sampled`` K of equation (1). ``leave_out`` names people whose clips are in no part.
     ``wrong_sound`` deals the clips' sound to other clips: a control.
     """
-    arguments: dict[str, Any] = dict(locals())
-    terms = {"weight": weight, "printed": printed, "dropout": dropout}
-    lessons = _Lessons(arguments)
+    return _run(dict(locals()))
+
+
+def _run(told: dict[str, Any]) -> Run:
+    """The run of the recipe's arguments."""
+    terms = {name: told[name] for name in ("weight", "printed", "dropout")}
+    shares = {name: told[name] for name in ("seed", "validation", "test", "leave_out")}
+    lessons = _Lessons(told)
     return Run(
         recipe="si_distill",
-        arguments=arguments,
-        split=lambda corpus: split_clips(
-            corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
-        ),
-        facts=lambda selection: _facts(arguments),
+        arguments=told,
+        split=lambda corpus: split_clips(corpus, **shares),
+        facts=lambda selection: _facts(told),
         build=lambda facts: Disentangling(
             width=facts["width"],
             context=facts["context"],
             rows=(facts["rows"][0], facts["rows"][1]),
             maps=facts["maps"],
-            teacher=identity,
-            hidden=hidden,
-            how=whole,
+            teacher=told["identity"],
+            hidden=told["hidden"],
+            how=told["whole"],
             terms=terms,
         ),
-        data=lambda selection, facts: _Pieces(lessons.of(selection, facts), arguments),
+        data=lambda selection, facts: _Pieces(lessons.of(selection, facts), told),
         optimisers={
             "distil": Optimiser(
-                name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
+                name="adamw",
+                lr=told["lr"],
+                weight_decay=told["weight_decay"],
+                schedule="cosine",
+                warmup=20,
+                clip=1.0,
             )
         },
-        steps=steps,
-        seed=seed,
-        validate=lambda system, selection, facts: _validate(system, lessons.of(selection, facts), arguments),
-        every=every,
+        steps=told["steps"],
+        seed=told["seed"],
+        validate=lambda system, selection, facts: _validate(system, lessons.of(selection, facts), told),
+        every=told["every"],
         select="-loss",
-        start=lambda system, selection, facts: _start(system, lessons.of(selection, facts), arguments),
+        start=lambda system, selection, facts: _start(system, lessons.of(selection, facts), told),
         half=True,
         contract={"rate": 16_000, "template": TEMPLATE, "clips": True},
         licence="Apache-2.0",
@@ -214,7 +221,7 @@ def _start(system: System, lesson: _Lesson, told: dict[str, Any]) -> None:
     learning = cast(Disentangling, system)
     facts = {"width": learning.net.width, "context": learning.net.context}
     learning.net.load_state_dict(_net(facts, told["hearing"]).state_dict())
-    learning.measure("heard", torch.stack([whole_of(one, told["whole"]) for one in lesson.contexts]))
+    learning.measure("heard", torch.stack([whole(one, told["whole"]) for one in lesson.contexts]))
     learning.measure("identity", lesson.identity)
     learning.measure("emotion", torch.stack([one.mean(0) for one in lesson.emotion]))
 
@@ -241,7 +248,7 @@ class _Pieces:
             contexts, seen = lesson.contexts[self.heard_as[clip]], lesson.emotion[clip]
             length = int(random.integers(max(1, round(_SHORTEST * len(contexts))), len(contexts) + 1))
             start = int(random.integers(len(contexts) - length + 1))
-            heard.append(whole_of(contexts[start : start + length], told["whole"]))
+            heard.append(whole(contexts[start : start + length], told["whole"]))
             frames = random.choice(len(seen), told["sampled"], replace=len(seen) < told["sampled"])
             felt.append(seen[torch.from_numpy(frames)].mean(0))
         return {
@@ -256,7 +263,7 @@ def _validate(system: System, lesson: _Lesson, told: dict[str, Any]) -> dict[str
     """Equation (2) on whole clips, and the cosines of the students' rows with the teachers'."""
     learning = cast(Disentangling, system)
     device = learning.get_buffer("heard_mean").device
-    heard = torch.stack([whole_of(one, told["whole"]) for one in lesson.contexts])
+    heard = torch.stack([whole(one, told["whole"]) for one in lesson.contexts])
     batch = {
         "heard": heard.to(device),
         "identity": lesson.identity.to(device),

@@ -35,6 +35,7 @@ from voiceface.metrics.roc import auc
 from voiceface.nn.face.wen import SIZE, Kernel
 from voiceface.nn.voice.recurrent import RecurrentVoice
 from voiceface.protocols.verify import pair_trials
+from voiceface.recipes._weights import weights_folder
 from voiceface.systems.cue import Cue
 from voiceface.systems.drawn import embed_drawn
 from voiceface.systems.encoders import student
@@ -217,7 +218,7 @@ def _facts(selection: Selection, voice_network: str) -> Facts:
 def _kind(voice_network: str) -> dict[str, Any]:
     """What the voice network is and its sizes, so that weights are built without the folder."""
     if _is_speaker(voice_network):
-        tensors, _ = read_weights(_folder(voice_network))
+        tensors, _ = read_weights(weights_folder(voice_network))
         width, last = tensors["voice.model.0.weight"], tensors["voice.model.12.weight"]
         return {"kind": "logmel", "width": len(width), "dim": len(last)}
     encoder = _encoder(voice_network)
@@ -249,12 +250,6 @@ def _hearing(told: dict[str, Any]) -> LogmelHearing | EncodedHearing:
     return LogmelHearing(**sizes) if told["kind"] == "logmel" else EncodedHearing(**sizes)
 
 
-def _folder(voice_network: str) -> Path:
-    """The weights folder itself, also where the training's is named."""
-    inner = Path(voice_network) / "weights"
-    return inner if (inner / "run.json").is_file() else Path(voice_network)
-
-
 def _is_speaker(voice_network: str) -> bool:
     """Whether a folder holds ``wen_speaker``.
 
@@ -263,7 +258,7 @@ def _is_speaker(voice_network: str) -> bool:
     """
     if not Path(voice_network).is_dir():
         return False
-    card = read_run(_folder(voice_network))
+    card = read_run(weights_folder(voice_network))
     if card["recipe"] not in ("wen_speaker", "voice_student"):
         fault = f"holds weights of {card['recipe']}, not of a voice network"
         raise InputError(voice_network, fault, "give a folder of wen_speaker or voice_student")
@@ -276,7 +271,7 @@ def _encoder(voice_network: str) -> Any:  # noqa: ANN401 - a WindowEncoder
     if not Path(voice_network).is_dir():
         fault = "is neither 'student' nor a weights folder"
         raise InputError(voice_network, fault, "train wen_speaker and give its weights folder")
-    return student.load(_folder(voice_network))
+    return student.load(weights_folder(voice_network))
 
 
 def _of(corpus: Corpus, voice_network: str) -> Logmels | Tensor:
@@ -312,7 +307,7 @@ def _start(system: System, selection: Selection, voice_network: str, space: Spac
     assert isinstance(system, WenVoice2Face)
     hearing = system.voice
     if isinstance(hearing, LogmelHearing):
-        tensors, _ = read_weights(_folder(voice_network))
+        tensors, _ = read_weights(weights_folder(voice_network))
         own = {n.removeprefix("voice."): t for n, t in tensors.items() if n.startswith("voice.")}
         hearing.network.load_state_dict(own)
         return
