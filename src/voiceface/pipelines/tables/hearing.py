@@ -56,7 +56,7 @@ _ANEW = ", labels dealt anew"
 
 
 def tables(
-    corpus: Corpus, out: Path, *, distilled: str, emotion: str = "", clips: int = 1000, phones: int = 150
+    corpus: Corpus, out: Path, *, distilled: str = "", emotion: str = "", clips: int = 1000, phones: int = 150
 ) -> list[Table]:
     """Probe what is heard in the clips of people who were learnt from, and of people who were not.
 
@@ -69,8 +69,10 @@ def tables(
         phones: clips whose every moment's sound is probed, at most, for fitting and for judging alike
 
     Raises:
-        InputError: weights of another recipe or corpus, or no clips to judge on.
+        InputError: no weights, those of another recipe or corpus, or no clips to judge on.
     """
+    if not distilled:
+        raise InputError("--distilled", "names no weights", "train si_distill and name its folder")
     system, split = _opened(corpus, distilled)
     parts = _parts(corpus, split, clips)
     told = _pooled(corpus, system, [row for rows in parts.values() for row in rows], emotion)
