@@ -22,12 +22,10 @@ from voiceface.pipelines.tables import hearing
 from voiceface.pipelines.weights import load_system
 from voiceface.recipes import expression, si_cpc, si_distill, si_speech2video
 from voiceface.systems.disentangling import Disentangling, whole
-from voiceface.systems.expression import ExpressionLearning
 from voiceface.systems.predictive import Predictive, context_stream, hear
 from voiceface.systems.recogniser import load_recogniser
 from voiceface.systems.talking import Who
 from voiceface.systems.teacher import described, load_teacher, sees_identity
-from voiceface.systems.teachers.expression import untrained
 from voiceface.training.loop import train
 
 
@@ -140,10 +138,10 @@ def test_the_expression_network_reads_neither_brightness_nor_colour():
 
 def test_teachers_by_their_names(tmp_path):
     teacher = load_teacher("expression:untrained")
-    assert teacher.name == "expression" and teacher.dim == 16
+    assert teacher.name == "expression" and teacher.dim == 6
     pictures = [torch.randint(0, 255, (40, 40, 3), dtype=torch.uint8) for _ in range(3)]
-    assert described(teacher, pictures).shape == (3, 16)
-    assert described(teacher, []).shape == (0, 16)
+    assert described(teacher, pictures).shape == (3, 6)
+    assert described(teacher, []).shape == (0, 6)
     with pytest.raises(InputError, match="no feature maps; give a recogniser"):
         sees_identity(teacher)
     with pytest.raises(InputError, match="expression: names no weights"):
@@ -181,14 +179,18 @@ def stages(corpus, tmp_path_factory):
 
 def test_students_hold_what_they_hear_by_and_their_teachers_scale(corpus, stages):
     system = si_distill.load(str(stages.distilled))
-    heard = load_system(stages.cpc).system
+    heard, felt = (load_system(one).system for one in (stages.cpc, stages.felt))
     for mine, theirs in zip(system.net.state_dict().values(), heard.net.state_dict().values(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=2e-3)  # saved as fp16
-    assert (system.identity, system.emotion) == (128, 4) and system.maps_width == (128, 64, 32)
+    assert (system.identity, system.emotion) == (128, len(felt.emotions)) and system.maps_width == (
+        128,
+        64,
+        32,
+    )
     wave = torch.from_numpy(murmur(4, 1.0))
     identity, emotion = system.speaker(wave)
-    assert identity.shape == (128,) and emotion.shape == (4,)
-    omega = system.contexts(wave).mean(0)
+    assert identity.shape == (128,) and emotion.shape == (len(felt.emotions),)
+    omega = whole(system.contexts(wave), "spread")
     torch.testing.assert_close(system.students(omega[None])[0][0], identity)
     face = torch.from_numpy(corpus.clip_frames(0, size=64)[:1]).permute(0, 3, 1, 2).float()
     taught = system.taught(face)
@@ -256,7 +258,11 @@ def test_omega_and_what_a_batch_is_made_of():
     contexts = rows(7, 6, 3)
     torch.testing.assert_close(whole(contexts, "last"), contexts[5])
     torch.testing.assert_close(whole(contexts, "mean"), contexts.mean(0))
-    assert untrained().dim == ExpressionLearning(emotions=["a", "b"], features=16).net.features.out_features
+    changes = sum(abs(contexts[k + 1] - contexts[k]) for k in range(5)) / 5
+    deviation = ((contexts - contexts.mean(0)) ** 2).mean(0).sqrt()
+    expected = torch.cat([contexts.mean(0), deviation, changes])
+    torch.testing.assert_close(whole(contexts, "spread"), expected)
+    assert torch.isfinite(whole(contexts[:1], "spread")).all()
 
 
 def test_what_is_said_in_a_clip_is_said_again(corpus):

@@ -8,7 +8,8 @@ Reported  nothing by itself
 Differs   (3) with the teacher's softmax as target (--printed: as printed); the teachers' rows are
           standardised over the training clips, or the softmax of small descriptors tells nothing; the
           teachers are dlib's recogniser (--identity vggface: the paper's) and our expression network
-          (--emotion ferplus: the paper's); ω is the mean of all contexts (--whole last: the paper's c_T)
+          (--emotion ferplus: the paper's); ω is the mean of all contexts, their deviation and change
+          (--whole last: the paper's c_T)
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def recipe(
     hearing: str = "",
     identity: str = "dlib",
     emotion: str = "",
-    whole: Literal["mean", "last"] = "mean",
+    whole: Literal["spread", "mean", "last"] = "spread",
     hidden: int = 256,
     weight: float = 0.025,
     printed: bool = False,

@@ -17,19 +17,28 @@ from voiceface.systems.teacher import load_teacher, sees_identity
 
 __all__ = ["Disentangling", "Whole", "whole"]
 
-Whole = Literal["last", "mean"]
+Whole = Literal["last", "mean", "spread"]
 
 
 def whole(contexts: Tensor, how: Whole) -> Tensor:
-    """ω ``(context,)`` of a recording's contexts ``(steps, context)``.
+    """ω ``(context,)`` of a recording's contexts ``(steps, context)``; of ``spread`` three times as long.
 
     ``last`` is c_T, which has heard all, as Si et al. 2021 have it; but a recurrent layer that foretells the
-    next tenth of a second forgets, and most recordings end in silence. ``mean`` is over all moments.
+    next tenth of a second forgets, and most recordings end in silence. ``mean`` is over all moments;
+    ``spread`` has their deviation and mean change from one to the next besides: how one speaks is in the
+    movement.
 
-    >>> whole(torch.tensor([[1.0], [3.0]]), "last"), whole(torch.tensor([[1.0], [3.0]]), "mean")
-    (tensor([3.]), tensor([2.]))
+    >>> contexts = torch.tensor([[1.0], [3.0]])
+    >>> whole(contexts, "last"), whole(contexts, "mean"), whole(contexts, "spread")
+    (tensor([3.]), tensor([2.]), tensor([2., 1., 2.]))
     """
-    return contexts[-1] if how == "last" else contexts.mean(0)
+    if how == "last":
+        return contexts[-1]
+    mean = contexts.mean(0)
+    if how == "mean":
+        return mean
+    changes = contexts.diff(dim=0).abs().sum(0) / max(1, len(contexts) - 1)
+    return torch.cat([mean, contexts.std(0, correction=0), changes])
 
 
 class Disentangling(System):
@@ -67,9 +76,10 @@ class Disentangling(System):
         self.maps_width = (maps[0], maps[1], maps[2])
         self.teacher, self.how = teacher, how
         self.weight, self.printed = float(terms["weight"]), bool(terms["printed"])
-        self.identity_student = _student(context, hidden, self.identity, terms["dropout"])
-        self.emotion_student = _student(context, hidden, self.emotion, terms["dropout"])
-        for name, size in (("heard", context), ("identity", self.identity), ("emotion", self.emotion)):
+        heard = 3 * context if how == "spread" else context
+        self.identity_student = _student(heard, hidden, self.identity, terms["dropout"])
+        self.emotion_student = _student(heard, hidden, self.emotion, terms["dropout"])
+        for name, size in (("heard", heard), ("identity", self.identity), ("emotion", self.emotion)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_deviation", torch.ones(size))
 
@@ -85,7 +95,7 @@ class Disentangling(System):
         return [Turn("distil", own, self.error)]
 
     def error(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
-        """Equation (2) on ``heard (n, context)`` with the teachers' ``identity`` and ``emotion`` rows."""
+        """Equation (2) on ``heard``, rows of ω, with the teachers' ``identity`` and ``emotion`` rows."""
         found: dict[str, Tensor] = {}
         for name, made in zip(("identity", "emotion"), self.students(batch["heard"]), strict=True):
             seen = self.standardised(name, batch[name])
@@ -96,7 +106,7 @@ class Disentangling(System):
         return {"loss": loss, **found}
 
     def students(self, heard: Tensor) -> tuple[Tensor, Tensor]:
-        """ν ``(n, identity)`` and μ ``(n, emotion)`` of ω ``(n, context)``."""
+        """ν ``(n, identity)`` and μ ``(n, emotion)`` of rows of ω."""
         told = self.standardised("heard", heard)
         return self.identity_student(told), self.emotion_student(told)
 

@@ -49,7 +49,8 @@ _RARE = 0.01
 """Of the moments: a sound that is rarer is left out."""
 _RESAMPLES, _SEED = 1000, 0
 
-_LAST, _MEAN, _RANDOM = "ω, c_T", "ω, mean of c_t", "ω of an untrained network, mean"
+_LAST, _MEAN, _SPREAD = "ω, c_T", "ω, mean of c_t", "ω, mean, deviation and change of c_t"
+_RANDOM = "the same of an untrained network"
 _MELS, _PLAIN = "log-mels, mean and deviation", "66 voice statistics"
 _NU, _MU, _SEEN, _FELT = "ν, S_id", "μ, S_emo", "ν*, the identity teacher", "μ*, the emotion teacher"
 _ANEW = ", labels dealt anew"
@@ -123,7 +124,8 @@ def _pooled(corpus: Corpus, system: Disentangling, rows: Sequence[int], emotion:
         told = {
             _LAST: whole(contexts, "last"),
             _MEAN: whole(contexts, "mean"),
-            _RANDOM: whole(hear(random, wave), "mean"),
+            _SPREAD: whole(contexts, "spread"),
+            _RANDOM: whole(hear(random, wave), "spread"),
             _MELS: torch.cat([mels.mean(0), mels.std(0)]),
             _PLAIN: voice_statistics(wave).float(),
             _NU: identity,
@@ -179,8 +181,10 @@ def _cells(
 
 def _heard(corpus: Corpus, parts: Mapping[str, list[int]], told: Mapping[str, Rows]) -> Table:
     """Probes of what is heard as a whole."""
-    names = (_LAST, _MEAN, _RANDOM, _MELS, _PLAIN)
-    return _table("What is heard: speaker and emotion by a linear probe", corpus, parts, told, (names, _MEAN))
+    names = (_LAST, _MEAN, _SPREAD, _RANDOM, _MELS, _PLAIN)
+    return _table(
+        "What is heard: speaker and emotion by a linear probe", corpus, parts, told, (names, _SPREAD)
+    )
 
 
 def _kept(corpus: Corpus, parts: Mapping[str, list[int]], told: Mapping[str, Rows]) -> Table:

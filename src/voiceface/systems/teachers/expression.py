@@ -19,7 +19,10 @@ __all__ = ["ExpressionTeacher", "load", "untrained"]
 
 
 class ExpressionTeacher:
-    """The network's features.
+    """The network's scores of the emotions, less their mean.
+
+    Not the features before them: those tell a good deal of who is shown, and a student that hears learns that
+    part of them first (docs/papers/si.md has both).
 
     Args:
         network: in eval mode.
@@ -29,13 +32,13 @@ class ExpressionTeacher:
 
     def __init__(self, network: ExpressionNet) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.dim = network.features.out_features
+        self.dim = network.classes.out_features
 
     @torch.no_grad()
     def describe(self, pictures: Tensor, /) -> Tensor:
-        """Features ``(n, dim)``."""
-        rows: Tensor = self.network(pictures)
-        return rows
+        """Scores ``(n, emotions)`` whose softmax are the probabilities."""
+        scores: Tensor = self.network.logits(self.network(pictures))
+        return scores - scores.mean(1, keepdim=True)
 
 
 def load(weights: str | Path | None = None) -> ExpressionTeacher:
