@@ -6,6 +6,7 @@ lies in the cache of the Hugging Face hub, whose folders are read as they stand.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pickle
@@ -89,7 +90,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise InputError(path, error.strerror or "cannot be read", remedy) from error
+        # torch seeks beyond the end of some files that were cut.
+        fault = "is damaged or cut short" if error.errno == errno.EINVAL else error.strerror
+        raise InputError(path, fault or "cannot be read", remedy) from error
     except SafetensorError as error:
         raise InputError(path, "is no whole safetensors file", remedy) from error
     except pickle.UnpicklingError as error:
