@@ -8,6 +8,7 @@ from published_teacher_files import SMALL, made, senet_shapes, vgg_shapes
 from voiceface.errors import InputError, MissingPartError
 from voiceface.nn.face.senet import SeNet50
 from voiceface.nn.face.vgg import VggFace
+from voiceface.systems.teacher import described, load_teacher, sees_identity
 from voiceface.systems.teachers import ferplus, vggface
 
 TEACHERS = {"vggface": vggface, "ferplus": ferplus}
@@ -343,3 +344,13 @@ def test_what_is_not_needed_may_be_left_out_and_a_dense_classifier_is_taken(file
     wanted = ferplus.load(path).network.logits(seen)
     torch.save(kept | {"classifier.weight": tensors["classifier.weight"].flatten(1)}, path)
     torch.testing.assert_close(ferplus.load(path).network.logits(seen), wanted, rtol=0, atol=0)
+
+
+def test_they_are_found_by_name_and_only_a_recogniser_has_maps(files):
+    seen, felt = (load_teacher(f"{name}:{files[name][0]}") for name in ("vggface", "ferplus"))
+    assert (seen.name, felt.name) == ("vggface", "ferplus")
+    assert sees_identity(seen).maps_width == (16, 16, 8)
+    rows = described(seen, [torch.full((40, 40, 3), 90, dtype=torch.uint8)] * 3)
+    assert rows.shape == (3, 12) and torch.equal(rows[0], rows[2])
+    with pytest.raises(InputError, match="ferplus: has no feature maps"):
+        sees_identity(felt)
