@@ -199,6 +199,10 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
         assert sheet.text["Software"] == "voiceface" and sheet.size[1] > 10 * 128
     with np.load(tmp_path / "out" / "drawn.npz") as kept:
         assert kept["pictures"].shape == (len(test.voices), 64, 64, 3)
+        some = kept["pictures"][np.unique(kept["people"], return_index=True)[1][0]]
+    with Image.open(tmp_path / "out" / "grid.png") as grid:  # of drawn faces alone, the first one person's
+        assert grid.text["synthetic"] == "true"
+        np.testing.assert_array_equal(np.asarray(grid)[12:140:2, 12:140:2], some)
     one = said.json["judged"]["same"]["sections"]["Drawn faces"]["rows"]["matching, L2"][0]
     assert one["value"] == pytest.approx(0.5, abs=1e-9)  # one face for all
     (folder / f"{test.people[0]}.png").unlink()

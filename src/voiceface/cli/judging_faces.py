@@ -17,13 +17,18 @@ from voiceface.cli.terminal import answer, progress_bar, say, shown, tell
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from voiceface.pipelines.drawn import Described, Judged, Told
+    from voiceface.pipelines.sheets import Pictures
     from voiceface.protocols.interval import Estimate
 
 __all__ = ["command", "recorded"]
 
 _NOWHERE = Outputs()
-_SHEET = "worst.png"
+_SHEET, _GRID = "worst.png", "grid.png"
+_SHOWN, _IN_A_ROW = 40, 8
 _DRAWN = "drawn.npz"
 _RECORDED = re.compile(
     r"1:2|agreement|balanced agreement|top-1|Fréchet .*|kernel distance .*|(spread|sharpness) ratio|"
@@ -68,7 +73,7 @@ def command(
         corpus: the prepared corpus whose voices are drawn from
         split: people the weights never met, known people's new recordings, or all of another corpus
         beside: NAME=FOLDER of other faces of the same voices, judged alike; may be given several times
-        out: a folder for the faces drawn and a sheet of those nearest to a training face
+        out: a folder for the faces drawn, a grid of forty, and a sheet of those nearest to a training face
         n: sizes of the gallery; may be given several times; by default 2, 5 and 10
         device: of the model: auto, cpu, cuda, cuda:N or mps
         resamples: resamples over people for the intervals; 0 for none
@@ -232,7 +237,7 @@ def recorded(judged: Mapping[str, Judged]) -> list[tuple[str, Estimate]]:
 
 
 def _keep(found: Found, out: Path, *, quiet: bool) -> None:
-    """The sheet of the worst, and the drawn faces' rows, in ``out``."""
+    """The sheet of the worst, a grid of what was drawn, and the drawn faces' rows, in ``out``."""
     import numpy as np
 
     from voiceface.media.files import atomic_path
@@ -245,12 +250,26 @@ def _keep(found: Found, out: Path, *, quiet: bool) -> None:
         title = "Drawn faces nearest to a training face"
         write_sheet(out / _SHEET, worst, title=title, metadata=entries)
         written.append(_SHEET)
+    if "pictures" in found.kept:
+        entries = {"Software": "voiceface", "synthetic": "true", "Description": "machine-drawn faces"}
+        write_sheet(out / _GRID, _grid(found.kept["pictures"], found.kept["people"]), metadata=entries)
+        written.append(_GRID)
     if found.kept:
         with atomic_path(out / _DRAWN) as temporary, temporary.open("wb") as file:
             np.savez(file, **found.kept)
         written.append(_DRAWN)
     if written and not quiet:
         say(f"written to {shown(out)}: {', '.join(written)}")
+
+
+def _grid(pictures: Pictures, people: npt.NDArray[np.str_]) -> list[list[tuple[Pictures, str]]]:
+    """Drawn faces alone, one a person, spread over them, eight in a row."""
+    import numpy as np
+
+    _, firsts = np.unique(people, return_index=True)
+    places = np.linspace(0, len(firsts) - 1, min(_SHOWN, len(firsts))).round().astype(int)
+    chosen = [(pictures[k], "") for k in firsts[places]]
+    return [chosen[k : k + _IN_A_ROW] for k in range(0, len(chosen), _IN_A_ROW)]
 
 
 def _sections(found: Found) -> list[Any]:
