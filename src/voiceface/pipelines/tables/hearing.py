@@ -50,7 +50,7 @@ _RARE = 0.01
 _RESAMPLES, _SEED = 1000, 0
 
 _LAST, _MEAN, _SPREAD = "ω, c_T", "ω, mean of c_t", "ω, mean, deviation and change of c_t"
-_RANDOM = "the same of an untrained network"
+_RANDOM = "ω of an untrained network, all three"
 _MELS, _PLAIN = "log-mels, mean and deviation", "66 voice statistics"
 _NU, _MU, _SEEN, _FELT = "ν, S_id", "μ, S_emo", "ν*, the identity teacher", "μ*, the emotion teacher"
 _ANEW = ", labels dealt anew"
