@@ -73,6 +73,7 @@ def _convolved(maps: Tensor, conv: nn.Module) -> Tensor:
 def loudness(wave: Tensor) -> Tensor:
     """Root mean square of sound ``(samples,)``, at least 0.0001: what it is divided by before it is heard.
 
+    >>> import torch
     >>> loudness(torch.tensor([0.5, -0.5]))
     tensor(0.5000)
     """
