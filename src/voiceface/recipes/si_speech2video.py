@@ -226,7 +226,7 @@ def _validate(system: System, selection: Selection, facts: Facts, around: int) -
             cast(Hearing, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
         )
         maps = learning.inflation(heard.identity[None])
-        drawn = learning.draw(heard.context[::_EVERY], heard.emotion, maps).numpy()
+        drawn = learning.draw(heard.context[::_EVERY], heard.emotion, maps).cpu().numpy()
         some = np.ascontiguousarray(real[::_EVERY])
         found.append((ssim(drawn, some, scale=255).mean(), psnr(drawn, some, scale=255).mean()))
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,7 @@ from voiceface.nn.voice.cpc import CpcNet
 from voiceface.systems.context_stream import BlockStream
 from voiceface.systems.predictive import context_stream, hear
 from voiceface.systems.system import Batch, Shared, System, Turn
-from voiceface.systems.teacher import load_teacher, sees_identity
+from voiceface.systems.teacher import IdentityTeacher, load_teacher, sees_identity
 
 __all__ = ["Disentangling", "Whole", "whole"]
 
@@ -138,12 +139,17 @@ class Disentangling(System):
 
     def taught(self, pictures: Tensor, /) -> Tensor:
         """ν* of faces, by the teacher, on the students' scale."""
-        rows = load_teacher(self.teacher).describe(pictures)
-        return self.standardised("identity", rows)
+        rows = self._seen.describe(pictures)
+        return self.standardised("identity", rows.to(self.get_buffer("identity_mean").device))
 
     def maps(self, pictures: Tensor, /) -> list[Tensor]:
         """The identity teacher's maps."""
-        return sees_identity(load_teacher(self.teacher)).maps(pictures)
+        return self._seen.maps(pictures)
+
+    @cached_property
+    def _seen(self) -> IdentityTeacher:
+        """The teacher, read when it is first asked: who only talks needs none."""
+        return sees_identity(load_teacher(self.teacher))
 
 
 def _student(heard: int, hidden: int, seen: int, dropout: float) -> nn.Sequential:

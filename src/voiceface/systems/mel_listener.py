@@ -53,15 +53,16 @@ class MelListener(nn.Module):
         mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
 
         def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-            return (log_mels(piece / level) - mean) / deviation, None
+            return (log_mels(piece / level).to(mean.device) - mean) / deviation, None
 
         # A window of 25 ms around the middle of its 10 ms.
         return BlockStream(make, left=(_FFT - HOP) // 2, right=(_FFT - HOP) // 2)
 
     def speaker(self, wave: Tensor) -> tuple[Tensor, Tensor]:
         """ν of the voice encoder, μ of the statistics."""
-        row = torch.from_numpy(self._encoder.embed([wave.numpy()]))[0]
-        felt = voice_statistics(wave).float()
+        place = self.get_buffer("mean").device
+        row = torch.from_numpy(self._encoder.embed([wave.numpy()]))[0].to(place)
+        felt = voice_statistics(wave).float().to(place)
         return row, (felt - self.get_buffer("felt_mean")) / self.get_buffer("felt_deviation")
 
     def taught(self, pictures: Tensor) -> Tensor:

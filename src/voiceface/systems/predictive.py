@@ -62,10 +62,10 @@ def hear(net: CpcNet, wave: Tensor) -> Tensor:
 
 def context_stream(net: CpcNet, wave: Tensor) -> BlockStream:
     """The same of a recording that arrives in pieces, as loud as ``wave``."""
-    level = loudness(wave)
+    level, place = loudness(wave), next(net.parameters()).device
 
     def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        contexts, after = net.contexts(net.latents(piece[None] / level), state)
+        contexts, after = net.contexts(net.latents((piece / level)[None].to(place)), state)
         return contexts[0], after
 
     return BlockStream(make, left=REACH - HOP, right=0)
