@@ -296,3 +296,17 @@ def test_tables_of_the_first_stage(corpus, stages, tmp_path, monkeypatch):
     assert sounds["c_t, labels dealt anew"].value < sounds["log-mels of 25 ms"].value
     with pytest.raises(InputError, match="holds si_cpc; give weights of si_distill"):
         hearing.tables(corpus, tmp_path, distilled=str(stages.cpc))
+
+
+def test_people_left_out_of_predictive_coding_are_in_no_part(corpus):
+    person = corpus.people[0].id
+    split = si_cpc.recipe(leave_out=f" {person},", validation=0.34).split(corpus)
+    whole_split = si_cpc.recipe(validation=0.34).split(corpus)
+    for part, every in zip(
+        (split.train, split.validation), (whole_split.train, whole_split.validation), strict=True
+    ):
+        assert person not in part.people
+        assert set(part.people) == set(every.people) - {person}
+        assert set(corpus.column("clips", "person")[part.clips].tolist()) <= set(part.people)
+    with pytest.raises(InputError, match="--leave-out: names 'nobody', who is not in"):
+        si_cpc.recipe(leave_out="nobody").split(corpus)

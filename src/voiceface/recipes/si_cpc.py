@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from voiceface.corpus.splits import Selection, split_people
+from voiceface.corpus.splits import Selection, Split, split_people
 from voiceface.errors import InputError
 from voiceface.nn.voice.cpc import HOP, loudness
 from voiceface.systems.encoder import as_wave
@@ -66,11 +66,13 @@ def recipe(
     return Run(
         recipe="si_cpc",
         arguments=arguments,
-        split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=test),
+        split=lambda corpus: _without(
+            split_people(corpus, seed=seed, validation=validation, test=test), leave_out
+        ),
         facts=lambda selection: {},
         build=lambda facts: Predictive(width=width, context=context, horizon=horizon),
         data=lambda selection, facts: _Pieces(
-            selection, length, horizon, size=batch_size, moments=moments, leave_out=leave_out, seed=seed
+            selection, length, horizon, size=batch_size, moments=moments, seed=seed
         ),
         optimisers={
             "predict": Optimiser(name="adam", lr=lr, schedule="cosine", final=0.05, warmup=50, clip=1.0)
@@ -97,13 +99,31 @@ Sound = list[tuple[str, int]]
 """Voices and clips by their table and place."""
 
 
-def _sound(selection: Selection, leave_out: str = "") -> Sound:
-    corpus, left = selection.corpus, set(filter(None, leave_out.split(",")))
-    found: Sound = []
-    for table, rows in (("voices", selection.voices), ("clips", selection.clips)):
-        owners = corpus.column(table, "person").astype(str)
-        found += [(table, row) for row in rows.tolist() if owners[row] not in left]
-    return found
+def _sound(selection: Selection) -> Sound:
+    parts = (("voices", selection.voices), ("clips", selection.clips))
+    return [(table, row) for table, rows in parts for row in rows.tolist()]
+
+
+def _without(split: Split, leave_out: str) -> Split:
+    """The same parts without some people.
+
+    Raises:
+        InputError: the corpus has nobody of that name.
+    """
+    corpus = split.train.corpus
+    left = {name.strip() for name in leave_out.split(",")} - {""}
+    if strangers := sorted(left - {person.id for person in corpus.people}):
+        fault = f"names {strangers[0]!r}, who is not in {corpus.path}"
+        raise InputError("--leave-out", fault, "name people of the corpus")
+
+    def kept(part: Selection) -> Selection:
+        rows = {
+            table: found[~np.isin(corpus.column(table, "person")[found].astype(str), sorted(left))]
+            for table, found in (("voices", part.voices), ("faces", part.faces), ("clips", part.clips))
+        }
+        return Selection(corpus, rows["voices"], rows["faces"], rows["clips"])
+
+    return Split(*(kept(part) for part in (split.train, split.validation, split.test))) if left else split
 
 
 def _heard(corpus: Corpus, item: tuple[str, int], length: int, random: np.random.Generator) -> Tensor:
@@ -136,10 +156,9 @@ class _Pieces:
         *,
         size: int,
         moments: int,
-        leave_out: str,
         seed: int,
     ) -> None:
-        self.corpus, self.sound = selection.corpus, _sound(selection, leave_out)
+        self.corpus, self.sound = selection.corpus, _sound(selection)
         if not self.sound:
             raise InputError(self.corpus.path, "holds no sound to learn from", "prepare voices or clips")
         self.length, self.horizon, self.size = length, horizon, size
