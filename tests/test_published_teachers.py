@@ -8,7 +8,8 @@ from published_teacher_files import SMALL, made, senet_shapes, vgg_shapes
 from voiceface.errors import InputError, MissingPartError
 from voiceface.nn.face.senet import SeNet50
 from voiceface.nn.face.vgg import VggFace
-from voiceface.systems.teacher import described, load_teacher, sees_identity
+from voiceface.systems.pick import pick_teacher
+from voiceface.systems.teacher import described, sees_identity
 from voiceface.systems.teachers import ferplus, vggface
 
 TEACHERS = {"vggface": vggface, "ferplus": ferplus}
@@ -346,7 +347,7 @@ def test_what_is_not_needed_may_be_left_out_and_a_dense_classifier_is_taken(file
 
 
 def test_they_are_found_by_name_and_only_a_recogniser_has_maps(files):
-    seen, felt = (load_teacher(f"{name}:{files[name][0]}") for name in ("vggface", "ferplus"))
+    seen, felt = (pick_teacher(f"{name}={files[name][0]}") for name in ("vggface", "ferplus"))
     assert (seen.name, felt.name) == ("vggface", "ferplus")
     assert sees_identity(seen).maps_width == (16, 16, 8)
     rows = described(seen, [torch.full((40, 40, 3), 90, dtype=torch.uint8)] * 3)

@@ -22,10 +22,11 @@ from voiceface.pipelines.tables import hearing
 from voiceface.pipelines.weights import load_system
 from voiceface.recipes import expression, si_cpc, si_distill, si_speech2video
 from voiceface.systems.disentangling import Disentangling, whole
+from voiceface.systems.pick import pick_teacher
 from voiceface.systems.predictive import Predictive, context_stream, hear
 from voiceface.systems.recogniser import load_recogniser
 from voiceface.systems.talking import Who
-from voiceface.systems.teacher import described, load_teacher, sees_identity
+from voiceface.systems.teacher import described, sees_identity
 from voiceface.training.loop import train
 
 
@@ -93,6 +94,16 @@ def test_a_latent_is_made_of_its_reach_and_contexts_know_no_future(net):
         assert torch.equal(heard[:, :20], altered[:, :20]) and not torch.equal(heard[:, 20], altered[:, 20])
 
 
+def test_latents_are_those_of_plain_convolutions(net):
+    wave = torch.randn(2, 305 + 7 * HOP, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        maps = wave[:, None]
+        for conv, norm in zip(net.convs, net.norms, strict=True):
+            maps = F.conv1d(maps, conv.weight, conv.bias, stride=conv.stride)
+            maps = F.relu(norm(maps.transpose(1, 2))).transpose(1, 2)
+        torch.testing.assert_close(net.latents(wave), maps.transpose(1, 2), rtol=1e-4, atol=1e-5)
+
+
 def test_a_stream_hears_what_the_whole_recording_gives(net):
     wave = torch.from_numpy(murmur(2, 2.345))
     padded = F.pad(wave / loudness(wave), (0, -len(wave) % HOP))
@@ -137,7 +148,7 @@ def test_the_expression_network_reads_neither_brightness_nor_colour():
 
 
 def test_teachers_by_their_names(tmp_path):
-    teacher = load_teacher("expression:untrained")
+    teacher = pick_teacher("expression=untrained")
     assert teacher.name == "expression" and teacher.dim == 6
     pictures = [torch.randint(0, 255, (40, 40, 3), dtype=torch.uint8) for _ in range(3)]
     assert described(teacher, pictures).shape == (3, 6)
@@ -145,16 +156,16 @@ def test_teachers_by_their_names(tmp_path):
     with pytest.raises(InputError, match="no feature maps; give a recogniser"):
         sees_identity(teacher)
     with pytest.raises(InputError, match="expression: names no weights"):
-        load_teacher("expression")
+        pick_teacher("expression")
     with pytest.raises(InputError, match="model.safetensors"):
-        load_teacher(str(tmp_path))
+        pick_teacher(str(tmp_path))
     with pytest.raises(InputError, match="is no teacher"):
-        load_teacher("nobody")
+        pick_teacher("nobody")
     with pytest.raises(InputError, match="no weights for dlib"):
-        load_teacher("dlib:mine")
+        pick_teacher("dlib=mine")
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 40)
     with pytest.raises(InputError, match="no whole expression network"):
-        load_teacher(str(tmp_path))
+        pick_teacher(str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +205,7 @@ def test_students_hold_what_they_hear_by_and_their_teachers_scale(corpus, stages
     torch.testing.assert_close(system.students(omega[None])[0][0], identity)
     face = torch.from_numpy(corpus.clip_frames(0, size=64)[:1]).permute(0, 3, 1, 2).float()
     taught = system.taught(face)
-    rows = load_teacher("dlib").describe(face)
+    rows = pick_teacher("dlib").describe(face)
     back = taught * system.get_buffer("identity_deviation") + system.get_buffer("identity_mean")
     torch.testing.assert_close(back, rows, rtol=1e-2, atol=1e-3)
     assert [m.shape[1] for m in system.maps(face)] == [128, 64, 32]
@@ -221,10 +232,10 @@ def test_a_face_that_hears_by_its_students_talks_and_learns_by_its_teacher(corpu
 
 def test_what_is_missing_is_told(corpus, stages, tmp_path):
     for told, message in (
-        ({"emotion": "expression:untrained"}, "--hearing: names no weights; train si_cpc first"),
+        ({"emotion": "expression=untrained"}, "--hearing: names no weights; train si_cpc first"),
         ({"hearing": "untrained"}, "--emotion: names no teacher; train expression first"),
         (
-            {"hearing": str(stages.felt), "emotion": "expression:untrained"},
+            {"hearing": str(stages.felt), "emotion": "expression=untrained"},
             "weights of expression; give",
         ),
         ({"hearing": "untrained", "emotion": "dlib", "identity": str(stages.felt)}, "has no feature maps"),
@@ -238,7 +249,7 @@ def test_what_is_missing_is_told(corpus, stages, tmp_path):
 
 
 def test_wrong_sound_and_wrong_labels_are_dealt(corpus):
-    told = {"hearing": "untrained", "emotion": "expression:untrained", "batch_size": 4, "test": 0.0}
+    told = {"hearing": "untrained", "emotion": "expression=untrained", "batch_size": 4, "test": 0.0}
     made = []
     for wrong in (False, True):
         run = si_distill.recipe(wrong_sound=wrong, **told)

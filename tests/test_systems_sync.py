@@ -11,6 +11,7 @@ from drawn_face import draw_face
 from test_nn_sync import published_state
 from voiceface.audio.mel import mel_bank
 from voiceface.audio.sync import sync_mel, sync_windows, syncnet_cepstra
+from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 from voiceface.face.align import template_points
@@ -183,7 +184,7 @@ def clips_of(folder, counts):
 
 def test_a_person_of_many_clips_is_in_every_part_and_others_go_whole(tmp_path):
     corpus = clips_of(tmp_path / "c", {"s1": 40, **{f"p{k:02}": 3 for k in range(20)}})
-    split = sync_expert.split_clips(corpus, seed=0, validation=0.1, test=0.15)
+    split = split_clips(corpus, seed=0, validation=0.1, test=0.15)
     parts = [getattr(split, name) for name in ("train", "validation", "test")]
     assert sorted(np.concatenate([p.clips for p in parts]).tolist()) == list(range(100))
     owners = [Counter(corpus.column("clips", "person")[p.clips].tolist()) for p in parts]
@@ -191,16 +192,16 @@ def test_a_person_of_many_clips_is_in_every_part_and_others_go_whole(tmp_path):
     others = [{name for name in own if name != "s1"} for own in owners]
     assert [len(names) for names in others] == [15, 2, 3]
     assert not others[0] & others[1] and not others[0] & others[2] and not others[1] & others[2]
-    without = sync_expert.split_clips(corpus, seed=0, validation=0.1, test=0.15, leave_out="s1, p03")
+    without = split_clips(corpus, seed=0, validation=0.1, test=0.15, leave_out="s1, p03")
     kept = np.concatenate([getattr(without, name).clips for name in ("train", "validation", "test")])
     owners = corpus.column("clips", "person")[kept].tolist()
     assert len(kept) == 57 and not {"s1", "p03"} & set(owners)
     with pytest.raises(InputError, match="'s2'"):
-        sync_expert.split_clips(corpus, seed=0, validation=0.1, test=0.15, leave_out="s2")
+        split_clips(corpus, seed=0, validation=0.1, test=0.15, leave_out="s2")
     with pytest.raises(InputError, match="nothing to train"):
-        sync_expert.split_clips(corpus, seed=0, validation=0.9, test=0.1)
+        split_clips(corpus, seed=0, validation=0.9, test=0.1)
     with pytest.raises(InputError, match="no talking clips"):
-        sync_expert.split_clips(clips_of(tmp_path / "e", {"s1": 0}), seed=0, validation=0.1, test=0.1)
+        split_clips(clips_of(tmp_path / "e", {"s1": 0}), seed=0, validation=0.1, test=0.1)
 
 
 def test_trials_of_an_expert_that_is_right_and_of_one_that_knows_nothing():

@@ -12,7 +12,7 @@ from voiceface.errors import InputError
 from voiceface.folders import component_names, load_component, nearest
 from voiceface.systems.system import System
 from voiceface.training.run import Facts, Run
-from voiceface.training.weights import read_weights
+from voiceface.training.weights import read_weights, weights_inside
 
 __all__ = ["Loaded", "load_recipe", "load_system", "resolve", "shipped"]
 
@@ -50,9 +50,7 @@ def resolve(weights: str | Path) -> Path:
         raise InputError(
             weights, "is neither shipped weights nor a folder", nearest(str(weights), list(known))
         )
-    # What `train -o` names holds the weights one folder down.
-    inner = path / "weights"
-    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
+    return weights_inside(path)
 
 
 def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:

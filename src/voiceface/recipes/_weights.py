@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from voiceface.errors import InputError
-from voiceface.training.weights import read_weights
+from voiceface.training.weights import read_weights, weights_inside
 
 __all__ = ["open_weights", "weights_folder"]
 
@@ -28,7 +28,6 @@ def open_weights(weights: str | Path, *, recipe: str) -> tuple[dict[str, Tensor]
 
 
 def weights_folder(weights: str | Path) -> Path:
-    """The folder of shipped weights by name, or any folder; `train -o` puts them one folder down."""
-    path = _SHIPPED / weights if (_SHIPPED / weights / "run.json").is_file() else Path(weights)
-    inner = path / "weights"
-    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
+    """The folder of shipped weights by name, or any folder that holds some."""
+    own = _SHIPPED / weights
+    return own if (own / "run.json").is_file() else weights_inside(weights)

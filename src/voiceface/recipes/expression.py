@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.recipes.sync_expert import split_clips
 from voiceface.systems.expression import ExpressionLearning
 from voiceface.systems.system import System
 from voiceface.systems.talking_clips import TEMPLATE

@@ -21,7 +21,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from voiceface.corpus.splits import Selection, Split, split_people
+from voiceface.corpus.clip_splits import without_people
+from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
 from voiceface.nn.voice.cpc import HOP, loudness
 from voiceface.systems.encoder import as_wave
@@ -66,7 +67,7 @@ def recipe(
     return Run(
         recipe="si_cpc",
         arguments=arguments,
-        split=lambda corpus: _without(
+        split=lambda corpus: without_people(
             split_people(corpus, seed=seed, validation=validation, test=test), leave_out
         ),
         facts=lambda selection: {},
@@ -102,28 +103,6 @@ Sound = list[tuple[str, int]]
 def _sound(selection: Selection) -> Sound:
     parts = (("voices", selection.voices), ("clips", selection.clips))
     return [(table, row) for table, rows in parts for row in rows.tolist()]
-
-
-def _without(split: Split, leave_out: str) -> Split:
-    """The same parts without some people.
-
-    Raises:
-        InputError: the corpus has nobody of that name.
-    """
-    corpus = split.train.corpus
-    left = {name.strip() for name in leave_out.split(",")} - {""}
-    if strangers := sorted(left - {person.id for person in corpus.people}):
-        fault = f"names {strangers[0]!r}, who is not in {corpus.path}"
-        raise InputError("--leave-out", fault, "name people of the corpus")
-
-    def kept(part: Selection) -> Selection:
-        rows = {
-            table: found[~np.isin(corpus.column(table, "person")[found].astype(str), sorted(left))]
-            for table, found in (("voices", part.voices), ("faces", part.faces), ("clips", part.clips))
-        }
-        return Selection(corpus, rows["voices"], rows["faces"], rows["clips"])
-
-    return Split(*(kept(part) for part in (split.train, split.validation, split.test))) if left else split
 
 
 def _heard(corpus: Corpus, item: tuple[str, int], length: int, random: np.random.Generator) -> Tensor:

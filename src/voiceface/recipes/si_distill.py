@@ -22,17 +22,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.nn.voice.cpc import CpcNet
 from voiceface.recipes._weights import open_weights
-from voiceface.recipes.sync_expert import split_clips
 from voiceface.systems.disentangling import Disentangling, whole
 from voiceface.systems.encoder import as_wave
+from voiceface.systems.pick import pick_teacher
 from voiceface.systems.predictive import hear
 from voiceface.systems.system import System
 from voiceface.systems.talking_clips import TEMPLATE
-from voiceface.systems.teacher import described, load_teacher, sees_identity
+from voiceface.systems.teacher import described, sees_identity
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["UNTRAINED", "built", "load", "recipe", "smoke"]
@@ -72,7 +73,7 @@ def recipe(
     """The run.
 
     ``hearing`` names weights of ``si_cpc``, ``emotion`` weights of ``expression`` or another teacher,
-    ``identity`` a recogniser; ``untrained`` and ``expression:untrained`` are controls. ``weight`` is λ of
+    ``identity`` a recogniser; ``untrained`` and ``expression=untrained`` are controls. ``weight`` is λ of
     equation (2), ``sampled`` K of equation (1). ``leave_out`` names people whose clips are in no part.
     ``wrong_sound`` deals the clips' sound to other clips: a control.
     """
@@ -124,7 +125,7 @@ def _run(told: dict[str, Any]) -> Run:
 
 def smoke() -> Run:
     """The same in seconds."""
-    small: dict[str, Any] = {"hearing": UNTRAINED, "emotion": "expression:untrained", "hidden": 8}
+    small: dict[str, Any] = {"hearing": UNTRAINED, "emotion": "expression=untrained", "hidden": 8}
     return recipe(sampled=2, batch_size=4, steps=4, every=2, validation=0.34, test=0.0, **small)
 
 
@@ -151,7 +152,7 @@ def _facts(told: dict[str, Any]) -> Facts:
         raise InputError("--hearing", "names no weights", "train si_cpc first and name its folder")
     if not told["emotion"]:
         raise InputError("--emotion", "names no teacher", "train expression first and name its folder")
-    seen, felt = sees_identity(load_teacher(told["identity"])), load_teacher(told["emotion"])
+    seen, felt = sees_identity(pick_teacher(told["identity"])), pick_teacher(told["emotion"])
     width, context = 16, 16
     if told["hearing"] != UNTRAINED:
         _, card = open_weights(told["hearing"], recipe="si_cpc")
@@ -200,7 +201,7 @@ class _Lessons:
 
     def _made(self, selection: Selection, facts: Facts) -> _Lesson:
         corpus, told = selection.corpus, self.told
-        seen, felt = load_teacher(told["identity"]), load_teacher(told["emotion"])
+        seen, felt = pick_teacher(told["identity"]), pick_teacher(told["emotion"])
         net = _net(facts, told["hearing"])
         contexts, first, emotion = [], [], []
         for row in selection.clips.tolist():

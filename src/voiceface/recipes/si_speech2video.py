@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.metrics.image import psnr, ssim
 from voiceface.recipes import si_distill
 from voiceface.recipes._weights import open_weights
-from voiceface.recipes.sync_expert import split_clips
 from voiceface.systems.disentangling import Disentangling
 from voiceface.systems.encoder import as_wave
 from voiceface.systems.mel_listener import MelListener, mel_facts
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["recipe", "smoke"]
 
 _MELS = "mels"
-Hearing = MelListener | Disentangling
+_Listens = MelListener | Disentangling
 _CONTRACT = {"rate": 16_000, "template": TEMPLATE, "clips": True, "cue": "voice"}
 _SHOWN = 24
 """Clips that a validation draws, at most."""
@@ -209,7 +209,7 @@ def _start(system: System, selection: Selection, facts: Facts, hearing: str, exp
     pictures = [selection.corpus.clip_frames(row, size=size, template=TEMPLATE)[0] for row in rows]
     faces = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        learning.standardise(pooled_maps(cast(Hearing, learning.hearing).maps(faces), size))
+        learning.standardise(pooled_maps(cast(_Listens, learning.hearing).maps(faces), size))
 
 
 def _validate(system: System, selection: Selection, facts: Facts, around: int) -> dict[str, float]:
@@ -223,7 +223,7 @@ def _validate(system: System, selection: Selection, facts: Facts, around: int) -
         if not wave.any():
             continue
         heard = listen(
-            cast(Hearing, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
+            cast(_Listens, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
         )
         maps = learning.inflation(heard.identity[None])
         drawn = learning.draw(heard.context[::_EVERY], heard.emotion, maps).cpu().numpy()
@@ -247,7 +247,7 @@ def _talk(system: System, who: Who, facts: Facts, around: int) -> SpokenFace:
     wave = as_wave(who.wave)
     if not wave.any():
         raise InputError("the recording", "is silent: nobody is heard in it", "give a recording of speech")
-    listener = cast(Hearing, learning.hearing)
+    listener = cast(_Listens, learning.hearing)
     with torch.no_grad():
         identity, emotion = listener.speaker(wave)
         maps: Sequence[torch.Tensor] = learning.inflation(identity[None])

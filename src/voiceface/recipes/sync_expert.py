@@ -13,7 +13,6 @@ Differs   grey mouths of 48 pixels cut by template from five points; log-mels fo
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -23,7 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.audio.sync import HOPS, RATE, sync_mel
-from voiceface.corpus.splits import Selection, Split
+from voiceface.corpus.clip_splits import split_clips
+from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.face.mouth import mouths_of_chips
 from voiceface.metrics.sync import LEAST, REACH, sync
@@ -36,7 +36,7 @@ from voiceface.training.run import Facts, Optimiser, Run
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["clip_media", "recipe", "smoke", "split_clips"]
+__all__ = ["clip_media", "recipe", "smoke"]
 
 SIZE = 48
 _STORED = 64
@@ -52,8 +52,6 @@ _CONTRACT = {
     "window": "mouth",
     "clips": True,
 }
-_MANY = 20
-"""Clips from which on a person gives some of them to select and test on, instead of all."""
 
 
 def recipe(
@@ -117,50 +115,6 @@ def recipe(
 def smoke() -> Run:
     """The same in seconds."""
     return recipe(width=4, dim=8, clips=2, windows=8, steps=4, every=2, validation=0.3)
-
-
-def split_clips(corpus: Corpus, *, seed: int, validation: float, test: float, leave_out: str = "") -> Split:
-    """Deal clips: a person of 20 or more gives a share of them to each part, all others go whole.
-
-    ``leave_out`` names people, separated by commas, who are in no part.
-
-    Raises:
-        InputError: no clips, an unknown person, or shares that leave nothing to learn from.
-    """
-    if not (validation > 0 and test >= 0 and validation + test < 1):
-        fault = f"{validation} and {test} leave nothing to train or select on"
-        raise InputError("validation and test", fault, "give shares that sum to less than 1")
-    people = corpus.column("clips", "person").astype(str)
-    ids = corpus.column("clips", "id").astype(str)
-    if not len(ids):
-        raise InputError(corpus.path, "holds no talking clips", "prepare some (--clips, or videos)")
-    out = {name.strip() for name in leave_out.split(",")} - {""}
-    if strangers := sorted(out - set(people.tolist())):
-        fault = f"names {strangers[0]!r}, who has no clips in {corpus.path}"
-        raise InputError("--leave-out", fault, "name people of the corpus")
-    many = {person for person, count in Counter(people.tolist()).items() if count >= _MANY}
-    parts = np.full(len(ids), "train     ")
-    parts[np.isin(people, sorted(out))] = "out"
-    for unit in (None, *sorted(many - out)):
-        alone = people == unit if unit else ~np.isin(people, sorted(many | out))
-        rows = np.flatnonzero(alone)
-        names = ids if unit else people
-        order = sorted({names[row] for row in rows}, key=lambda name: _hash(seed, str(name)))
-        held = round(validation * len(order)) or int(len(order) > 2 and not unit)
-        tested = round(test * len(order))
-        part_of = dict.fromkeys(order[:held], "validation") | dict.fromkeys(
-            order[held : held + tested], "test"
-        )
-        for row in rows:
-            parts[row] = part_of.get(names[row], "train")
-    none = np.zeros(0, dtype=np.int64)
-    told = np.char.strip(parts)
-    return Split(
-        *(
-            Selection(corpus, none, none, np.flatnonzero(told == part))
-            for part in ("train", "validation", "test")
-        )
-    )
 
 
 def clip_media(

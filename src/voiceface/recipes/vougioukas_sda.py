@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from voiceface.audio.sync import RATE
+from voiceface.corpus.clip_splits import split_clips
 from voiceface.errors import InputError
 from voiceface.recipes import sync_expert
 from voiceface.systems.still_face import TEMPLATE, StillAnimation, Weights, signed
@@ -77,7 +78,7 @@ def recipe(
     return Run(
         recipe="vougioukas_sda",
         arguments=arguments,
-        split=lambda corpus: sync_expert.split_clips(
+        split=lambda corpus: split_clips(
             corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
         ),
         facts=lambda selection: _facts(),

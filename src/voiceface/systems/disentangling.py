@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from voiceface.nn.loss.distil import distillation, normalised_distance
 from voiceface.nn.voice.cpc import CpcNet
 from voiceface.systems.context_stream import BlockStream
+from voiceface.systems.pick import pick_teacher
 from voiceface.systems.predictive import context_stream, hear
 from voiceface.systems.system import Batch, Shared, System, Turn
-from voiceface.systems.teacher import IdentityTeacher, load_teacher, sees_identity
+from voiceface.systems.teacher import IdentityTeacher, sees_identity
 
 __all__ = ["Disentangling", "Whole", "whole"]
 
@@ -149,7 +150,7 @@ class Disentangling(System):
     @cached_property
     def _seen(self) -> IdentityTeacher:
         """The teacher, read when it is first asked: who only talks needs none."""
-        return sees_identity(load_teacher(self.teacher))
+        return sees_identity(pick_teacher(self.teacher))
 
 
 def _student(heard: int, hidden: int, seen: int, dropout: float) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""An encoder by its name, by a place on the disk that holds its weights, or by both: ``NAME=PLACE``."""
+"""An encoder or teacher by its name, by the place of its weights, or by both: ``NAME=PLACE``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from voiceface.errors import InputError
 from voiceface.folders import component_names, load_component
 from voiceface.systems.encoder import VoiceEncoder
 from voiceface.systems.face_encoder import FaceEncoder
+from voiceface.systems.teacher import Teacher
 
-__all__ = ["pick_face", "pick_voice"]
+__all__ = ["pick_face", "pick_teacher", "pick_voice"]
 
 _VOICES, _FACES = "voiceface.systems.encoders", "voiceface.systems.face_encoders"
+_TEACHERS = "voiceface.systems.teachers"
 
 
 def pick_voice(name: str, *, device: str = "cpu") -> VoiceEncoder:
@@ -33,6 +35,16 @@ def pick_face(name: str, *, device: str = "cpu") -> FaceEncoder:
         MissingPartError: its weights are not installed.
     """
     return cast(FaceEncoder, _pick(_FACES, name, "", device))
+
+
+def pick_teacher(name: str, *, device: str = "cpu") -> Teacher:
+    """The teacher of that name; a folder alone is taken for weights of the recipe ``expression``.
+
+    Raises:
+        InputError: there is no such teacher, or its weights cannot be used.
+        MissingPartError: its weights are not installed.
+    """
+    return cast(Teacher, _pick(_TEACHERS, name, "expression", device))
 
 
 def _pick(package: str, name: str, otherwise: str, device: str) -> object:

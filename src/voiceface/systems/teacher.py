@@ -1,23 +1,20 @@
 """Networks that see, from which networks that hear are taught: who is shown, and what is felt.
 
-A teacher is one file of ``systems/teachers/`` with a ``load(weights=None)``.
+A teacher is one file of ``systems/teachers/`` with ``load()``, found by `voiceface.systems.pick`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from voiceface.errors import InputError
-from voiceface.folders import component_names, load_component
 
-__all__ = ["IdentityTeacher", "Teacher", "described", "load_teacher", "sees_identity"]
+__all__ = ["IdentityTeacher", "Teacher", "described", "sees_identity"]
 
-_TEACHERS = "voiceface.systems.teachers"
 _AT_ONCE = 64
 
 
@@ -34,36 +31,15 @@ class Teacher(Protocol):
 
 
 @runtime_checkable
-class IdentityTeacher(Protocol):
+class IdentityTeacher(Teacher, Protocol):
     """A teacher whose feature maps the generator's are judged by."""
 
-    name: str
-    dim: int
     maps_width: tuple[int, int, int]
     """Channels of the three maps, the smallest side first."""
-
-    def describe(self, pictures: Tensor, /) -> Tensor:
-        """As `Teacher.describe`."""
-        ...
 
     def maps(self, pictures: Tensor, /) -> list[Tensor]:
         """The three maps of such faces, the smallest side first."""
         ...
-
-
-def load_teacher(name: str) -> Teacher:
-    """A teacher by its name (``dlib``, ``vggface``), or ``name:weights`` with its weights' place.
-
-    A folder alone is taken for weights of the recipe ``expression``.
-
-    Raises:
-        InputError: there is none of that name, or the weights do not fit.
-        MissingPartError: its weights are not on this machine.
-    """
-    kind, _, weights = name.partition(":")
-    if kind not in component_names(_TEACHERS) and Path(name).is_dir():
-        kind, weights = "expression", name
-    return cast(Teacher, load_component(_TEACHERS, kind).load(weights or None))
 
 
 def sees_identity(teacher: Teacher) -> IdentityTeacher:

@@ -18,7 +18,15 @@ from torch import Tensor
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, write_json
 
-__all__ = ["FORMAT", "LARGEST", "package_version", "read_run", "read_weights", "write_weights"]
+__all__ = [
+    "FORMAT",
+    "LARGEST",
+    "package_version",
+    "read_run",
+    "read_weights",
+    "weights_inside",
+    "write_weights",
+]
 
 FORMAT = 1
 LARGEST = 20_000_000
@@ -120,6 +128,13 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     if not isinstance(files, list) or not all(isinstance(n, str) and n == Path(n).name for n in files):
         raise InputError(path, "names no files", "copy the weights folder again, whole")
     return run_json
+
+
+def weights_inside(folder: str | Path) -> Path:
+    """The weights folder itself: what ``train -o`` names holds it one folder down."""
+    path = Path(folder)
+    inner = path / "weights"
+    return inner if not (path / "run.json").is_file() and (inner / "run.json").is_file() else path
 
 
 def package_version() -> str:

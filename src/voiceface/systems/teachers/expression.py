@@ -41,7 +41,7 @@ class ExpressionTeacher:
         return scores - scores.mean(1, keepdim=True)
 
 
-def load(weights: str | Path | None = None) -> ExpressionTeacher:
+def load(weights: str | Path | None = None, *, device: str = "cpu") -> ExpressionTeacher:
     """Load a weights folder of ``expression``; the sizes of the network are read off its tensors.
 
     ``untrained`` gives a network of random weights: a control.
@@ -51,7 +51,7 @@ def load(weights: str | Path | None = None) -> ExpressionTeacher:
     """
     remedy = "give a weights folder that `voiceface train expression` wrote"
     if not weights:
-        raise InputError("expression", "names no weights", "give expression:WEIGHTS")
+        raise InputError("expression", "names no weights", "give expression=WEIGHTS")
     if str(weights) == "untrained":
         return untrained()
     place = Path(weights)
@@ -73,7 +73,7 @@ def load(weights: str | Path | None = None) -> ExpressionTeacher:
         raise InputError(path, error.strerror or "cannot be read", remedy) from error
     except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(path, "holds no whole expression network", remedy) from error
-    return ExpressionTeacher(network)
+    return ExpressionTeacher(network.to(device))
 
 
 def untrained() -> ExpressionTeacher:
