@@ -209,6 +209,10 @@ def test_students_hold_what_they_hear_by_and_their_teachers_scale(corpus, stages
     back = taught * system.get_buffer("identity_deviation") + system.get_buffer("identity_mean")
     torch.testing.assert_close(back, rows, rtol=1e-2, atol=1e-3)
     assert [m.shape[1] for m in system.maps(face)] == [128, 64, 32]
+    training = load_system(stages.distilled).run.split(corpus).train
+    firsts = [torch.from_numpy(corpus.clip_frames(row, size=96)[0]) for row in training.clips.tolist()]
+    mean = described(pick_teacher("dlib"), firsts).mean(0)
+    torch.testing.assert_close(system.get_buffer("identity_mean"), mean, rtol=2e-3, atol=2e-3)
 
 
 def test_a_face_that_hears_by_its_students_talks_and_learns_by_its_teacher(corpus, stages, tmp_path):
