@@ -22,11 +22,11 @@ import av
 import numpy as np
 
 from voiceface.errors import InputError
+from voiceface.evaluation.clip_files import FPS, track_face_points
+from voiceface.evaluation.find_sync_expert import find_sync_expert
 from voiceface.media.movie import frames
 from voiceface.media.sound import load_sound, save_sound
-from voiceface.metrics.sync import sync
-from voiceface.pipelines.clips import FPS, face_points
-from voiceface.pipelines.sync import find_expert
+from voiceface.metrics.sync_confidence import sync
 
 RATE = 16_000
 JUDGED = 60.0
@@ -77,8 +77,8 @@ def spoken(voices: Path | None, seconds: float) -> np.ndarray:
 
 def synthesised():
     """One synthetic person's speech without end."""
-    from voiceface.corpus.synthetic.people import synthetic_person
-    from voiceface.corpus.synthetic.speech import speak
+    from voiceface.synthetic.people import synthetic_person
+    from voiceface.synthetic.speech import speak
 
     while True:
         yield speak(synthetic_person(0), seconds=6.0)[0]
@@ -116,16 +116,16 @@ def stream_seconds(path: Path) -> tuple[float, float]:
 
 def ends_in_step(path: Path) -> None:
     """Where the sync expert finds mouths and sound to fit, at the beginning and at the end."""
-    expert = find_expert("")
+    expert = find_sync_expert("")
     wave = load_sound(path, rate=RATE)
     whole = stream_seconds(path)[0]
     for name, first in (("first", 0.0), ("last", max(0.0, whole - JUDGED))):
         pictures = np.stack([one for _, one in frames(path, fps=FPS, start=first, stop=first + JUDGED)])
         heard = wave[round(first * RATE) : round((first + JUDGED) * RATE)]
-        mouths, sounds = expert.embed(pictures, face_points(pictures), heard)
+        mouths, sounds = expert.embed(pictures, track_face_points(pictures), heard)
         found = sync(sounds, mouths)
         told = f"offset {found.offset:+d} frames, confidence {found.confidence:.3f}"
-        print(f"{name} {JUDGED:.0f} s: {told} ({found.confidence_unmoved:.3f} at offset 0)", flush=True)
+        print(f"{name} {JUDGED:.0f} s: {told} ({found.confidence_at_zero:.3f} at offset 0)", flush=True)
 
 
 if __name__ == "__main__":

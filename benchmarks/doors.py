@@ -40,11 +40,11 @@ def timed(command: list[str], runs: int = RUNS) -> tuple[float, float, float]:
 
 def made(folder: Path) -> tuple[Path, list[Path]]:
     """A six-second voice and ten drawn faces of people who do not exist."""
-    from voiceface.corpus.synthetic.drawing import draw
-    from voiceface.corpus.synthetic.people import synthetic_person
-    from voiceface.corpus.synthetic.speech import speak
     from voiceface.media.picture import save_png
     from voiceface.media.sound import save_sound
+    from voiceface.synthetic.drawing import draw
+    from voiceface.synthetic.people import synthetic_person
+    from voiceface.synthetic.speech import speak
 
     voice = folder / "voice.wav"
     save_sound(voice, speak(synthetic_person(0), seconds=6.0)[0])

@@ -63,9 +63,9 @@ def main() -> int:
         tidy()
         print(f"index built in {time.perf_counter() - clock:.1f} s", flush=True)
         size = sum(p.stat().st_size for p in gallery.path.rglob("*") if p.is_file())
-        usual = room.REFINE
+        usual = room.REFINE_FACTOR
         for refine in (50, 100, 200, 400, usual):
-            room.REFINE = refine
+            room.REFINE_FACTOR = refine
             timed(gallery, queries, nearest, f"index, {refine} k compared exactly")
         timed(gallery, queries, nearest, "index, second time")
         timed(gallery, queries, nearest, "index, where gender=f", where={"gender": "f"})

@@ -66,8 +66,8 @@ def usual(folder: Path) -> str:
 def spoken(path: Path) -> Path:
     """Six seconds of a voice, a synthesiser's where it is installed."""
     try:
-        from voiceface.corpus.synthetic.people import synthetic_person
-        from voiceface.corpus.synthetic.speech import speak
+        from voiceface.synthetic.people import synthetic_person
+        from voiceface.synthetic.speech import speak
 
         wave = speak(synthetic_person(0), seconds=SECONDS)[0]
     except InputError:

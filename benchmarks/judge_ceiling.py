@@ -27,12 +27,12 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
 from voiceface.media.picture import load_picture
 from voiceface.metrics.bootstrap import interval
+from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
+from voiceface.models.dlib_recogniser import load_dlib_recogniser
+from voiceface.models.imaginer import TEMPLATE, to_aligned_faces
+from voiceface.models.matching import solve
 from voiceface.recipes.imaginer import paired_items, recipe
 from voiceface.recipes.matcher import load_encoder
-from voiceface.systems.imaginer import TEMPLATE, to_chips
-from voiceface.systems.matching import solve
-from voiceface.systems.recogniser import load_recogniser
-from voiceface.systems.rows import as_tensor, face_rows, voice_rows
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from second_recogniser import (  # type: ignore[import-not-found]  # noqa: E402
@@ -55,14 +55,14 @@ def main() -> None:
     split = recipe().split(corpus)
     left, right = paired_items(split.train, wrong_labels=None)
     second = load_faceres(given.faceres) if given.faceres else None
-    judges = {"dlib": as_tensor(face_rows(corpus))}
+    judges = {"dlib": as_tensor(face_embeddings(corpus))}
     if second is not None:
         judges["HSE-FaceRes"] = torch.from_numpy(describe_corpus(second, corpus)["embeddings"])
     print("| judge | what is matched with real faces | 1:2 |\n|---|---|---|")
     for judge, real in judges.items():
         mean = real[split.train.faces].mean(0)
         for name in given.voices:
-            rows = as_tensor(voice_rows(corpus, load_encoder(name)))
+            rows = as_tensor(voice_embeddings(corpus, load_encoder(name)))
             for way, answer in predictions(rows[left], real[right], rows[split.test.voices]).items():
                 told = matching(answer, real[split.test.faces] - mean, corpus, split.test)
                 print(f"| {judge} | {way} from {name} | {told} |", flush=True)
@@ -115,10 +115,10 @@ def described(folder: Path, corpus: Corpus, part: Selection, second: FaceRes | N
         pictures = np.stack([np.asarray(load_picture(folder / f"{name}.png")) for name in names])
     if second is not None:
         return torch.from_numpy(describe_faces(second, pictures, template=TEMPLATE)["embeddings"])
-    network = load_recogniser()
+    network = load_dlib_recogniser()
     faces = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
-        return torch.cat([network(to_chips(some)) for some in torch.split(faces, 32)])
+        return torch.cat([network(to_aligned_faces(some)) for some in torch.split(faces, 32)])
 
 
 if __name__ == "__main__":

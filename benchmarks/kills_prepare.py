@@ -71,7 +71,7 @@ def start(args: argparse.Namespace, root: Path, out: Path) -> subprocess.Popen[s
 
 
 def workers_of(process: int) -> list[int]:
-    """Process numbers of a child's children, where the system tells (Linux)."""
+    """Process numbers of a child's children, where the model tells (Linux)."""
     path = Path(f"/proc/{process}/task/{process}/children")
     return [int(number) for number in path.read_text().split()] if path.exists() else []
 
@@ -145,7 +145,7 @@ def rounds(args: argparse.Namespace, folder: Path) -> int:
     """All kills; how many went wrong."""
     from corpus_media import contents
     from voiceface.corpus.corpus import Corpus
-    from voiceface.corpus.store import commits
+    from voiceface.corpus.table_reader import commits
 
     draw = random.Random(args.seed)
     root, whole = folder / "root", folder / "whole"

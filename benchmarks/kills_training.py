@@ -28,7 +28,7 @@ def child(folder: Path) -> None:
     import torch
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    from small_systems import CORPUS, Adversaries, Data, small_run
+    from small_models import CORPUS, Adversaries, Data, small_run
     from voiceface.training.loop import train
 
     class Dropping(Adversaries):
@@ -88,7 +88,7 @@ def differences(one: Path, two: Path) -> list[str]:
         found.append(f"checkpoints {sorted(files[0] ^ files[1])}")
     for name in files[0] & files[1]:
         states = [torch.load(folder / "checkpoints" / name, weights_only=True) for folder in (one, two)]
-        for part in ("system", "average", "optimisers", "best"):
+        for part in ("model", "average", "optimisers", "best"):
             a, b = (list(leaves(state[part])) for state in states)
             same = len(a) == len(b) and all(
                 torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from small_systems import CORPUS, Data, Regression, small_run  # noqa: E402
+from small_models import CORPUS, Data, Regression, small_run  # noqa: E402
 from voiceface.training.loop import train  # noqa: E402
 
 
@@ -35,10 +35,10 @@ class Clock(Data):
 
 
 def by_hand(steps: int) -> list[float]:
-    data, system = Clock(), Regression()
-    optimiser = torch.optim.Adam(system.parameters(), lr=1e-2, fused=True)
+    data, model = Clock(), Regression()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2, fused=True)
     for step in range(steps):
-        named = system.error(data.batch(step), None)
+        named = model.error(data.batch(step), None)
         optimiser.zero_grad(set_to_none=True)
         named["loss"].backward()
         optimiser.step()

@@ -16,10 +16,10 @@ from statistics import NormalDist
 import numpy as np
 
 from voiceface.protocols import matching, retrieval, verification
-from voiceface.protocols.audit import audit_list
-from voiceface.protocols.lists import PINS_ROWS, TrialList, read_pins
-from voiceface.protocols.names import VoxPeople
-from voiceface.protocols.score import Embedded, score_trials
+from voiceface.protocols.list_audit import audit_list
+from voiceface.protocols.list_scoring import Embedded, score_trials
+from voiceface.protocols.trial_lists import PINS_TRIAL_COUNTS, TrialList, read_pins
+from voiceface.protocols.voxceleb_names import VoxCelebPeople
 
 _DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "protocols"
 FOLDER = Path(os.environ.get("VOICEFACE_PROTOCOLS", _DEFAULT))
@@ -42,7 +42,7 @@ def peak_mb() -> float:
 
 def pins_lists() -> list[TrialList]:
     folder = FOLDER / "learnable_pins"
-    return [read_pins(folder / f"veriflist_test_{name}.txt.gz") for name in PINS_ROWS]
+    return [read_pins(folder / f"veriflist_test_{name}.txt.gz") for name in PINS_TRIAL_COUNTS]
 
 
 def lists(width: int = 128) -> None:
@@ -91,7 +91,7 @@ def retrieval_20k(items: int = 20_000, people: int = 250, width: int = 128) -> N
 
 def parity(auc: float = 0.775) -> None:
     """A model of known AUC read by the label column and by the row's parity, and audit's words."""
-    meta = VoxPeople.read(FOLDER / "voxceleb" / "vox1_meta.csv")
+    meta = VoxCelebPeople.read(FOLDER / "voxceleb" / "vox1_meta.csv")
     rng = np.random.default_rng(0)
     shift = NormalDist().inv_cdf(auc) * 2**0.5
     attributes = {

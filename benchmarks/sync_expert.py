@@ -12,12 +12,12 @@ import argparse
 import numpy as np
 
 from voiceface.corpus.corpus import Corpus
-from voiceface.face.mouth import mouths_in_frames
-from voiceface.pipelines.clips import face_points
-from voiceface.pipelines.weights import load_system
-from voiceface.protocols.sync_trials import sync_trials
-from voiceface.recipes.sync_expert import clip_media
-from voiceface.systems.sync import embed_mouths
+from voiceface.evaluation.clip_files import track_face_points
+from voiceface.face.mouth import crop_mouths_from_frames
+from voiceface.models.sync_expert import embed_mouths
+from voiceface.pipelines.weights import load_model
+from voiceface.protocols.sync_expert_trials import sync_trials
+from voiceface.recipes.sync_expert import clip_mouths_and_sound
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--follow", action="store_true")
     parser.add_argument("--moved", type=int, default=5)
     given = parser.parse_args()
-    loaded, corpus = load_system(given.weights), Corpus.open(given.corpus)
+    loaded, corpus = load_model(given.weights), Corpus.open(given.corpus)
     chosen = np.arange(len(corpus.clips))
     if given.test:
         chosen = loaded.run.split(corpus).test.clips
@@ -41,14 +41,14 @@ def main():
             continue
         if given.follow:
             pictures = np.stack([np.asarray(one) for one in corpus.clip_pictures(clip)])
-            points = face_points(pictures)
+            points = track_face_points(pictures)
             if np.isfinite(points).all(axis=(1, 2)).mean() <= 0.5:
                 print(f"left out: {corpus.clips[clip].id}: no face in half of the frames")
                 continue
-            mouths, wave = mouths_in_frames(pictures, points), corpus.clip_wave(clip)
+            mouths, wave = crop_mouths_from_frames(pictures, points), corpus.clip_wave(clip)
         else:
-            mouths, wave = clip_media(corpus, clip, chip=90)
-        rows.append(embed_mouths(loaded.system, mouths, wave))
+            mouths, wave = clip_mouths_and_sound(corpus, clip, chip=90)
+        rows.append(embed_mouths(loaded.model, mouths, wave))
         people.append(owners[clip])
     report = sync_trials(rows, people=people, moved=given.moved)
     for name, row in report.rows.items():

@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voiceface.systems.hearing import LogmelHearing
-from voiceface.systems.wen import WenVoice2Face
-from voiceface.training.gradients import Focus
-from voiceface.training.optimisers import make_optimiser
+from voiceface.models.voice_features import LogmelFeatures
+from voiceface.models.wen_gan import WenVoice2Face
+from voiceface.training.gradients import GradientScope
+from voiceface.training.optimisers import build_optimiser
 from voiceface.training.run import Optimiser
 
 PEOPLE, FRAMES = 924, 550
@@ -37,9 +37,9 @@ Step = Callable[[Batch], list[float]]
 
 def make(kernel: str, width: int, device: str) -> WenVoice2Face:
     torch.manual_seed(0)
-    system = WenVoice2Face(voice=LogmelHearing(), classes=PEOPLE, kernel=kernel, width=width)
-    system.voice.eval()
-    return system.to(device)
+    model = WenVoice2Face(voice=LogmelFeatures(), classes=PEOPLE, kernel=kernel, width=width)
+    model.voice.eval()
+    return model.to(device)
 
 
 def batches(size: int, device: str) -> Batch:
@@ -57,8 +57,8 @@ def batches(size: int, device: str) -> Batch:
 class Written:
     """Algorithm 1 as it reads, with the authors' losses: nothing shared, nothing left out of a gradient."""
 
-    def __init__(self, system: WenVoice2Face, *, half: bool, device: str) -> None:
-        self.net = copy.deepcopy(system).requires_grad_(True)
+    def __init__(self, model: WenVoice2Face, *, half: bool, device: str) -> None:
+        self.net = copy.deepcopy(model).requires_grad_(True)
         for part in (self.net.generator, self.net.trunk):
             part.to(memory_format=torch.contiguous_format)
         told = (self.net.trunk, self.net.judge, self.net.classifier)
@@ -99,12 +99,12 @@ class Written:
 class Ours:
     """The loop's step: one generator forward, one trunk forward a turn, no gradient where none is used."""
 
-    def __init__(self, system: WenVoice2Face, *, half: bool, device: str, compiled: bool = False) -> None:
-        self.net = copy.deepcopy(system)
+    def __init__(self, model: WenVoice2Face, *, half: bool, device: str, compiled: bool = False) -> None:
+        self.net = copy.deepcopy(model)
         self.turns = list(self.net.turns())
-        self.focus = Focus(self.net, [list(turn.parameters) for turn in self.turns])
+        self.focus = GradientScope(self.net, [list(turn.parameters) for turn in self.turns])
         self.focus.train()
-        self.optimisers = [make_optimiser(ADAM, turn.parameters) for turn in self.turns]
+        self.optimisers = [build_optimiser(ADAM, turn.parameters) for turn in self.turns]
         self.half, self.device = half, device
         self.losses = [turn.loss for turn in self.turns]
         self.shared = self.net.shared
@@ -114,7 +114,7 @@ class Ours:
 
     def __call__(self, batch: Batch) -> list[float]:
         """One step; judge's and generator's losses."""
-        self.focus.everyone()
+        self.focus.enable_all()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
             drawn = self.shared(batch)
         told = []
@@ -187,9 +187,9 @@ def clock(act: Callable[[], object], device: str) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def agree(system: WenVoice2Face, batch: Batch, device: str) -> None:
+def agree(model: WenVoice2Face, batch: Batch, device: str) -> None:
     """Two steps of both in float32: equal losses within rounding, or an AssertionError."""
-    steps: list[Step] = [kind(system, half=False, device=device) for kind in (Written, Ours)]
+    steps: list[Step] = [kind(model, half=False, device=device) for kind in (Written, Ours)]
     few = {name: tensor[:8] for name, tensor in batch.items()}
     for number in range(2):
         told = []
@@ -201,13 +201,13 @@ def agree(system: WenVoice2Face, batch: Batch, device: str) -> None:
     print("losses of two steps agree within 1e-4 (float32)")
 
 
-def compare(system: WenVoice2Face, batch: Batch, device: str, *, half: bool, repeats: int) -> None:
+def compare(model: WenVoice2Face, batch: Batch, device: str, *, half: bool, repeats: int) -> None:
     steps: dict[str, Step] = {
-        "as written": Written(system, half=half, device=device),
-        "ours": Ours(system, half=half, device=device),
+        "as written": Written(model, half=half, device=device),
+        "ours": Ours(model, half=half, device=device),
     }
     if device == "cuda":
-        steps["ours, compiled"] = Ours(system, half=half, device=device, compiled=True)
+        steps["ours, compiled"] = Ours(model, half=half, device=device, compiled=True)
     size = len(batch["faces"])
     for step in steps.values():
         step(batch)
@@ -215,7 +215,7 @@ def compare(system: WenVoice2Face, batch: Batch, device: str, *, half: bool, rep
     for _ in range(repeats):
         for name, step in steps.items():
             times[name].append(clock(lambda step=step: step(batch), device))  # type: ignore[misc]
-    products, moved = work(system, size)
+    products, moved = work(model, size)
     flops, stream = speeds(device, half)
     floor = max(products / flops, moved / (2 if half else 1) / stream)
     kind = "bf16" if half else "float32"
@@ -252,13 +252,13 @@ def main() -> None:
     loads = " ".join(f"{load:.1f}" for load in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     print(f"{torch.backends.cpu.get_cpu_capability()}, {given.threads} threads, load {loads}")
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
-        system, batch = make(given.kernel, given.width, device), batches(given.batch_size, device)
-        agree(system, batch, device)
+        model, batch = make(given.kernel, given.width, device), batches(given.batch_size, device)
+        agree(model, batch, device)
         for half in (False, True):
             if half and device == "cpu" and not (given.bf16 or computes_bf16()):
                 print("\ncpu, bf16: this processor does not compute in it; --bf16 times it all the same")
                 continue
-            compare(system, batch, device, half=half, repeats=given.repeats)
+            compare(model, batch, device, half=half, repeats=given.repeats)
 
 
 if __name__ == "__main__":

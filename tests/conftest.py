@@ -14,6 +14,6 @@ def tiny_corpus():
     """
     if importlib.util.find_spec("espeakng_loader") is None:
         pytest.skip("espeakng-loader is not installed")
-    from voiceface.corpus.synthetic import tiny
+    from voiceface.synthetic import tiny_corpus
 
-    return tiny.tiny_corpus
+    return tiny_corpus.tiny_corpus

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.corpus.item import FaceItem, Listing, VideoItem, VoiceItem
-from voiceface.corpus.store import CARD
+from voiceface.corpus.table_reader import CARD
 from voiceface.corpus.tables import FORMAT, SCHEMAS, PartWriter, content_sum, write_table
 from voiceface.media.files import write_json
 from voiceface.media.movie import write_movie
@@ -17,7 +17,7 @@ from voiceface.records import Person
 ARGUMENTS = {"source": "made"}
 
 
-def murmur(seed, seconds=1.0, rate=16000):
+def synthetic_voice(seed, seconds=1.0, rate=16000):
     """A buzzing tone with syllables: another for every seed."""
     random = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate)) / rate
@@ -32,7 +32,7 @@ def talking(path, seed, seconds=3.0, fps=10, size=160, frames=None):
     """A movie of a drawn face with sound; ``frames`` replaces the pictures."""
     face = np.asarray(draw_face(seed, size))
     pictures = frames or [face] * round(seconds * fps)
-    write_movie(path, pictures, fps=fps, wave=murmur(seed, len(pictures) / fps), rate=16000)
+    write_movie(path, pictures, fps=fps, wave=synthetic_voice(seed, len(pictures) / fps), rate=16000)
 
 
 def tree(root, people=3, videos=1):
@@ -41,7 +41,7 @@ def tree(root, people=3, videos=1):
     items = []
     for number in range(people):
         person = f"p{number}"
-        save_sound(root / f"{person}.wav", murmur(number))
+        save_sound(root / f"{person}.wav", synthetic_voice(number))
         draw_face(number, 120).save(root / f"{person}.png")
         items.append(VoiceItem(key=person, person=person, path=f"{person}.wav"))
         items.append(FaceItem(key=person, person=person, path=f"{person}.png"))

@@ -12,18 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FLOORS = {
-    **dict.fromkeys(("errors", "records", "folders", "media"), 0),
-    **dict.fromkeys(("audio", "face", "video", "nn", "metrics"), 1),
-    "corpus": 2,
-    **dict.fromkeys(("systems", "protocols"), 3),
-    "training": 4,
-    "recipes": 5,
-    "pipelines": 6,
-    "app": 7,
-    **dict.fromkeys(("cli", "demo"), 8),
-    "__main__": 9,
+    **dict.fromkeys(("errors", "records", "components"), 0),
+    "media": 1,
+    **dict.fromkeys(("audio", "face", "video", "nn", "metrics"), 2),
+    **dict.fromkeys(("corpus", "protocols"), 3),
+    "synthetic": 4,
+    "models": 5,
+    "training": 6,
+    "recipes": 7,
+    "pipelines": 8,
+    "evaluation": 9,
+    "papers": 10,
+    **dict.fromkeys(("cli", "demo", "app"), 11),
+    "__main__": 12,
 }
-PACKAGE_FACE = 6.5
+PACKAGE_FACE = 8.5
 """``voiceface/__init__.py`` shows the pipelines to the world; only the doors above may look at it."""
 SPOKEN_TO_BY_ALL = ("errors",)
 """The one room that its neighbours on the same floor may import."""

@@ -9,21 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.nn.face.agarwal import EmbeddingEncoder, EmbeddingGenerator, EmbeddingJudge, LatentDecoder
-from voiceface.nn.loss.variational import kl_to_standard_normal, normal_error
-from voiceface.nn.voice.patches import PatchVoice
-from voiceface.pipelines.realigned import describe_realigned
-from voiceface.pipelines.weights import load_system
+from voiceface.evaluation.embed_redetected_faces import embed_redetected_faces
+from voiceface.models.encoders import student
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.voice_classifier import PatchEncoder, VoiceClassifier, non_silent_patches
+from voiceface.models.voice_to_face import VoiceToFaceGan, VoiceToFaceVae
+from voiceface.nn.face.agarwal import (
+    EmbeddingDiscriminator,
+    EmbeddingEncoder,
+    EmbeddingGenerator,
+    LatentDecoder,
+)
+from voiceface.nn.loss.variational import gaussian_error, kl_to_standard_normal
+from voiceface.nn.voice.patch_voice import PatchVoice
+from voiceface.pipelines.weights import load_model
 from voiceface.recipes import agarwal_voice2face, agarwal_voice_classifier
-from voiceface.recipes.agarwal_voice2face import Targets, target_rows
-from voiceface.recipes.agarwal_voice_classifier import Patches, classes_of
-from voiceface.systems.cue import Cue
-from voiceface.systems.encoders import student
-from voiceface.systems.voice_classifier import PatchEncoder, VoiceClassifier, audible_patches
-from voiceface.systems.voice_to_face import HeardFaceGan, HeardFaceVae
+from voiceface.recipes.agarwal_voice2face import TargetFaceBatches, target_rows
+from voiceface.recipes.agarwal_voice_classifier import Patches, speaker_classes
 from voiceface.training.loop import train
 
 SMALL = {"minimum": 3, "validation": 0.3, "test": 0.3, "batch_size": 4}
@@ -69,7 +74,7 @@ def test_the_drawing_networks_have_the_papers_layers():
         EmbeddingEncoder: {"Linear": 4},  # two, and one each for mean and log variance
         LatentDecoder: {"Linear": 1, "ConvTranspose2d": 2},
         EmbeddingGenerator: {"Linear": 2, "ConvTranspose2d": 4},
-        EmbeddingJudge: {"Linear": 2, "Conv2d": 4},
+        EmbeddingDiscriminator: {"Linear": 2, "Conv2d": 4},
     }
     for kind, wanted in kinds.items():
         names = [type(module).__name__ for module in kind().modules()]
@@ -81,12 +86,12 @@ def test_the_drawing_networks_have_the_papers_layers():
     assert mean.shape == log_variance.shape == (3, 128)
     for faces in (LatentDecoder()(mean), EmbeddingGenerator()(voices)):
         assert faces.shape == (3, 3, 64, 64) and faces.min() >= 0 and faces.max() <= 1
-    assert EmbeddingJudge()(faces, voices).shape == (3,)
+    assert EmbeddingDiscriminator()(faces, voices).shape == (3,)
 
 
 def test_the_judge_hears_whether_face_and_voice_go_together():
     torch.manual_seed(0)
-    judge = EmbeddingJudge(voice_dim=8, width=4)
+    judge = EmbeddingDiscriminator(voice_dim=8, width=4)
     face, other = torch.rand(2, 1, 3, 64, 64)
     voice, stranger = torch.randn(2, 1, 8) * 3
     # A sum of a score of the face and one of the voice would give 0 here.
@@ -111,18 +116,18 @@ def test_the_variational_losses_are_their_sums():
     for a, b in zip(drawn, real, strict=True):
         pixels = zip(a.flatten().tolist(), b.flatten().tolist(), strict=True)
         slow.append(sum((x - y) ** 2 for x, y in pixels) / 2)
-    assert normal_error(drawn, real).tolist() == pytest.approx(slow, rel=1e-5)
+    assert gaussian_error(drawn, real).tolist() == pytest.approx(slow, rel=1e-5)
 
 
 def test_the_penalty_is_on_the_weights_of_the_fully_connected_layers_alone():
     torch.manual_seed(0)
-    system = VoiceClassifier(classes=4, dropout=0.0)
+    model = VoiceClassifier(classes=4, dropout=0.0)
     batch = {"patches": torch.randn(3, 60, 41, 2), "classes": torch.tensor([0, 3, 1])}
-    told = system.name_speaker(batch, None)
-    layers = (system.network.first, system.network.second, system.network.last)
+    told = model.name_speaker(batch, None)
+    layers = (model.network.first, model.network.second, model.network.last)
     slow = sum(float((layer.weight.detach().double() ** 2).sum()) for layer in layers)
     assert (told["loss"] - told["cross_entropy"]).item() == pytest.approx(1e-3 * slow, rel=1e-4)
-    logits = system.network(batch["patches"]).tolist()
+    logits = model.network(batch["patches"]).tolist()
     errors = [
         math.log(sum(math.exp(x - row[k]) for x in row)) for row, k in zip(logits, (0, 3, 1), strict=True)
     ]
@@ -137,15 +142,15 @@ def gan_batch():
 
 def test_the_gan_draws_once_a_step_and_weighs_the_distance_of_pixels():
     torch.manual_seed(0)
-    plain, kept = HeardFaceGan(voice_dim=8, width=2), HeardFaceGan(voice_dim=8, width=2, l1_weight=7.0)
+    plain, kept = VoiceToFaceGan(voice_dim=8, width=2), VoiceToFaceGan(voice_dim=8, width=2, l1_weight=7.0)
     kept.load_state_dict(plain.state_dict())
     calls = []
     kept.generator.register_forward_hook(lambda *_: calls.append(1))
     batch = gan_batch()
     figures = {}
-    for name, system in (("plain", plain), ("kept", kept)):
-        shared = system.shared(batch)
-        figures[name] = [turn.loss(batch, shared) for turn in system.turns()]
+    for name, model in (("plain", plain), ("kept", kept)):
+        shared = model.shared(batch)
+        figures[name] = [turn.loss(batch, shared) for turn in model.turns()]
     assert len(calls) == 1
     drawn = plain.generator(batch["voices"])
     slow, pixels = 0.0, 0
@@ -170,12 +175,12 @@ def test_the_gan_draws_once_a_step_and_weighs_the_distance_of_pixels():
 
 def test_the_judges_turn_does_not_reach_the_generator():
     torch.manual_seed(0)
-    system = HeardFaceGan(voice_dim=8, width=2, l1_weight=1.0)
+    model = VoiceToFaceGan(voice_dim=8, width=2, l1_weight=1.0)
     batch = gan_batch()
-    shared = system.shared(batch)
-    system.tell_apart(batch, shared)["loss"].backward()
-    assert all(p.grad is None for p in system.generator.parameters())
-    assert all(p.grad is not None for p in system.judge.parameters())
+    shared = model.shared(batch)
+    model.tell_apart(batch, shared)["loss"].backward()
+    assert all(p.grad is None for p in model.generator.parameters())
+    assert all(p.grad is not None for p in model.judge.parameters())
 
 
 # ---- data
@@ -191,7 +196,7 @@ def test_everybody_gets_the_own_single_target_and_the_control_anybodys(corpus):
     again, other = run.facts(selection), replace_seed(1).facts(selection)
     assert facts == again and facts["targets"] != other["targets"]
     whole = [
-        Targets(selection, facts, student.load(), batch_size=50, wrong_labels=wrong, seed=0)
+        TargetFaceBatches(selection, facts, student.load(), batch_size=50, wrong_labels=wrong, seed=0)
         for wrong in (None, 0)
     ]
     owners = corpus.column("voices", "person")[selection.voices].astype(str)
@@ -230,13 +235,13 @@ def test_patches_are_of_the_recording_they_are_labelled_with(corpus):
     batch = data.batch(0)
     assert batch["patches"].shape == (5, 60, 41, 2)
     for patch, label in zip(batch["patches"], batch["classes"].tolist(), strict=True):
-        mine = selection.voices[classes_of(selection, people) == label]
-        heard = torch.cat([audible_patches(corpus.wave(int(row))) for row in mine])
+        mine = selection.voices[speaker_classes(selection, people) == label]
+        heard = torch.cat([non_silent_patches(corpus.wave(int(row))) for row in mine])
         assert (heard == patch).flatten(1).all(1).any()
     shuffled = Patches(selection, people, batch_size=5, wrong_labels=0, seed=0).classes
     assert sorted(shuffled) == sorted(data.classes) and (shuffled != data.classes).any()
     with pytest.raises(InputError, match="not trained on"):
-        classes_of(selection, people[:-1])
+        speaker_classes(selection, people[:-1])
 
 
 # ---- the classifier inside
@@ -263,32 +268,32 @@ def test_every_variant_learns_goes_on_and_is_whole_without_the_classifiers_folde
         train(replace(run, data=dying), corpus, tmp_path / "k", device="cpu", progress=False)
     resumed = train(run, corpus, tmp_path / "k", device="cpu", progress=False)
     assert (resumed / "model.safetensors").read_bytes() == (weights / "model.safetensors").read_bytes()
-    trained = load_system(classifier).system.network
+    trained = load_model(classifier).model.network
     shutil.rmtree(copied)
-    loaded = load_system(weights)
-    for name, tensor in loaded.system.listener.state_dict().items():
+    loaded = load_model(weights)
+    for name, tensor in loaded.model.listener.state_dict().items():
         assert torch.equal(tensor, trained.state_dict()[name]), name
     waves = [corpus.wave(k) for k in (0, 0, 5)]
-    rows = PatchEncoder(loaded.system.listener, fingerprint="").embed(waves)
-    patches = audible_patches(waves[0])
+    rows = PatchEncoder(loaded.model.listener, fingerprint="").embed(waves)
+    patches = non_silent_patches(waves[0])
     assert rows[0] == pytest.approx(trained.eval().embedding(patches).mean(0).detach().numpy(), abs=1e-5)
-    faces = loaded.run.imagine(loaded.system, [Cue(wave=w) for w in waves], loaded.facts, 3)
+    faces = loaded.run.imagine(loaded.model, [GeneratorInput(wave=w) for w in waves], loaded.facts, 3)
     assert faces.shape == (3, 64, 64, 3) and faces.dtype == np.uint8
-    again = loaded.run.imagine(loaded.system, [Cue(wave=w) for w in waves[:2]], loaded.facts, 3)
+    again = loaded.run.imagine(loaded.model, [GeneratorInput(wave=w) for w in waves[:2]], loaded.facts, 3)
     assert (again == faces[:2]).all()
     assert (faces[0] == faces[1]).all() == (variant == "cgan")  # only the VAE draws with noise
     with pytest.raises(InputError, match="holds no voice"):
-        loaded.run.imagine(loaded.system, [Cue(person="p")], loaded.facts, 0)
+        loaded.run.imagine(loaded.model, [GeneratorInput(person="p")], loaded.facts, 0)
 
 
 def test_the_vaes_noise_picks_the_latent():
     torch.manual_seed(0)
-    system = HeardFaceVae(voice_dim=8)
+    model = VoiceToFaceVae(voice_dim=8)
     voices = torch.randn(2, 8)
-    mean, log_variance = system.encoder(voices)
-    noise = torch.randn(2, system.latent)
-    wanted = system.decoder(mean + noise * torch.exp(log_variance / 2))
-    assert torch.allclose(system.draw(voices, noise), wanted, atol=1e-6)
+    mean, log_variance = model.encoder(voices)
+    noise = torch.randn(2, model.latent)
+    wanted = model.decoder(mean + noise * torch.exp(log_variance / 2))
+    assert torch.allclose(model.draw(voices, noise), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -325,17 +330,17 @@ def test_a_classifier_of_other_features_is_refused(corpus, classifier, tmp_path)
 def test_a_face_is_found_again_and_noise_is_not():
     face = np.asarray(draw_face(1, 160))
     noise = np.random.default_rng(0).integers(0, 256, face.shape, dtype=np.uint8)
-    rows, found = describe_realigned(np.stack([face, noise, face]))
+    rows, found = embed_redetected_faces(np.stack([face, noise, face]))
     assert found.tolist() == [True, False, True]
     assert (rows[0] == rows[2]).all() and not rows[1].any() and abs(rows[0]).max() > 0.05
     with pytest.raises(InputError, match="give"):
-        describe_realigned(face)
+        embed_redetected_faces(face)
 
 
 def test_one_command_makes_tables_and_figures(corpus, tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")
-    from voiceface.pipelines.tables.agarwal import tables
+    from voiceface.papers.agarwal import tables
 
     made = tables(corpus, tmp_path, classifier_steps=1, steps=1, quick=True, minimum=3, device="cpu")
     heard, real, accuracy, quality = made

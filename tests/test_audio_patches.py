@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from voiceface.audio.piczak import logmel_patches, patch_count, silent_patches
-from voiceface.audio.spectrogram import magnitude
+from voiceface.audio.logmel_patches import logmel_patches, patch_count, silent_patches
+from voiceface.audio.magnitude_spectrogram import magnitude
 from voiceface.audio.windows import preemphasis, window_starts, windows
 from voiceface.errors import InputError
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from drawing_systems import spoken
-from made_music import STYLES, music
-from test_audio_speech import syllables
+from generating_models import spoken
+from synthetic_music import STYLES, music
+from test_audio_speech_detection import syllables
 from voiceface.audio.steadiness import steadiness
 from voiceface.errors import InputError
-from voiceface.pipelines.imaginer import DOUBTFUL, NotSpeechError, hear
+from voiceface.pipelines.imaginer import LOW_PLAUSIBILITY, NotSpeechError, hear
 
 RATE = 16_000
 
@@ -18,7 +18,7 @@ def test_made_music_is_doubtful_whatever_its_style(style):
     for seed in range(3):
         wave = music(style, seed)
         assert steadiness(wave) > 0.6
-        assert hear((wave, RATE)).plausibility < DOUBTFUL
+        assert hear((wave, RATE)).plausibility < LOW_PLAUSIBILITY
 
 
 def test_what_is_like_speech_glides_and_stays_plausible():
@@ -35,13 +35,13 @@ def test_the_level_does_not_count_and_noise_has_no_partials():
 
 
 def test_clear_music_is_refused_by_name():
-    from drawing_systems import made_imaginer
+    from generating_models import fake_imaginer
 
     wave = music("band", 0)
     assert hear((wave, RATE)).facts.is_speech  # by the four other signs alone it passes
     with pytest.raises(NotSpeechError, match="music"):
-        made_imaginer()((wave, RATE))
-    assert made_imaginer()((wave, RATE), force=True)
+        fake_imaginer()((wave, RATE))
+    assert fake_imaginer()((wave, RATE), force=True)
 
 
 @pytest.mark.parametrize("wave", [np.full(9000, np.nan), np.zeros((2, 9000)), np.zeros(9000, int)])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cli_world import call
-from drawing_systems import spoken
-from drawn_face import draw_face
-from talking_systems import made_talker, talker_weights
+from cli_fixtures import call
+from draw_face import draw_face
+from generating_models import spoken
+from talking_models import fake_talker, write_talker_weights
 from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import save_sound
 from voiceface.pipelines.talker import Talker
@@ -25,13 +25,13 @@ def voices(tmp_path):
 @pytest.fixture
 def bright(monkeypatch):
     """A stand-in for the shipped weights."""
-    made = made_talker()
+    made = fake_talker()
     monkeypatch.setattr(Talker, "load", classmethod(lambda cls, *arguments, **options: made))
     return made
 
 
 def test_one_voice_one_clip_as_the_api_writes_it(voices, tmp_path):
-    weights = talker_weights(tmp_path)
+    weights = write_talker_weights(tmp_path)
     draw_face(1, 200).save(tmp_path / "x.png")
     out = tmp_path / "clip.mp4"
     said = call(

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import trees
-from cli_world import call, matcher_weights, people_tree, shell
-from corpus_media import murmur
-from drawn_face import draw_face
+import source_trees
+from cli_fixtures import call, matcher_weights, shell, write_people_tree
+from corpus_media import synthetic_voice
+from draw_face import draw_face
 from voiceface.corpus.corpus import Corpus
 from voiceface.media.sound import save_sound
 
@@ -20,7 +20,7 @@ AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     folder = tmp_path_factory.mktemp("good")
-    save_sound(folder / "voice.wav", murmur(1, 2.0))
+    save_sound(folder / "voice.wav", synthetic_voice(1, 2.0))
     draw_face(1, 200).save(folder / "face.png")
     return folder / "voice.wav", folder / "face.png"
 
@@ -44,11 +44,11 @@ def cut_picture(path):
 
 
 def short(path):
-    save_sound(path, murmur(1, 0.05))
+    save_sound(path, synthetic_voice(1, 0.05))
 
 
 def headless(path):
-    save_sound(path, murmur(1, 1.0))
+    save_sound(path, synthetic_voice(1, 1.0))
     path.write_bytes(path.read_bytes()[:40])
 
 
@@ -147,7 +147,7 @@ def test_outputs_that_cannot_be_written(good, tmp_path):
     (tmp_path / "dir.npz").mkdir()
     call("embed", good[0], "-o", tmp_path / "dir.npz").refused("is a folder")
     call("embed", good[0], "-o", tmp_path / "no" / "x.npz").refused("does not exist", "create the folder")
-    pairs = trees.TREES["pairs"](tmp_path / "data", trees.empty).root
+    pairs = source_trees.TREES["pairs"](tmp_path / "data", source_trees.empty).root
     (tmp_path / "file").write_text("mine")
     call("prepare", "pairs", pairs, "-o", tmp_path / "file").refused("file: is a file", "folder")
     assert (tmp_path / "file").read_text() == "mine"
@@ -165,7 +165,7 @@ def test_a_read_only_folder(good, weights, tmp_path):
     shut.chmod(0o500)
     try:
         call("embed", good[0], "-o", shut / "v.npz", "--weights", weights).refused("v.npz", "permission")
-        data = trees.TREES["pairs"](tmp_path / "data", trees.empty).root
+        data = source_trees.TREES["pairs"](tmp_path / "data", source_trees.empty).root
         call("prepare", "pairs", data, "-o", shut / "c").refused("cannot be made")
     finally:
         shut.chmod(0o700)
@@ -177,19 +177,19 @@ def test_data_sets_that_are_none(tmp_path):
     (tmp_path / "empty").mkdir()
     call("prepare", "pairs", tmp_path / "empty", "-o", out).refused("pairs.csv")
     call("prepare", "videos", tmp_path / "empty", "-o", out).refused("empty")
-    root = trees.TREES["pairs"](tmp_path / "data", trees.empty).root
+    root = source_trees.TREES["pairs"](tmp_path / "data", source_trees.empty).root
     (root / "pairs.csv").write_text("clip,nobody\nother,x\n")
     call("prepare", "pairs", root, "-o", out).refused("pairs.csv")
     assert not out.exists()
 
 
 def test_the_rest_of_a_data_set_is_prepared(tmp_path):
-    root = people_tree(tmp_path / "data", people=4)
+    root = write_people_tree(tmp_path / "data", people=4)
     empty(root / "voices" / "c0.wav")
     text(root / "faces" / "c1.jpg")
     (root / "faces" / "c2.jpg").unlink()
     lines = (root / "pairs.csv").read_text().splitlines()
-    trees.text(root / "pairs.csv", *lines, "gone,P9,f", lines[1])
+    source_trees.text(root / "pairs.csv", *lines, "gone,P9,f", lines[1])
     said = call("prepare", "pairs", root, "-o", tmp_path / "c", "--workers", "1")
     assert said.code == 0, said.err
     corpus = Corpus.open(tmp_path / "c")

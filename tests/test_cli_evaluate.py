@@ -5,11 +5,11 @@ import gzip
 import numpy as np
 import pytest
 
-from cli_world import call
+from cli_fixtures import call
 from voiceface import protocols
-from voiceface.protocols.interval import Estimate
+from voiceface.protocols.estimate import Estimate
+from voiceface.protocols.pair_verification import pair_trials
 from voiceface.protocols.results import COLUMNS, Result, record
-from voiceface.protocols.verify import pair_trials
 
 PEOPLE = np.array([f"P{k % 6}" for k in range(18)])
 GENDER = np.array(["fm"[k % 6 % 2] for k in range(18)])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli_world import call
-from drawn_face import draw_face
+from cli_fixtures import call
+from draw_face import draw_face
 from voiceface.corpus.splits import split_known, split_people
 from voiceface.pipelines import weights as weights_module
-from voiceface.training.folder import people_fingerprint
+from voiceface.training.training_folder import people_fingerprint
 
 RANDOM = np.random.default_rng(0)
 PEOPLE = np.array([f"p{k:02}" for k in range(24)])
@@ -143,7 +143,7 @@ def test_folders_of_pictures_are_looked_at(tmp_path):
 def world(monkeypatch, corpus, split, draw):
     """Weights that draw by ``draw(cue)``, trained on the training people of ``split``."""
 
-    def imagine(system, cues, facts, seed):
+    def imagine(model, cues, facts, seed):
         return np.stack([draw(cue) for cue in cues])
 
     trained = [str(person) for person in split(corpus).train.people]
@@ -159,11 +159,11 @@ def world(monkeypatch, corpus, split, draw):
         seed=0,
         arguments={},
     )
-    loaded = SimpleNamespace(name="toy", system=None, run=run, facts={}, card=card)
-    monkeypatch.setattr(weights_module, "load_system", lambda *a, **k: loaded)
-    monkeypatch.setattr("voiceface.pipelines.dealt.resolve", Path)
-    monkeypatch.setattr("voiceface.pipelines.dealt.of_fold", lambda run, fold, folds: run)
-    monkeypatch.setattr("voiceface.cli.judging_drawn._LOOKED_AT", 3)
+    loaded = SimpleNamespace(name="toy", model=None, run=run, facts={}, card=card)
+    monkeypatch.setattr(weights_module, "load_model", lambda *a, **k: loaded)
+    monkeypatch.setattr("voiceface.evaluation.training_split.resolve", Path)
+    monkeypatch.setattr("voiceface.evaluation.training_split.hold_out_fold", lambda run, fold, folds: run)
+    monkeypatch.setattr("voiceface.evaluation.evaluate_face_generator._LOOKED_AT", 3)
     return loaded
 
 
@@ -217,8 +217,11 @@ def test_known_people_are_judged_only_when_asked_for_and_said_so(corpus, monkeyp
         return split_known(one, minimum=3, validation=0.2, test=0.4)
 
     rows = np.random.default_rng(1).normal(size=(36, 128)).astype(np.float32)
-    monkeypatch.setattr("voiceface.pipelines.drawn_by.describe_drawn", lambda p, *, template: rows[: len(p)])
-    monkeypatch.setattr("voiceface.pipelines.drawn_by.detect", lambda picture, *, upsample: [])
+    monkeypatch.setattr(
+        "voiceface.evaluation.generated_from_voices.embed_generated_faces",
+        lambda p, *, template: rows[: len(p)],
+    )
+    monkeypatch.setattr("voiceface.evaluation.generated_from_voices.detect", lambda picture, *, upsample: [])
     loaded = world(monkeypatch, corpus, split, lambda cue: np.full((64, 64, 3), len(cue.person), np.uint8))
     given = ("evaluate", "faces", "--model", tmp_path, "--corpus", corpus.path, "--resamples", 0)
     call(*given).refused("trained on all of its people", "--split known")

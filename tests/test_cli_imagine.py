@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli_world import call
-from drawing_systems import imaginer_weights, made_imaginer, spoken
+from cli_fixtures import call
+from generating_models import fake_imaginer, spoken, write_imaginer_weights
 from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
 from voiceface.pipelines.imaginer import Imaginer
@@ -13,7 +13,7 @@ from voiceface.pipelines.imaginer import Imaginer
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return imaginer_weights(tmp_path_factory.mktemp("weights"))
+    return write_imaginer_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def voices(tmp_path):
 @pytest.fixture
 def canvas(monkeypatch):
     """A stand-in for the shipped weights."""
-    made = made_imaginer()
+    made = fake_imaginer()
     monkeypatch.setattr(Imaginer, "load", classmethod(lambda cls, *arguments, **options: made))
     return made
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_done_is_one_line(voices, canvas, tmp_path, tokens, parts
 
 
 def test_somebody_known_by_name(monkeypatch, tmp_path):
-    made = made_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
+    made = fake_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
     monkeypatch.setattr(Imaginer, "load", classmethod(lambda cls, *arguments, **options: made))
     assert call("imagine", "--person", "bob", "-o", tmp_path / "out", "-n", 2).code == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["bob-1.png", "bob-2.png"]

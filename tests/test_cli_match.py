@@ -6,18 +6,18 @@ import shutil
 import numpy as np
 import pytest
 
-from cli_world import call, matcher_weights, people_tree, shell
-from corpus_media import murmur
-from voiceface.cli.media_files import direction_of, side_of
+from cli_fixtures import call, matcher_weights, shell, write_people_tree
+from corpus_media import synthetic_voice
 from voiceface.corpus.item import FaceItem, Listing, VoiceItem
 from voiceface.corpus.prepare import prepare
 from voiceface.media.sound import save_sound
+from voiceface.pipelines.input_files import query_side, side_of
 from voiceface.pipelines.matcher import Matcher
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return people_tree(tmp_path_factory.mktemp("data"), people=4)
+    return write_people_tree(tmp_path_factory.mktemp("data"), people=4)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_sides_by_suffix_and_by_content(data, tmp_path):
     assert side_of(plain) == "face"
     shutil.copy(data / "voices" / "c0.wav", tmp_path / "voice")
     assert side_of(tmp_path / "voice") == "voice"
-    assert direction_of(plain, [tmp_path / "voice"], "auto") == "face"
+    assert query_side(plain, [tmp_path / "voice"], "auto") == "face"
 
 
 def test_two_of_a_kind_are_refused(data, weights):
@@ -149,7 +149,7 @@ def test_odd_names_are_ranked_and_printed(data, weights, tmp_path):
     names = ["ok é ☃.jpg", "[bold].jpg", "new\nline.jpg"]
     for name in names:
         shutil.copy(data / "faces" / "c1.jpg", tmp_path / name)
-    save_sound(tmp_path / "v.wav", murmur(1))
+    save_sound(tmp_path / "v.wav", synthetic_voice(1))
     tokens = ["match", tmp_path / "v.wav", *(tmp_path / name for name in names), "--weights", weights]
     said = call(*tokens)
     assert said.code == 0, said.err

@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 from cyclopts import App, CoercionError
 
+from voiceface.cli.docstrings import component_summaries, docstring_arguments, first_line
 from voiceface.cli.options import changed, keyword_options, with_options
-from voiceface.cli.source_text import argument_help, first_line, summaries
 from voiceface.errors import InputError
 
 
@@ -77,8 +77,8 @@ def test_an_argument_without_a_type_or_with_a_taken_name_is_refused():
 
 
 def test_help_of_the_arguments():
-    assert dict(argument_help(recipe.__doc__)) == {"lr": "rate of learning", "steps": "how many"}
-    assert not argument_help("Nothing.") and not argument_help(None)
+    assert dict(docstring_arguments(recipe.__doc__)) == {"lr": "rate of learning", "steps": "how many"}
+    assert not docstring_arguments("Nothing.") and not docstring_arguments(None)
 
 
 def test_components_speak_for_themselves_without_being_imported(tmp_path, monkeypatch):
@@ -89,5 +89,8 @@ def test_components_speak_for_themselves_without_being_imported(tmp_path, monkey
     (package / "two_b.py").write_text('"""Second."""\nNAME = "two+b"\n')
     (package / "broken.py").write_text("def (\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert summaries("made_components") == {"broken": "", "one": "First line.", "two+b": "Second."}
-    assert first_line("voiceface.protocols.verify", "verification") == "Judge scores of voice-face trials."
+    assert component_summaries("made_components") == {"broken": "", "one": "First line.", "two+b": "Second."}
+    assert (
+        first_line("voiceface.protocols.pair_verification", "verification")
+        == "Judge scores of voice-face trials."
+    )

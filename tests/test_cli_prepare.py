@@ -2,9 +2,10 @@
 
 import pytest
 
-import trees
-from cli_world import call, fits
-from voiceface.cli.source_text import summaries
+import source_trees
+from cli_fixtures import call, fits
+from voiceface.cli.docstrings import component_summaries
+from voiceface.components import SOURCES
 from voiceface.corpus.corpus import Corpus
 
 QUICK = ("--face-fps", "2", "--clip-seconds", "5", "--workers", "1")
@@ -12,7 +13,7 @@ QUICK = ("--face-fps", "2", "--clip-seconds", "5", "--workers", "1")
 
 @pytest.fixture
 def pairs(tmp_path):
-    return trees.TREES["pairs"](tmp_path / "data", trees.real).root
+    return source_trees.TREES["pairs"](tmp_path / "data", source_trees.real).root
 
 
 def test_pairs_with_an_option_of_its_own(pairs, tmp_path):
@@ -48,14 +49,14 @@ def test_another_option_into_the_same_corpus_is_refused(pairs, tmp_path):
 
 
 def test_a_source_whose_name_no_file_can_have(tmp_path):
-    root = trees.TREES["voxceleb_vggface"](tmp_path / "data", trees.real).root
+    root = source_trees.TREES["voxceleb_vggface"](tmp_path / "data", source_trees.real).root
     said = call("prepare", "voxceleb+vggface", root, "-o", tmp_path / "c", "--no-letters", "--json", *QUICK)
     assert said.code == 0 and said.json["people"] == 2 and len(said.json["rejected"]) == 3
     assert Corpus.open(tmp_path / "c").card["arguments"] == {"source": "voxceleb_vggface", "letters": False}
 
 
 def test_a_source_with_an_option_called_version(tmp_path):
-    root = trees.TREES["mavceleb"](tmp_path / "data", trees.empty).root
+    root = source_trees.TREES["mavceleb"](tmp_path / "data", source_trees.empty).root
     said = call("prepare", "mavceleb", root, "-o", tmp_path / "c", "--version", "v9", "--languages", "None")
     assert said.code == 1 and len(said.lines) == 1
 
@@ -63,7 +64,7 @@ def test_a_source_with_an_option_called_version(tmp_path):
 def test_all_sources_are_listed_with_what_they_are():
     said = call("prepare", "--help")
     words = " ".join(said.out.replace("│", " ").split())
-    for name, line in summaries("voiceface.corpus.sources").items():
+    for name, line in component_summaries(SOURCES).items():
         assert name in said.out and line.split(":")[0] in words
 
 
@@ -74,7 +75,7 @@ def test_help_of_a_source_shows_layout_options_and_the_engine():
 
 
 def test_a_data_set_of_which_nothing_is_left_is_an_error(tmp_path):
-    root = trees.TREES["pairs"](tmp_path / "data", trees.empty).root
+    root = source_trees.TREES["pairs"](tmp_path / "data", source_trees.empty).root
     call("prepare", "pairs", root, "-o", tmp_path / "c", *QUICK).refused("holds nothing", "all 8 files")
     assert len(Corpus.open(tmp_path / "c").rejected) == 8
 

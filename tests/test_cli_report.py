@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cli_world import call, matcher_weights, need_teacher, people_tree
+from cli_fixtures import call, matcher_weights, require_ge2e, write_people_tree
 from house_documents import result_faults
 from voiceface import protocols
 from voiceface.corpus.corpus import Corpus
@@ -14,7 +14,7 @@ from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import split_people
 from voiceface.pipelines import matcher as place
-from voiceface.training.folder import people_fingerprint
+from voiceface.training.training_folder import people_fingerprint
 from voiceface.training.weights import read_weights, write_weights
 
 PEOPLE = 12
@@ -22,8 +22,8 @@ PEOPLE = 12
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    need_teacher()
-    root = people_tree(tmp_path_factory.mktemp("data"), people=PEOPLE)
+    require_ge2e()
+    root = write_people_tree(tmp_path_factory.mktemp("data"), people=PEOPLE)
     out = tmp_path_factory.mktemp("made") / "corpus"
     return prepare(pairs.listing(root), out, arguments={"source": "pairs"}, workers=1, progress=False).path
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_done_is_said_before_any_work(corpus, weights, tmp_path, 
     call("evaluate", "matching", "--voices", "v", "--faces", "f", "--known-people", "keep").refused("--model")
     tokens = ["evaluate", "matching", "--model", weights, "--corpus", corpus]
     call(*tokens, "--html", tmp_path / "no" / "r.html").refused("r.html")
-    from voiceface.pipelines.report import drawing
+    from voiceface.evaluation.report import drawing
 
     monkeypatch.setattr(drawing, "find_spec", lambda name: None)
     call(*tokens, "--html", tmp_path / "r.html").refused("matplotlib", "voiceface[report]")
@@ -150,11 +150,11 @@ def test_figures_without_intervals_are_not_recorded(corpus, weights, tmp_path):
 
 
 def test_a_corpus_that_may_not_be_written_to_is_judged_all_the_same(corpus, weights, tmp_path, monkeypatch):
-    from voiceface.pipelines import corpus_rows
+    from voiceface.evaluation import cached_embeddings
 
     there = tmp_path / "corpus"
     shutil.copytree(corpus, there, ignore=shutil.ignore_patterns("views"))
-    monkeypatch.setattr(corpus_rows, "os", SimpleNamespace(access=lambda path, mode: False, W_OK=2))
+    monkeypatch.setattr(cached_embeddings, "os", SimpleNamespace(access=lambda path, mode: False, W_OK=2))
     said = call("evaluate", "matching", "--model", weights, "--corpus", there, "-n", "2", "--json")
     assert said.code == 0 and not list((there / "views").glob("*.npz"))
 

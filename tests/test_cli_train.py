@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from cli_world import call, need_teacher, people_tree
-from voiceface.cli.folds import parse_fold
+from cli_fixtures import call, require_ge2e, write_people_tree
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import fold_people
 from voiceface.errors import InputError
+from voiceface.evaluation.fold_training import parse_fold
 from voiceface.pipelines.weights import resolve
-from voiceface.training.folder import people_fingerprint
+from voiceface.training.training_folder import people_fingerprint
 from voiceface.training.weights import read_weights
 
 SMALL = ("--voice-encoder", "ge2e", "--dim", "8", "--heads", "2", "--hidden", "16", "--batch-size", "8",
@@ -23,9 +23,9 @@ SMALL = ("--voice-encoder", "ge2e", "--dim", "8", "--heads", "2", "--hidden", "1
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    need_teacher()
+    require_ge2e()
     pytest.importorskip("lightning_fabric")
-    root = people_tree(tmp_path_factory.mktemp("data"), people=40)
+    root = write_people_tree(tmp_path_factory.mktemp("data"), people=40)
     out = tmp_path_factory.mktemp("made") / "corpus"
     return prepare(pairs.listing(root), out, arguments={"source": "pairs"}, workers=1, progress=False).path
 
@@ -170,7 +170,7 @@ def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):
 
 
 def test_a_smoke_run_makes_its_own_people(tiny_corpus, tmp_path):
-    need_teacher()
+    require_ge2e()
     said = call("train", "matcher", "--smoke", "-o", tmp_path / "r", "--device", "cpu")
     assert said.code == 0, said.err
     assert read_weights(tmp_path / "r" / "weights")[1]["corpus"] == tiny_corpus().fingerprint

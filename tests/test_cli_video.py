@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from cli_world import call
-from corpus_media import murmur
-from drawn_face import draw_face
-from voiceface.cli.study_page import write_study
+from cli_fixtures import call
+from corpus_media import synthetic_voice
+from draw_face import draw_face
+from voiceface.evaluation.clip_files import read_clip, track_face_points
+from voiceface.evaluation.study_page import write_study
 from voiceface.media.movie import frames
 from voiceface.media.mp4 import write_movie
 from voiceface.metrics.image import psnr
-from voiceface.pipelines.clips import face_points, read_clip
-from voiceface.protocols.study import study_pairs
+from voiceface.protocols.preference_study import study_pairs
 from voiceface.recipes import sync_expert
 from voiceface.training.weights import write_weights
 
@@ -29,13 +29,15 @@ def film(path, seed, *, frames=FRAMES, sound=True, blank=0, size=112, dark=0):
     pictures = [np.clip(face.astype(int) - dark - k % 3, 0, 255).astype(np.uint8) for k in range(frames)]
     pictures[:blank] = [wall] * blank
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_movie(path, pictures, fps=25, wave=murmur(seed, frames / 25) if sound else None, rate=16000)
+    write_movie(
+        path, pictures, fps=25, wave=synthetic_voice(seed, frames / 25) if sound else None, rate=16000
+    )
 
 
 @pytest.fixture(autouse=True)
 def few_looks(monkeypatch):
     """Describing a face is what takes time."""
-    monkeypatch.setattr("voiceface.pipelines.clips._LOOKS", 2)
+    monkeypatch.setattr("voiceface.evaluation.clip_files._LOOKS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +125,7 @@ def test_what_is_printed_and_recorded(folders, tmp_path):
 def test_points_of_every_frame_and_none_where_there_is_no_face():
     face = np.asarray(draw_face(1, 112))
     wall = np.full_like(face, 128)
-    points = face_points(np.stack([face] * 13 + [wall] * 12))
+    points = track_face_points(np.stack([face] * 13 + [wall] * 12))
     known = np.isfinite(points).all(axis=(1, 2))
     assert known[:11].all() and not known[15:].any()
     assert np.abs(points[:11] - points[0]).max() < 2

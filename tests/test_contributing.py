@@ -47,7 +47,7 @@ def corpus_of(listing, folder):
 
 def test_there_is_one_for_each_kind():
     rooms = sorted(Path(path).parent.as_posix().removeprefix("src/voiceface/") for path in EXAMPLES)
-    assert rooms == ["corpus/sources", "protocols", "recipes", "systems/encoders"]
+    assert rooms == ["corpus/sources", "protocols", "recipes", "models/encoders"]
     assert not any((ROOT / path).exists() for path in EXAMPLES)
 
 
@@ -109,13 +109,13 @@ def test_the_recipe_trains_and_learns(example, tmp_path):
     assert sorted(path.name for path in weights.iterdir()) == ["model.safetensors", "run.json"]
     run = module.recipe(steps=100, validation=0.4)
     data = run.data(run.split(corpus).train, {})
-    system = run.build(run.facts(run.split(corpus).train))
-    before = system.error({"rows": data.rows, "women": data.women}, None)["loss"]
+    model = run.build(run.facts(run.split(corpus).train))
+    before = model.error({"rows": data.rows, "women": data.women}, None)["loss"]
     trained = train(run, corpus, tmp_path / "trained", device="cpu", progress=False)
     from voiceface.training.weights import read_weights
 
-    system.load_weights(read_weights(trained)[0])
-    after = system.error({"rows": data.rows, "women": data.women}, None)["loss"]
+    model.load_weights(read_weights(trained)[0])
+    after = model.error({"rows": data.rows, "women": data.women}, None)["loss"]
     assert after < before / 2
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpus_media import murmur
-from drawn_face import draw_face
+from corpus_media import synthetic_voice
+from draw_face import draw_face
 from test_media_movie import encode, turned
 from voiceface.corpus.item import VideoItem
+from voiceface.corpus.item_processing import make
 from voiceface.corpus.options import RATE, Options
-from voiceface.corpus.work import make
 from voiceface.media.movie import movie_facts, write_movie
 from voiceface.media.picture import decode_jpeg
 
@@ -35,9 +35,9 @@ def rows(made, table):
 @pytest.mark.parametrize("heard", [1.5, 4.0])
 def test_a_clip_is_as_long_as_its_picture_whatever_the_sound(tmp_path, heard):
     face = scene((3, 170, 40, 10))
-    write_movie(tmp_path / "v.mp4", [face] * 20, fps=10, wave=murmur(1, 2.0))
+    write_movie(tmp_path / "v.mp4", [face] * 20, fps=10, wave=synthetic_voice(1, 2.0))
     # The writer makes both equally long: another sound is muxed beside the same picture.
-    remuxed(tmp_path / "v.mp4", murmur(1, heard))
+    remuxed(tmp_path / "v.mp4", synthetic_voice(1, heard))
     ((row, media),) = made_of(tmp_path).rows["clips"]
     samples = np.frombuffer(media["samples"], "<i2")
     assert row["seconds"] == 2.0 and len(row["sizes"]) == 20 and len(samples) == 2 * RATE
@@ -71,7 +71,7 @@ def test_an_uneven_rate_becomes_a_regular_one_that_keeps_the_time(tmp_path):
     times = np.cumsum([0, *([20, 300, 60, 100] * 6)])
     places = [scene((3, 150, 10 + round(t / 100), 20)) for t in times]
     encode(tmp_path / "v.mp4", places, times.tolist())
-    remuxed(tmp_path / "v.mp4", murmur(1, times[-1] / 1000))
+    remuxed(tmp_path / "v.mp4", synthetic_voice(1, times[-1] / 1000))
     ((row, media),) = made_of(tmp_path).rows["clips"]
     assert row["fps"] == 10.0 and abs(len(row["sizes"]) - times[-1] / 100) <= 4
     stops = np.cumsum(row["sizes"])
@@ -95,8 +95,8 @@ def centre(picture):
 def test_a_phone_held_upright_gives_an_upright_face(tmp_path):
     upright = np.asarray(Image.fromarray(scene((3, 170, 40, 10))).resize((HIGH * 4 // 3, HIGH)))
     lying = np.ascontiguousarray(np.rot90(upright))  # as the sensor sees it
-    write_movie(tmp_path / "flat.mp4", [lying] * 20, fps=10, wave=murmur(1, 2.0))
-    write_movie(tmp_path / "plain.mp4", [upright] * 20, fps=10, wave=murmur(1, 2.0))
+    write_movie(tmp_path / "flat.mp4", [lying] * 20, fps=10, wave=synthetic_voice(1, 2.0))
+    write_movie(tmp_path / "plain.mp4", [upright] * 20, fps=10, wave=synthetic_voice(1, 2.0))
     matrix = [0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000]
     turned(tmp_path / "flat.mp4", tmp_path / "v.mp4", matrix)
     assert movie_facts(tmp_path / "v.mp4").rotation == 270
@@ -109,7 +109,7 @@ def test_a_phone_held_upright_gives_an_upright_face(tmp_path):
 
 def test_of_two_people_the_one_in_front_is_followed_and_the_other_counted(tmp_path):
     both = scene((3, 150, 5, 20), (5, 100, 156, 50))
-    write_movie(tmp_path / "v.mp4", [both] * 20, fps=10, wave=murmur(1, 2.0))
+    write_movie(tmp_path / "v.mp4", [both] * 20, fps=10, wave=synthetic_voice(1, 2.0))
     (row,) = rows(made_of(tmp_path), "clips")
     assert row["others"] == 1
     large = rows(made_of(tmp_path), "faces")
@@ -118,7 +118,7 @@ def test_of_two_people_the_one_in_front_is_followed_and_the_other_counted(tmp_pa
 
 def test_where_the_face_is_lost_for_half_the_frames_there_is_no_clip(tmp_path):
     face, nobody = scene((3, 170, 40, 10)), scene()
-    write_movie(tmp_path / "v.mp4", [face] * 14 + [nobody] * 14, fps=10, wave=murmur(1, 2.8))
+    write_movie(tmp_path / "v.mp4", [face] * 14 + [nobody] * 14, fps=10, wave=synthetic_voice(1, 2.8))
     made = made_of(tmp_path)
     (clip,) = rows(made, "clips")
     assert clip["start"] == 0.0 and 0.9 <= clip["seconds"] <= 1.4

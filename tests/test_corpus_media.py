@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpus_media import murmur, talking
-from drawn_face import draw_face
-from voiceface.corpus.footage import windows
+from corpus_media import synthetic_voice, talking
+from draw_face import draw_face
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
+from voiceface.corpus.item_processing import digest, make
 from voiceface.corpus.options import RATE, Options
-from voiceface.corpus.work import digest, make
+from voiceface.corpus.video_items import windows
 from voiceface.errors import InputError
 from voiceface.face.detect import detect
 from voiceface.media.movie import write_movie
@@ -73,7 +73,7 @@ def test_a_given_box_is_not_searched_for(tmp_path):
 
 
 def test_a_stretch_of_a_recording(tmp_path):
-    wave = murmur(1, 3.0)
+    wave = synthetic_voice(1, 3.0)
     save_sound(tmp_path / "a.wav", wave)
     made = make(VoiceItem(key="k", person="p", path="a.wav", start=0.5, stop=1.75), tmp_path, Options())
     ((row, media),) = made.rows["voices"]
@@ -163,7 +163,7 @@ def test_a_cut_makes_two_clips_with_their_own_sound(tmp_path):
 
 
 def test_long_stretches_are_cut_into_equal_clips_and_a_long_video_is_read_twice(tmp_path, monkeypatch):
-    from voiceface.corpus import footage
+    from voiceface.corpus import video_items
 
     talking(tmp_path / "v.mp4", 3, seconds=5.0)
     item = VideoItem(key="v", person="p", path="v.mp4", want=("clips",))
@@ -172,7 +172,7 @@ def test_long_stretches_are_cut_into_equal_clips_and_a_long_video_is_read_twice(
     told = [(round(row["start"], 3), row["fps"]) for row in rows(held, "clips")]
     assert len(told) == 3 and told[0] == (0.0, 10.0)
     assert sum(row["seconds"] for row in rows(held, "clips")) == pytest.approx(5.0, abs=0.11)
-    monkeypatch.setattr(footage, "HELD", 0)
+    monkeypatch.setattr(video_items, "HELD", 0)
     assert make(item, tmp_path, options).rows == held.rows
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus_media import ARGUMENTS, contents, murmur, tree
-from voiceface.corpus import crew, work
+from corpus_media import ARGUMENTS, contents, synthetic_voice, tree
+from voiceface.corpus import item_processing, worker_pool
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, VoiceItem
-from voiceface.corpus.lock import locked
 from voiceface.corpus.options import Options
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.shards import Shard, cut, run_shard
@@ -91,7 +91,7 @@ def test_bad_files_are_rejected_with_their_reason_and_the_rest_is_done(tmp_path)
     (root / "empty.wav").write_bytes(b"")
     (root / "text.wav").write_text("this is no sound")
     (root / "cut.png").write_bytes((root / "p0.png").read_bytes()[:700])
-    save_sound(root / "sound.mp4", murmur(1))
+    save_sound(root / "sound.mp4", synthetic_voice(1))
     from PIL import Image
 
     Image.new("RGB", (200, 200), (90, 120, 60)).save(root / "grass.png")
@@ -159,7 +159,7 @@ def test_nothing_listed_is_an_error_naming_the_first_reason(tmp_path):
 
 def test_one_preparation_at_a_time(listing, tmp_path):
     (tmp_path / "c").mkdir()
-    with locked(tmp_path / "c"), pytest.raises(InputError, match="another process"):
+    with folder_lock(tmp_path / "c"), pytest.raises(InputError, match="another process"):
         quiet(listing, tmp_path / "c")
 
 
@@ -186,16 +186,18 @@ def _ends_the_process(item, root, options):
     return _make(item, root, options)
 
 
-_make = work.make
+_make = item_processing.make
 
 
-def deadly(shard):
-    work.make = _ends_the_process
+def fatal(shard):
+    item_processing.make = _ends_the_process
     return run_shard(shard)
 
 
 def test_an_item_that_ends_its_worker_is_rejected_alone(listing, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=deadly))
+    monkeypatch.setattr(
+        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=fatal)
+    )
     corpus = quiet(listing, tmp_path / "c", workers=2)
     assert [(one.path, one.person) for one in corpus.rejected] == [("p3.wav", "p3")]
     assert "ended the program that read it" in corpus.rejected[0].reason
@@ -207,7 +209,9 @@ def dies_at_once(shard):
 
 
 def test_workers_that_cannot_begin_are_an_error(listing, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=dies_at_once))
+    monkeypatch.setattr(
+        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=dies_at_once)
+    )
     with pytest.raises(InputError, match="end before they begin"):
         quiet(listing, tmp_path / "c", workers=1)
 
@@ -225,7 +229,9 @@ def on_a_full_disk(shard):
 )
 def test_a_full_disk_is_one_error_and_the_next_run_goes_on(listing, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=on_a_full_disk))
+        patch.setattr(
+            engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=on_a_full_disk)
+        )
         with pytest.raises(InputError, match=r"000-0000.*disk") as caught:
             quiet(listing, tmp_path / "c", workers=2)
     assert "\n" not in str(caught.value)
@@ -241,7 +247,7 @@ def test_a_missing_package_is_no_fault_of_the_file():
     def odd():
         raise ZeroDivisionError("deep inside\na decoder")
 
-    made = work.Made()
+    made = item_processing.Made()
     with pytest.raises(MissingPartError):
         made.attempt(absent)
     made.attempt(odd)
@@ -258,7 +264,7 @@ def test_stored_sound_is_the_file_s(listing, whole):
 
 def test_progress_tells_rate_and_time_left(listing, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "voiceface.corpus.crew._POLL", 0.01
+        "voiceface.corpus.worker_pool._POLL", 0.01
     )  # on a fast machine all is done between two looks
     told = []
     quiet(listing, tmp_path / "c", workers=1, progress=told.append)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from voiceface import demo
 from voiceface.errors import InputError, MissingPartError
-from voiceface.media.origin import DrawnPicture, Origin, read_origin
+from voiceface.media.origin import GeneratedImage, Origin, read_origin
 
-SPEECH = "voiceface.corpus.synthetic.speech"
+SPEECH = "voiceface.synthetic.speech"
 
 
 class ByNumber:
@@ -43,7 +43,7 @@ def made(tmp_path_factory):
     pytest.importorskip("espeakng_loader")
     out = tmp_path_factory.mktemp("demo") / "new" / "demo-out"
     matcher = ByNumber()
-    return out, demo.rank_made(out, matcher=matcher), matcher
+    return out, demo.rank_synthetic_people(out, matcher=matcher), matcher
 
 
 def test_every_voice_is_ranked_against_every_face(made):
@@ -55,7 +55,7 @@ def test_every_voice_is_ranked_against_every_face(made):
 
 def test_the_places_are_the_matchers(tmp_path, capsys):
     pytest.importorskip("espeakng_loader")
-    assert demo.rank_made(tmp_path, matcher=ByNumber(shift=1)) == [(4, 4)] * 4
+    assert demo.rank_synthetic_people(tmp_path, matcher=ByNumber(shift=1)) == [(4, 4)] * 4
     told = capsys.readouterr().out
     assert "Own face first: 0 of 4 (guessing: 1 of 4)" in told
     assert "not people" in told and "not how well it works" in told
@@ -101,7 +101,7 @@ def test_without_a_synthesiser_second_drawings_stand_in(tmp_path, monkeypatch, c
         raise MissingPartError("espeakng-loader", "is not installed", "pip install espeakng-loader")
 
     monkeypatch.setattr(f"{SPEECH}.speak", silent)
-    assert demo.rank_made(tmp_path, matcher=ByNumber()) == [(1, 4)] * 4
+    assert demo.rank_synthetic_people(tmp_path, matcher=ByNumber()) == [(1, 4)] * 4
     told = capsys.readouterr().out
     assert "pip install espeakng-loader" in told and "second drawing" in told
     first, again = (np.asarray(Image.open(tmp_path / f"{name}-1.png")) for name in ("face", "again"))
@@ -110,23 +110,23 @@ def test_without_a_synthesiser_second_drawings_stand_in(tmp_path, monkeypatch, c
 
 
 def test_the_users_files_are_ranked(capsys):
-    demo.rank_own("v-2.wav", ["f-1.jpg", "f-2.jpg", "f-3.jpg"], matcher=ByNumber())
+    demo.rank_user_files("v-2.wav", ["f-1.jpg", "f-2.jpg", "f-3.jpg"], matcher=ByNumber())
     lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if ".jpg" in line]
     assert lines == [["1.", "f-2.jpg"], ["2.", "f-3.jpg"], ["3.", "f-1.jpg"]]
 
 
 def test_a_picture_that_cannot_be_used_is_left_out_and_told(capsys):
-    demo.rank_own("v-2.wav", ["f-1.jpg", "bad.jpg"], matcher=ByNumber())
+    demo.rank_user_files("v-2.wav", ["f-1.jpg", "bad.jpg"], matcher=ByNumber())
     told = capsys.readouterr().out
     assert "1. f-1.jpg" in told and " 2. " not in told and "left out: bad.jpg: shows no face" in told
     with pytest.raises(InputError, match=r"bad\.jpg: shows no face"):
-        demo.rank_own("v-2.wav", ["bad.jpg"], matcher=ByNumber())
+        demo.rank_user_files("v-2.wav", ["bad.jpg"], matcher=ByNumber())
 
 
 @pytest.mark.parametrize(("voice", "faces"), [("a.wav", None), (None, ["a.jpg"]), (None, None)])
 def test_a_voice_and_faces_go_together(voice, faces):
     with pytest.raises(InputError, match="go together"):
-        demo.rank_own(voice, faces, matcher=ByNumber())
+        demo.rank_user_files(voice, faces, matcher=ByNumber())
 
 
 def test_half_of_the_input_is_one_line(capsys):
@@ -177,7 +177,7 @@ class Brush:
             raise InputError(voice, "holds no speech", "give another")
         grey = sum(voice.encode()) % 200
         origin = Origin(model="brush", fingerprint="ab", seed=0)
-        return [DrawnPicture.of(Image.new("RGB", (16, 16), (grey, grey, 10 * k)), origin) for k in range(n)]
+        return [GeneratedImage.of(Image.new("RGB", (16, 16), (grey, grey, 10 * k)), origin) for k in range(n)]
 
 
 def test_faces_are_imagined_for_every_voice_and_say_what_they_are(tmp_path, capsys):

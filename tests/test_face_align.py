@@ -7,9 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.errors import InputError
-from voiceface.face.align import MEAN_FACE, TEMPLATES, align, bare_box, recut, similarity, template_points
+from voiceface.face.align import (
+    MEAN_FACE,
+    TEMPLATES,
+    align,
+    change_template,
+    crop_box,
+    similarity,
+    template_points,
+)
 from voiceface.face.detect import detect
 from voiceface.face.landmarks import five_points
 
@@ -169,16 +177,16 @@ def test_a_huge_face_costs_no_more_than_its_pixels():
 def test_a_bare_box_is_cut_as_it_is():
     page = np.zeros((60, 100, 3), dtype=np.uint8)
     page[20:40, 30:70] = (10, 200, 30)
-    inside = bare_box(page, (30, 20, 70, 40), 16)
+    inside = crop_box(page, (30, 20, 70, 40), 16)
     assert (inside[1:-1, 1:-1] == (10, 200, 30)).all()
     assert (inside[:, :, 1] > 170).all()  # the outermost samples lie nearer to the edge than half a pixel
-    beyond = bare_box(page + 50, (-40, -20, 40, 60), 80)
+    beyond = crop_box(page + 50, (-40, -20, 40, 60), 80)
     assert (beyond[:, :40] == 0).all()
     assert (beyond[:20] == 0).all()
     assert (beyond[21:38, 41:68] == 50).all()
-    assert (bare_box(page + 50, (-40, -20, 10, 10), 40, border="edge") == 50).all()
+    assert (crop_box(page + 50, (-40, -20, 10, 10), 40, border="edge") == 50).all()
     ramp = ramps(64, 64)[0]
-    halves = bare_box(ramp, (0, 0, 64, 64), 32).astype(float)[:, :, 0]
+    halves = crop_box(ramp, (0, 0, 64, 64), 32).astype(float)[:, :, 0]
     assert np.abs(halves[5] - ramp[5, :, 0].reshape(32, 2).mean(axis=1)).max() <= 1
 
 
@@ -203,7 +211,7 @@ def test_what_cannot_be_aligned_is_refused():
     with pytest.raises(InputError, match="border"):
         align(page, POINTS, size=8, border="green")
     with pytest.raises(InputError, match="face box"):
-        bare_box(page, (5, 5, 5, 9), 8)
+        crop_box(page, (5, 5, 5, 9), 8)
 
 
 def test_a_face_cut_again_is_the_picture_cut_so():
@@ -211,7 +219,7 @@ def test_a_face_cut_again_is_the_picture_cut_so():
     points = 120 + 160 * MEAN_FACE
     head = align(picture, points, size=240, template="head", border="edge")
     expected = align(picture, points, size=90, template="dlib", border="edge").astype(int)
-    found = recut(head[None], source="head", target="dlib", size=90)[0].astype(int)
+    found = change_template(head[None], source="head", target="dlib", size=90)[0].astype(int)
     assert np.abs(found - expected).mean() < 2 < 10 < np.abs(np.roll(found, 6, 0) - expected).mean()
     with pytest.raises(InputError, match="shape"):
-        recut(head, source="head", target="dlib", size=90)
+        change_template(head, source="head", target="dlib", size=90)

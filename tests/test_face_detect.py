@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.errors import InputError
 from voiceface.face import detect as module
 from voiceface.face.detect import Detection, detect, detect_cnn, detect_hog
-from voiceface.face.landmarks import five_points, with_points
+from voiceface.face.landmarks import five_points, with_landmarks
 from voiceface.face.pixels import as_rgb, shrink
 
 
@@ -153,9 +153,9 @@ def test_points_are_found_only_where_the_detector_gave_none():
     face = picture(4)
     found = detect(face)[0]
     assert found.landmarks is None
-    assert (with_points(face, found).landmarks == five_points(face, found.box)).all()
+    assert (with_landmarks(face, found).landmarks == five_points(face, found.box)).all()
     own = Detection(box=found.box, score=1.0, landmarks=np.ones((5, 2), dtype=np.float32))
-    assert with_points(face, own) is own
+    assert with_landmarks(face, own) is own
 
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (9, 0, 2, 9), (0, 0, float("nan"), 4), (1, 2, 3)])

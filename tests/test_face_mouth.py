@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
-from voiceface.face.mouth import mouths, mouths_in_frames, mouths_of_chips, steady_points
+from voiceface.face.mouth import crop_aligned_mouths, crop_mouths_from_frames, mouths, smooth_landmarks
 from voiceface.metrics.mouth import landmark_distance, mouth_opening
 
 FACE = np.asarray(draw_face(1, 200))
@@ -15,8 +15,8 @@ POINTS = np.array([(140.0, 80), (118, 82), (60, 80), (82, 82), (100, 130)])
 
 def test_three_ways_cut_one_mouth():
     chip = align(FACE, POINTS, size=90, template="dlib", border="edge")
-    whole = mouths_of_chips(chip[None])
-    np.testing.assert_array_equal(mouths_in_frames(FACE[None], POINTS, size=48), whole)
+    whole = crop_aligned_mouths(chip[None])
+    np.testing.assert_array_equal(crop_mouths_from_frames(FACE[None], POINTS, size=48), whole)
     np.testing.assert_array_equal(mouths(chip[None], size=48), whole)
     head = align(FACE, POINTS, size=300, template="portrait", border="edge")
     other = mouths(head[None], size=48, template="portrait")
@@ -28,7 +28,7 @@ def test_the_window_holds_what_lies_below_the_nose():
     nose = template_points("dlib", 90)[4]
     x, y = round(nose[0]), round(nose[1])
     chip[0, y : y + 2, x : x + 2] = 255
-    found = mouths_of_chips(chip)[0]
+    found = crop_aligned_mouths(chip)[0]
     at = np.argwhere(found > 128)
     assert (at.mean(axis=0) < [14, 30]).all() and at[:, 1].mean() == pytest.approx(24, abs=2)
 
@@ -37,13 +37,13 @@ def test_mouths_that_cannot_be_cut():
     with pytest.raises(InputError, match="whole mouth"):
         mouths(np.zeros((1, 112, 112, 3), np.uint8), template="arcface")
     with pytest.raises(InputError, match="shape"):
-        mouths_of_chips(np.zeros((1, 64, 64, 3), np.uint8))
+        crop_aligned_mouths(np.zeros((1, 64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="multiple of 16"):
-        mouths_in_frames(FACE[None], POINTS, size=50)
+        crop_mouths_from_frames(FACE[None], POINTS, size=50)
     with pytest.raises(InputError, match="2 frames beside 1"):
-        mouths_in_frames(FACE[None], np.stack([POINTS, POINTS]))
+        crop_mouths_from_frames(FACE[None], np.stack([POINTS, POINTS]))
     with pytest.raises(InputError, match="no frame"):
-        mouths_in_frames(FACE[None], np.full((1, 5, 2), np.nan))
+        crop_mouths_from_frames(FACE[None], np.full((1, 5, 2), np.nan))
     assert mouths(np.zeros((0, 90, 90, 3), np.uint8)).shape == (0, 48, 48)
 
 
@@ -52,11 +52,11 @@ def test_points_are_bridged_and_steadied():
     holed = track.copy()
     holed[5:9] = np.nan
     holed[:2] = np.nan
-    plain = steady_points(holed, smooth=0)
+    plain = smooth_landmarks(holed, smooth=0)
     np.testing.assert_allclose(plain[2:], track[2:], atol=1e-9)
     np.testing.assert_allclose(plain[0], track[2])
     trembling = track + np.random.default_rng(0).normal(size=track.shape)
-    steady = steady_points(trembling, smooth=3)
+    steady = smooth_landmarks(trembling, smooth=3)
     assert np.abs(steady - track)[5:-5].mean() < 0.5 * np.abs(trembling - track).mean()
     # A slow loop over frames.
     weights = [np.exp(-0.5 * ((10 - t) / 3) ** 2) for t in range(21)]

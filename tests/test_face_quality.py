@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.face.align import MEAN_FACE, align
 from voiceface.face.detect import Detection, detect
 from voiceface.face.landmarks import five_points

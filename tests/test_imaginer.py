@@ -10,28 +10,28 @@ import torch.nn.functional as F
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, template_points
-from voiceface.nn.face.painter import Painter, PatchJudge
+from voiceface.models import imaginer as model
+from voiceface.models.averaging import Averaging
+from voiceface.models.corpus_faces import frontal
+from voiceface.models.generated_faces import align_generated_faces
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.matching import solve
+from voiceface.nn.face.refiner import FaceRefiner, PatchDiscriminator
 from voiceface.recipes import imaginer as recipe
-from voiceface.systems import imaginer as system
-from voiceface.systems.averaging import Averaging
-from voiceface.systems.cue import Cue
-from voiceface.systems.drawn import chips_of_drawn
-from voiceface.systems.matching import solve
-from voiceface.systems.photographs import frontal
 
 SIZE, VOICE, FACE = 32, 12, 6
 
 
 def small(**options):
     options = {"codes": FACE, "nuisances": 10} | options
-    return system.Imagining(
+    return model.ImaginerModel(
         voice_width=VOICE, face_width=FACE, size=SIZE, channels=(8, 6, 4), judge=(4, 4, 4), **options
     )
 
 
 @pytest.fixture
 def made():
-    """A system started on 40 voices and 8 faces, and what it was started on."""
+    """A model started on 40 voices and 8 faces, and what it was started on."""
     torch.manual_seed(0)
     truth = torch.randn(VOICE, FACE)
     voices = torch.randn(40, VOICE)
@@ -102,8 +102,8 @@ def test_chips_are_cut_where_the_aligned_reader_cuts_them():
     coarse = torch.from_numpy(random.random((2, 3, 9, 9), dtype=np.float32))
     smooth = F.interpolate(coarse, size=(128, 128), mode="bicubic").clamp(0, 1)
     pictures = (smooth * 255).round().byte()
-    found = system.to_chips(pictures.float() / 127.5 - 1)
-    wanted = chips_of_drawn(pictures.permute(0, 2, 3, 1).numpy(), template="head")
+    found = model.to_aligned_faces(pictures.float() / 127.5 - 1)
+    wanted = align_generated_faces(pictures.permute(0, 2, 3, 1).numpy(), template="head")
     apart = np.abs(found.permute(0, 2, 3, 1).numpy() - wanted.astype(np.float32))
     assert apart.mean() < 1.0 and apart.max() < 12
 
@@ -114,12 +114,15 @@ def test_the_template_holds_the_recognisers():
 
 
 def test_the_judges_slope_is_the_slow_one(monkeypatch):
-    monkeypatch.setattr(system, "_STEEP_EVERY", 1)
-    monkeypatch.setattr(system, "altered", lambda pictures: pictures.clone())
+    monkeypatch.setattr(model, "_STEEP_EVERY", 1)
+    monkeypatch.setattr(model, "altered", lambda pictures: pictures.clone())
     torch.manual_seed(0)
     imagining = small().double()
     real, fake = (torch.randn(2, 3, 16, 16).double() for _ in range(2))
-    found = {k: float(v.detach()) for k, v in imagining.judge_loss({}, {"real": real, "faces": fake}).items()}
+    found = {
+        k: float(v.detach())
+        for k, v in imagining.discriminator_loss({}, {"real": real, "faces": fake}).items()
+    }
     with torch.no_grad():
         total = 0.0
         for picture in real:
@@ -140,7 +143,7 @@ def test_the_judges_slope_is_the_slow_one(monkeypatch):
 def test_each_picture_is_altered_in_its_own_way_and_gradients_pass():
     torch.manual_seed(0)
     pictures = torch.full((64, 3, 40, 40), 0.1, requires_grad=True)
-    changed = system.altered(pictures)
+    changed = model.altered(pictures)
     assert changed.shape == pictures.shape
     # Corners come in from beyond the edge or not at all; the hidden square is at most a third a side.
     hidden = (changed == 0).all(dim=1).float().mean(dim=(1, 2))
@@ -149,12 +152,12 @@ def test_each_picture_is_altered_in_its_own_way_and_gradients_pass():
     (slope,) = torch.autograd.grad(changed.sum(), pictures)
     assert 0.4 < float((slope != 0).float().mean()) <= 1
     torch.manual_seed(0)
-    assert torch.equal(system.altered(pictures), changed)
+    assert torch.equal(model.altered(pictures), changed)
 
 
 def test_a_new_painter_paints_the_blurred_face_and_learns_style_noise_and_place():
     torch.manual_seed(0)
-    painter = Painter(width=5, channels=(8, 6, 4), size=SIZE)
+    painter = FaceRefiner(width=5, channels=(8, 6, 4), size=SIZE)
     blurred, style, noise = torch.rand(2, 3, 16, 16), torch.randn(2, 5), torch.randn(2, 1, 16, 16)
     first = painter(blurred, style, noise=noise)
     assert torch.equal(first, F.interpolate(blurred, scale_factor=2.0, mode="bilinear"))
@@ -190,7 +193,7 @@ def test_a_mirrored_face_is_painted_as_the_mirror_image():
 
 
 def test_the_judge_answers_for_patches_of_three_sizes():
-    judge = PatchJudge(channels=(4, 4, 4, 4))
+    judge = PatchDiscriminator(channels=(4, 4, 4, 4))
     pictures = torch.randn(2, 3, 64, 64)
     assert [tuple(one.shape) for one in judge(pictures)] == [(2, 64), (2, 16), (2, 4)]
     changed = pictures.clone()
@@ -210,7 +213,7 @@ def a_run(**arguments):
 
 @pytest.fixture(scope="module")
 def drawing():
-    """A run, its untrained system started on made-up faces, and two seconds of two voices."""
+    """A run, its untrained model started on made-up faces, and two seconds of two voices."""
     torch.manual_seed(0)
     run = a_run()
     facts = {"voice_width": 256, "descriptor_mean": [0.0] * 128}
@@ -223,7 +226,7 @@ def drawing():
             stage.grain.fill_(0.5)
     time = np.arange(32_000) / 16_000
     waves = [np.sign(np.sin(2 * np.pi * hertz * time)).astype(np.float32) * 0.2 for hertz in (110, 230)]
-    return imagining.eval(), facts, [Cue(wave=wave) for wave in waves]
+    return imagining.eval(), facts, [GeneratorInput(wave=wave) for wave in waves]
 
 
 def drawn(drawing, cues=None, seed=0, **arguments):
@@ -238,7 +241,9 @@ def test_seeds_and_draws_and_voices_give_different_faces_and_the_same_ones_the_s
     assert (faces[0] != faces[1]).any() and (faces[0] != faces[2]).any()
     assert (drawn(drawing, [one, one, other]) == faces).all()
     assert (drawn(drawing, [one], seed=1)[0] != faces[0]).any()
-    second = drawn(drawing, [Cue(wave=other.wave, draw=5), Cue(wave=one.wave, draw=1)])[1]
+    second = drawn(drawing, [GeneratorInput(wave=other.wave, draw=5), GeneratorInput(wave=one.wave, draw=1)])[
+        1
+    ]
     assert (second.astype(int) - faces[1]).max() <= 1
 
 
@@ -252,7 +257,7 @@ def test_the_typical_face_is_one_whatever_the_seed(drawing):
 
 def test_a_cue_without_a_voice_is_refused_and_none_give_none(drawing):
     with pytest.raises(InputError, match="cue 1: has no voice"):
-        drawn(drawing, [drawing[2][0], Cue(person="p1")])
+        drawn(drawing, [drawing[2][0], GeneratorInput(person="p1")])
     assert drawn(drawing, []).shape == (0, SIZE, SIZE, 3)
 
 
@@ -302,8 +307,8 @@ def test_the_control_pairs_nobody_with_the_own_face(monkeypatch, wrong):
     people = [f"p{k}" for k in range(7)]
     corpus = SomeCorpus([*people, "p1", "v"], [*people, "p2", "f"], {})
     monkeypatch.setattr(recipe, "load_encoder", lambda name: None)
-    monkeypatch.setattr(recipe, "voice_rows", lambda corpus, encoder: np.arange(9.0)[:, None])
-    monkeypatch.setattr(recipe, "face_rows", lambda corpus: np.arange(9.0)[:, None])
+    monkeypatch.setattr(recipe, "voice_embeddings", lambda corpus, encoder: np.arange(9.0)[:, None])
+    monkeypatch.setattr(recipe, "face_embeddings", lambda corpus: np.arange(9.0)[:, None])
     monkeypatch.setattr(
         recipe, "aligned_faces", lambda c, rows, size: np.zeros((len(rows), 4, 4, 3), np.uint8)
     )

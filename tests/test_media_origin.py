@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from voiceface.errors import InputError
-from voiceface.media.origin import SOURCE_TYPE, DrawnPicture, Origin, read_origin
+from voiceface.media.origin import SOURCE_TYPE, GeneratedImage, Origin, read_origin
 from voiceface.media.picture import save_png
 
 ORIGIN = Origin(model="imaginer <ä&b>", fingerprint="ab12cd", seed=-7, draw=3, note="little speech")
@@ -17,7 +17,7 @@ PIXELS = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
 
 @pytest.fixture
 def drawn():
-    return DrawnPicture.of(Image.fromarray(PIXELS), ORIGIN)
+    return GeneratedImage.of(Image.fromarray(PIXELS), ORIGIN)
 
 
 def test_a_png_tells_everything_again(drawn, tmp_path):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from voiceface.metrics.bootstrap import (
-    draw_counts,
     interval,
     linear_resamples,
+    resample_counts,
     resample_trials,
     two_sided_p,
 )
@@ -15,11 +15,11 @@ from voiceface.metrics.roc import SortedTrials, area, auc
 
 def test_counts_draw_each_part_from_within_itself():
     parts = [np.arange(5), np.arange(5, 12)]
-    counts = draw_counts(parts, 13, 200, seed=3)
+    counts = resample_counts(parts, 13, 200, seed=3)
     assert (counts[:, :5].sum(axis=1) == 5).all() and (counts[:, 5:12].sum(axis=1) == 7).all()
     assert (counts[:, 12] == 0).all() and counts.std() > 0.5
-    np.testing.assert_array_equal(counts, draw_counts(parts, 13, 200, seed=3))
-    assert (counts != draw_counts(parts, 13, 200, seed=4)).any()
+    np.testing.assert_array_equal(counts, resample_counts(parts, 13, 200, seed=3))
+    assert (counts != resample_counts(parts, 13, 200, seed=4)).any()
 
 
 def test_resamples_are_the_list_written_out_with_repetitions():
@@ -30,7 +30,7 @@ def test_resamples_are_the_list_written_out_with_repetitions():
     face[:20] = voice[:20]
     same = voice == face
     scores = rng.integers(0, 6, n).astype(float) + same
-    counts = draw_counts([np.arange(people)], people, 40, seed=1)
+    counts = resample_counts([np.arange(people)], people, 40, seed=1)
     got = resample_trials(
         [SortedTrials.of(scores, same)], [(voice, face)], counts, lambda f, t: np.array([area(f, t)])
     )
@@ -55,7 +55,7 @@ def test_linear_resamples_of_a_mean_are_its_first_order():
     rng = np.random.default_rng(5)
     x = rng.normal(size=400)
     influence = ((x - x.mean()) / len(x))[:, None]
-    counts = draw_counts([np.arange(400)], 400, 4000, seed=0)
+    counts = resample_counts([np.arange(400)], 400, 4000, seed=0)
     samples = linear_resamples(np.array([x.mean()]), influence, counts)[:, 0]
     np.testing.assert_allclose(samples, counts @ x / 400, atol=1e-12)
 

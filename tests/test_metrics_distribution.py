@@ -10,7 +10,7 @@ from voiceface.metrics.distribution import (
     inception_score,
     kernel_distance,
     nearest,
-    nearness,
+    prdc,
     spread,
 )
 
@@ -103,7 +103,7 @@ def test_nearness_is_the_balls_counted():
 
     within = [[np.linalg.norm(x - y) <= reach(b, j) for j, y in enumerate(b)] for x in a]
     back = [[np.linalg.norm(x - y) <= reach(a, i) for i, x in enumerate(a)] for y in b]
-    found = nearness(a, b, k=k)
+    found = prdc(a, b, k=k)
     assert found.precision == pytest.approx(np.any(within, axis=1).mean())
     assert found.recall == pytest.approx(np.any(back, axis=1).mean())
     assert found.density == pytest.approx(np.sum(within) / (k * len(a)))
@@ -111,9 +111,9 @@ def test_nearness_is_the_balls_counted():
 
 
 def test_a_collapsed_heap_covers_next_to_nothing():
-    found = nearness(np.tile(B[:1], (45, 1)), B)
+    found = prdc(np.tile(B[:1], (45, 1)), B)
     assert found.precision == 1.0 and found.recall < 0.1 and found.coverage < 0.4
-    alike = nearness(RANDOM.normal(size=(300, 3)), RANDOM.normal(size=(300, 3)))
+    alike = prdc(RANDOM.normal(size=(300, 3)), RANDOM.normal(size=(300, 3)))
     assert min(alike.precision, alike.recall, alike.coverage) > 0.85 and 0.8 < alike.density < 1.2
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voiceface.metrics.logistic import fit_linear_logit
+from voiceface.metrics.logistic_regression import fit_logistic_regression
 
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.normal(size=(150, 6)) * [1, 5, 0.1, 1, 1, 1] + [0, 20, 0, 0, 0, 0]
@@ -21,13 +21,13 @@ def test_it_is_scikit_learns(penalty, balanced):
     theirs = make_pipeline(
         StandardScaler(), LogisticRegression(C=1 / penalty, class_weight=weight, tol=1e-10, max_iter=5000)
     ).fit(ROWS, LABELS)
-    ours = fit_linear_logit(ROWS, LABELS, penalty=penalty, balanced=balanced)
+    ours = fit_logistic_regression(ROWS, LABELS, penalty=penalty, balanced=balanced)
     assert ours(ROWS) == pytest.approx(theirs.decision_function(ROWS), abs=1e-4)
 
 
 def test_separable_rows_and_empty_columns_stay_finite():
     rows = np.column_stack([np.repeat([-1.0, 1.0], 20), np.zeros(40)])
-    found = fit_linear_logit(rows, np.repeat([0, 1], 20), penalty=0.01)
+    found = fit_logistic_regression(rows, np.repeat([0, 1], 20), penalty=0.01)
     assert np.isfinite(found.weights).all() and found.weights[1] == 0
     assert ((found(rows) > 0) == (rows[:, 0] > 0)).all()
 
@@ -35,6 +35,6 @@ def test_separable_rows_and_empty_columns_stay_finite():
 def test_one_class_or_no_penalty_is_refused():
     for labels, penalty in ((np.ones(150), 1.0), (LABELS, 0.0)):
         with pytest.raises(ValueError, match="needs both classes"):
-            fit_linear_logit(ROWS, labels, penalty=penalty)
+            fit_logistic_regression(ROWS, labels, penalty=penalty)
     with pytest.raises(ValueError, match="do not fit"):
-        fit_linear_logit(ROWS, LABELS[:9])
+        fit_logistic_regression(ROWS, LABELS[:9])

@@ -12,10 +12,10 @@ from voiceface.metrics.ranking import (
     FirstRanks,
     chance_average_precision,
     expected_wins,
-    rank_rows,
+    rank_probes,
     subset_sums,
-    tied_share,
-    without_one,
+    subset_sums_without_each,
+    tie_credit,
 )
 
 # A loaded machine is no fault of an example.
@@ -39,7 +39,7 @@ def by_all_orders(scores, right):
     st.lists(st.integers(0, 2), min_size=6, max_size=6), st.sets(st.integers(0, 5), min_size=1, max_size=4)
 )
 def test_ties_are_the_mean_over_all_their_orders(scores, right):
-    precision, first = rank_rows(np.array([scores], float), [np.array(sorted(right))])
+    precision, first = rank_probes(np.array([scores], float), [np.array(sorted(right))])
     expected, firsts = by_all_orders(scores, right)
     assert precision[0] == pytest.approx(expected, abs=1e-12)
     assert first.mean()[0] == pytest.approx(firsts.mean(), abs=1e-12)
@@ -52,7 +52,7 @@ def test_average_precision_matches_scikit_learn_without_ties():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(20, 50)).astype(np.float32)
     right = [rng.choice(50, rng.integers(1, 10), replace=False) for _ in range(20)]
-    precision, first = rank_rows(scores, right)
+    precision, first = rank_probes(scores, right)
     for i in range(20):
         relevant = np.isin(np.arange(50), right[i])
         assert precision[i] == pytest.approx(average_precision_score(relevant, scores[i]), abs=1e-6)
@@ -78,7 +78,7 @@ def test_median_of_weighted_probes():
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_tied_share_is_a_fair_draw_among_the_best(rows):
-    for row, share in zip(rows, tied_share(np.array(rows)), strict=True):
+    for row, share in zip(rows, tie_credit(np.array(rows)), strict=True):
         best = [i for i, s in enumerate(row) if s == max(row)]
         assert share == (1 / len(best) if 0 in best else 0)
 
@@ -89,7 +89,7 @@ def test_subset_sums_and_taking_one_out():
     for row, size in product(range(3), range(5)):
         by_hand = sum(np.prod(c) for c in combinations(values[row], size))
         assert sums[size, row] == pytest.approx(by_hand)
-    rest = without_one(sums, values)
+    rest = subset_sums_without_each(sums, values)
     for q in range(6):
         np.testing.assert_allclose(rest[:, :, q], subset_sums(np.delete(values, q, axis=1), 4))
 
@@ -105,6 +105,6 @@ def test_expected_wins_are_all_galleries_played(others, size):
     won = expected_wins(below, tied, (size,)).sums[0, 0]
     expected = 0.0
     for chosen in combinations(others, size - 1):
-        plays = [tied_share([[1, *items]])[0] for items in product(*chosen)]
+        plays = [tie_credit([[1, *items]])[0] for items in product(*chosen)]
         expected += np.mean(plays)
     assert won == pytest.approx(expected, abs=1e-9)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from voiceface.errors import InputError
-from voiceface.metrics.sync import REACH, correlation, frame_levels, offset_distances, sync
+from voiceface.metrics.sync_confidence import REACH, correlation, frame_levels, offset_distances, sync
 
 
 def rows(frames, seed=0, dim=6):
@@ -70,7 +70,7 @@ def test_the_offset_that_was_made_is_found(moved):
     assert told.offset == moved and told.distance == pytest.approx(0.0, abs=1e-9)
     assert told.confidence > 2
     # Played as it is, only an unmoved sound fits.
-    assert (told.confidence_unmoved > 2) == (moved == 0)
+    assert (told.confidence_at_zero > 2) == (moved == 0)
 
 
 def test_rows_that_never_change_have_no_confidence_and_offset_zero():

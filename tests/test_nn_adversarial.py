@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from voiceface.nn.loss.adversarial import (
+    auxiliary_discriminator,
     auxiliary_generator,
-    auxiliary_judge,
+    cross_entropy_discriminator,
     cross_entropy_generator,
-    cross_entropy_judge,
+    least_squares_discriminator,
     least_squares_generator,
-    least_squares_judge,
     wasserstein_critic,
     wasserstein_generator,
 )
@@ -45,9 +45,9 @@ def slow_cross_entropy(real, fake):
 
 
 PAIRS = {
-    "least squares": (least_squares_judge, least_squares_generator, slow_least_squares),
+    "least squares": (least_squares_discriminator, least_squares_generator, slow_least_squares),
     "wasserstein": (wasserstein_critic, wasserstein_generator, slow_wasserstein),
-    "cross-entropy": (cross_entropy_judge, cross_entropy_generator, slow_cross_entropy),
+    "cross-entropy": (cross_entropy_discriminator, cross_entropy_generator, slow_cross_entropy),
 }
 
 
@@ -99,7 +99,7 @@ def test_the_auxiliary_classes_are_those_of_a_loop():
     torch.manual_seed(0)
     real, fake, people = torch.randn(3, 5), torch.randn(2, 5), torch.tensor([0, 3, 1])
     judged = (slow_class(real.tolist(), [0, 3, 1]) + slow_class(fake.tolist(), [4, 4])) / 2
-    assert auxiliary_judge(real, fake, people).item() == pytest.approx(judged, abs=1e-6)
+    assert auxiliary_discriminator(real, fake, people).item() == pytest.approx(judged, abs=1e-6)
     asked = auxiliary_generator(fake, torch.tensor([2, 0])).item()
     assert asked == pytest.approx(slow_class(fake.tolist(), [2, 0]), abs=1e-6)
 
@@ -116,5 +116,5 @@ def test_any_shape_of_scores_serves(shape):
 
 def test_large_scores_do_not_overflow():
     large = torch.tensor([1e4, -1e4])
-    for value in (cross_entropy_judge(large, large), cross_entropy_generator(large)):
+    for value in (cross_entropy_discriminator(large, large), cross_entropy_generator(large)):
         assert torch.isfinite(value)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from voiceface.audio.ge2e import ge2e_partials, normalise_volume
+from voiceface.audio.ge2e_features import ge2e_partials, normalise_volume
 from voiceface.errors import InputError
 from voiceface.nn.voice.ge2e import Ge2e, load_published
 

@@ -6,7 +6,7 @@ import torch
 
 from voiceface.errors import InputError
 from voiceface.nn.face.speech2video import FrameDecoder, IdentityInflation, IdentityJudge, map_sides
-from voiceface.nn.loss.frames import gradient_loss, half_similarity, smoothed
+from voiceface.nn.loss.frame_losses import gradient_loss, half_frame_l1, smoothed
 
 MAPS = (6, 5, 3)
 
@@ -56,8 +56,8 @@ def slow_gradient(drawn, real):
 
 def test_the_half_above_the_nose_and_the_gradients_of_slow_loops():
     drawn, real = torch.rand(2, 3, 8, 6), torch.rand(2, 3, 8, 6)
-    assert half_similarity(drawn, real).item() == pytest.approx(slow_similarity(drawn, real, range(4)))
-    lower = half_similarity(drawn, real, lower=True).item()
+    assert half_frame_l1(drawn, real).item() == pytest.approx(slow_similarity(drawn, real, range(4)))
+    lower = half_frame_l1(drawn, real, lower=True).item()
     assert lower == pytest.approx(slow_similarity(drawn, real, range(4, 8)))
     assert gradient_loss(drawn, real).item() == pytest.approx(slow_gradient(drawn, real), rel=1e-5)
     expected = torch.from_numpy(slow_smooth(drawn[1, 2].double().numpy())).float()
@@ -66,7 +66,7 @@ def test_the_half_above_the_nose_and_the_gradients_of_slow_loops():
 
 def test_similarity_pushes_no_pixel_of_the_mouth_and_gradients_no_brightness():
     drawn, real = torch.rand(1, 3, 8, 8, requires_grad=True), torch.rand(1, 3, 8, 8)
-    (pushed,) = torch.autograd.grad(half_similarity(drawn, real), drawn)
+    (pushed,) = torch.autograd.grad(half_frame_l1(drawn, real), drawn)
     assert (pushed[:, :, :4] != 0).all() and (pushed[:, :, 4:] == 0).all()
     assert gradient_loss(real + 0.25, real).item() == pytest.approx(0, abs=1e-6)
 

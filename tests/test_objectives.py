@@ -8,16 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from voiceface.corpus.synthetic.tiny import tiny_corpus
 from voiceface.errors import InputError
-from voiceface.nn.loss.contrast import sigmoid_pairs, supervised_contrast
-from voiceface.nn.loss.margin import margin_contrast
-from voiceface.nn.loss.orthogonal import orthogonal_projection
-from voiceface.pipelines.tables import objectives
-from voiceface.protocols.match import DIRECTIONS
+from voiceface.models.blockwise_pca import Block
+from voiceface.models.two_streams import TwoStreams
+from voiceface.nn.loss.contrastive import sigmoid_pair_loss, supervised_contrastive
+from voiceface.nn.loss.margin_contrastive import margin_contrastive
+from voiceface.nn.loss.orthogonal_projection import orthogonal_projection
+from voiceface.papers import objectives
+from voiceface.protocols.gallery_matching import DIRECTIONS
 from voiceface.recipes import nagrani_pins, nagrani_svhf, saeed_fop, wen_dimnet, zhai_siglip
-from voiceface.systems.reduction import Block
-from voiceface.systems.two_streams import TwoStreams
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 
 PEOPLE = torch.tensor([0, 1, 2, 1, 3])
 
@@ -35,9 +35,9 @@ def test_supervised_contrast_is_its_equation():
         positives = [p for p in others if people[p] == own]
         terms = [math.log(math.exp(float(z[i] @ z[p]) / t) / below) for p in positives]
         total.append(-sum(terms) / len(terms))
-    found = supervised_contrast(z, people=PEOPLE.repeat(2), temperature=t)
+    found = supervised_contrastive(z, people=PEOPLE.repeat(2), temperature=t)
     assert float(found) == pytest.approx(sum(total) / len(total), rel=1e-5)
-    lonely = supervised_contrast(rows(0).requires_grad_(), people=torch.arange(5), temperature=t)
+    lonely = supervised_contrastive(rows(0).requires_grad_(), people=torch.arange(5), temperature=t)
     assert lonely.item() == 0 and lonely.requires_grad
 
 
@@ -48,7 +48,7 @@ def test_sigmoid_pairs_are_questions_of_their_own():
         for j in range(5):
             z = 1 if PEOPLE[i] == PEOPLE[j] else -1
             total += math.log(1 + math.exp(-z * (scale * float(x[i] @ y[j]) + bias)))
-    found = sigmoid_pairs(x, y, people=PEOPLE, scale=torch.tensor(scale), bias=torch.tensor(bias))
+    found = sigmoid_pair_loss(x, y, people=PEOPLE, scale=torch.tensor(scale), bias=torch.tensor(bias))
     assert float(found) == pytest.approx(total / 5, rel=1e-5)
 
 
@@ -64,12 +64,12 @@ def test_margin_contrast_picks_its_negatives_by_hardness(hardness):
             pushed.append(max(0.0, margin - chosen) ** 2)
             own.append(float((one[i] - other[i]).norm()) ** 2)
     expected = (sum(own) / 10 + sum(pushed) / 10) / 2
-    found = margin_contrast(x, y, people=PEOPLE, margin=margin, hardness=hardness)
+    found = margin_contrastive(x, y, people=PEOPLE, margin=margin, hardness=hardness)
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
 def test_margin_contrast_of_one_person_has_no_negatives():
-    found = margin_contrast(rows(4), rows(5), people=torch.zeros(5), margin=1.0, hardness=0.5)
+    found = margin_contrastive(rows(4), rows(5), people=torch.zeros(5), margin=1.0, hardness=0.5)
     assert float(found) == pytest.approx(float((rows(4) - rows(5)).square().sum(1).mean()) / 2, rel=1e-5)
 
 
@@ -87,7 +87,7 @@ def test_orthogonal_projection_is_means_over_pairs():
 
 def test_a_pair_judged_as_one_is_the_layer_over_joined_features():
     torch.manual_seed(0)
-    choice = nagrani_svhf.Choice(dim=4, hidden=6, ways=0)
+    choice = nagrani_svhf.NWayMatching(dim=4, hidden=6, ways=0)
     voices, faces = rows(0), rows(1, count=3)
     joined = torch.cat([choice.voice.weight, choice.face.weight], dim=1)
     bias = choice.voice.bias + choice.face.bias
@@ -106,9 +106,11 @@ def test_a_pair_judged_as_one_is_the_layer_over_joined_features():
 def test_negatives_get_harder_in_stairs(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        nagrani_pins, "margin_contrast", lambda *_, hardness, **__: seen.append(hardness) or torch.zeros(())
+        nagrani_pins,
+        "margin_contrastive",
+        lambda *_, hardness, **__: seen.append(hardness) or torch.zeros(()),
     )
-    taught = nagrani_pins.Margin(margin=0.6, first=0.3, last=0.8)
+    taught = nagrani_pins.MarginContrastive(margin=0.6, first=0.3, last=0.8)
     for progress in (0.0, 0.16, 0.17, 0.99):
         taught(rows(0), rows(1), {"people": PEOPLE, "progress": torch.full((5,), progress)})
     np.testing.assert_allclose(seen, [0.3, 0.3, 0.4, 0.8], atol=1e-6)
@@ -116,14 +118,14 @@ def test_negatives_get_harder_in_stairs(monkeypatch):
 
 def test_covariates_that_are_not_known_teach_nothing():
     torch.manual_seed(0)
-    taught = wen_dimnet.Covariates(dim=4, sizes={"identity": 4, "gender": 2})
+    taught = wen_dimnet.CovariateClassification(dim=4, sizes={"identity": 4, "gender": 2})
     batch = {"people": PEOPLE, "gender": torch.tensor([-1, 0, 1, 0, -1])}
     found = taught(rows(0), rows(1), batch)
     both = torch.cat([rows(0)[1:4], rows(1)[1:4]])
     expected = F.cross_entropy(taught.named["gender"](both), torch.tensor([0, 1, 0, 0, 1, 0]))
     assert float(found["gender"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert float(found["loss"]) == pytest.approx(float(found["identity"] + found["gender"]), rel=1e-5)
-    nothing = wen_dimnet.Covariates(dim=4, sizes={"gender": 2})
+    nothing = wen_dimnet.CovariateClassification(dim=4, sizes={"gender": 2})
     lost = nothing(rows(0), rows(1), {"people": PEOPLE, "gender": torch.full((5,), -1)})
     assert float(lost["loss"]) == 0
 
@@ -141,9 +143,9 @@ def test_covariates_that_cannot_be_are_refused(covariates, word):
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: nagrani_svhf.Choice(dim=4, hidden=4, ways=1),
-        lambda: nagrani_pins.Margin(margin=0.0, first=0.3, last=0.8),
-        lambda: zhai_siglip.Questions(scale=0.0, bias=0.0),
+        lambda: nagrani_svhf.NWayMatching(dim=4, hidden=4, ways=1),
+        lambda: nagrani_pins.MarginContrastive(margin=0.0, first=0.3, last=0.8),
+        lambda: zhai_siglip.SigmoidPairs(scale=0.0, bias=0.0),
     ],
 )
 def test_impossible_objectives_are_refused(made):
@@ -154,15 +156,13 @@ def test_impossible_objectives_are_refused(made):
 def test_the_gates_sides_are_what_is_compared():
     torch.manual_seed(0)
     fusion = saeed_fop.Fusion(dim=4, classes=4, weight=1.0)
-    system = TwoStreams(fusion, voice_width=6, blocks=[Block(5, 5, 1.0)], dim=4, hidden=8).eval()
+    model = TwoStreams(fusion, voice_width=6, blocks=[Block(5, 5, 1.0)], dim=4, hidden=8).eval()
     voices, faces = torch.randn(7, 6), torch.randn(7, 5)
-    system.start(voices, faces)
-    answer = system._answer("voice", voices)
-    torch.testing.assert_close(system.voices(voices), F.normalize(torch.tanh(fusion.voice(answer)), dim=1))
-    torch.testing.assert_close(system.scores(voices, faces), system.voices(voices) @ system.faces(faces).T)
-    assert system.is_class_head("objective.classes.weight") and not system.is_class_head(
-        "objective.gate.bias"
-    )
+    model.start(voices, faces)
+    answer = model._answer("voice", voices)
+    torch.testing.assert_close(model.voices(voices), F.normalize(torch.tanh(fusion.voice(answer)), dim=1))
+    torch.testing.assert_close(model.scores(voices, faces), model.voices(voices) @ model.faces(faces).T)
+    assert model.is_class_head("objective.classes.weight") and not model.is_class_head("objective.gate.bias")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_one_command_compares_all_on_the_same_people(corpus, tmp_path, monkeypat
 
 
 def test_pairs_judged_as_one_are_cross_validated_by_their_scores():
-    from voiceface.pipelines.crossval import Held
+    from voiceface.evaluation.cross_validation import Held
 
     scores = np.arange(6.0).reshape(2, 3)
     names = SimpleNamespace(v=np.array(["a", "b"]), f=np.array(["a", "b", "c"]))

@@ -7,9 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from cli_world import matcher_weights
-from corpus_media import murmur, tree
-from drawn_face import draw_face
+from cli_fixtures import matcher_weights
+from corpus_media import synthetic_voice, tree
+from draw_face import draw_face
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
 from voiceface.errors import InputError
@@ -39,7 +39,7 @@ def voices(tmp_path):
     folder.mkdir()
     paths = [folder / f"{k:02}.wav" for k in range(FILES)]
     for number, path in enumerate(paths):
-        save_sound(path, murmur(number, 0.5))
+        save_sound(path, synthetic_voice(number, 0.5))
     paths[4].write_text("no sound")
     paths[9].unlink()
     return paths
@@ -84,8 +84,8 @@ def test_killed_between_blocks_it_goes_on_to_the_identical_file(
     killed_at(matcher, voices, tmp_path / "cut.npz", block)
     assert not (tmp_path / "cut.npz").exists()
     heard = []
-    real = matcher._voice_row
-    monkeypatch.setattr(matcher, "_voice_row", lambda source: heard.append(source) or real(source))
+    real = matcher._embed_voice
+    monkeypatch.setattr(matcher, "_embed_voice", lambda source: heard.append(source) or real(source))
     done = embed_files(matcher, voices, tmp_path / "cut.npz", kind="voices")
     assert heard == [str(path) for path in voices[3 * block :]]  # what was done is not done again
     assert [error.what for error in done.failed] == [str(voices[4]), str(voices[9])]
@@ -121,7 +121,7 @@ def test_blocks_of_another_job_are_not_taken_for_this_ones(
     if change == "weights":
         monkeypatch.setattr(Matcher, "fingerprint", "0" * 64)
     if change == "mended":
-        save_sound(voices[4], murmur(4, 0.5))
+        save_sound(voices[4], synthetic_voice(4, 0.5))
     done = embed_files(matcher, files, tmp_path / "v.npz", kind="voices")
     found = read_embeddings(done.path)
     kept = [path for path in files if path.is_file() and path.stat().st_size > 100]

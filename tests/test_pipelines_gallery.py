@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("lancedb")
 
-from cli_world import call
+from cli_fixtures import call
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
 from voiceface.pipelines.gallery import Gallery, Item
@@ -264,7 +264,7 @@ def test_a_kill_while_adding_loses_nothing_that_was_committed(tmp_path):
 
 
 def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceface.cli.matching.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
     for person in ("ann", "bob"):
         (tmp_path / "people" / person).mkdir(parents=True)
@@ -292,7 +292,7 @@ def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
 
 
 def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceface.cli.matching.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
     picture = tmp_path / "ann.png"
     picture.write_text("ann000")
@@ -311,7 +311,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     )
     other = Made()
     other.name, other.fingerprint = "other", "0" * 64
-    monkeypatch.setattr("voiceface.cli.matching.load_matcher", lambda weights, device: other)
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: other)
     refused = call("gallery", "add", place, picture, "--person", "ann", "--weights", "other")
     refused.refused("rows of the matcher made, which other cannot be compared with")
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: other))

@@ -1,4 +1,4 @@
-"""The Imaginer on a system that draws without having learnt, and once on weights from disk."""
+"""The Imaginer on a model that draws without having learnt, and once on weights from disk."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import voiceface as vf
-from drawing_systems import SIDE, imaginer_weights, made_imaginer, spoken
+from generating_models import SIDE, fake_imaginer, spoken, write_imaginer_weights
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
@@ -36,7 +36,7 @@ def files(tmp_path_factory):
 
 
 def test_the_same_seed_draws_the_same_faces_and_another_does_not(files):
-    draw = made_imaginer()
+    draw = fake_imaginer()
     first, again, other = (pixels(draw(files / "v0.wav", n=3, seed=seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
@@ -47,10 +47,10 @@ def test_the_same_seed_draws_the_same_faces_and_another_does_not(files):
 @pytest.mark.parametrize("by_cue", [True, False])
 @pytest.mark.parametrize("typical", [True, False])
 def test_many_gives_what_single_calls_give(files, by_cue, typical):
-    draw = made_imaginer(contract={"draws": "cue"} if by_cue else {}, by_cue=by_cue)
+    draw = fake_imaginer(contract={"draws": "cue"} if by_cue else {}, by_cue=by_cue)
     voices = [files / f"v{number}.wav" for number in (2, 0, 1)]
     together = draw.many(voices, seed=5, typical=typical)
-    calls = draw._loaded.system.calls
+    calls = draw._loaded.model.calls
     assert calls == ([16] * 3 if typical else [3] if by_cue else [1] * 3)
     for voice, face in zip(voices, together, strict=True):
         alone = draw(voice, seed=5, typical=typical)[0]
@@ -60,16 +60,16 @@ def test_many_gives_what_single_calls_give(files, by_cue, typical):
 
 def test_more_voices_than_a_block_stay_in_order(files, monkeypatch):
     monkeypatch.setattr(pipeline, "_BLOCK", 2)
-    draw = made_imaginer(contract={"draws": "cue"}, by_cue=True)
+    draw = fake_imaginer(contract={"draws": "cue"}, by_cue=True)
     heard = [hear(files / f"v{number}.wav") for number in range(3)]
     faces = pixels(draw.many([heard[k % 3] for k in range(5)], seed=1))
-    assert draw._loaded.system.calls == [2, 2, 1]
+    assert draw._loaded.model.calls == [2, 2, 1]
     assert np.array_equal(faces[0], faces[3]) and np.array_equal(faces[1], faces[4])
     assert not np.array_equal(faces[0], faces[1])
 
 
 def test_the_typical_face_is_less_noisy_and_says_so(files):
-    draw = made_imaginer()
+    draw = fake_imaginer()
     typical, other = draw(files / "v0.wav", typical=True)[0], draw(files / "v0.wav")[0]
     rough = [np.abs(np.diff(np.asarray(face).astype(float), axis=1)).mean() for face in (typical, other)]
     assert rough[0] < 0.5 * rough[1]
@@ -79,7 +79,7 @@ def test_the_typical_face_is_less_noisy_and_says_so(files):
 
 
 def test_every_face_carries_its_origin(files, tmp_path):
-    draw = made_imaginer()
+    draw = fake_imaginer()
     faces = draw(files / "v1.wav", n=2, seed=9)
     faces[1].save(tmp_path / "face.png")
     found = read_origin(tmp_path / "face.png")
@@ -89,7 +89,7 @@ def test_every_face_carries_its_origin(files, tmp_path):
 
 
 def test_what_is_no_speech_is_refused_by_name_unless_forced(files):
-    draw = made_imaginer()
+    draw = fake_imaginer()
     with pytest.raises(NotSpeechError, match=r"noise\.wav: holds no speech.*voiced"):
         draw(files / "noise.wav")
     with pytest.raises(NotSpeechError, match="the recording"):
@@ -99,7 +99,7 @@ def test_what_is_no_speech_is_refused_by_name_unless_forced(files):
 
 
 def test_plausibility_grows_with_speech(files):
-    draw = made_imaginer()
+    draw = fake_imaginer()
     found = [
         draw.plausibility((wave, RATE)) for wave in (noise(), spoken(1, 0.35), spoken(1, 0.8), spoken(1))
     ]
@@ -119,7 +119,7 @@ def test_of_a_long_recording_the_parts_with_speech_are_heard():
 
 
 def test_one_bad_recording_leaves_the_others(files):
-    draw = made_imaginer(least=RATE)
+    draw = fake_imaginer(least=RATE)
     save_sound(files / "short.wav", spoken(1, 0.8))
     save_sound(files / "tiny.wav", spoken(1, 0.1))
     names = ["v0.wav", "broken.wav", "noise.wav", "short.wav", "v1.wav", "gone.wav", "tiny.wav"]
@@ -138,8 +138,8 @@ def test_one_bad_recording_leaves_the_others(files):
 
 
 def test_names_are_drawn_from_where_the_weights_know_them(files):
-    draw = made_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
-    assert not draw.hears and made_imaginer().hears
+    draw = fake_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
+    assert not draw.hears and fake_imaginer().hears
     ann, bob = (np.asarray(draw(person=name)[0]) for name in ("ann", "bob"))
     assert not np.array_equal(ann, bob)
     with pytest.raises(InputError, match="did you mean 'ann'"):
@@ -147,17 +147,17 @@ def test_names_are_drawn_from_where_the_weights_know_them(files):
     with pytest.raises(InputError, match="a name"):
         draw()
     with pytest.raises(InputError, match="draws from a voice"):
-        made_imaginer()(person="ann")
+        fake_imaginer()(person="ann")
 
 
 @pytest.mark.parametrize("n", [0, -1])
 def test_no_faces_are_refused(files, n):
     with pytest.raises(InputError, match="n: is"):
-        made_imaginer()(files / "v0.wav", n=n)
+        fake_imaginer()(files / "v0.wav", n=n)
 
 
 def test_weights_from_disk_draw_and_load_nothing_of_the_training(files, tmp_path):
-    weights = imaginer_weights(tmp_path)
+    weights = write_imaginer_weights(tmp_path)
     draw = vf.Imaginer.load(weights)
     assert draw.name == "made"
     (tmp_path / "run").mkdir()
@@ -181,7 +181,7 @@ def test_weights_that_draw_nothing_are_refused():
     with pytest.raises(InputError, match="draws no faces"):
         Imaginer.load("matcher")
     with pytest.raises(InputError, match="precision"):
-        pipeline.Imaginer(made_imaginer()._loaded, precision="8")
+        pipeline.Imaginer(fake_imaginer()._loaded, precision="8")
     with pytest.raises(InputError, match="device"):
         Imaginer.load("matcher", device="nowhere")
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from cli_world import matcher_weights, need_teacher
-from corpus_media import murmur
-from drawn_face import draw_face
+from cli_fixtures import matcher_weights, require_ge2e
+from corpus_media import synthetic_voice
+from draw_face import draw_face
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import save_sound
 from voiceface.metrics.calibration import Logistic
+from voiceface.models.encoders import ge2e
 from voiceface.pipelines import matcher as place
 from voiceface.pipelines.matcher import Matcher, best_shipped
-from voiceface.systems.encoders import ge2e
 from voiceface.training.weights import read_weights, write_weights
 
 SEEDS = (1, 2, 3, 4)  # drawings that the detector finds
@@ -33,7 +33,7 @@ def media(tmp_path_factory):
     """Voices ``v0.wav`` ... and faces ``f0.png`` ..."""
     folder = tmp_path_factory.mktemp("media")
     for number, seed in enumerate(SEEDS):
-        save_sound(folder / f"v{number}.wav", murmur(seed, 2.0))
+        save_sound(folder / f"v{number}.wav", synthetic_voice(seed, 2.0))
         draw_face(seed, 160).save(folder / f"f{number}.png")
     (folder / "not.wav").write_text("no sound")
     Image.new("RGB", (120, 90), (90, 120, 90)).save(folder / "lawn.jpg")
@@ -152,7 +152,7 @@ def test_arrays_without_a_voice_are_refused(matcher, wave, fault):
 def test_files_objects_and_arrays_are_one_voice_and_one_face(matcher, media, rows):
     with (media / "v0.wav").open("rb") as file:
         np.testing.assert_allclose(matcher.embed_voices([file])[0], rows[0][0], atol=1e-6)
-    stereo = np.stack([murmur(SEEDS[0], 2.0)] * 2)
+    stereo = np.stack([synthetic_voice(SEEDS[0], 2.0)] * 2)
     np.testing.assert_allclose(matcher.embed_voices([(stereo, 16_000)])[0], rows[0][0], atol=1e-3)
     image = Image.open(media / "f0.png")
     for same in (image, np.asarray(image), io.BytesIO((media / "f0.png").read_bytes())):
@@ -181,15 +181,15 @@ def test_of_ten_faces_it_takes_the_surest(matcher):
 def test_a_long_recording_weighs_every_minute_by_its_length(matcher, monkeypatch):
     # Blocks of two seconds stand for minutes: 4 s of one voice, then 1.7 s of another.
     monkeypatch.setattr(place, "_BLOCK_SECONDS", 2.0)
-    wave = np.concatenate([murmur(1, 4.0), murmur(2, 1.7)])
+    wave = np.concatenate([synthetic_voice(1, 4.0), synthetic_voice(2, 1.7)])
     parts = [wave[at : at + 32_000] for at in range(0, len(wave), 32_000)]
     assert [len(part) for part in parts] == [32_000, 32_000, 27_200]
     mean = sum(len(part) * matcher._encoder.embed([part])[0] for part in parts)
-    np.testing.assert_allclose(matcher._voice_row((wave, 16_000)), mean / np.linalg.norm(mean), atol=1e-5)
+    np.testing.assert_allclose(matcher._embed_voice((wave, 16_000)), mean / np.linalg.norm(mean), atol=1e-5)
     # A rest too short for one window says no more.
-    rest = np.concatenate([wave[:64_000], murmur(2, 1.0)])
+    rest = np.concatenate([wave[:64_000], synthetic_voice(2, 1.0)])
     np.testing.assert_allclose(
-        matcher._voice_row((rest, 16_000)), matcher._voice_row((wave[:64_000], 16_000)), atol=1e-6
+        matcher._embed_voice((rest, 16_000)), matcher._embed_voice((wave[:64_000], 16_000)), atol=1e-6
     )
 
 
@@ -199,8 +199,8 @@ def test_a_long_recording_is_never_held_whole(matcher, monkeypatch, tmp_path):
     monkeypatch.setattr(
         matcher._encoder, "embed", lambda waves: np.ones((1, matcher._encoder.dim), np.float32)
     )
-    save_sound(tmp_path / "long.wav", np.tile(murmur(1, 10.0), 24))  # four minutes: 15 MB as float32
-    matcher.embed_voices([(murmur(1, 1.0), 16_000)])
+    save_sound(tmp_path / "long.wav", np.tile(synthetic_voice(1, 10.0), 24))  # four minutes: 15 MB as float32
+    matcher.embed_voices([(synthetic_voice(1, 1.0), 16_000)])
     tracemalloc.start()
     matcher.embed_voices([tmp_path / "long.wav"])
     peak = tracemalloc.get_traced_memory()[1]
@@ -238,10 +238,10 @@ def test_weights_of_another_kind_are_refused(tmp_path):
     folder = changed(tmp_path, recipe="voice_student", arguments={}, facts={"scale": [1.0] * 40})
     with pytest.raises(InputError):
         Matcher.load(folder)
-    from voiceface.systems.distilling import VoiceDistilling
+    from voiceface.models.voice_distillation import VoiceDistillation
 
     torch.manual_seed(0)
-    tensors = VoiceDistilling(scale=[1.0] * 40).weights()
+    tensors = VoiceDistillation(scale=[1.0] * 40).weights()
     card = {"recipe": "voice_student", "arguments": {}, "facts": {"scale": [1.0] * 40}}
     with pytest.raises(InputError, match="voice-only: holds weights of voice_student, no matcher"):
         Matcher.load(write_weights(tmp_path / "voice-only", tensors, card))
@@ -273,7 +273,7 @@ def test_a_training_folder_serves_as_its_weights(tmp_path):
 
 
 def test_the_best_whose_parts_are_here_is_taken(monkeypatch):
-    need_teacher()
+    require_ge2e()
     folder = matcher_weights()
     monkeypatch.setattr(place, "shipped", lambda: {"matcher": folder, "matcher-ge2e": folder})
     assert best_shipped() == "matcher-ge2e"
@@ -294,7 +294,7 @@ def test_silence_is_embedded_with_a_warning_that_names_it(matcher, media, recwar
         found = matcher.embed_voices([media / "v0.wav", media / "still.wav"])
     assert len(told) == 1 and np.isfinite(found).all() and told[0].filename == __file__
     recwarn.clear()
-    matcher.embed_voices([(np.asarray(murmur(1, 2.0)) * 0.01, 16_000)])  # quiet is not silent
+    matcher.embed_voices([(np.asarray(synthetic_voice(1, 2.0)) * 0.01, 16_000)])  # quiet is not silent
     matcher.warns = False
     matcher.embed_voices([media / "still.wav"])
     matcher.warns = True

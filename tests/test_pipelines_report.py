@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from voiceface.errors import InputError, MissingPartError
-from voiceface.pipelines.report import drawing, faces, map
-from voiceface.pipelines.report.evidence import Evidence
-from voiceface.pipelines.report.faces import FaceLine, ShownFace, faces_figure, found_faces_figure
-from voiceface.pipelines.report.markdown import write_markdown
-from voiceface.pipelines.report.page import Figure, Section, write_html
-from voiceface.pipelines.report.sections import evidence_section, section_of
+from voiceface.evaluation.report import drawing, embedding_map, faces
+from voiceface.evaluation.report.evidence import Evidence
+from voiceface.evaluation.report.faces import FaceGridRow, GridFace, faces_figure, retrieved_faces_figure
+from voiceface.evaluation.report.markdown import write_markdown
+from voiceface.evaluation.report.page import Figure, Section, write_html
+from voiceface.evaluation.report.sections import evidence_section, report_sections
 from voiceface.protocols import matching, retrieval, verification
-from voiceface.protocols.calibrate import calibration
-from voiceface.protocols.interval import Estimate, number
-from voiceface.protocols.verify import pair_trials
+from voiceface.protocols.calibration import calibration
+from voiceface.protocols.estimate import Estimate, number
+from voiceface.protocols.pair_verification import pair_trials
 
 PEOPLE = np.array([f"p{k:02}" for k in range(24)])
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "use", "rect"}
@@ -78,7 +78,7 @@ def measured():
 def test_the_page_holds_every_figure_and_fetches_nothing(measured, tmp_path):
     pytest.importorskip("matplotlib")
     reports, evidence = measured
-    sections = [part for report in reports for part in section_of(report, drawn=True)]
+    sections = [part for report in reports for part in report_sections(report, drawn=True)]
     sections.append(evidence_section(evidence))
     size = write_html(tmp_path / "r.html", sections, title="A <test> & more", facts=["voiceface x --y"])
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -110,7 +110,7 @@ def test_the_page_holds_every_figure_and_fetches_nothing(measured, tmp_path):
 def test_drawn_points_are_the_reports(measured):
     pytest.importorskip("matplotlib")
     (verified, *_), _ = measured
-    body = section_of(verified, drawn=True)[0].figures[0].body
+    body = report_sections(verified, drawn=True)[0].figures[0].body
     # The longest path is the curve: from the lower left corner to the upper right one.
     paths = [re.findall(r"[ML] ([\d.]+) ([\d.]+)", d) for d in re.findall(r'<path d="([^"]+)"', body)]
     curve = np.array(max(paths, key=len), dtype=float)
@@ -136,13 +136,13 @@ def test_a_page_that_would_fetch_is_refused(tmp_path):
 
 def test_markdown_tells_the_same(measured, tmp_path):
     reports, _ = measured
-    sections = [part for report in reports for part in section_of(report, drawn=False)]
+    sections = [part for report in reports for part in report_sections(report, drawn=False)]
     assert not any(part.figures for part in sections)
     write_markdown(tmp_path / "r.md", sections, title="T", facts=["command"])
     text = (tmp_path / "r.md").read_text(encoding="utf-8")
     assert text.startswith("# T\n\n- command\n\n## Verification")
     for report in reports:
-        write_markdown(tmp_path / "one.md", section_of(report, drawn=False))
+        write_markdown(tmp_path / "one.md", report_sections(report, drawn=False))
         lines = (tmp_path / "one.md").read_text(encoding="utf-8").splitlines()
         for name, row in report.rows.items():
             line = next(x for x in lines if x.startswith((f"| {name} |", f"| {name} (gallery")))
@@ -154,16 +154,18 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     found = drawing.find_spec
     monkeypatch.setattr(drawing, "find_spec", lambda name: None if name == "matplotlib" else found(name))
     with pytest.raises(MissingPartError, match=r'matplotlib: .*pip install "voiceface\[report\]"'):
-        drawing.check_parts()
-    drawing.check_parts("sklearn")
+        drawing.require_packages()
+    drawing.require_packages("sklearn")
 
 
 def test_a_face_grid_is_pictures_inside_the_page(tmp_path):
     grey = np.full((200, 200, 3), 90, np.uint8)
     small = np.zeros((64, 64, 3), np.uint8)
     lines = [
-        FaceLine(title="<a>", heading="Best", faces=[ShownFace(picture=grey, words="own", right=True), None]),
-        FaceLine(title="b", told="rank 1", heading="Best", faces=[ShownFace(picture=small)]),
+        FaceGridRow(
+            title="<a>", heading="Best", faces=[GridFace(picture=grey, words="own", right=True), None]
+        ),
+        FaceGridRow(title="b", told="rank 1", heading="Best", faces=[GridFace(picture=small)]),
     ]
     figure = faces_figure("Faces", lines, caption="c")
     write_html(tmp_path / "r.html", [Section(title="s", figures=[figure])])
@@ -177,7 +179,7 @@ def test_a_face_grid_is_pictures_inside_the_page(tmp_path):
     assert sizes == [(96, 96), (64, 64)]
     assert page.words.count("Best") == 1 and "<a>" in page.words
     with pytest.raises(InputError, match="float64 of shape"):
-        faces_figure("x", [FaceLine(title="a", faces=[ShownFace(picture=grey / 255)])])
+        faces_figure("x", [FaceGridRow(title="a", faces=[GridFace(picture=grey / 255)])])
 
 
 def test_best_and_worst_are_those_of_the_ranking(measured, monkeypatch):
@@ -186,7 +188,7 @@ def test_best_and_worst_are_those_of_the_ranking(measured, monkeypatch):
     monkeypatch.setattr(faces, "corpus_face", lambda corpus, place: np.full((8, 8, 3), place, np.uint8))
     monkeypatch.setattr(faces, "faces_figure", lambda title, lines, caption: shown.extend(lines))
     whole = vars(evidence) | {"corpus": SimpleNamespace(), "face_places": np.arange(24)}
-    found_faces_figure(Evidence(**whole), each=3, first=2)
+    retrieved_faces_figure(Evidence(**whole), each=3, first=2)
     ranks = [1 + int((row > row[k]).sum()) for k, row in enumerate(evidence.voices @ evidence.faces.T)]
     told = [int(re.search(r"place (\d+) of 24", line.told)[1]) for line in shown]
     assert [line.heading for line in shown] == ["Best"] * 3 + ["Median"] * 3 + ["Worst"] * 3
@@ -199,7 +201,7 @@ def test_best_and_worst_are_those_of_the_ranking(measured, monkeypatch):
         assert line.faces[0].picture[0, 0, 0] == own and line.faces[0].right and line.faces[1] is None
         assert [face.picture[0, 0, 0] for face in line.faces[2:]] == order[:2].tolist()
         assert [face.right for face in line.faces[2:]] == [k == own for k in order[:2]]
-    assert found_faces_figure(evidence) is None
+    assert retrieved_faces_figure(evidence) is None
 
 
 def test_the_map_keeps_neighbours_and_folds_apart(measured):
@@ -207,7 +209,7 @@ def test_the_map_keeps_neighbours_and_folds_apart(measured):
     rng = np.random.default_rng(0)
     centres = np.eye(4) * 8
     rows = np.repeat(centres, 20, axis=0) + rng.normal(size=(80, 4)) * 0.2
-    points, method = map.placed(rows)
+    points, method = embedding_map.placed(rows)
     if method == "t-SNE":
         nearest = np.argsort(((points[:, None] - points) ** 2).sum(-1), axis=1)[:, 1]
         assert (nearest // 20 == np.arange(80) // 20).mean() > 0.95
@@ -215,7 +217,7 @@ def test_the_map_keeps_neighbours_and_folds_apart(measured):
     folds = np.array(["0", "1"])[np.arange(24) % 2]
     apart = Evidence(**{**vars(evidence), "voice_groups": folds, "face_groups": folds})
     assert [places.tolist() for places in apart.group()] == [list(range(0, 24, 2))] * 2
-    people = map.chosen_people((np.array(list("aab")), np.array(list("abc"))), rng)
+    people = embedding_map.sample_people((np.array(list("aab")), np.array(list("abc"))), rng)
     assert people == ["a", "b"]
 
 
@@ -226,5 +228,5 @@ def test_rows_without_interval_or_chance_are_drawn_as_such(tmp_path):
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.words.count("–") == 2 and "nan" not in " ".join(page.words).lower()
     bare = matching(np.eye(3), people=(list("abc"),) * 2, n=(2, 3, 7), resamples=0)
-    (section,) = section_of(bare, drawn=True)
+    (section,) = report_sections(bare, drawn=True)
     assert "nan" not in section.figures[0].body and "<svg" in section.figures[0].body

@@ -5,14 +5,14 @@ import pytest
 from PIL import Image
 
 from voiceface.errors import InputError
-from voiceface.pipelines.sheets import draw_sheet, write_sheet
+from voiceface.evaluation.image_grid import draw_image_grid, write_image_grid
 
 RED, BLUE = (np.full((20, 20, 3), (255, 0, 0), np.uint8), np.full((40, 20, 3), (0, 0, 255), np.uint8))
 
 
 def test_pictures_lie_in_rows_with_captions(tmp_path):
     rows = [[(RED, "a\nb"), (BLUE, "c")], [(BLUE, "d" * 500)]]
-    write_sheet(tmp_path / "s.png", rows, title="Title", side=60, metadata={"Software": "voiceface"})
+    write_image_grid(tmp_path / "s.png", rows, title="Title", side=60, metadata={"Software": "voiceface"})
     with Image.open(tmp_path / "s.png") as page:
         assert page.text == {"Software": "voiceface"}
         pixels = np.asarray(page.convert("RGB")).astype(int)
@@ -24,6 +24,6 @@ def test_pictures_lie_in_rows_with_captions(tmp_path):
 
 
 def test_captions_of_any_script_are_drawn_and_nothing_is_refused():
-    assert draw_sheet([[(RED, "名前 😀")]]).size[0] > 100
+    assert draw_image_grid([[(RED, "名前 😀")]]).size[0] > 100
     with pytest.raises(InputError, match="no picture"):
-        draw_sheet([[], []])
+        draw_image_grid([[], []])

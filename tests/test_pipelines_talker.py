@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 import voiceface as vf
-from drawing_systems import made_imaginer, spoken
-from drawn_face import draw_face
-from talking_systems import SIDE, made_talker, talker_weights
+from draw_face import draw_face
+from generating_models import fake_imaginer, spoken
+from talking_models import SIDE, fake_talker, write_talker_weights
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
@@ -31,7 +31,7 @@ def voice(tmp_path):
 
 def test_a_clip_is_as_long_as_its_sound_and_says_that_it_is_synthetic(voice, tmp_path):
     said = []
-    done = made_talker()(voice, tmp_path / "a.mp4", seed=7, progress=lambda *n: said.append(n))
+    done = fake_talker()(voice, tmp_path / "a.mp4", seed=7, progress=lambda *n: said.append(n))
     facts = movie_facts(tmp_path / "a.mp4")
     # 3.1 s are 77.5 frames.
     assert facts.fps == 25 and abs(facts.seconds - 3.1) <= 0.04 and facts.has_sound
@@ -48,7 +48,7 @@ def test_picture_and_sound_belong_together(tmp_path):
     wave = 0.5 * spoken(1, 6.0)
     click = int(4.5 * RATE)
     wave[click : click + 200] = 0.9
-    done = made_talker()((wave, RATE), tmp_path / "a.mp4")
+    done = fake_talker()((wave, RATE), tmp_path / "a.mp4")
     bright = pictures(done.path).mean(axis=(1, 2, 3))
     assert bright.argmax() == 112, "4.5 s are 112.5 frames"
     heard = load_sound(done.path)
@@ -61,48 +61,48 @@ def test_the_voice_keeps_the_sound_it_had_above_8_khz(tmp_path):
     t = np.arange(3 * 48_000) / 48_000
     speech = np.interp(t, np.arange(3 * RATE) / RATE, spoken(1, 3.0))
     hiss = 0.1 * np.sin(2 * np.pi * 10_000 * t)
-    done = made_talker()(((speech + hiss).astype(np.float32), 48_000), tmp_path / "a.mp4")
+    done = fake_talker()(((speech + hiss).astype(np.float32), 48_000), tmp_path / "a.mp4")
     spectrum = np.abs(np.fft.rfft(load_sound(done.path, rate=48_000)[:96_000]))
     assert spectrum[19_800:20_200].max() > 20 * np.median(spectrum[22_000:28_000])
 
 
 @pytest.mark.parametrize("kind", ["file object", "array", "video"])
 def test_any_source_gives_the_same_frames(voice, tmp_path, kind):
-    expected = pictures(made_talker()(voice, tmp_path / "a.mp4").path)
+    expected = pictures(fake_talker()(voice, tmp_path / "a.mp4").path)
     if kind == "video":
         grey = [np.full((16, 16, 3), 90, np.uint8)] * 78
         write_movie(tmp_path / "v.mp4", grey, fps=25, wave=spoken(1, 3.1))
-        found = pictures(made_talker()(tmp_path / "v.mp4", tmp_path / "b.mp4").path)
+        found = pictures(fake_talker()(tmp_path / "v.mp4", tmp_path / "b.mp4").path)
         assert len(found) == 78 and np.abs(found.astype(int) - expected[:78]).mean() < 12
         return
     source = io.BytesIO(voice.read_bytes()) if kind == "file object" else (spoken(1, 3.1), RATE)
-    found = pictures(made_talker()(source, tmp_path / "b.mp4").path)
+    found = pictures(fake_talker()(source, tmp_path / "b.mp4").path)
     assert len(found) == 78 and np.abs(found.astype(int) - expected).mean() < 1
 
 
 def test_who_talks_is_heard_once_and_the_seed_draws_another(voice, tmp_path):
-    talker = made_talker()
+    talker = fake_talker()
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
         talker(voice, tmp_path / f"{name}.mp4", seed=seed)
-    first, again, other = talker._loaded.system.talked
-    expected = made_imaginer()(voice, seed=1)[0].resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    first, again, other = talker._loaded.model.talked
+    expected = fake_imaginer()(voice, seed=1)[0].resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     assert np.array_equal(first.face, np.asarray(expected)) and np.array_equal(first.face, again.face)
     assert not np.array_equal(first.face, other.face) and (first.seed, other.seed) == (1, 2)
-    own = made_talker(still=False)
+    own = fake_talker(still=False)
     own(voice, tmp_path / "d.mp4")
-    assert own._loaded.system.talked[0].face is None
+    assert own._loaded.model.talked[0].face is None
     with pytest.raises(InputError, match="face of its own"):
         own(voice, tmp_path / "e.mp4", face=draw_face(1, 200))
     with pytest.raises(InputError, match="cut as 'dlib', not as 'head'"):
-        made_talker(template="head")(voice, tmp_path / "e.mp4")
+        fake_talker(template="head")(voice, tmp_path / "e.mp4")
     assert not (tmp_path / "e.mp4").exists()
 
 
 def test_a_picture_is_animated_cut_as_the_weights_want_it(voice, tmp_path):
     draw_face(1, 240).save(tmp_path / "x.png")
-    talker = made_talker()
+    talker = fake_talker()
     done = talker(voice, tmp_path / "a.mp4", face=tmp_path / "x.png")
-    (who,) = talker._loaded.system.talked
+    (who,) = talker._loaded.model.talked
     assert who.face.shape == (SIDE, SIDE, 3) and done.note == ""
     # Cut as in dlib's template: the whole picture's skin fills it.
     assert np.abs(who.face[12:20, 12:20].mean((0, 1)) - np.asarray(draw_face(1, 240))[120, 120]).max() < 60
@@ -118,14 +118,14 @@ def test_a_picture_is_animated_cut_as_the_weights_want_it(voice, tmp_path):
 def test_a_picture_without_a_face_is_named(voice, tmp_path):
     Image.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "wall.png")
     with pytest.raises(InputError, match=r"wall\.png: shows no face"):
-        made_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "wall.png")
+        fake_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "wall.png")
     with pytest.raises(InputError, match=r"gone\.png"):
-        made_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "gone.png")
+        fake_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "gone.png")
     assert not (tmp_path / "a.mp4").exists()
 
 
 def test_what_is_no_speech_is_refused_and_silence_rests(tmp_path):
-    talker = made_talker()
+    talker = fake_talker()
     noise = (0.2 * np.random.default_rng(0).normal(size=3 * RATE)).astype(np.float32)
     save_sound(tmp_path / "noise.wav", noise)
     with pytest.raises(NotSpeechError, match=r"noise\.wav: holds no speech"):
@@ -146,20 +146,20 @@ def test_what_is_no_speech_is_refused_and_silence_rests(tmp_path):
 
 
 def test_a_long_recording_is_drawn_in_pieces(tmp_path, monkeypatch):
-    talker, held = made_talker(), []
+    talker, held = fake_talker(), []
     write = pipeline.write_movie
 
     def watched(path, pictures, **options):
         def passing():
             for picture in pictures:
-                held.append(talker._loaded.system.faces[-1].samples)
+                held.append(talker._loaded.model.faces[-1].samples)
                 yield picture
 
         write(path, passing(), **options)
 
     monkeypatch.setattr(pipeline, "write_movie", watched)
     done = talker((np.tile(spoken(1, 5.0), 3), RATE), tmp_path / "a.mp4")
-    assert done.frames == 375 and talker._loaded.system.faces[-1].most < 2.1 * RATE
+    assert done.frames == 375 and talker._loaded.model.faces[-1].most < 2.1 * RATE
     # When a frame is written no more has been heard than two seconds beyond it.
     ahead = np.array(held) / RATE - np.arange(375) / 25
     assert ahead.max() <= 2.01
@@ -167,7 +167,7 @@ def test_a_long_recording_is_drawn_in_pieces(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("size", [16, 32, 50])
 def test_videos_of_other_sizes(voice, tmp_path, size):
-    done = made_talker()(voice, tmp_path / "a.mp4", size=size)
+    done = fake_talker()(voice, tmp_path / "a.mp4", size=size)
     facts = movie_facts(done.path)
     assert (facts.width, facts.height, done.size) == (size, size, size)
     assert pictures(done.path).std() > 5
@@ -180,7 +180,7 @@ def test_smaller_frames_are_means():
 
 
 def test_what_cannot_be_used_is_said(voice, tmp_path, monkeypatch):
-    talker = made_talker()
+    talker = fake_talker()
     with pytest.raises(InputError, match="size: is 4"):
         talker(voice, tmp_path / "a.mp4", size=4)
     with pytest.raises(InputError, match=r"does not end in \.mp4"):
@@ -197,7 +197,7 @@ def test_what_cannot_be_used_is_said(voice, tmp_path, monkeypatch):
 
 
 def test_weights_from_disk_talk(voice, tmp_path):
-    talker = vf.Talker.load(talker_weights(tmp_path))
+    talker = vf.Talker.load(write_talker_weights(tmp_path))
     assert talker.name == "talks" and talker.animates
     done = talker(voice, tmp_path / "a.mp4", face=draw_face(1, 240), seed=3)
     assert done.frames == 78 and pictures(done.path).std() > 10

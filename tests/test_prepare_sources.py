@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import trees
+import source_trees
 import voiceface.corpus.sources
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
@@ -24,12 +24,12 @@ SOURCES = [
 
 
 def test_every_source_has_a_tree():
-    assert set(SOURCES) == set(trees.TREES)
+    assert set(SOURCES) == set(source_trees.TREES)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_from_files_to_a_corpus(source, tmp_path):
-    tree = trees.TREES[source](tmp_path / "data", trees.real)
+    tree = source_trees.TREES[source](tmp_path / "data", source_trees.real)
     listing = import_module(f"voiceface.corpus.sources.{source}").listing(tree.root, **tree.options)
     options = Options(face_fps=2.0, clip_seconds=5.0)
     corpus = prepare(

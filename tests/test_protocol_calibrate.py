@@ -9,8 +9,8 @@ from voiceface.errors import InputError
 from voiceface.metrics.calibration import cllr, ece
 from voiceface.metrics.roc import SortedTrials
 from voiceface.protocols import retrieval, verification
-from voiceface.protocols.calibrate import calibration, log_odds_of
-from voiceface.protocols.curves import MOST_POINTS, roc_points
+from voiceface.protocols.calibration import calibration, log_odds_of
+from voiceface.protocols.curves import MAX_CURVE_POINTS, roc_points
 
 
 def told(n=4000, seed=0, share=0.5):
@@ -91,7 +91,7 @@ def test_a_long_curve_is_bounded_exact_at_its_ends_and_keeps_its_area():
     scores = rng.normal(size=len(same)) + 1.5 * same
     report = verification(scores, same, resamples=0)
     points = report.curves["all"]
-    assert 500 < len(points.fpr) <= MOST_POINTS
+    assert 500 < len(points.fpr) <= MAX_CURVE_POINTS
     assert (points.fpr[0], points.tpr[0], points.fpr[-1], points.tpr[-1]) == (0, 0, 1, 1)
     assert np.trapezoid(points.tpr, points.fpr) == pytest.approx(report.auc.value, abs=1e-4)
     fpr, tpr, _ = roc_curve(same, scores, drop_intermediate=False)
@@ -111,7 +111,9 @@ def test_the_curve_of_folds_has_the_mean_of_their_areas():
     points = report.curves["all"]
     assert np.trapezoid(points.tpr, points.fpr) == pytest.approx(report.auc.value, abs=2e-3)
     assert (np.diff(points.fpr) >= 0).all() and (np.diff(points.tpr) >= -1e-12).all()
-    assert (points.tpr[0], points.fpr[-1], points.tpr[-1]) == (0, 1, 1) and len(points.fpr) <= MOST_POINTS
+    assert (points.tpr[0], points.fpr[-1], points.tpr[-1]) == (0, 1, 1) and len(
+        points.fpr
+    ) <= MAX_CURVE_POINTS
 
 
 @pytest.mark.parametrize("collapsed", [False, True])

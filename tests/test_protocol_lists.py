@@ -7,18 +7,11 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.protocols.audit import audit_list, misread_auc
-from voiceface.protocols.draw import (
-    Items,
-    check_drawn,
-    draw_galleries,
-    draw_retrieval,
-    draw_trials,
-    write_drawn,
-)
 from voiceface.protocols.fame import read_submission, write_submission
-from voiceface.protocols.lists import (
-    PINS_ROWS,
+from voiceface.protocols.list_audit import audit_list, misread_auc
+from voiceface.protocols.list_scoring import Embedded, score_galleries, score_trials
+from voiceface.protocols.trial_lists import (
+    PINS_TRIAL_COUNTS,
     TrialList,
     read_fame_trials,
     read_galleries,
@@ -31,8 +24,15 @@ from voiceface.protocols.lists import (
     write_pins,
     write_voxceleb,
 )
-from voiceface.protocols.names import VoxPeople, parse_name
-from voiceface.protocols.score import Embedded, score_galleries, score_trials
+from voiceface.protocols.trial_sampling import (
+    Items,
+    check_sampled_list,
+    sample_galleries,
+    sample_retrieval,
+    sample_trials,
+    write_sampled_list,
+)
+from voiceface.protocols.voxceleb_names import VoxCelebPeople, parse_name
 
 META = (
     "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\nid10001\tAda\tf\tUK\tdev\nid10002\tBo\tm\tUK\tdev\n"
@@ -48,7 +48,7 @@ PINS = """id,voice-speaker-id,face-speaker-id,label,voice-path,face-path
 @pytest.fixture
 def people(tmp_path):
     (tmp_path / "meta.csv").write_text(META)
-    return VoxPeople.read(tmp_path / "meta.csv")
+    return VoxCelebPeople.read(tmp_path / "meta.csv")
 
 
 def written(folder, text, name="list.txt"):
@@ -251,7 +251,7 @@ def columns(people=12, seed=0):
 def test_drawn_trials_share_what_they_should_and_do_not_alternate():
     voices, faces = columns()
     for share in ((), ("gender",), ("gender", "nationality")):
-        trials = draw_trials(voices, faces, share=share, seed=3)
+        trials = sample_trials(voices, faces, share=share, seed=3)
         values = {a: dict(zip(voices.people, voices.attributes[a], strict=True)) for a in share}
         audit = audit_list(trials, share=values)
         assert audit.mislabelled == 0 and not any(audit.violated.values()) and not any(audit.unknown.values())
@@ -262,16 +262,17 @@ def test_drawn_trials_share_what_they_should_and_do_not_alternate():
         ids=np.array(voices.ids)[order], people=np.array(voices.people)[order],
         attributes={k: v[order] for k, v in voices.attributes.items()}, videos=voices.videos[order],
     )  # fmt: skip
-    again = draw_trials(shuffled, faces, share=("gender", "nationality"), seed=3)
+    again = sample_trials(shuffled, faces, share=("gender", "nationality"), seed=3)
     assert again.left.tolist() == trials.left.tolist() and again.right.tolist() == trials.right.tolist()
     assert (
-        draw_trials(voices, faces, seed=4).right.tolist() != draw_trials(voices, faces, seed=3).right.tolist()
+        sample_trials(voices, faces, seed=4).right.tolist()
+        != sample_trials(voices, faces, seed=3).right.tolist()
     )
 
 
 def test_cross_video_positives_and_those_left_out():
     voices, faces = columns()
-    trials = draw_trials(voices, faces, cross_video=True, seed=0)
+    trials = sample_trials(voices, faces, cross_video=True, seed=0)
     video = dict(zip(voices.ids, voices.videos, strict=True)) | dict(
         zip(faces.ids, faces.videos, strict=True)
     )
@@ -279,30 +280,30 @@ def test_cross_video_positives_and_those_left_out():
     assert all(video[a] != video[b] for a, b in positives) and len(positives) + trials.left_out == 36
     assert trials.left_out > 0
     with pytest.raises(InputError, match="needs the videos"):
-        draw_trials(Items(ids=["a"], people=["p"]), faces, cross_video=True)
+        sample_trials(Items(ids=["a"], people=["p"]), faces, cross_video=True)
     with pytest.raises(InputError, match="repeat"):
-        draw_trials(Items(ids=["a", "a"], people=["p", "p"]), faces)
+        sample_trials(Items(ids=["a", "a"], people=["p", "p"]), faces)
     with pytest.raises(InputError, match="'age': is not among"):
-        draw_trials(voices, faces, share=("age",))
+        sample_trials(voices, faces, share=("age",))
 
 
 def test_drawn_galleries_are_nested_and_of_different_people(tmp_path):
     voices, faces = columns()
-    galleries = draw_galleries(voices, faces, n=5, share=("gender",), seed=1)
+    galleries = sample_galleries(voices, faces, n=5, share=("gender",), seed=1)
     sex = dict(zip(faces.people, faces.attributes["gender"], strict=True))
     for probe, row in zip(galleries.probes, galleries.people, strict=True):
         assert probe.startswith(row[0]) and len(set(row)) == 5 and len({sex[p] for p in row}) == 1
     assert len({tuple(r) for r in galleries.people.tolist()}) > 20
     path = tmp_path / "galleries.txt"
-    write_drawn(path, galleries, {"n": 5, "seed": 1})
-    assert check_drawn(path)["arguments"] == {"n": 5, "seed": 1}
+    write_sampled_list(path, galleries, {"n": 5, "seed": 1})
+    assert check_sampled_list(path)["arguments"] == {"n": 5, "seed": 1}
     assert read_galleries(path).candidates.tolist() == galleries.candidates.tolist()
     path.write_text(path.read_text() + "x y z\n")
     with pytest.raises(InputError, match="changed after it was drawn"):
-        check_drawn(path)
+        check_sampled_list(path)
     with pytest.raises(InputError, match="11 others"):
-        draw_galleries(voices, faces, n=12, share=("gender",))
-    both = draw_retrieval(voices, faces, most=2, seed=0)
+        sample_galleries(voices, faces, n=12, share=("gender",))
+    both = sample_retrieval(voices, faces, most=2, seed=0)
     assert len(both.voices) == len(both.faces) == 24 and set(both.voice_people) == set(both.face_people)
 
 
@@ -365,9 +366,9 @@ def published():
 
 @pytest.mark.slow
 def test_published_lists_read_whole(published):
-    meta = VoxPeople.read(published / "voxceleb" / "vox1_meta.csv")
+    meta = VoxCelebPeople.read(published / "voxceleb" / "vox1_meta.csv")
     pins, misread = published / "learnable_pins", {}
-    for name, rows in PINS_ROWS.items():
+    for name, rows in PINS_TRIAL_COUNTS.items():
         trials = read_pins(pins / f"veriflist_test_{name}.txt.gz")
         assert len(trials) == rows
         assert [f"id1{int(n):04d}" for n in trials.left_people] == meta.people(trials.left)
@@ -388,10 +389,10 @@ def test_published_lists_read_whole(published):
 
 @pytest.mark.slow
 def test_published_shape_of_sound_and_voxceleb(published):
-    meta = VoxPeople.read(published / "voxceleb" / "vox1_meta.csv")
+    meta = VoxCelebPeople.read(published / "voxceleb" / "vox1_meta.csv")
     sos = published / "shape_of_sound"
     assert len(read_shape_of_sound(sos / "verify_v2f_test.txt.gz", meta)) == 65_550
     assert len(read_retrieval(sos / "reterival_v2f_test.txt.gz", meta).voices) == 21_850
-    assert VoxPeople.read(sos / "vox1_test.csv.gz").ids["CCH_Pounder"] == "id10117"
+    assert VoxCelebPeople.read(sos / "vox1_test.csv.gz").ids["CCH_Pounder"] == "id10117"
     vox = read_voxceleb(published / "voxceleb" / "verif_original.txt.gz", meta)
     assert len(vox) == 37_720 and audit_list(vox).mislabelled == 0

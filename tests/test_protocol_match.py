@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.metrics.bootstrap import draw_counts
-from voiceface.metrics.ranking import tied_share
-from voiceface.protocols import match as module
+from voiceface.metrics.bootstrap import resample_counts
+from voiceface.metrics.ranking import tie_credit
+from voiceface.protocols import gallery_matching as module
 from voiceface.protocols import matching
-from voiceface.protocols.cells import Sides, cells
-from voiceface.protocols.match_list import matching_list
+from voiceface.protocols.comparison_groups import Sides, cells
+from voiceface.protocols.fixed_gallery_matching import fixed_gallery_matching
 
 PERSON = np.array([0, 0, 1, 2, 2, 3, 4, 5])
 SEX = np.array(["f", "m", "f", "f", "m", "f"])
@@ -32,7 +32,7 @@ def played(scores, probe, gallery, size, allowed, weight=None):
             for chosen in combinations(others, size - 1):
                 items = product(*(np.flatnonzero(gallery == q) for q in chosen))
                 rows = [[scores[i, right], *(scores[i, k] for k in row)] for row in items]
-                earned.append(tied_share(rows).mean())
+                earned.append(tie_credit(rows).mean())
         total += weight[person] * np.mean(earned)
         norm += weight[person]
     return total / norm
@@ -76,7 +76,7 @@ def test_influence_is_the_derivative_of_the_weighted_accuracy():
     rng = np.random.default_rng(2)
     scores = rng.integers(0, 5, (8, 8)).astype(float)
     sides = Sides.of(scores, (PERSON, PERSON))
-    work = module._Work(sides, cells(sides, None, None, "all")[0], (2,), seed=0)
+    work = module._MatchingAccuracy(sides, cells(sides, None, None, "all")[0], (2,), seed=0)
     counts = np.ones((6, 6), dtype=np.uint16)
     counts[np.arange(6), np.arange(6)] = 2
     rows = []
@@ -107,7 +107,7 @@ def played_weighted(scores, w):
                 for a in np.flatnonzero(p == PERSON)
                 for b in np.flatnonzero(q == PERSON)
             ]
-            won += w[q] * tied_share(rows).mean()
+            won += w[q] * tie_credit(rows).mean()
             mass += w[q]
         total += w[p] * won / mass
         norm += w[p]
@@ -123,7 +123,7 @@ def test_interval_is_that_of_the_literal_bootstrap():
     estimate = matching(scores, people=(person, person), n=(3,), resamples=2000).accuracy(3)
     below = (scores < np.diag(scores)[:, None]).astype(float)
     values = []
-    for c in draw_counts([person], 40, 2000, seed=1).astype(float):
+    for c in resample_counts([person], 40, 2000, seed=1).astype(float):
         # Copies of one person are separate others: pairs of distinct copies, the probe's own person aside.
         s, s2 = below @ c - np.diag(below) * c, (below**2) @ c - np.diag(below) ** 2 * c
         m = c.sum() - c
@@ -170,7 +170,7 @@ def test_too_many_right_items_are_drawn_and_it_says_so(monkeypatch):
     person = np.repeat(np.arange(20), 10)
     scores = rng.normal(size=(200, 200)) + (person[:, None] == person[None, :])
     exact = matching(scores, people=(person, person), n=(2,), resamples=0)
-    monkeypatch.setattr(module, "_WORK", 1e5)
+    monkeypatch.setattr(module, "_MAX_COMPARISONS", 1e5)
     drawn = matching(scores, people=(person, person), n=(2,), resamples=0, seed=5)
     assert "right items a probe drawn (seed 5)" in str(drawn) and "drawn" not in str(exact)
     assert drawn.accuracy(2).value == pytest.approx(exact.accuracy(2).value, abs=0.03)
@@ -194,12 +194,12 @@ def test_exclusions_are_counted_and_printed():
 def test_written_lists():
     scores = np.array([[0.9, 0.1, 0.95], [0.5, 0.5, 0.2], [0.1, 0.3, 0.0]])
     people = np.array([list("abc"), list("bac"), list("cab")])
-    report = matching_list(
+    report = fixed_gallery_matching(
         scores, people=people, strata={"first": np.array([True, False, False])}, resamples=50
     )
     assert [e.value for e in report.rows["all"]] == pytest.approx([0.5, 0.5 / 3])
     assert [e.value for e in report.rows["first"]] == [1.0, 0.0]
-    flat = matching_list(np.zeros((7, 5)), n=(2, 5))
+    flat = fixed_gallery_matching(np.zeros((7, 5)), n=(2, 5))
     assert [e.value for e in flat.rows["all"]] == pytest.approx([0.5, 0.2])
     assert "no intervals" in str(flat)
 
@@ -230,8 +230,8 @@ def test_bad_input_is_named(given, options, message):
 
 def test_bad_written_lists_are_named():
     with pytest.raises(InputError, match="probe's person twice"):
-        matching_list([[1.0, 0.0]], people=[["a", "a"]])
+        fixed_gallery_matching([[1.0, 0.0]], people=[["a", "a"]])
     with pytest.raises(InputError, match="1 of 2 trials hold NaN"):
-        matching_list([[1.0, 0.0], [np.nan, 1.0]])
+        fixed_gallery_matching([[1.0, 0.0], [np.nan, 1.0]])
     with pytest.raises(InputError, match="galleries hold 2"):
-        matching_list([[1.0, 0.0]], n=(3,))
+        fixed_gallery_matching([[1.0, 0.0]], n=(3,))

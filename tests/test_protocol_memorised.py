@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.protocols.faces import Faces
-from voiceface.protocols.memorised import memorised
+from voiceface.protocols.face_set import Faces
+from voiceface.protocols.memorisation_audit import memorisation_audit
 
 RANDOM = np.random.default_rng(0)
 
@@ -28,7 +28,7 @@ DISTANCE, RATIO = "nearest training face (toy)", "nearest over next person (toy)
 
 
 def audited(rows, **more):
-    return memorised(
+    return memorisation_audit(
         faces(rows, "d"), TRAIN, HELD, features="toy", resamples=more.pop("resamples", 0), **more
     )
 
@@ -69,7 +69,7 @@ def test_figures_are_the_loop():
     assert report.rows[DISTANCE][0].value == pytest.approx(np.mean(np.array(near) < cut))
     wins = np.mean([n < r for n in near for r in reference])
     assert report.rows[DISTANCE][1].value == pytest.approx(wins)
-    assert report.drawn_distances == pytest.approx(near)
+    assert report.generated_distances == pytest.approx(near)
     worst = report.worst[0]
     assert worst.distance == pytest.approx(min(near))
     assert worst.rarity == pytest.approx(np.mean(np.array(reference) < min(near)))
@@ -87,7 +87,7 @@ def test_the_interval_covers_the_true_share():
     true = (near(0.5 * random.normal(size=(60_000, 3))) < np.quantile(reference, 0.1)).mean()
     covered = 0
     for k in range(60):
-        report = memorised(
+        report = memorisation_audit(
             faces(0.5 * random.normal(size=(80, 3)), "d"),
             faces(train, "t"),
             faces(random.normal(size=(200, 3)), "h"),
@@ -103,15 +103,19 @@ def test_the_interval_covers_the_true_share():
 
 def test_faces_not_found_are_counted_out():
     found = np.arange(30) > 3
-    report = memorised(faces(draw(30, 6), "d", found=found), TRAIN, HELD, features="toy", resamples=0)
+    report = memorisation_audit(
+        faces(draw(30, 6), "d", found=found), TRAIN, HELD, features="toy", resamples=0
+    )
     assert report.excluded == {"drawn faces not found": 4} and report.rows[DISTANCE][0].n == 26
     assert all(one.drawn_index > 3 for one in report.worst)
 
 
 def test_few_references_and_known_people_are_said():
-    few = memorised(faces(draw(9, 3), "d"), TRAIN, faces(draw(20, 9), "h"), features="toy", resamples=0)
+    few = memorisation_audit(
+        faces(draw(9, 3), "d"), TRAIN, faces(draw(20, 9), "h"), features="toy", resamples=0
+    )
     assert any("too few held-out faces" in note for note in few.notes)
-    known = memorised(
+    known = memorisation_audit(
         faces(draw(9, 3), "d"), TRAIN, faces(draw(200, 9)[:150], "t"), features="toy", resamples=0
     )
     assert any("150 held-out people were trained on" in note for note in known.notes)
@@ -128,11 +132,11 @@ def test_few_references_and_known_people_are_said():
 )
 def test_what_is_no_reference_is_refused(held, quantile, told):
     with pytest.raises(InputError, match=told):
-        memorised(faces(draw(9, 3), "d"), TRAIN, held, features="toy", quantile=quantile)
+        memorisation_audit(faces(draw(9, 3), "d"), TRAIN, held, features="toy", quantile=quantile)
 
 
 def test_a_picture_stored_twice_is_left_out_and_counted():
     held = faces(np.concatenate([HELD.rows, TRAIN.rows[:3]]), "h")
-    report = memorised(faces(draw(30, 6), "d"), TRAIN, held, features="toy", resamples=0)
+    report = memorisation_audit(faces(draw(30, 6), "d"), TRAIN, held, features="toy", resamples=0)
     assert report.excluded == {"held-out faces that are training faces": 3}
     assert report.rows[DISTANCE][0].to_dict() == audited(draw(30, 6)).rows[DISTANCE][0].to_dict()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.protocols.probe import PENALTIES, Probe, probed
+from voiceface.protocols.linear_probe import PENALTIES, Probe, probed
 
 
 def made(seed, count, *, told):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from voiceface.errors import InputError
-from voiceface.protocols import cells, retrieval, retrieve
+from voiceface.protocols import comparison_groups, gallery_retrieval, retrieval
 
 
 def simulated(people=12, seed=0, width=6):
@@ -57,7 +57,9 @@ def test_strata_and_groups_cut_galleries():
 def test_blocks_do_not_change_anything(monkeypatch):
     (voices, faces), person = simulated()
     whole = retrieval((voices, faces), people=(person, person), resamples=30)
-    monkeypatch.setattr(retrieve, "blocks", lambda size, width: cells.blocks(size, width, limit=60))
+    monkeypatch.setattr(
+        gallery_retrieval, "blocks", lambda size, width: comparison_groups.blocks(size, width, limit=60)
+    )
     cut = retrieval((voices, faces), people=(person, person), resamples=30)
     for name, row in whole.rows.items():
         assert [e.value for e in row] == pytest.approx([e.value for e in cut.rows[name]], abs=1e-12)

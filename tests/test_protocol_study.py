@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.protocols.study import preference, study_id, study_pairs
+from voiceface.protocols.preference_study import preference, study_id, study_pairs
 
 CLIPS = [f"p{k % 5}/{k:02}" for k in range(20)]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.protocols.identify import identify, scores_of_people
-from voiceface.protocols.over_people import People, mean_of_items
-from voiceface.protocols.threshold import drawn_at, threshold_search
+from voiceface.protocols.identification import identify, score_people
+from voiceface.protocols.people_bootstrap import People, mean_of_items
+from voiceface.protocols.threshold_search import generated_acceptance, threshold_search
 
 RANDOM = np.random.default_rng(0)
 SAME = RANDOM.random(200) < 0.3
@@ -74,7 +74,9 @@ def test_drawn_faces_at_the_threshold_are_the_loop():
     drawn, real = np.array(list("aabbcd")), np.array(list("abbccd"))
     apart = RANDOM.random((6, 6))
     found = np.array([1, 1, 0, 1, 1, 1])
-    accepted, seen = drawn_at(apart, people=(drawn, real), threshold=0.5, found=found, resamples=0)
+    accepted, seen = generated_acceptance(
+        apart, people=(drawn, real), threshold=0.5, found=found, resamples=0
+    )
     mine, others = [], []
     for k, who in enumerate(drawn):
         shares = {p: np.mean(apart[k, real == p] <= 0.5) if found[k] else 0.0 for p in "abcd"}
@@ -90,11 +92,15 @@ def test_one_face_for_everybody_earns_exactly_chance_at_any_threshold():
     apart = np.tile(RANDOM.random(12), (6, 1))
     people = np.arange(6), np.repeat(np.arange(6), 2)
     for threshold in (0.2, 0.5, 0.9):
-        accepted, _ = drawn_at(apart, people=people, threshold=threshold, resamples=0)
+        accepted, _ = generated_acceptance(apart, people=people, threshold=threshold, resamples=0)
         assert accepted.value == pytest.approx(accepted.chance, abs=1e-12)
-    sure, _ = drawn_at(np.where(people[0][:, None] == people[1], 0.1, 2.0), people=people, threshold=0.5)
+    sure, _ = generated_acceptance(
+        np.where(people[0][:, None] == people[1], 0.1, 2.0), people=people, threshold=0.5
+    )
     assert (sure.value, sure.chance) == (1.0, 0.0)
-    none, _ = drawn_at(np.where(people[0][:, None] == people[1], 2.0, 0.1), people=people, threshold=0.5)
+    none, _ = generated_acceptance(
+        np.where(people[0][:, None] == people[1], 2.0, 0.1), people=people, threshold=0.5
+    )
     assert (none.value, none.chance) == (0.0, 1.0)
 
 
@@ -102,12 +108,12 @@ def test_faces_not_found_may_hold_anything_but_others_not():
     apart = np.full((3, 3), np.nan)
     apart[0] = 0.1
     people = list("abc"), list("abc")
-    accepted, seen = drawn_at(apart, people=people, threshold=0.5, found=[1, 0, 0], resamples=0)
+    accepted, seen = generated_acceptance(apart, people=people, threshold=0.5, found=[1, 0, 0], resamples=0)
     assert accepted.value == seen.value == pytest.approx(1 / 3)
     with pytest.raises(InputError, match="2 .*NaN"):
-        drawn_at(apart, people=people, threshold=0.5)
+        generated_acceptance(apart, people=people, threshold=0.5)
     with pytest.raises(InputError, match="have none"):
-        drawn_at(apart, people=(list("abx"), list("abc")), threshold=0.5, found=[1, 0, 0])
+        generated_acceptance(apart, people=(list("abx"), list("abc")), threshold=0.5, found=[1, 0, 0])
 
 
 def placed(scores, own, k, allowed):
@@ -178,7 +184,7 @@ def test_scores_of_people_are_distances_to_their_faces():
     found = [1, 1, 0, 1, 1]
     means = np.stack([real[owners == p].mean(0) for p in "abc"])
     for by in ("centroid", "nearest", "cosine"):
-        scores, names = scores_of_people(rows, real, owners, by=by, found=found)
+        scores, names = score_people(rows, real, owners, by=by, found=found)
         assert names.tolist() == list("abc") and (scores[2] == 0).all()
         for i in (0, 1, 3, 4):
             for j, p in enumerate("abc"):
@@ -191,7 +197,7 @@ def test_scores_of_people_are_distances_to_their_faces():
                     expected = -np.linalg.norm(means[j] - rows[i])
                 assert scores[i, j] == pytest.approx(expected, abs=1e-6)
     with pytest.raises(InputError, match="choose 'centroid'"):
-        scores_of_people(rows, real, owners, by="median", found=found)
+        score_people(rows, real, owners, by="median", found=found)
 
 
 def test_a_share_of_none_is_not_surely_none():

@@ -8,8 +8,8 @@ import voiceface.protocols as protocols
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
 from voiceface.protocols import verification
-from voiceface.protocols.compare import compare
-from voiceface.protocols.verify import pair_trials
+from voiceface.protocols.pair_verification import pair_trials
+from voiceface.protocols.paired_comparison import compare
 
 
 def simulated(people=40, seed=0, strength=1.0):

@@ -6,9 +6,9 @@ import pytest
 from voiceface.errors import InputError
 from voiceface.metrics.image import psnr, ssim
 from voiceface.metrics.mouth import landmark_distance
-from voiceface.metrics.sync import correlation, frame_levels, sync
-from voiceface.protocols.video import VideoClip, video
-from voiceface.protocols.video_clip import Judges
+from voiceface.metrics.sync_confidence import correlation, frame_levels, sync
+from voiceface.protocols.clip_measurement import Judges
+from voiceface.protocols.video_quality import VideoClip, video
 
 POINTS = np.array([(24.0, 12), (20, 12), (8, 12), (12, 12), (16, 20)])
 
@@ -27,12 +27,12 @@ def made(number, *, person="", group="", frames=30, **told):
     facts = {
         "drawn": np.clip(real + noise, 0, 255).astype(np.uint8),
         "real": real,
-        "drawn_wave": random.normal(size=frames * 640),
-        "drawn_points": POINTS + random.normal(size=(frames, 5, 2)),
+        "generated_wave": random.normal(size=frames * 640),
+        "generated_points": POINTS + random.normal(size=(frames, 5, 2)),
         "real_points": np.broadcast_to(POINTS, (frames, 5, 2)),
-        "drawn_sync": (mouth, sound),
+        "generated_sync": (mouth, sound),
         "real_sync": (mouth, mouth),
-        "drawn_identity": random.normal(size=8) + 0.1 * random.normal(size=(frames, 8)),
+        "generated_identity": random.normal(size=8) + 0.1 * random.normal(size=(frames, 8)),
         "reference": np.random.default_rng(sum(map(ord, person))).normal(size=8) if person else None,
     }
     return VideoClip(name=f"c{number}", person=person or f"p{number}", group=group, **(facts | told))
@@ -44,13 +44,16 @@ def test_every_figure_is_the_mean_over_clips_of_its_own_definition():
     expected = {
         "SSIM": [ssim(c.drawn, c.real, scale=255).mean() for c in clips],
         "PSNR": [psnr(c.drawn, c.real, scale=255).mean() for c in clips],
-        "sync confidence": [sync(c.drawn_sync[1], c.drawn_sync[0]).confidence for c in clips],
+        "sync confidence": [sync(c.generated_sync[1], c.generated_sync[0]).confidence for c in clips],
         "sync offset": [3.0] * 6,
         "offset within 1 frame": [0.0] * 6,
-        "landmark distance": [landmark_distance(c.drawn_points, c.real_points).mean() for c in clips],
+        "landmark distance": [landmark_distance(c.generated_points, c.real_points).mean() for c in clips],
         "identity similarity": [
             np.mean(
-                [r @ c.reference / np.linalg.norm(r) / np.linalg.norm(c.reference) for r in c.drawn_identity]
+                [
+                    r @ c.reference / np.linalg.norm(r) / np.linalg.norm(c.reference)
+                    for r in c.generated_identity
+                ]
             )
             for c in clips
         ],
@@ -83,11 +86,13 @@ def test_chance_is_somebody_elses_clip():
     strange = [psnr(clips[k].drawn, clips[k - 1].real, scale=255).mean() for k in (1, 2, 3)]
     assert report.figure("PSNR").chance == pytest.approx(np.mean(strange))
     pairs = [(0, 1), (1, 2), (2, 3), (3, 0)]
-    wrong = [sync(clips[j].drawn_sync[1], clips[i].drawn_sync[0]).confidence for i, j in pairs]
+    wrong = [sync(clips[j].generated_sync[1], clips[i].generated_sync[0]).confidence for i, j in pairs]
     assert report.figure("sync confidence").chance == pytest.approx(np.mean(wrong))
     assert report.figure("sync confidence").value > 3 * report.figure("sync confidence").chance
     strangers = [
-        np.mean([r @ o.reference / np.linalg.norm(r) / np.linalg.norm(o.reference) for r in c.drawn_identity])
+        np.mean(
+            [r @ o.reference / np.linalg.norm(r) / np.linalg.norm(o.reference) for r in c.generated_identity]
+        )
         for c, o in ((clips[i], clips[j]) for i, j in pairs)
     ]
     assert report.figure("identity similarity").chance == pytest.approx(np.mean(strangers))
@@ -97,12 +102,12 @@ def test_identity_that_changes_drifts():
     reference = np.array([1.0, 0])
     angles = np.linspace(0, 1, 30)
     turning = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    clip = made(1, drawn_identity=turning, reference=reference)
+    clip = made(1, generated_identity=turning, reference=reference)
     report = video([clip], resamples=0)
     assert report.figure("identity drift").value == pytest.approx(
         np.cos(angles[-6:]).mean() - np.cos(angles[:6]).mean()
     )
-    steady = made(2, drawn_identity=np.tile(reference, (30, 1)), reference=reference)
+    steady = made(2, generated_identity=np.tile(reference, (30, 1)), reference=reference)
     assert video([steady], resamples=0).figure("identity drift").value == 0
 
 
@@ -123,7 +128,7 @@ def test_what_is_left_out_is_counted_and_named():
     lost[:15] = np.nan
     few = lost.copy()
     few[10:15] = POINTS
-    rows = dict.fromkeys(("drawn_sync", "real_sync", "drawn_identity", "reference"))
+    rows = dict.fromkeys(("generated_sync", "real_sync", "generated_identity", "reference"))
     judges = Judges(
         sync=lambda frames, points, wave, fps: (np.arange(len(frames))[:, None],) * 2,
         identity=lambda frames, points: np.where(np.isfinite(points).all(axis=(1, 2))[:, None], 1.0, np.nan),
@@ -132,14 +137,14 @@ def test_what_is_left_out_is_counted_and_named():
     clips = [
         made(1, **rows),
         made(2, **rows, real=pictures(2, 40), real_points=np.broadcast_to(POINTS, (40, 5, 2))),
-        made(3, **rows, drawn_wave=None),
-        made(4, **rows, drawn_points=lost),
-        made(5, **rows, drawn_points=few),
+        made(3, **rows, generated_wave=None),
+        made(4, **rows, generated_points=lost),
+        made(5, **rows, generated_points=few),
         made(6, **rows, real=None, real_points=None),
-        made(7, **rows, drawn_points=np.full((30, 5, 2), np.nan)),
+        made(7, **rows, generated_points=np.full((30, 5, 2), np.nan)),
         made(8, **rows, drawn=pictures(8)[:, :16]),
         made(9, frames=19, **rows),
-        made(10, **rows, drawn_wave=np.zeros(30 * 640)),
+        made(10, **rows, generated_wave=np.zeros(30 * 640)),
     ]
     report = video(clips, judges=judges, resamples=0)
     named = {
@@ -163,7 +168,7 @@ def test_what_is_left_out_is_counted_and_named():
     assert report.figure("SSIM").n == 7 and report.figure("sync confidence").n == 6
     assert "drawn: no face in 55 of 289 frames (3 clips)" in report.notes
     mine = clips[0]
-    levels = frame_levels(mine.drawn_wave, rate=16000, fps=25, frames=30)
+    levels = frame_levels(mine.generated_wave, rate=16000, fps=25, frames=30)
     alone = video([mine], judges=judges, resamples=0).figure("mouth with sound")
     assert alone.value == pytest.approx(correlation(mine.drawn.mean(axis=(1, 2, 3)), levels))
 
@@ -176,7 +181,7 @@ def test_bad_input_is_refused():
     with pytest.raises(InputError, match="uint8"):
         video([made(1, drawn=np.zeros((30, 32, 32, 3)))])
     with pytest.raises(InputError, match="points of 3 frames"):
-        video([made(1, drawn_points=np.zeros((3, 5, 2)))])
+        video([made(1, generated_points=np.zeros((3, 5, 2)))])
     bare = VideoClip(name="c", person="p", drawn=pictures(1))
     with pytest.raises(InputError, match="no real clip"):
         video([bare])

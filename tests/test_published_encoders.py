@@ -8,21 +8,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from corpus_media import murmur
+from corpus_media import synthetic_voice
 from published_weights import arcface_file, ecapa_file, facenet_file
-from voiceface.audio.fbank import log_fbank
-from voiceface.corpus.synthetic.tiny import tiny_corpus
+from voiceface.audio.log_fbank import log_fbank
 from voiceface.errors import InputError, MissingPartError
+from voiceface.models.corpus_embeddings import align_corpus_face, embed_aligned_faces, face_embeddings
+from voiceface.models.encoder_loading import load_face_encoder, load_voice_encoder
+from voiceface.models.encoders import ecapa
+from voiceface.models.face_encoders import arcface, dlib, facenet
+from voiceface.models.published_weights import hub_folder
 from voiceface.nn.face.facenet import FaceNet
 from voiceface.nn.face.iresnet import DEPTHS, IResNet
 from voiceface.nn.voice.ecapa import Ecapa
 from voiceface.pipelines.matcher import Matcher
 from voiceface.recipes.matcher import load_encoder, recipe
-from voiceface.systems.encoders import ecapa
-from voiceface.systems.face_encoders import arcface, dlib, facenet
-from voiceface.systems.pick import pick_face, pick_voice
-from voiceface.systems.published import hub_folder
-from voiceface.systems.rows import corpus_chip, describe_aligned, face_rows
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 
 SIDES = {"ecapa": (ecapa, ecapa_file), "facenet": (facenet, facenet_file), "arcface": (arcface, arcface_file)}
@@ -87,7 +87,7 @@ def test_the_published_layers_have_their_published_names_and_shapes():
 
 def test_ecapa_gives_what_a_plain_reading_of_its_layers_gives(files):
     path, network = files["ecapa"]
-    wave = murmur(3, 1.0)
+    wave = synthetic_voice(3, 1.0)
     (row,) = ecapa.load(path).embed([wave])
     wanted = slow_ecapa(torch.load(path, weights_only=True), log_fbank(torch.from_numpy(wave)).T[None])
     np.testing.assert_allclose(row, (wanted / wanted.norm()).numpy(), atol=2e-5)
@@ -174,7 +174,7 @@ def slow_arcface(tensors, maps):
 
 
 def test_log_mels_by_the_definition():
-    wave = murmur(5, 0.1)
+    wave = synthetic_voice(5, 0.1)
     found = log_fbank(torch.from_numpy(wave), bands=20).numpy()
     hann = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(400) / 400)
     padded = np.pad(wave.astype(np.float64), 200)
@@ -214,9 +214,9 @@ def test_a_face_is_the_mean_of_it_and_its_mirror_image(files, name):
 
 
 def test_dlib_is_one_of_them():
-    encoder = pick_face("dlib")
+    encoder = load_face_encoder("dlib")
     chips = np.random.default_rng(0).integers(0, 256, (1, 150, 150, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(encoder.embed(chips), describe_aligned(chips))
+    np.testing.assert_array_equal(encoder.embed(chips), embed_aligned_faces(chips))
     assert (encoder.name, encoder.dim) == ("dlib", 128) and encoder.fingerprint.startswith("dlib_")
     assert isinstance(encoder, dlib.DlibFace)
 
@@ -304,7 +304,7 @@ def test_what_devices_and_trainers_put_around_tensors_is_taken_off(files, tmp_pa
 
 @pytest.mark.parametrize("name", ["ecapa", "wavlm", "facenet", "arcface"])
 def test_without_weights_it_says_where_they_are_looked_for(name):
-    pick = pick_voice if name in ("ecapa", "wavlm") else pick_face
+    pick = load_voice_encoder if name in ("ecapa", "wavlm") else load_face_encoder
     with pytest.raises(MissingPartError, match=f"{name}: needs weights.* set VOICEFACE_{name.upper()} to"):
         pick(name)
 
@@ -318,12 +318,12 @@ def test_weights_are_found_by_place_by_variable_and_in_the_hubs_cache(files, tmp
     odd = tmp_path / "mine.bin"
     odd.write_bytes(path.read_bytes())
     assert load_encoder(f"ecapa={odd}").fingerprint == wanted
-    assert pick_face(str(files["arcface"][0].parent)).name == "arcface"
-    assert pick_face(str(files["facenet"][0])).name == "facenet"
+    assert load_face_encoder(str(files["arcface"][0].parent)).name == "arcface"
+    assert load_face_encoder(str(files["facenet"][0])).name == "facenet"
     with pytest.raises(
         InputError, match=r"mine\.bin: holds no weights of arcface, dlib.*facenet; write NAME="
     ):
-        pick_face(str(odd))
+        load_face_encoder(str(odd))
     monkeypatch.setenv("VOICEFACE_ECAPA", str(path.parent))
     assert load_encoder("ecapa").fingerprint == wanted
     monkeypatch.setenv("VOICEFACE_ECAPA", str(files["arcface"][0].parent))
@@ -352,10 +352,10 @@ def test_a_matcher_is_trained_on_published_encoders_and_needs_the_same_ones_agai
     told = json.loads((weights / "run.json").read_text())
     assert (told["facts"]["voice_width"], told["facts"]["face_width"]) == (10, 12)
     rows = matcher.embed_corpus_items(corpus, "faces", [0, 1])
-    chips = np.stack([corpus_chip(corpus, k, size=112, template="arcface") for k in (0, 1)])
+    chips = np.stack([align_corpus_face(corpus, k, size=112, template="arcface") for k in (0, 1)])
     seen = torch.from_numpy(arcface.load(places[1]).embed(chips))
     np.testing.assert_allclose(rows, matcher._system.faces(seen).detach().numpy(), atol=1e-5)
-    assert matcher.embed_voices([(murmur(1), 16_000)]).shape == rows[:1].shape
+    assert matcher.embed_voices([(synthetic_voice(1), 16_000)]).shape == rows[:1].shape
     arcface_file(files["arcface"][0], seed=9)
     with pytest.raises(InputError, match="was trained on another arcface face encoder; train it again"):
         Matcher.load(weights)
@@ -368,10 +368,10 @@ def test_rows_of_two_face_encoders_are_kept_apart(files):
     pytest.importorskip("espeakng_loader")
     corpus = tiny_corpus()
     encoders = [arcface.load(files["arcface"][0]), facenet.load(files["facenet"][0])]
-    rows = [face_rows(corpus, encoder) for encoder in encoders]
-    again = [face_rows(corpus, encoder) for encoder in encoders]
+    rows = [face_embeddings(corpus, encoder) for encoder in encoders]
+    again = [face_embeddings(corpus, encoder) for encoder in encoders]
     assert rows[0].shape == rows[1].shape == (len(corpus.faces), 12)
     assert np.abs(rows[0] - rows[1]).max() > 0.1
     np.testing.assert_array_equal(rows, again)
-    assert face_rows(corpus).shape == (len(corpus.faces), 128)
-    np.testing.assert_array_equal(face_rows(corpus, dlib.load()), face_rows(corpus))
+    assert face_embeddings(corpus).shape == (len(corpus.faces), 128)
+    np.testing.assert_array_equal(face_embeddings(corpus, dlib.load()), face_embeddings(corpus))

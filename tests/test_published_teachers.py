@@ -6,11 +6,11 @@ import torch.nn.functional as F
 
 from published_teacher_files import SMALL, made, senet_shapes, vgg_shapes
 from voiceface.errors import InputError, MissingPartError
+from voiceface.models.encoder_loading import load_teacher
+from voiceface.models.teacher import as_identity_teacher, described
+from voiceface.models.teachers import ferplus, vggface
 from voiceface.nn.face.senet import SeNet50
 from voiceface.nn.face.vgg import VggFace
-from voiceface.systems.pick import pick_teacher
-from voiceface.systems.teacher import described, sees_identity
-from voiceface.systems.teachers import ferplus, vggface
 
 TEACHERS = {"vggface": vggface, "ferplus": ferplus}
 MEANS = {"vggface": (129.1863, 104.7624, 93.5940), "ferplus": (131.0912, 103.8827, 91.4953)}
@@ -115,7 +115,7 @@ def test_vggface_gives_fc7_and_three_maps(files, side):
     assert (teacher.name, teacher.dim, len(teacher.fingerprint)) == ("vggface", 12, 64)
     maps = teacher.maps(pictures)
     assert [tuple(one.shape) for one in maps] == [(2, 16, 4, 4), (2, 16, 8, 8), (2, 8, 16, 16)]
-    assert teacher.maps_width == (16, 16, 8)
+    assert teacher.map_channels == (16, 16, 8)
     for found, block in zip(maps, (4, 3, 2), strict=True):
         close(found, blocks[block])
     network = teacher.network.maps(less_means("vggface", enlarged(pictures, 64)).float())
@@ -347,10 +347,10 @@ def test_what_is_not_needed_may_be_left_out_and_a_dense_classifier_is_taken(file
 
 
 def test_they_are_found_by_name_and_only_a_recogniser_has_maps(files):
-    seen, felt = (pick_teacher(f"{name}={files[name][0]}") for name in ("vggface", "ferplus"))
+    seen, felt = (load_teacher(f"{name}={files[name][0]}") for name in ("vggface", "ferplus"))
     assert (seen.name, felt.name) == ("vggface", "ferplus")
-    assert sees_identity(seen).maps_width == (16, 16, 8)
+    assert as_identity_teacher(seen).map_channels == (16, 16, 8)
     rows = described(seen, [torch.full((40, 40, 3), 90, dtype=torch.uint8)] * 3)
     assert rows.shape == (3, 12) and torch.equal(rows[0], rows[2])
     with pytest.raises(InputError, match="ferplus: has no feature maps"):
-        sees_identity(felt)
+        as_identity_teacher(felt)

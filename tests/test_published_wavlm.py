@@ -9,18 +9,18 @@ import torch
 
 pytest.importorskip("transformers")
 
-from corpus_media import murmur
+from corpus_media import synthetic_voice
 from published_weights import wavlm_folder
 from voiceface.errors import InputError, MissingPartError
-from voiceface.systems.encoders import wavlm
-from voiceface.systems.pick import pick_voice
+from voiceface.models.encoder_loading import load_voice_encoder
+from voiceface.models.encoders import wavlm
 
 
 @pytest.mark.parametrize(("xvector", "older"), [(True, False), (True, True), (False, False), (False, True)])
 def test_a_row_is_what_the_network_gives(tmp_path, xvector, older):
     network = wavlm_folder(tmp_path / "w", xvector=xvector, older=older)
-    encoder = pick_voice(str(tmp_path / "w"))
-    wave = murmur(1, 1.2)
+    encoder = load_voice_encoder(str(tmp_path / "w"))
+    wave = synthetic_voice(1, 1.2)
     (row,) = encoder.embed([wave])
     with torch.no_grad():
         found = network(torch.from_numpy(wave)[None])
@@ -38,7 +38,7 @@ def test_a_body_is_taken_out_of_a_network_with_another_head(tmp_path):
 
 def test_the_recordings_level_counts_only_where_training_took_it_out(tmp_path):
     wavlm_folder(tmp_path / "w", xvector=True)
-    wave = murmur(1, 1.0)
+    wave = synthetic_voice(1, 1.0)
     plain = wavlm.load(tmp_path / "w").embed([wave, wave / 4])
     assert np.abs(plain[0] - plain[1]).max() > 1e-5
     (tmp_path / "w" / "preprocessor_config.json").write_text('{"do_normalize": true}')
@@ -49,7 +49,7 @@ def test_the_recordings_level_counts_only_where_training_took_it_out(tmp_path):
 def test_a_long_recording_is_the_mean_of_its_parts(tmp_path, monkeypatch):
     wavlm_folder(tmp_path / "w", xvector=True)
     encoder = wavlm.load(tmp_path / "w")
-    wave = murmur(2, 3.0)
+    wave = synthetic_voice(2, 3.0)
     parts = [encoder._placed(torch.from_numpy(part)) for part in np.array_split(wave, 3)]
     monkeypatch.setattr(wavlm, "_MOST", 16_000)
     mean = torch.stack(parts).mean(0)

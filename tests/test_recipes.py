@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from voiceface.corpus.synthetic.tiny import tiny_corpus
+from voiceface.components import component_names, load_component
 from voiceface.errors import MissingPartError
-from voiceface.folders import component_names, load_component
-from voiceface.pipelines.weights import load_system
+from voiceface.pipelines.weights import load_model
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 
 RECIPES = "voiceface.recipes"
@@ -89,22 +89,22 @@ def test_killed_after_a_checkpoint_it_goes_on_to_the_same_weights(trained, corpu
 
 def test_its_weights_load_and_say_what_they_are(trained):
     run, weights = trained
-    loaded = load_system(weights)
+    loaded = load_model(weights)
     assert loaded.card["recipe"] == run.recipe and loaded.card["arguments"] == dict(run.arguments)
     for name in ("contract", "people", "licence", "corpus", "voiceface"):
         assert loaded.card[name], name
-    assert not loaded.system.training
-    again = load_system(weights).system.weights()
-    assert again and all(torch.equal(tensor, again[name]) for name, tensor in loaded.system.weights().items())
+    assert not loaded.model.training
+    again = load_model(weights).model.weights()
+    assert again and all(torch.equal(tensor, again[name]) for name, tensor in loaded.model.weights().items())
 
 
 def test_loaded_it_judges_the_validation_people_as_it_was_judged(trained, corpus):
     run, weights = trained
-    loaded = load_system(weights)
+    loaded = load_model(weights)
     if run.validate is None:
         pytest.skip("it validates nothing")
     with torch.no_grad():
-        figures = run.validate(loaded.system, run.split(corpus).validation, loaded.facts)
+        figures = run.validate(loaded.model, run.split(corpus).validation, loaded.facts)
     stored = loaded.card["results"]["validation"]
     # What is exported is rounded to fp16 where the recipe allows it.
     assert figures == pytest.approx(stored, abs=2e-3 if run.half else 1e-6)
@@ -116,8 +116,8 @@ def test_loaded_twice_it_embeds_the_same(trained, corpus):
         pytest.skip("it embeds nothing")
     found = []
     for _ in range(2):
-        loaded = load_system(weights)
-        found.append(run.embed(loaded.system, run.split(corpus).validation, loaded.facts))
+        loaded = load_model(weights)
+        found.append(run.embed(loaded.model, run.split(corpus).validation, loaded.facts))
     for one, other in zip(*found, strict=True):
         assert len(one) and (one == other).all()
         assert abs((one**2).sum(1) - 1).max() < 1e-4
@@ -171,14 +171,14 @@ def test_a_million_validation_pairs_stand_for_all_of_them(monkeypatch):
     own = rng.normal(size=(40, 4))
     sides = [np.stack([own[int(p[1:])] if p[0] == "p" else own[0] for p in one]) for one in whose]
     voices, faces = (one + rng.normal(size=one.shape) for one in sides)
-    left, right, same = recipe.drawn_pairs(*whose, most=10_000, seed=3)
+    left, right, same = recipe.sample_pairs(*whose, most=10_000, seed=3)
     assert (same == (whose[0][left] == whose[1][right])).all()
     every = {(i, j) for i, p in enumerate(whose[0]) for j in np.flatnonzero(whose[1] == p)}
     assert set(zip(left[same].tolist(), right[same].tolist(), strict=True)) == every
-    left, right, same = recipe.drawn_pairs(*whose, most=2_000, seed=3)
+    left, right, same = recipe.sample_pairs(*whose, most=2_000, seed=3)
     assert same.sum() == 2_000 and 1_900 < (~same).sum() <= 2_000
     assert np.bincount(left[same], minlength=300)[5:].std() < 4  # every voice about as often as another
-    again = recipe.drawn_pairs(*whose, most=2_000, seed=3)
+    again = recipe.sample_pairs(*whose, most=2_000, seed=3)
     assert all((one == other).all() for one, other in zip(again, (left, right, same), strict=True))
     corpus = SimpleNamespace(column=lambda table, name: whose[table == "faces"])
     selection = SimpleNamespace(corpus=corpus, voices=np.arange(300), faces=np.arange(500))

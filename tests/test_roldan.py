@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from voiceface.audio.level import level
+from voiceface.audio.normalise_peak import level
 from voiceface.errors import InputError
-from voiceface.nn.face.reed import ReedGenerator, ReedJudge
+from voiceface.models.conditional_gan import GanOptions, Shape, build_conditional_gan
+from voiceface.models.conditions import FRAME, ProjectedName, RepeatedName, Speech
+from voiceface.nn.face.roldan_gan import RoldanDiscriminator, RoldanGenerator
 from voiceface.nn.voice.segan import SeganEncoder
-from voiceface.systems.conditional_gan import Rules, Shape, assemble
-from voiceface.systems.conditions import FRAME, ProjectedName, RepeatedName, Speech
 
 SMALL = Shape(size=16, width=4, noise=6, spectral="none")
 
@@ -29,14 +29,16 @@ def batch(people=(0, 1, 2, 0, 1, 2), size=16):
 def game(rules=None, *, shape=SMALL, own=True, people=3):
     part = ProjectedName(people, dim=8)
     mine = {"name": ProjectedName(people, dim=8)} if own else {}
-    return assemble({"name": part}, mine, people=people, shape=shape, rules=rules or Rules())
+    return build_conditional_gan(
+        {"name": part}, mine, people=people, shape=shape, rules=rules or GanOptions()
+    )
 
 
-def step(system, data, lr=1e-2):
+def step(model, data, lr=1e-2):
     """One step as the loop plays it."""
-    shared = system.shared(data)
+    shared = model.shared(data)
     told = {}
-    for turn in system.turns():
+    for turn in model.turns():
         figures = turn.loss(data, shared)
         optimiser = torch.optim.SGD(turn.parameters, lr=lr)
         optimiser.zero_grad()
@@ -44,7 +46,7 @@ def step(system, data, lr=1e-2):
         optimiser.step()
         told[turn.name] = figures
     with torch.no_grad():
-        system.after_step()
+        model.after_step()
     return told
 
 
@@ -54,8 +56,8 @@ def step(system, data, lr=1e-2):
 @pytest.mark.parametrize("size", [8, 16, 64])
 @pytest.mark.parametrize("norm", ["none", "batch", "spectral"])
 def test_what_is_drawn_has_its_size_and_range(size, norm):
-    generator = ReedGenerator(condition=5, noise=3, width=2, size=size, norm=norm)
-    judge = ReedJudge(condition=5, classes=4, width=2, size=size, norm=norm)
+    generator = RoldanGenerator(condition=5, noise=3, width=2, size=size, norm=norm)
+    judge = RoldanDiscriminator(condition=5, classes=4, width=2, size=size, norm=norm)
     drawn = generator(torch.randn(2, 5), torch.randn(2, 3))
     assert drawn.shape == (2, 3, size, size) and drawn.abs().max() <= 1
     score, names = judge(drawn, torch.randn(2, 5))
@@ -63,8 +65,8 @@ def test_what_is_drawn_has_its_size_and_range(size, norm):
 
 
 def test_the_thesis_sizes_at_64_pixels():
-    generator = ReedGenerator(condition=128, width=2, norm="batch")
-    judge = ReedJudge(width=2, norm="batch")
+    generator = RoldanGenerator(condition=128, width=2, norm="batch")
+    judge = RoldanDiscriminator(width=2, norm="batch")
     shapes = [tuple(block[0].weight.shape) for block in generator.blocks]
     assert shapes == [(228, 16, 4, 4), (16, 8, 4, 4), (8, 4, 4, 4), (4, 2, 4, 4)]
     kernels = [tuple(m.weight.shape) for m in judge.trunk if isinstance(m, nn.Conv2d)]
@@ -76,12 +78,12 @@ def test_the_thesis_sizes_at_64_pixels():
 @pytest.mark.parametrize("size", [4, 24, 63])
 def test_other_sizes_are_refused(size):
     with pytest.raises(InputError, match="power of two"):
-        ReedGenerator(condition=4, size=size)
+        RoldanGenerator(condition=4, size=size)
 
 
 def test_the_judges_answer_to_a_name_depends_on_the_picture():
     """Else the score would be a sum of two functions, and no match could be told."""
-    judge = ReedJudge(condition=6, width=4, size=16)
+    judge = RoldanDiscriminator(condition=6, width=4, size=16)
     faces, names = torch.randn(2, 3, 16, 16), torch.randn(2, 6)
     with torch.no_grad():
         one, two = (judge(face[None], names[:1])[0] - judge(face[None], names[1:])[0] for face in faces)
@@ -108,45 +110,45 @@ def largest_values(network):
     ],
 )
 def test_spectral_norm_stands_where_it_is_asked_for(spectral, generator, judge):
-    system = game(shape=replace(SMALL, spectral=spectral))
+    model = game(shape=replace(SMALL, spectral=spectral))
     data = batch()
     with torch.no_grad():
         for _ in range(15):  # power iterations settle
-            system.shared(data), system.judge(torch.randn(2, 3, 16, 16), torch.randn(2, 8))
-    for network, norm in ((system.generator, generator), (system.judge, judge)):
+            model.shared(data), model.judge(torch.randn(2, 3, 16, 16), torch.randn(2, 8))
+    for network, norm in ((model.generator, generator), (model.judge, judge)):
         bounded = all(abs(value - 1) < 0.05 for value in largest_values(network))
         assert bounded == (norm == "spectral")
         assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == (norm == "batch")
 
 
 def test_controlled_dropout_varies_a_drawing_and_is_the_seeds():
-    system = game(shape=replace(SMALL, dropout=0.5)).eval()
-    system.generator.noise = 6
+    model = game(shape=replace(SMALL, dropout=0.5)).eval()
+    model.generator.noise = 6
     people = {"people": torch.zeros(4, dtype=torch.int64)}
-    one, again, other = (system.draw(people, seed=seed) for seed in (3, 3, 4))
+    one, again, other = (model.draw(people, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(one, again) and not torch.equal(one, other)
-    masks = system.generator.keep_masks(torch.Generator().manual_seed(0))
+    masks = model.generator.dropout_masks(torch.Generator().manual_seed(0))
     assert {float(v) for v in torch.cat([m.flatten() for m in masks]).unique()} == {0.0, 2.0}
     assert all(abs(float(m.mean()) - 1) < 0.5 for m in masks)
     # Without noise only the masks can tell two faces apart.
     with torch.no_grad():
-        for block in list(system.generator.blocks)[:1]:
-            block[0].weight[system.generator.condition :] = 0
-    assert not torch.equal(*system.draw(people, seed=3)[:2])
+        for block in list(model.generator.blocks)[:1]:
+            block[0].weight[model.generator.condition :] = 0
+    assert not torch.equal(*model.draw(people, seed=3)[:2])
 
 
 def test_a_face_depends_on_the_seed_and_its_own_place_alone():
-    system = game(Rules(condition_noise=0.3), shape=replace(SMALL, dropout=0.2)).eval()
-    whole = system.draw({"people": torch.tensor([0, 1, 2])}, seed=5)
-    part = system.draw({"people": torch.tensor([0, 1])}, seed=5)
+    model = game(GanOptions(condition_noise=0.3), shape=replace(SMALL, dropout=0.2)).eval()
+    whole = model.draw({"people": torch.tensor([0, 1, 2])}, seed=5)
+    part = model.draw({"people": torch.tensor([0, 1])}, seed=5)
     assert (whole[:2].int() - part.int()).abs().max() <= 1  # batched sums may round another way
-    last = system.draw({"people": torch.tensor([2])}, seed=5, draws=[2])
+    last = model.draw({"people": torch.tensor([2])}, seed=5, draws=[2])
     assert (whole[2:].int() - last.int()).abs().max() <= 1
     assert whole.dtype == torch.uint8 and whole.shape == (3, 16, 16, 3)
 
 
 def test_the_first_layers_weights_are_told_apart():
-    generator = ReedGenerator(condition=4, noise=3, width=2, size=16, norm="batch")
+    generator = RoldanGenerator(condition=4, noise=3, width=2, size=16, norm="batch")
     with torch.no_grad():
         generator.blocks[0][0].weight[:4] = -2.0
         generator.blocks[0][0].weight[4:] = 0.5
@@ -207,61 +209,61 @@ def test_silence_stays_silent():
 @pytest.mark.parametrize("objective", ["ls", "w", "ac"])
 @pytest.mark.parametrize("aware", [False, True])
 def test_every_objective_plays_and_moves_both(objective, aware):
-    system = game(Rules(objective, matching_aware=aware, critic_moves=1))
-    before = {name: p.detach().clone() for name, p in system.named_parameters()}
-    told = step(system, batch())
+    model = game(GanOptions(objective, matching_aware=aware, critic_moves=1))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    told = step(model, batch())
     assert set(told) == {"judge", "generator"}
     assert all(torch.isfinite(figures["loss"]) for figures in told.values())
-    moved = {name for name, p in system.named_parameters() if not torch.equal(p, before[name])}
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert {name.split(".")[0] for name in moved} >= {"generator", "judge", "parts"}
 
 
 def test_a_critics_weights_stay_within_the_clip():
-    system = game(Rules("w", clip=0.02))
-    assert [turn.every for turn in system.turns()] == [1, 5]
-    step(system, batch(), lr=10.0)
-    critic = [*system.judge.parameters(), *system.own.parameters()]
+    model = game(GanOptions("w", clip=0.02))
+    assert [turn.every for turn in model.turns()] == [1, 5]
+    step(model, batch(), lr=10.0)
+    critic = [*model.judge.parameters(), *model.own.parameters()]
     assert max(float(p.detach().abs().max()) for p in critic) <= 0.02
-    assert max(float(p.detach().abs().max()) for p in system.generator.parameters()) > 0.02
-    unclipped = game(Rules("ls"))
+    assert max(float(p.detach().abs().max()) for p in model.generator.parameters()) > 0.02
+    unclipped = game(GanOptions("ls"))
     step(unclipped, batch(), lr=10.0)
     assert max(float(p.detach().abs().max()) for p in unclipped.judge.parameters()) > 0.02
 
 
 def test_the_judge_reuses_the_generators_name_without_teaching_it():
     for own, taught in ((True, True), (False, False)):
-        system = game(own=own)
+        model = game(own=own)
         data = batch()
-        shared = system.shared(data)
-        system.judging(data, shared)["loss"].backward()
-        assert all(p.grad is None for p in system.parts.parameters())
-        assert any(p.grad is not None for p in system.own.parameters()) == taught
-        system.zero_grad()
+        shared = model.shared(data)
+        model.judging(data, shared)["loss"].backward()
+        assert all(p.grad is None for p in model.parts.parameters())
+        assert any(p.grad is not None for p in model.own.parameters()) == taught
+        model.zero_grad()
         # The generator's turn reaches the name through the drawn faces alone.
         told = shared["told"]["name"]
-        read = system._read(data, shared)
+        read = model._read(data, shared)
         assert read.requires_grad == own
         assert own or torch.equal(read, told)
 
 
 def test_a_matching_aware_judge_sees_somebody_elses_name():
     data = batch(people=(0, 0, 1, 2))
-    plain, aware = (game(Rules(matching_aware=flag)) for flag in (False, True))
+    plain, aware = (game(GanOptions(matching_aware=flag)) for flag in (False, True))
     aware.load_state_dict(plain.state_dict())
     torch.manual_seed(1)
     one = plain.judging(data, shared := plain.shared(data))["loss"]
     aware.load_state_dict(plain.state_dict())
-    system = aware
+    model = aware
     seen = []
-    judge = system.judge.judge
+    judge = model.judge.judge
 
     def noted(features, condition=None):
         answer = judge(features, condition)
         seen.append(condition)
         return answer
 
-    system.judge.judge = noted
-    other = system.judging(data, shared)["loss"]
+    model.judge.judge = noted
+    other = model.judging(data, shared)["loss"]
     assert not torch.allclose(one, other)
     right, wrong = seen[0], seen[-1]
     for row, whose in enumerate([2, 2, 3, 0]):  # the next of another person, going round
@@ -270,16 +272,16 @@ def test_a_matching_aware_judge_sees_somebody_elses_name():
 
 def test_one_person_in_a_batch_leaves_nobody_to_mismatch():
     data = batch(people=(1, 1, 1))
-    system = game(Rules(matching_aware=True))
-    assert torch.isfinite(system.judging(data, system.shared(data))["loss"])
+    model = game(GanOptions(matching_aware=True))
+    assert torch.isfinite(model.judging(data, model.shared(data))["loss"])
 
 
 def test_noise_on_the_condition_reaches_the_generator_alone():
-    system = game(Rules(condition_noise=2.0), own=False)
+    model = game(GanOptions(condition_noise=2.0), own=False)
     data = batch(people=(0, 0))
-    shared = system.shared(data)
+    shared = model.shared(data)
     assert torch.equal(shared["told"]["name"][0], shared["told"]["name"][1])
-    assert torch.equal(*system._read(data, shared))
+    assert torch.equal(*model._read(data, shared))
 
 
 def test_it_learns_two_flat_faces_apart():
@@ -287,20 +289,20 @@ def test_it_learns_two_flat_faces_apart():
     people = torch.tensor([0, 1] * 8)
     pictures = torch.where(people == 0, 40, 215).to(torch.uint8)[:, None, None, None].expand(-1, 8, 8, 3)
     part = ProjectedName(2, dim=8)
-    system = assemble(
+    model = build_conditional_gan(
         {"name": part},
         {"name": ProjectedName(2, dim=8)},
         people=2,
         shape=Shape(size=8, width=8, noise=4, spectral="none"),
-        rules=Rules(matching_aware=True),
+        rules=GanOptions(matching_aware=True),
     )
-    turns = [(t, torch.optim.Adam(t.parameters, lr=4e-3, betas=(0.5, 0.99))) for t in system.turns()]
+    turns = [(t, torch.optim.Adam(t.parameters, lr=4e-3, betas=(0.5, 0.99))) for t in model.turns()]
     for _ in range(150):
         data = {"pictures": pictures, "people": people}
-        shared = system.shared(data)
+        shared = model.shared(data)
         for turn, optimiser in turns:
             optimiser.zero_grad()
             torch.autograd.backward(turn.loss(data, shared)["loss"], inputs=list(turn.parameters))
             optimiser.step()
-    drawn = system.eval().draw({"people": torch.tensor([0, 1] * 4)}, seed=0).float().mean((1, 2, 3))
+    drawn = model.eval().draw({"people": torch.tensor([0, 1] * 4)}, seed=0).float().mean((1, 2, 3))
     assert drawn[1::2].min() - drawn[::2].max() > 80

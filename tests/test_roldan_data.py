@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 
 from voiceface.errors import InputError
-from voiceface.pipelines.tables import roldan
+from voiceface.models import generated_known_people
+from voiceface.models.conditional_gan import Shape
+from voiceface.models.conditions import FRAME
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.identity_classifier import fit_identity_classifier
+from voiceface.models.known_people import KnownPeopleBatches, known_people, person_indices, speech_frames
+from voiceface.papers import roldan
 from voiceface.recipes import roldan_name2face, roldan_speech2face
-from voiceface.systems import drawn_known
-from voiceface.systems.conditional_gan import Shape
-from voiceface.systems.conditions import FRAME
-from voiceface.systems.cue import Cue
-from voiceface.systems.identity import fit_identity
-from voiceface.systems.known_people import KnownPairs, known_people, name_numbers, speech_frames
 from voiceface.training.loop import train
 
 SMALL = Shape(size=16, width=4, noise=6, spectral="none")
@@ -29,7 +29,7 @@ def test_a_batch_larger_than_the_corpus_repeats_its_pictures(tiny_corpus):
     run = roldan_speech2face.smoke()
     selection = run.split(tiny_corpus()).train
     people = known_people(selection, voiced=True)
-    data = KnownPairs(selection, people, batch_size=100, size=16, frame=FRAME)
+    data = KnownPeopleBatches(selection, people, batch_size=100, size=16, frame=FRAME)
     drawn = data.batch(3)
     assert drawn["pictures"].shape == (100, 16, 16, 3) and drawn["waves"].shape == (100, FRAME)
     assert drawn["waves"].abs().amax(1).min() > 0
@@ -49,7 +49,8 @@ def test_shuffled_labels_keep_the_counts_and_lose_the_people(tiny_corpus):
     selection = roldan_name2face.smoke().split(tiny_corpus(people=12, faces=3)).train
     people = known_people(selection, voiced=False)
     plain, shuffled = (
-        KnownPairs(selection, people, batch_size=4, size=16, wrong_labels=wrong) for wrong in (False, True)
+        KnownPeopleBatches(selection, people, batch_size=4, size=16, wrong_labels=wrong)
+        for wrong in (False, True)
     )
     assert sorted(plain.people) == sorted(shuffled.people)
     assert (plain.people == shuffled.people).mean() < 0.5
@@ -62,7 +63,7 @@ def test_somebody_without_a_face_is_left_out_and_one_person_alone_refused(tiny_c
     owners = corpus.column("faces", "person")[selection.faces].astype(str)
     faceless = replace(selection, faces=selection.faces[owners != everybody[0]])
     assert known_people(faceless, voiced=True) == everybody[1:]
-    data = KnownPairs(faceless, everybody[1:], batch_size=4, size=16, frame=FRAME)
+    data = KnownPeopleBatches(faceless, everybody[1:], batch_size=4, size=16, frame=FRAME)
     assert len(data.faces) == len(faceless.faces)
     with pytest.raises(InputError, match="1 people with both a voice and a face"):
         known_people(selection.restrict(everybody[:1]), voiced=True)
@@ -90,7 +91,7 @@ def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
         def column(self, table, name):
             return columns.get((table, name), corpus.column(table, name))
 
-    data = KnownPairs(replace(selection, corpus=Filmed()), people, batch_size=4, size=16, frame=8000)
+    data = KnownPeopleBatches(replace(selection, corpus=Filmed()), people, batch_size=4, size=16, frame=8000)
     assert data.moments == {face: [(voice, 24_000) for voice in mine]}
     cut = np.zeros(8000, np.int16)
     data._say(cut, int(np.flatnonzero(data.faces == face)[0]), np.random.default_rng(0))
@@ -99,17 +100,19 @@ def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
 
 def test_unknown_names_are_refused_with_the_nearest_ones():
     people = ["anna", "bert", "carla"]
-    assert name_numbers([Cue(person="carla"), Cue(person="anna")], people).tolist() == [2, 0]
+    assert person_indices(
+        [GeneratorInput(person="carla"), GeneratorInput(person="anna")], people
+    ).tolist() == [2, 0]
     with pytest.raises(InputError, match="'carl'|carl: .*'carla'"):
-        name_numbers([Cue(person="carl")], people)
+        person_indices([GeneratorInput(person="carl")], people)
     with pytest.raises(InputError, match="names nobody"):
-        name_numbers([Cue(wave=np.zeros(4))], people)
+        person_indices([GeneratorInput(wave=np.zeros(4))], people)
     with pytest.raises(InputError, match="holds no voice"):
-        speech_frames([Cue(person="anna")], 10)
+        speech_frames([GeneratorInput(person="anna")], 10)
 
 
 def test_a_frame_of_speech_is_the_middle_one():
-    rows = speech_frames([Cue(wave=np.arange(10.0)), Cue(wave=np.ones(2))], 4)
+    rows = speech_frames([GeneratorInput(wave=np.arange(10.0)), GeneratorInput(wave=np.ones(2))], 4)
     assert rows.tolist() == [[3, 4, 5, 6], [1, 1, 0, 0]]
 
 
@@ -120,7 +123,7 @@ def test_the_identity_classifier_is_at_its_only_minimum():
     random = np.random.default_rng(0)
     rows, labels = random.normal(size=(40, 3)), np.arange(40) % 4
     rows[:, 0] += labels
-    fitted = fit_identity(rows, labels, people=4, penalty=0.01)
+    fitted = fit_identity_classifier(rows, labels, people=4, penalty=0.01)
     posteriors = fitted(rows)
     assert np.allclose(posteriors.sum(1), 1)
 
@@ -135,7 +138,7 @@ def test_the_identity_classifier_is_at_its_only_minimum():
         moved = fitted.weights + random.normal(size=(4, 3)) * 0.02
         assert loss(moved, fitted.offsets + random.normal(size=4) * 0.02) > best
     with pytest.raises(InputError, match="lie outside"):
-        fit_identity(rows, labels + 1, people=4)
+        fit_identity_classifier(rows, labels + 1, people=4)
 
 
 # ---- recipes
@@ -157,16 +160,16 @@ VARIANTS = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_kind_of_variant_trains_and_draws(name, tiny_corpus, tmp_path):
-    from voiceface.pipelines.weights import load_system
+    from voiceface.pipelines.weights import load_model
 
     module, changes = VARIANTS[name]
     arguments = dict(module.smoke().arguments) | changes | {"steps": 2, "every": 2}
     run = replace(module.recipe(**arguments), validate=None)
-    loaded = load_system(train(run, tiny_corpus(people=6), tmp_path / "t", device="cpu", progress=False))
+    loaded = load_model(train(run, tiny_corpus(people=6), tmp_path / "t", device="cpu", progress=False))
     people = loaded.facts["people"]
     wave = np.sin(np.arange(20_000) * 0.1).astype(np.float32)
-    cues = [Cue(wave=wave, person=person) for person in people[:3]]
-    faces = loaded.run.imagine(loaded.system, cues, loaded.facts, 0)
+    cues = [GeneratorInput(wave=wave, person=person) for person in people[:3]]
+    faces = loaded.run.imagine(loaded.model, cues, loaded.facts, 0)
     assert faces.shape == (3, 16, 16, 3) and faces.dtype == np.uint8
     assert loaded.run.contract["size"] == 16 and len(loaded.facts["descriptor_mean"]) == 128
 
@@ -228,13 +231,17 @@ def test_collapse_and_the_wrong_person_are_seen():
     real = (np.eye(3)[labels] * 4 + random.normal(size=(24, 3))).astype(np.float32)
     same = np.repeat(real[::8], 8, axis=0)
     assert roldan._within(same, labels) == 0 and roldan._within(real, labels) > 0.5
-    means = drawn_known.centroids(real, labels, 4)
+    means = generated_known_people.centroids(real, labels, 4)
     assert np.isinf(means[3]).all()
-    right = drawn_known.compare(real, labels, real, labels, people=4)
-    turned = drawn_known.compare(real, (labels + 1) % 3, real, labels, people=4)
+    right = generated_known_people.compare(real, labels, real, labels, people=4)
+    turned = generated_known_people.compare(real, (labels + 1) % 3, real, labels, people=4)
     assert right["identity"] > 0.9 and turned["identity"] < 0.1
-    assert right["frechet"] < 1e-6 < drawn_known.compare(same, labels, real, labels, people=4)["frechet"]
-    assert "identity" not in drawn_known.compare(real, labels - 9, real, labels, people=4)
+    assert (
+        right["frechet"]
+        < 1e-6
+        < generated_known_people.compare(same, labels, real, labels, people=4)["frechet"]
+    )
+    assert "identity" not in generated_known_people.compare(real, labels - 9, real, labels, people=4)
 
 
 def test_inception_weights_of_another_kind_are_refused(tmp_path):

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from corpus_media import murmur
+from corpus_media import synthetic_voice
 from voiceface.audio.mel import mel_bank
 from voiceface.errors import InputError
-from voiceface.pipelines.tables import si
-from voiceface.pipelines.talked import UNKNOWN, animated, kept, told_clips
-from voiceface.pipelines.weights import load_system
+from voiceface.evaluation.talking_clips import UNKNOWN, animated, kept, select_test_clips
+from voiceface.models.context_stream import BlockStream
+from voiceface.models.mel_speech_encoder import log_mels
+from voiceface.models.speech2video_talking import Speech2VideoTalkingFace
+from voiceface.models.talking_clips import contexts_per_frame
+from voiceface.models.talking_face import Who, frames_of
+from voiceface.papers import si
+from voiceface.pipelines.weights import load_model
 from voiceface.recipes import si_speech2video
 from voiceface.recipes._weights import open_weights
-from voiceface.systems.context_stream import BlockStream
-from voiceface.systems.mel_listener import log_mels
-from voiceface.systems.speech2video_talking import SpokenFace
-from voiceface.systems.talking import Who, frames_of
-from voiceface.systems.talking_clips import framewise
 from voiceface.training.loop import train
 
 
@@ -59,9 +59,11 @@ def test_a_spoken_face_draws_what_the_whole_recording_gives(fps, samples):
     def make(piece, state):
         return piece.reshape(-1, 160)[:, :1], None
 
-    expected = framewise(levels[::160, None], fps=fps, frames=frames_of(samples, fps), around=1)
+    expected = contexts_per_frame(levels[::160, None], fps=fps, frames=frames_of(samples, fps), around=1)
     for cuts in ([], [50], list(range(0, samples, 1_000)), [samples - 1]):
-        face = SpokenFace(BlockStream(make, left=0, right=0, block=20), draw, size=2, fps=fps, around=1)
+        face = Speech2VideoTalkingFace(
+            BlockStream(make, left=0, right=0, block=20), draw, size=2, fps=fps, around=1
+        )
         parts = [face.feed(part) for part in pieces(levels.numpy(), cuts)]
         found = np.concatenate([*parts, face.close()])
         np.testing.assert_array_equal(found[:, 0, 0], expected.round().to(torch.uint8).numpy())
@@ -69,7 +71,7 @@ def test_a_spoken_face_draws_what_the_whole_recording_gives(fps, samples):
 
 
 def test_log_mels_of_a_slow_loop():
-    wave = torch.from_numpy(murmur(1, 0.1)).double()
+    wave = torch.from_numpy(synthetic_voice(1, 0.1)).double()
     found = log_mels(wave)
     assert found.shape == (8, 40)
     spectrum = torch.fft.rfft(wave[480:880] * torch.hann_window(400, dtype=torch.float64)).abs() ** 2
@@ -89,24 +91,24 @@ def weights(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(weights):
-    return load_system(weights)
+    return load_model(weights)
 
 
 def test_the_trained_face_talks_the_same_however_sound_arrives(trained):
-    wave = murmur(3, 2.3)
+    wave = synthetic_voice(3, 2.3)
     who = Who(wave=wave)
     made = []
     for cuts in ([], [7, 9_000, 9_001], list(range(1_000, 36_000, 1_000))):
-        face = trained.run.talk(trained.system, who, trained.facts)
+        face = trained.run.talk(trained.model, who, trained.facts)
         parts = [face.feed(part) for part in pieces(wave, cuts)]
         made.append(np.concatenate([*parts, face.close()]))
     assert made[0].shape == (frames_of(len(wave), 25.0), 32, 32, 3)
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
     assert made[0].std(0).max() > 0  # it moves
     with pytest.raises(InputError, match="hears its own"):
-        trained.run.talk(trained.system, Who(wave=wave, face=np.zeros((32, 32, 3), np.uint8)), trained.facts)
+        trained.run.talk(trained.model, Who(wave=wave, face=np.zeros((32, 32, 3), np.uint8)), trained.facts)
     with pytest.raises(InputError, match="silent"):
-        trained.run.talk(trained.system, Who(wave=0 * wave), trained.facts)
+        trained.run.talk(trained.model, Who(wave=0 * wave), trained.facts)
 
 
 def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained):
@@ -146,21 +148,21 @@ def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(
 
 def test_test_clips_are_strangers_and_the_control_deals_them_other_peoples_sound(corpus, trained, tmp_path):
     split = trained.run.split(corpus)
-    told = told_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=False)
+    told = select_test_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=False)
     assert {clip.group for clip in told} == {UNKNOWN}
     owners = corpus.column("clips", "person")
     assert not {clip.person for clip in told} & set(owners[split.train.clips])
     assert all((clip.heard == clip.wave).all() for clip in told)
-    wrong = told_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=True)
+    wrong = select_test_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=True)
     assert all(len(c.heard) == len(c.wave) and (c.heard != c.wave).any() for c in wrong)
     # A stand-in animator that holds the face it is given still: the frames say which one that was.
     still = SimpleNamespace(
         name="still",
         card={},
-        system=None,
+        model=None,
         facts={},
         run=SimpleNamespace(
-            contract={"size": 32, "template": "dlib"}, talk=lambda system, who, facts: Held(who)
+            contract={"size": 32, "template": "dlib"}, talk=lambda model, who, facts: Held(who)
         ),
     )
     for name, face in (("own", lambda clip: clip.still), ("other", lambda clip: clip.stranger)):

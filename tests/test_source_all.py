@@ -10,30 +10,29 @@ from pathlib import Path
 
 import pytest
 
-import trees
-import voiceface.corpus.sources
+import source_trees
+from voiceface import components
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.errors import InputError
 
-FOLDER_NAME = "voiceface.corpus.sources"
-FOLDER = Path(voiceface.corpus.sources.__path__[0])
-ALL = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-ROOTLESS = [name for name in ALL if getattr(import_module(f"{FOLDER_NAME}.{name}"), "ROOTLESS", False)]
+MODULES = components.component_modules(components.SOURCES)
+ALL = sorted(MODULES)
+ROOTLESS = [name for name in ALL if getattr(import_module(MODULES[name]), "ROOTLESS", False)]
 """Sources that make their media and read no folder."""
 SOURCES = [name for name in ALL if name not in ROOTLESS]
 
 
 def listing_of(source: str):
-    return import_module(f"{FOLDER_NAME}.{source}").listing
+    return import_module(MODULES[source]).listing
 
 
 def test_every_source_has_a_tree():
-    assert set(SOURCES) == set(trees.TREES)
+    assert set(SOURCES) == set(source_trees.TREES)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_its_tree_is_listed_whole(source, tmp_path):
-    tree = trees.TREES[source](tmp_path)
+    tree = source_trees.TREES[source](tmp_path)
     found = listing_of(source)(tree.root, **tree.options)
     assert {person.id for person in found.people} == tree.people
     kinds = Counter(type(item) for item in found.items)
@@ -50,7 +49,7 @@ def test_its_tree_is_listed_whole(source, tmp_path):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_listing_does_not_depend_on_the_disks_order(source, tmp_path, monkeypatch):
-    tree = trees.TREES[source](tmp_path)
+    tree = source_trees.TREES[source](tmp_path)
     once = listing_of(source)(tree.root, **tree.options)
     assert pickle.loads(pickle.dumps(once)) == once
     real_scandir = os.scandir
@@ -71,7 +70,7 @@ def test_the_listing_does_not_depend_on_the_disks_order(source, tmp_path, monkey
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_hidden_files_are_no_media(source, tmp_path):
-    tree = trees.TREES[source](tmp_path)
+    tree = source_trees.TREES[source](tmp_path)
     before = listing_of(source)(tree.root, **tree.options)
     for folder, _, files in list(os.walk(tree.root)):
         for name in files:
@@ -127,6 +126,6 @@ def test_its_options_are_typed_and_have_defaults(source):
 
 @pytest.mark.parametrize("source", ALL)
 def test_its_card_tells_what_a_user_asks(source):
-    card = import_module(f"voiceface.corpus.sources.{source}").__doc__
+    card = import_module(MODULES[source]).__doc__
     for line in ("Layout", "Licence", "Splits", "Command   voiceface prepare "):
         assert f"\n{line}" in card

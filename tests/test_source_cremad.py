@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import trees
+import source_trees
 from voiceface.corpus.item import VideoItem, VoiceItem
 from voiceface.corpus.sources.cremad import EMOTIONS, listing
 
@@ -15,7 +15,7 @@ LISTS = Path(__file__).parents[2] / "shared" / "data" / "protocols"
 
 
 def test_labels_and_actors(tmp_path):
-    trees.cremad(tmp_path)
+    source_trees.cremad(tmp_path)
     found = listing(tmp_path)
     man, woman = found.people
     assert (man.id, man.age, man.gender, man.ethnicity) == ("1001", 51.0, "m", "Caucasian")
@@ -31,7 +31,7 @@ def test_labels_and_actors(tmp_path):
 
 
 def test_a_video_is_heard_only_where_no_sound_file_is(tmp_path):
-    trees.cremad(tmp_path)
+    source_trees.cremad(tmp_path)
     wants = {item.key: item.want for item in listing(tmp_path).items if isinstance(item, VideoItem)}
     assert wants == {
         "1001_DFA_ANG_XX": ("faces", "clips"),
@@ -46,7 +46,7 @@ def test_a_video_is_heard_only_where_no_sound_file_is(tmp_path):
 
 
 def test_copies_in_other_containers_are_told(tmp_path):
-    trees.cremad(tmp_path)
+    source_trees.cremad(tmp_path)
     assert {note.path for note in listing(tmp_path).rejected} == {
         "AudioMP3/1001_DFA_ANG_XX.mp3",
         "VideoFlash/1001_DFA_ANG_XX.flv",
@@ -54,17 +54,17 @@ def test_copies_in_other_containers_are_told(tmp_path):
 
 
 def test_names_that_are_none_of_its_own(tmp_path):
-    trees.cremad(tmp_path)
+    source_trees.cremad(tmp_path)
     for name in ("1001_DFA_ANG.wav", "1001_XYZ_ANG_XX.wav", "1001_DFA_JOY_XX.wav", "practice.wav"):
-        trees.empty(tmp_path / "AudioWAV" / name, 0)
-    trees.empty(tmp_path / "AudioWAV" / "1001_ith_sad_x.WAV", 0)  # a level cut short, as one file's is
+        source_trees.empty(tmp_path / "AudioWAV" / name, 0)
+    source_trees.empty(tmp_path / "AudioWAV" / "1001_ith_sad_x.WAV", 0)  # a level cut short, as one file's is
     found = listing(tmp_path)
     assert sum("is not named ACTOR_" in note.reason for note in found.rejected) == 4
     assert "1001_ITH_SAD_X" in {item.key for item in found.items}
 
 
 def test_without_the_actors_table(tmp_path):
-    trees.cremad(tmp_path)
+    source_trees.cremad(tmp_path)
     (tmp_path / "VideoDemographics.csv").unlink()
     found = listing(tmp_path)
     assert {person.gender for person in found.people} == {""}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import trees
+import source_trees
 from voiceface.corpus.sources.librispeech import listing
 from voiceface.errors import InputError
 
@@ -16,7 +16,7 @@ def notes_of(found):
 
 
 def test_speakers_subsets_and_chapters(tmp_path):
-    trees.librispeech(tmp_path)
+    source_trees.librispeech(tmp_path)
     found = listing(tmp_path)
     told = {person.id: (person.name, person.gender, person.split) for person in found.people}
     assert told == {"103": ("Karen Savage", "f", "train"), "84": ("Christie Nowak", "m", "validation")}
@@ -29,16 +29,16 @@ def test_speakers_subsets_and_chapters(tmp_path):
 
 
 def test_subsets_chosen(tmp_path):
-    trees.librispeech(tmp_path)
+    source_trees.librispeech(tmp_path)
     assert [person.id for person in listing(tmp_path, subset="dev-*").people] == ["84"]
     with pytest.raises(InputError, match="no LibriSpeech-like data found"):
         listing(tmp_path, subset="test-*")
 
 
 def test_libritts_names_and_unknown_speakers(tmp_path):
-    trees.librispeech(tmp_path)
-    trees.empty(tmp_path / "train-clean-100" / "7" / "40" / "7_40_000000_000001.WAV", 0)
-    trees.empty(tmp_path / "train-clean-100" / "7" / "40" / "note.wav", 0)
+    source_trees.librispeech(tmp_path)
+    source_trees.empty(tmp_path / "train-clean-100" / "7" / "40" / "7_40_000000_000001.WAV", 0)
+    source_trees.empty(tmp_path / "train-clean-100" / "7" / "40" / "note.wav", 0)
     found = listing(tmp_path)
     assert {item.session for item in found.items if item.person == "7"} == {"7-40"}
     notes = notes_of(found)
@@ -47,9 +47,9 @@ def test_libritts_names_and_unknown_speakers(tmp_path):
 
 
 def test_without_speakers_and_with_broken_ones(tmp_path):
-    trees.librispeech(tmp_path)
+    source_trees.librispeech(tmp_path)
     speakers = tmp_path / "LibriSpeech" / "SPEAKERS.TXT"
-    trees.text(speakers, ";ID", "<html>")
+    source_trees.text(speakers, ";ID", "<html>")
     with pytest.raises(InputError, match="SPEAKERS.TXT, line 2"):
         listing(tmp_path)
     speakers.unlink()
@@ -60,7 +60,7 @@ def test_without_speakers_and_with_broken_ones(tmp_path):
 
 
 def test_a_flat_folder_with_a_table(tmp_path):
-    trees.text(
+    source_trees.text(
         tmp_path / "voices.csv",
         "clip\tspeaker\tsex\tlanguage",
         "a-0\tAnn\tF\t",
@@ -71,8 +71,8 @@ def test_a_flat_folder_with_a_table(tmp_path):
         newline="\r\n",
     )
     for name in ("a-0.MP3", "a-1.mp3", "b-0.wav", "spare.wav", "deep/a-0.wav"):
-        trees.empty(tmp_path / name, 0)
-    trees.empty(tmp_path / "cover.jpg", 0)
+        source_trees.empty(tmp_path / name, 0)
+    source_trees.empty(tmp_path / "cover.jpg", 0)
     found = listing(tmp_path)
     assert [(item.key, item.person, item.language) for item in found.items] == [
         ("a-0", "Ann", "English"),
@@ -90,11 +90,11 @@ def test_a_flat_folder_with_a_table(tmp_path):
 
 
 def test_tables_missing_or_too_many(tmp_path):
-    trees.empty(tmp_path / "a.wav", 0)
+    source_trees.empty(tmp_path / "a.wav", 0)
     with pytest.raises(InputError, match="no such file"):
         listing(tmp_path, table="voices.csv")
-    trees.text(tmp_path / "a.csv", "clip,speaker")
-    trees.text(tmp_path / "b.csv", "clip,speaker")
+    source_trees.text(tmp_path / "a.csv", "clip,speaker")
+    source_trees.text(tmp_path / "b.csv", "clip,speaker")
     with pytest.raises(InputError, match="holds 2 tables; name the one of the speakers with --table"):
         listing(tmp_path)
     with pytest.raises(InputError, match="no LibriSpeech-like data found"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import trees
+import source_trees
 from voiceface.corpus.item import FaceItem, VoiceItem
 from voiceface.corpus.sources.pairs import listing
 from voiceface.errors import InputError
@@ -20,17 +20,17 @@ def reasons(found):
 def table(root, *lines, newline="\n"):
     for folder in ("voices", "faces"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    return trees.text(root / "pairs.csv", *lines, newline=newline)
+    return source_trees.text(root / "pairs.csv", *lines, newline=newline)
 
 
 def media(root, *clips):
     for clip in clips:
-        trees.empty(root / "voices" / f"{clip}.wav", 0)
-        trees.empty(root / "faces" / f"{clip}.jpg", 0)
+        source_trees.empty(root / "voices" / f"{clip}.wav", 0)
+        source_trees.empty(root / "faces" / f"{clip}.jpg", 0)
 
 
 def test_attributes_and_sessions(tmp_path):
-    trees.pairs(tmp_path)
+    source_trees.pairs(tmp_path)
     found = listing(tmp_path)
     ann, bo, cy = found.people
     assert (ann.id, ann.gender, ann.nationality) == ("Ann Lee", "f", "Ireland")
@@ -42,7 +42,7 @@ def test_attributes_and_sessions(tmp_path):
 
 
 def test_faces_without_a_voice_are_people_of_their_own(tmp_path):
-    trees.pairs(tmp_path)
+    source_trees.pairs(tmp_path)
     assert len(listing(tmp_path).people) == 3
     found = listing(tmp_path, faces_only=True)
     assert [person.id for person in found.people][-1] == "only-f0000"
@@ -74,7 +74,7 @@ def test_double_clips_keep_the_first(tmp_path):
 def test_two_files_of_one_clip(tmp_path):
     table(tmp_path, "clip,person", "a,Ann")
     media(tmp_path, "a")
-    trees.empty(tmp_path / "voices" / "a.ogg", 0)
+    source_trees.empty(tmp_path / "voices" / "a.ogg", 0)
     found = listing(tmp_path)
     assert [item.path for item in found.items if isinstance(item, VoiceItem)] == ["voices/a.ogg"]
     assert reasons(found) == {"voices/a.wav": "clip 'a' is already voices/a.ogg"}
@@ -100,7 +100,7 @@ def test_names_with_accents_spaces_and_other_case_find_their_files(tmp_path):
 def test_files_no_row_names_and_files_of_the_wrong_kind(tmp_path):
     table(tmp_path, "clip,person", "a,Ann")
     media(tmp_path, "a", "spare")
-    trees.empty(tmp_path / "voices" / "a.jpg", 0)
+    source_trees.empty(tmp_path / "voices" / "a.jpg", 0)
     assert reasons(listing(tmp_path)) == {
         "faces/spare.jpg": "not named in pairs.csv",
         "voices/spare.wav": "not named in pairs.csv",
@@ -109,7 +109,7 @@ def test_files_no_row_names_and_files_of_the_wrong_kind(tmp_path):
 
 
 def test_files_named_outright_and_stretches_of_time(tmp_path):
-    trees.text(
+    source_trees.text(
         tmp_path / "mine.csv",
         "person,voice,face,start,stop",
         r"Ann,sound\a.mp3,shots/a.png,1.5,4",
@@ -117,8 +117,8 @@ def test_files_named_outright_and_stretches_of_time(tmp_path):
         "Ann,sound/c.mp3,shots/gone.png,,",
     )
     for name in ("a", "b", "c"):
-        trees.empty(tmp_path / "sound" / f"{name}.mp3", 0)
-    trees.empty(tmp_path / "shots" / "a.png", 0)
+        source_trees.empty(tmp_path / "sound" / f"{name}.mp3", 0)
+    source_trees.empty(tmp_path / "shots" / "a.png", 0)
     found = listing(tmp_path, table="mine.csv")
     voice = next(item for item in found.items if isinstance(item, VoiceItem) and item.path == "sound/a.mp3")
     assert (voice.start, voice.stop) == (1.5, 4.0)
@@ -128,7 +128,7 @@ def test_files_named_outright_and_stretches_of_time(tmp_path):
 
 
 def test_one_voice_named_with_several_faces(tmp_path):
-    trees.text(
+    source_trees.text(
         tmp_path / "pairs.csv",
         "voice,face,person",
         "one/a.wav,one/1.jpg,Ann",
@@ -137,7 +137,7 @@ def test_one_voice_named_with_several_faces(tmp_path):
         "one/a.wav,,Bo",
     )
     for name in ("one/a.wav", "two/a.wav", "one/1.jpg", "one/2.jpg"):
-        trees.empty(tmp_path / name, 0)
+        source_trees.empty(tmp_path / name, 0)
     found = listing(tmp_path)
     assert [(item.path, item.person) for item in found.items] == [
         ("one/1.jpg", "Ann"),
@@ -152,7 +152,7 @@ def test_the_one_other_table_is_taken_and_two_are_not(tmp_path):
     table(tmp_path, "clip,person", "a,Ann").rename(tmp_path / "list.tsv")
     media(tmp_path, "a")
     assert len(listing(tmp_path).items) == 2
-    trees.text(tmp_path / "other.csv", "x")
+    source_trees.text(tmp_path / "other.csv", "x")
     with pytest.raises(InputError, match="no pairs.csv and 2 other tables; name the table with --table"):
         listing(tmp_path)
 

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from voiceface.corpus.census import Census, read_people, spaced
+from voiceface.corpus.file_tree import find_file, texts, walk
 from voiceface.corpus.item import VoiceItem
-from voiceface.corpus.sheet import open_sheet, read_words
-from voiceface.corpus.tree import find_file, texts, walk
+from voiceface.corpus.listing_builder import ListingBuilder, read_people, spaced
+from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
 
 
 def rows(path, *columns):
-    return [tuple(row.values[name] for name in columns) for row in open_sheet(path, columns).rows()]
+    return [tuple(row.values[name] for name in columns) for row in open_text_table(path, columns).rows()]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -40,7 +40,7 @@ def test_a_gzipped_table(tmp_path):
 def test_columns_by_any_spelling_and_lines_numbered(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('VoxCeleb1 ID ,note\n\n,,\nid1,"two\nlines"\nid2,x\n')
-    sheet = open_sheet(path, {"id": ("VoxCeleb1_ID",)}, ("note", "absent"))
+    sheet = open_text_table(path, {"id": ("VoxCeleb1_ID",)}, ("note", "absent"))
     found = [(row.line, row.values) for row in sheet.rows()]
     assert [line for line, _ in found] == [4, 6]
     assert found[0][1] == {"id": "id1", "note": "two\nlines"}
@@ -57,7 +57,7 @@ def test_a_missing_column_names_the_nearest(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("clip,persn\na,b\n")
     with pytest.raises(InputError, match="no column 'person'.*rename 'persn'"):
-        open_sheet(path, ("clip", "person"))
+        open_text_table(path, ("clip", "person"))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_no_table_is_told_with_its_line(tmp_path, content, fault):
 
 def test_a_missing_table(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        open_sheet(tmp_path / "t.csv")
+        open_text_table(tmp_path / "t.csv")
     with pytest.raises(InputError, match="is a folder"):
         list(read_words(tmp_path))
 
@@ -139,12 +139,12 @@ def test_finding_metadata_beside_the_media(tmp_path):
 
 
 def test_contradictions_between_mentions_of_a_person(tmp_path):
-    census = Census(tmp_path, "made")
-    census.person("ann", gender="f", split="train")
-    census.person("ann", gender="", split="test", where="t.csv, line 3", age=30.0)
-    census.person("ann", split="train")
-    census.add(VoiceItem(key="a", person="ann", path="a.wav"))
-    listing = census.listing("nothing")
+    builder = ListingBuilder(tmp_path, "made")
+    builder.person("ann", gender="f", split="train")
+    builder.person("ann", gender="", split="test", where="t.csv, line 3", age=30.0)
+    builder.person("ann", split="train")
+    builder.add(VoiceItem(key="a", person="ann", path="a.wav"))
+    listing = builder.listing("nothing")
     (ann,) = listing.people
     assert (ann.gender, ann.split, ann.age) == ("f", "", 30.0)
     (note,) = listing.rejected
@@ -152,33 +152,33 @@ def test_contradictions_between_mentions_of_a_person(tmp_path):
 
 
 def test_copies_are_counted_by_folder(tmp_path):
-    census = Census(tmp_path, "made")
+    builder = ListingBuilder(tmp_path, "made")
     for number in range(50):
-        census.add(VoiceItem(key=str(number), person="ann", path=f"wav/{number}.wav"))
-        census.add(VoiceItem(key=str(number), person="ann", path=f"mp3/{number}.mp3"))
-    listing = census.listing("nothing")
+        builder.add(VoiceItem(key=str(number), person="ann", path=f"wav/{number}.wav"))
+        builder.add(VoiceItem(key=str(number), person="ann", path=f"mp3/{number}.mp3"))
+    listing = builder.listing("nothing")
     assert len(listing.items) == 50
     (note,) = listing.rejected
     assert note.path == "mp3" and "50 .mp3 files repeat others (mp3/0.mp3 is wav/0.wav)" in note.reason
 
 
 def test_nothing_found_says_what_was_met_and_looked_for(tmp_path):
-    census = Census(tmp_path, "made")
-    census.reject("x.txt", "is no sound")
+    builder = ListingBuilder(tmp_path, "made")
+    builder.reject("x.txt", "is no sound")
     with pytest.raises(InputError, match=r"1 left out, first x.txt: is no sound; looked for b\.wav"):
-        census.listing("b.wav")
+        builder.listing("b.wav")
 
 
 def test_a_table_of_people(tmp_path):
-    census = Census(tmp_path, "made")
+    builder = ListingBuilder(tmp_path, "made")
     path = tmp_path / "people.csv"
     path.write_text(
         "Person;Sex;Age;Split;Nationality\nAnn;Woman;33;dev;Ireland\n;m;;;\nBo;?;old;;\n", "utf-8"
     )
-    read_people(census, path)
+    read_people(builder, path)
     for person in ("Ann", "Bo"):
-        census.add(VoiceItem(key=person, person=person, path=f"{person}.wav"))
-    listing = census.listing("nothing")
+        builder.add(VoiceItem(key=person, person=person, path=f"{person}.wav"))
+    listing = builder.listing("nothing")
     ann, bo = listing.people
     assert (ann.gender, ann.age, ann.split, ann.nationality) == ("f", 33.0, "validation", "Ireland")
     assert (bo.gender, bo.age, bo.split) == ("", None, "")

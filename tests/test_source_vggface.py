@@ -2,13 +2,13 @@
 
 import pytest
 
-import trees
+import source_trees
 from voiceface.corpus.sources.vggface import listing, read_classes
 from voiceface.errors import InputError
 
 
 def test_classes_names_and_splits(tmp_path):
-    trees.vggface(tmp_path)
+    source_trees.vggface(tmp_path)
     found = listing(tmp_path)
     told = {person.id: (person.name, person.gender, person.split) for person in found.people}
     assert told == {
@@ -37,27 +37,29 @@ def test_classes_names_and_splits(tmp_path):
     ],
 )
 def test_rows_as_they_come(tmp_path, row, name, gender):
-    table = trees.text(tmp_path / "identity_meta.csv", "Class_ID, Name, Sample_Num, Flag, Gender", row)
+    table = source_trees.text(tmp_path / "identity_meta.csv", "Class_ID, Name, Sample_Num, Flag, Gender", row)
     assert list(read_classes(table).values()) == [(name, gender)]
 
 
 def test_a_row_that_is_no_class(tmp_path):
-    table = trees.text(tmp_path / "identity_meta.csv", "Class_ID, Name", 'n000001, "A"', "404 not found")
+    table = source_trees.text(
+        tmp_path / "identity_meta.csv", "Class_ID, Name", 'n000001, "A"', "404 not found"
+    )
     with pytest.raises(InputError, match="line 3.*no class of VGGFace2"):
         read_classes(table)
 
 
 def test_boxes_of_the_second(tmp_path):
-    trees.vggface(tmp_path)
+    source_trees.vggface(tmp_path)
     with pytest.raises(InputError, match="no loose_bb_train.csv"):
         listing(tmp_path, boxes=True)
-    trees.text(
+    source_trees.text(
         tmp_path / "bb_landmark" / "loose_bb_train.csv", "NAME_ID,X,Y,W,H", '"n000002/0001_01",60,70,80,90'
     )
     boxes = {item.key: item.box for item in listing(tmp_path, boxes=True).items}
     assert boxes["n000002/0001_01"] == (60.0, 70.0, 140.0, 160.0)
     assert boxes["n000002/0002_02"] is None
-    trees.text(
+    source_trees.text(
         tmp_path / "bb_landmark" / "loose_bb_test.csv", "NAME_ID,X,Y,W,H", '"n000001/0001_01",60,x,80,90'
     )
     with pytest.raises(InputError, match="line 2.*is no box"):
@@ -65,7 +67,7 @@ def test_boxes_of_the_second(tmp_path):
 
 
 def test_the_first_by_name_with_its_lists(tmp_path):
-    trees.vggface1(tmp_path)
+    source_trees.vggface1(tmp_path)
     found = listing(tmp_path)
     assert [(person.id, person.name) for person in found.people] == [
         ("A.J._Buckley", "A.J. Buckley"),
@@ -82,7 +84,7 @@ def test_the_first_by_name_with_its_lists(tmp_path):
 
 
 def test_lists_that_are_missing_or_broken(tmp_path):
-    trees.vggface1(tmp_path)
+    source_trees.vggface1(tmp_path)
     broken = tmp_path / "files" / "A.J._Buckley.txt"
     broken.write_text("<html>\nnot found\n")
     with pytest.raises(InputError, match="A.J._Buckley.txt, line 1.*no line of a VGGFace list"):
@@ -93,11 +95,11 @@ def test_lists_that_are_missing_or_broken(tmp_path):
 
 
 def test_a_person_in_both_parts_copies_and_strays(tmp_path):
-    trees.vggface(tmp_path)
-    trees.empty(tmp_path / "train" / "n000001" / "0009_01.jpg", 0)
-    trees.empty(tmp_path / "train" / "n000002" / "0001_01.png", 0)
-    trees.empty(tmp_path / "train" / "misc" / "0001_01.jpg", 0)
-    trees.empty(tmp_path / "cover.jpg", 0)
+    source_trees.vggface(tmp_path)
+    source_trees.empty(tmp_path / "train" / "n000001" / "0009_01.jpg", 0)
+    source_trees.empty(tmp_path / "train" / "n000002" / "0001_01.png", 0)
+    source_trees.empty(tmp_path / "train" / "misc" / "0001_01.jpg", 0)
+    source_trees.empty(tmp_path / "cover.jpg", 0)
     found = listing(tmp_path)
     assert {person.id: person.split for person in found.people}["n000001"] == ""
     notes = {note.path: note.reason for note in found.rejected}
@@ -110,7 +112,7 @@ def test_a_person_in_both_parts_copies_and_strays(tmp_path):
 
 def test_at_most_so_many_a_person(tmp_path):
     for picture in range(30):
-        trees.empty(tmp_path / "Ann_Lee" / f"{picture:08d}.jpg", 0)
-    trees.empty(tmp_path / "Bo" / "1.jpg", 0)
+        source_trees.empty(tmp_path / "Ann_Lee" / f"{picture:08d}.jpg", 0)
+    source_trees.empty(tmp_path / "Bo" / "1.jpg", 0)
     kept = [item.key for item in listing(tmp_path, faces_per_person=3).items]
     assert kept == ["Ann_Lee/00000005", "Ann_Lee/00000015", "Ann_Lee/00000025", "Bo/1"]

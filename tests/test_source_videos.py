@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import trees
+import source_trees
 from voiceface.corpus.sources.videos import listing
 from voiceface.errors import InputError
 
@@ -12,7 +12,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "videos"
 
 
 def test_folders_files_and_sessions(tmp_path):
-    trees.videos(tmp_path)
+    source_trees.videos(tmp_path)
     found = listing(tmp_path)
     told = {item.path: (item.person, item.session, item.key) for item in found.items}
     assert told == {
@@ -24,7 +24,7 @@ def test_folders_files_and_sessions(tmp_path):
 
 
 def test_what_is_wanted(tmp_path):
-    trees.videos(tmp_path)
+    source_trees.videos(tmp_path)
     assert {item.want for item in listing(tmp_path).items} == {("voices", "faces", "clips")}
     assert {item.want for item in listing(tmp_path, clips=False).items} == {("voices", "faces")}
     with pytest.raises(InputError, match="leaves nothing to take"):
@@ -42,21 +42,21 @@ def test_what_is_wanted(tmp_path):
     ],
 )
 def test_the_name_before_the_last_number(tmp_path, name, person):
-    trees.empty(tmp_path / "deep" / name, 0)
+    source_trees.empty(tmp_path / "deep" / name, 0)
     assert [item.person for item in listing(tmp_path, person_in="number").items] == [person]
 
 
 def test_a_name_that_is_all_number_names_nobody(tmp_path):
-    trees.empty(tmp_path / "001.mp4", 0)
-    trees.empty(tmp_path / "ann_1.mp4", 0)
+    source_trees.empty(tmp_path / "001.mp4", 0)
+    source_trees.empty(tmp_path / "ann_1.mp4", 0)
     found = listing(tmp_path, person_in="number")
     assert [(note.path, note.reason) for note in found.rejected] == [("001.mp4", "names no person")]
 
 
 def test_other_rules_and_other_files(tmp_path):
-    trees.empty(tmp_path / "ann" / "one.mp4", 0)
-    trees.empty(tmp_path / "ann" / "note.wav", 0)
-    trees.empty(tmp_path / "bo.mp4", 0)
+    source_trees.empty(tmp_path / "ann" / "one.mp4", 0)
+    source_trees.empty(tmp_path / "ann" / "note.wav", 0)
+    source_trees.empty(tmp_path / "bo.mp4", 0)
     by_folder = listing(tmp_path, person_in="folder")
     assert {item.person for item in by_folder.items} == {"ann"}
     assert {note.path for note in by_folder.rejected} == {"ann/note.wav", "bo.mp4"}
@@ -64,15 +64,15 @@ def test_other_rules_and_other_files(tmp_path):
 
 
 def test_one_name_in_two_containers_is_taken_once(tmp_path):
-    trees.empty(tmp_path / "ann" / "one.mp4", 0)
-    trees.empty(tmp_path / "ann" / "one.mov", 0)
+    source_trees.empty(tmp_path / "ann" / "one.mp4", 0)
+    source_trees.empty(tmp_path / "ann" / "one.mov", 0)
     found = listing(tmp_path)
     assert [item.path for item in found.items] == ["ann/one.mov"]
     assert "repeats ann/one.mov" in found.rejected[0].reason
 
 
 def test_a_table_of_people_that_is_not_there(tmp_path):
-    trees.videos(tmp_path)
+    source_trees.videos(tmp_path)
     with pytest.raises(InputError, match="no such table"):
         listing(tmp_path, people="folk.csv")
 

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
-import trees
+import source_trees
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
-from voiceface.corpus.names import Identity, Names, fold_name, parse_vox, read_names, wen_split
 from voiceface.corpus.sources import voxceleb_vggface
 from voiceface.corpus.sources.voxceleb import listing
+from voiceface.corpus.voxceleb_names import (
+    Identity,
+    Names,
+    fold_name,
+    parse_voxceleb_path,
+    read_names,
+    wen_split,
+)
 from voiceface.errors import InputError
 
 LISTS = Path(__file__).parents[2] / "shared" / "data" / "protocols"
@@ -42,7 +49,7 @@ def keys(found, kind):
     ],
 )
 def test_every_scheme_gives_one_key(path, key):
-    parsed = parse_vox(path)
+    parsed = parse_voxceleb_path(path)
     assert (parsed.key if parsed else None) == key
 
 
@@ -56,7 +63,7 @@ def test_names_match_without_accents_and_dots_if_one_fits():
 
 
 def test_joined_by_metadata(tmp_path):
-    trees.voxceleb(tmp_path)
+    source_trees.voxceleb(tmp_path)
     found = listing(tmp_path)
     people = {person.id: person for person in found.people}
     jr = people["id10362"]
@@ -79,7 +86,7 @@ def test_joined_by_metadata(tmp_path):
 
 
 def test_clips_are_heard_only_where_no_sound_file_is(tmp_path):
-    trees.voxceleb(tmp_path)
+    source_trees.voxceleb(tmp_path)
     wants = {item.key: item.want for item in keys(listing(tmp_path), VideoItem).values()}
     assert wants == {
         "id00012/21Uxsk56VDQ/00001": ("faces", "clips"),
@@ -92,7 +99,7 @@ def test_clips_are_heard_only_where_no_sound_file_is(tmp_path):
 
 
 def test_without_metadata_folders_tell_the_split(tmp_path):
-    trees.voxceleb(tmp_path)
+    source_trees.voxceleb(tmp_path)
     for table in tmp_path.glob("*.csv"):
         table.unlink()
     people = {person.id: person for person in listing(tmp_path).people}
@@ -102,20 +109,20 @@ def test_without_metadata_folders_tell_the_split(tmp_path):
 
 def test_a_person_in_dev_and_test_is_put_in_neither(tmp_path):
     for part in ("dev", "test"):
-        trees.empty(tmp_path / part / "wav" / "id10001" / f"{part:x<11}" / "00001.wav", 0)
+        source_trees.empty(tmp_path / part / "wav" / "id10001" / f"{part:x<11}" / "00001.wav", 0)
     found = listing(tmp_path)
     assert [person.split for person in found.people] == [""] and len(found.items) == 2
     assert "split of id10001 is 'train' and 'test'" in found.rejected[0].reason
 
 
 def test_the_same_utterance_in_two_schemes_and_containers(tmp_path):
-    trees.text(tmp_path / "vox1_meta.csv", *trees.VOX1)
+    source_trees.text(tmp_path / "vox1_meta.csv", *source_trees.VOX1)
     for path in (
         "m4a/id10001/1zcIwhmdeo4/00001.m4a",
         "wav/id10001/1zcIwhmdeo4/00001.wav",
         "old/A.J._Buckley/1zcIwhmdeo4_0000001.wav",
     ):
-        trees.empty(tmp_path / path, 0)
+        source_trees.empty(tmp_path / path, 0)
     found = listing(tmp_path)
     assert [item.path for item in found.items] == ["old/A.J._Buckley/1zcIwhmdeo4_0000001.wav"]
     assert sorted(note.path for note in found.rejected) == [
@@ -125,9 +132,9 @@ def test_the_same_utterance_in_two_schemes_and_containers(tmp_path):
 
 
 def test_what_fits_no_scheme_and_nobody(tmp_path):
-    trees.voxceleb(tmp_path)
-    trees.empty(tmp_path / "wav" / "id10001" / "intro.wav", 0)
-    trees.empty(tmp_path / "unzippedFaces" / "Jo_Do" / "1.6" / "1zcIwhmdeo4" / "0000001.jpg", 0)
+    source_trees.voxceleb(tmp_path)
+    source_trees.empty(tmp_path / "wav" / "id10001" / "intro.wav", 0)
+    source_trees.empty(tmp_path / "unzippedFaces" / "Jo_Do" / "1.6" / "1zcIwhmdeo4" / "0000001.jpg", 0)
     notes = {note.path: note.reason for note in listing(tmp_path).rejected}
     assert notes == {
         "wav/id10001/intro.wav": "its name fits none of VoxCeleb's three schemes",
@@ -136,8 +143,8 @@ def test_what_fits_no_scheme_and_nobody(tmp_path):
 
 
 def test_identification_split_of_recordings(tmp_path):
-    trees.voxceleb(tmp_path)
-    split = trees.text(
+    source_trees.voxceleb(tmp_path)
+    split = source_trees.text(
         tmp_path / "iden_split.txt",
         "1 id10001/1zcIwhmdeo4/00001.wav",
         "3 A.J._Buckley/7gWzIy6yIIk_0000002.wav",
@@ -156,14 +163,14 @@ def test_identification_split_of_recordings(tmp_path):
 
 
 def test_pins_split_of_people(tmp_path):
-    trees.voxceleb(tmp_path)
-    split = trees.text(
+    source_trees.voxceleb(tmp_path)
+    split = source_trees.text(
         tmp_path / "identity_splits.txt", "A.J._Buckley 1 ", "Eartha_Kitt 4 ", "Harry_Connick_Jr. 2 "
     )
     people = {person.id: person.split for person in listing(tmp_path, split_list=split).people}
     assert people["id10001"] == "train" and people["id10270"] == "test" and people["id10362"] == "validation"
     assert people["id00012"] == ""
-    trees.text(split, "A.J._Buckley 7")
+    source_trees.text(split, "A.J._Buckley 7")
     with pytest.raises(InputError, match="line 1.*neither 'CODE RECORDING' nor 'PERSON CODE'"):
         listing(tmp_path, split_list=split)
 
@@ -171,14 +178,14 @@ def test_pins_split_of_people(tmp_path):
 def test_frames_are_thinned_by_video(tmp_path):
     for video in ("aaaaaaaaaaa", "bbbbbbbbbbb"):
         for frame in range(40):
-            trees.empty(tmp_path / "A_B" / "1.6" / video / f"{frame:07d}.jpg", 0)
+            source_trees.empty(tmp_path / "A_B" / "1.6" / video / f"{frame:07d}.jpg", 0)
     found = listing(tmp_path, faces_per_video=3)
     assert Counter(item.session for item in found.items) == {"A_B/aaaaaaaaaaa": 3, "A_B/bbbbbbbbbbb": 3}
     assert len(listing(tmp_path).items) == 80
 
 
 def test_wen_joins_by_name_and_splits_by_letter(tmp_path):
-    tree = trees.voxceleb_vggface(tmp_path)
+    tree = source_trees.voxceleb_vggface(tmp_path)
     found = voxceleb_vggface.listing(tmp_path)
     told = {person.id: (person.name, person.split, person.gender) for person in found.people}
     assert told == {
@@ -203,21 +210,21 @@ def test_wens_letters():
 
 
 def test_a_name_of_two_people_joins_nobody(tmp_path):
-    trees.voxceleb_vggface(tmp_path)
-    trees.empty(tmp_path / "vggface" / "AJ Buckley" / "00000001.jpg", 0)
+    source_trees.voxceleb_vggface(tmp_path)
+    source_trees.empty(tmp_path / "vggface" / "AJ Buckley" / "00000001.jpg", 0)
     # The name exactly as written goes before one that only sounds alike.
     assert len(voxceleb_vggface.listing(tmp_path).people) == 2
     (tmp_path / "vggface" / "A.J._Buckley").rename(tmp_path / "vggface" / "A.J. Buckley")
     assert [person.id for person in voxceleb_vggface.listing(tmp_path).people] == ["id10362"]
     with (tmp_path / "voxceleb1" / "vox1_meta.csv").open("a") as file:
         file.write("id11111\tHarry_Connick_Jr\tm\tUSA\tdev\n")
-    trees.empty(tmp_path / "voxceleb1" / "wav" / "id11111" / "7gWzIy6yIIk" / "00001.wav", 0)
+    source_trees.empty(tmp_path / "voxceleb1" / "wav" / "id11111" / "7gWzIy6yIIk" / "00001.wav", 0)
     with pytest.raises(InputError, match="looked for people of one name"):
         voxceleb_vggface.listing(tmp_path)
 
 
 def test_wen_with_folders_named_elsewhere(tmp_path):
-    tree = trees.voxceleb_vggface(tmp_path / "data")
+    tree = source_trees.voxceleb_vggface(tmp_path / "data")
     apart = tmp_path / "pictures"
     (tree.root / "vggface").rename(apart)
     with pytest.raises(InputError, match="no folder named \\*vgg\\*; name the folder with --vggface"):
@@ -231,10 +238,12 @@ def test_wen_with_folders_named_elsewhere(tmp_path):
 
 
 def test_voxceleb2_joins_vggface2_by_class(tmp_path):
-    trees.text(tmp_path / "vox2" / "vox2_meta.csv", *trees.VOX2)
-    trees.empty(tmp_path / "vox2" / "aac" / "id00012" / "21Uxsk56VDQ" / "00001.m4a", 0)
-    trees.text(tmp_path / "vggface2" / "identity_meta.csv", "Class_ID, Name", 'n000012, "Gina_Lollo",3,1, f,')
-    trees.empty(tmp_path / "vggface2" / "train" / "n000012" / "0001_01.jpg", 0)
+    source_trees.text(tmp_path / "vox2" / "vox2_meta.csv", *source_trees.VOX2)
+    source_trees.empty(tmp_path / "vox2" / "aac" / "id00012" / "21Uxsk56VDQ" / "00001.m4a", 0)
+    source_trees.text(
+        tmp_path / "vggface2" / "identity_meta.csv", "Class_ID, Name", 'n000012, "Gina_Lollo",3,1, f,'
+    )
+    source_trees.empty(tmp_path / "vggface2" / "train" / "n000012" / "0001_01.jpg", 0)
     found = voxceleb_vggface.listing(tmp_path)
     assert [(person.id, person.name, person.split) for person in found.people] == [
         ("id00012", "Gina Lollo", "train")

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from corpus_media import murmur
-from talking_parts import CONTEXT, EMOTION, IDENTITY, MAPS, PlainListener
+from corpus_media import synthetic_voice
+from plain_speech_encoder import CONTEXT, EMOTION, IDENTITY, MAPS, PlainSpeechEncoder
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.nn.loss.adversarial import least_squares_judge
-from voiceface.systems.speech2video import Heard, Sizes, Speech2Video, Terms
-from voiceface.systems.sync import SyncLearning
-from voiceface.systems.talking_clips import Dealing, TalkingClips, clip_rate, framewise, listen
+from voiceface.models.speech2video import Heard, LossWeights, Sizes, Speech2Video
+from voiceface.models.sync_expert import SyncModel
+from voiceface.models.talking_clips import ClipSampling, TalkingClips, clip_rate, contexts_per_frame, listen
+from voiceface.nn.loss.adversarial import least_squares_discriminator
 
 HEARD = Heard(context=CONTEXT, identity=IDENTITY, emotion=EMOTION, maps=MAPS)
 SMALL = Sizes(size=32, width=4, identity_width=4, judge_width=4)
@@ -26,7 +26,7 @@ def seeded():
 
 def small(terms=None, expert=None):
     return Speech2Video(
-        heard=HEARD, sizes=SMALL, terms=terms or Terms(), hearing=PlainListener(), expert=expert
+        heard=HEARD, sizes=SMALL, terms=terms or LossWeights(), hearing=PlainSpeechEncoder(), expert=expert
     )
 
 
@@ -44,21 +44,21 @@ def batch(clips=3, moments=4, seed=0):
     }
 
 
-def played(system, data):
-    shared = system.shared(data)
-    return {turn.name: turn.loss(data, shared) for turn in system.turns()}
+def played(model, data):
+    shared = model.shared(data)
+    return {turn.name: turn.loss(data, shared) for turn in model.turns()}
 
 
 def test_each_judge_can_be_left_out():
     assert [turn.name for turn in small().turns()] == ["identity", "frames", "sync", "generator"]
     for name in ("identity", "frames", "sync"):
-        system = small(Terms(**{name: 0.0}))
-        assert name not in [turn.name for turn in system.turns()]
-        assert name not in played(system, batch())["generator"]
+        model = small(LossWeights(**{name: 0.0}))
+        assert name not in [turn.name for turn in model.turns()]
+        assert name not in played(model, batch())["generator"]
 
 
 def test_the_generators_loss_is_the_weighted_sum_of_its_terms():
-    terms = Terms(identity=2.0, frames=3.0, sync=0.5, similarity=7.0, gradient=11.0, lower=13.0)
+    terms = LossWeights(identity=2.0, frames=3.0, sync=0.5, similarity=7.0, gradient=11.0, lower=13.0)
     told = played(small(terms), batch())["generator"]
     expected = sum(
         getattr(terms, name) * told[name]
@@ -68,30 +68,30 @@ def test_the_generators_loss_is_the_weighted_sum_of_its_terms():
 
 
 def test_the_sync_judge_sees_the_pair_as_it_is_another_moments_sound_and_what_is_drawn():
-    system, data = small(), batch()
-    shared = system.shared(data)
-    told = system.judge_sync(data, shared)
+    model, data = small(), batch()
+    shared = model.shared(data)
+    told = model.discriminate_sync(data, shared)
     scores = {"real": [], "shifted": [], "fake": []}
     for clip in range(3):
         for moment in range(4):
             row, here = clip * 4 + moment, data["context"][clip, moment][None]
             elsewhere = data["context"][clip, (moment - 2) % 4][None]
             real, drawn = shared["real"][row][None], shared["drawn"][row][None]
-            scores["real"].append(system.sync_judge(real, here)[0])
-            scores["shifted"].append(system.sync_judge(real, elsewhere)[0])
-            scores["fake"].append(system.sync_judge(drawn, here)[0])
+            scores["real"].append(model.sync_judge(real, here)[0])
+            scores["shifted"].append(model.sync_judge(real, elsewhere)[0])
+            scores["fake"].append(model.sync_judge(drawn, here)[0])
     made = [torch.cat(scores[name]) for name in ("real", "fake", "shifted")]
     # Spectral norm moves a little at every call while training.
-    torch.testing.assert_close(told["loss"], least_squares_judge(*made), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(told["loss"], least_squares_discriminator(*made), rtol=0.05, atol=0.05)
     # A constant no longer solves it, as it would the printed equation.
-    assert least_squares_judge(torch.ones(3), torch.ones(3), torch.ones(3)) == 0.5
+    assert least_squares_discriminator(torch.ones(3), torch.ones(3), torch.ones(3)) == 0.5
 
 
 def test_a_judge_pushes_only_itself_and_the_generator_only_generates():
-    system, data = small(), batch()
-    shared = system.shared(data)
-    for turn in system.turns():
-        inputs = [p for p in system.parameters() if p.requires_grad]
+    model, data = small(), batch()
+    shared = model.shared(data)
+    for turn in model.turns():
+        inputs = [p for p in model.parameters() if p.requires_grad]
         found = torch.autograd.grad(
             turn.loss(data, shared)["loss"], inputs, allow_unused=True, retain_graph=True
         )
@@ -101,23 +101,23 @@ def test_a_judge_pushes_only_itself_and_the_generator_only_generates():
             assert own <= reached
         else:
             assert reached <= own and len(reached) > len(own) / 2
-    assert not any(p.requires_grad for p in system.hearing.parameters())
+    assert not any(p.requires_grad for p in model.hearing.parameters())
 
 
 def test_an_expert_and_its_weight_come_together():
-    expert = SyncLearning(mean=[0.0] * 40, deviation=[1.0] * 40, width=4, dim=8)
+    expert = SyncModel(mean=[0.0] * 40, deviation=[1.0] * 40, width=4, dim=8)
     with pytest.raises(InputError, match="both or neither"):
-        small(Terms(expert=1.0))
+        small(LossWeights(expert=1.0))
     with pytest.raises(InputError, match="both or neither"):
         small(expert=expert)
-    system = small(Terms(expert=1.0), expert)
+    model = small(LossWeights(expert=1.0), expert)
     with pytest.raises(InputError, match="too few"):
-        played(system, batch() | {"mels": torch.randn(3, 16, 40)})
+        played(model, batch() | {"mels": torch.randn(3, 16, 40)})
     data = batch(moments=8) | {"mels": torch.randn(3, 32, 40)}
-    shared = system.shared(data)
-    told = system.generate(data, shared)
+    shared = model.shared(data)
+    told = model.generate(data, shared)
     (pushed,) = torch.autograd.grad(
-        system._expert_loss(data, shared["drawn"]), shared["drawn"], retain_graph=True
+        model._expert_loss(data, shared["drawn"]), shared["drawn"], retain_graph=True
     )
     assert told["expert"] > 0 and pushed[:, :, 16:].abs().max() > 0
     assert pushed[:, :, :10].abs().max() == 0  # mouths alone
@@ -126,7 +126,7 @@ def test_an_expert_and_its_weight_come_together():
 def test_contexts_at_the_frames_rate_of_a_slow_loop():
     contexts = torch.randn(101, 3)
     for fps, frames in ((25.0, 25), (30.0, 30), (29.97, 30)):
-        found = framewise(contexts, fps=fps, frames=frames, around=2)
+        found = contexts_per_frame(contexts, fps=fps, frames=frames, around=2)
         assert found.shape == (frames, 15)
         for k in (0, 1, 13, frames - 1):
             for place, neighbour in enumerate(range(k - 2, k + 3)):
@@ -135,7 +135,7 @@ def test_contexts_at_the_frames_rate_of_a_slow_loop():
                 expected = contexts[first:last].mean(0)
                 torch.testing.assert_close(found[k, 3 * place : 3 * place + 3], expected)
     # Sound that ends before the picture: its last moment stands on.
-    short = framewise(contexts[:7], fps=25.0, frames=4, around=0)
+    short = contexts_per_frame(contexts[:7], fps=25.0, frames=4, around=0)
     torch.testing.assert_close(short[2:], contexts[6].expand(2, 3))
 
 
@@ -148,7 +148,7 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
     whole = Selection.everything(talkers)
     assert clip_rate(whole) == 25.0
     data = TalkingClips(
-        whole, PlainListener(), size=32, around=1, dealing=Dealing(clips=4, moments=6, seed=1)
+        whole, PlainSpeechEncoder(), size=32, around=1, dealing=ClipSampling(clips=4, moments=6, seed=1)
     )
     one, same, other = data.batch(3), data.batch(3), data.batch(4)
     assert all(torch.equal(one[name], same[name]) for name in one if name != "maps")
@@ -159,7 +159,7 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
     for clip in range(4):
         row = next(k for k in range(6) if (frames[k] == one["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         wave = torch.from_numpy(talkers.clip_wave(row).astype(np.float32) / 32768)
-        heard = listen(PlainListener(), wave, fps=25.0, frames=len(frames[row]), around=1)
+        heard = listen(PlainSpeechEncoder(), wave, fps=25.0, frames=len(frames[row]), around=1)
         torch.testing.assert_close(one["identity"][clip], heard.identity, rtol=1e-3, atol=1e-4)
         for moment in range(6):
             at = np.flatnonzero((frames[row] == one["frames"][clip, moment].numpy()).all((1, 2, 3)))[0]
@@ -169,23 +169,23 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
             for k, f in enumerate(frames)
             if talkers.clips[k].person == talkers.clips[row].person
         ]
-        maps = PlainListener().maps(torch.from_numpy(np.stack(mine)).permute(0, 3, 1, 2).float())[2]
+        maps = PlainSpeechEncoder().maps(torch.from_numpy(np.stack(mine)).permute(0, 3, 1, 2).float())[2]
         assert min((known - one["maps"][2][clip]).abs().max() for known in maps) < 1e-2
 
 
 def test_stretches_forced_teachers_and_other_peoples_sound(talkers):
     whole = Selection.everything(talkers)
-    dealing, told = Dealing(clips=6, moments=8, seed=1), {"size": 32, "around": 0}
-    plain = TalkingClips(whole, PlainListener(), dealing=dealing, **told)
+    dealing, told = ClipSampling(clips=6, moments=8, seed=1), {"size": 32, "around": 0}
+    plain = TalkingClips(whole, PlainSpeechEncoder(), dealing=dealing, **told)
     forced = replace(dealing, consecutive=True, forcing=1.0)
-    data = TalkingClips(whole, PlainListener(), dealing=forced, **told).batch(0)
+    data = TalkingClips(whole, PlainSpeechEncoder(), dealing=forced, **told).batch(0)
     assert data["mels"].shape == (6, 32, 40)
     frames = [talkers.clip_frames(row, size=32) for row in range(6)]
     for clip in range(6):
         row = next(k for k in range(6) if (frames[k] == data["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         taught = torch.from_numpy(frames[row][0]).float().mean((0, 1)) / 255
         torch.testing.assert_close(data["identity"][clip], taught)
-    wrong = TalkingClips(whole, PlainListener(), dealing=replace(dealing, wrong_sound=True), **told)
+    wrong = TalkingClips(whole, PlainSpeechEncoder(), dealing=replace(dealing, wrong_sound=True), **told)
     for k, person in enumerate(plain.people):
         whose = [
             plain.people[j]
@@ -194,33 +194,35 @@ def test_stretches_forced_teachers_and_other_peoples_sound(talkers):
         ]
         assert whose and person not in whose
     with pytest.raises(InputError, match="0 clips of 200 frames"):
-        TalkingClips(whole, PlainListener(), dealing=Dealing(moments=200), **told)
+        TalkingClips(whole, PlainSpeechEncoder(), dealing=ClipSampling(moments=200), **told)
 
 
 def test_it_learns_to_draw_what_is_heard():
     """Frames whose rows are as bright as what is heard: the pixel losses fall in a few steps."""
-    system = small(Terms(identity=0.0, frames=0.0, sync=0.0, lower=100.0))
+    model = small(LossWeights(identity=0.0, frames=0.0, sync=0.0, lower=100.0))
     data = batch(clips=4, moments=6)
     loud = torch.rand(4, 6, 1)
     data["context"] = torch.cat([loud, loud, 1 - loud, loud], 2)
     data["frames"] = (loud * 255)[..., None, None].expand(-1, -1, 32, 32, 3).to(torch.uint8)
-    (turn,) = system.turns()
+    (turn,) = model.turns()
     optimiser = torch.optim.RMSprop(turn.parameters, 1e-3)
     losses = []
     for _ in range(40):
-        loss = turn.loss(data, system.shared(data))["loss"]
+        loss = turn.loss(data, model.shared(data))["loss"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
     assert np.mean(losses[-3:]) < 0.6 * losses[0]
-    system.eval()
-    drawn = system.draw(data["context"][0], data["emotion"][0], system.inflation(data["identity"][:1]))
+    model.eval()
+    drawn = model.draw(data["context"][0], data["emotion"][0], model.inflation(data["identity"][:1]))
     assert drawn.shape == (6, 32, 32, 3) and drawn.dtype == torch.uint8
     together = np.corrcoef(drawn.float().mean((1, 2, 3)).numpy(), loud[0, :, 0].numpy())[0, 1]
     assert together > 0.8
 
 
 def test_murmurs_are_heard():
-    heard = listen(PlainListener(), torch.from_numpy(murmur(0, 0.5)), fps=25.0, frames=13, around=0)
+    heard = listen(
+        PlainSpeechEncoder(), torch.from_numpy(synthetic_voice(0, 0.5)), fps=25.0, frames=13, around=0
+    )
     assert heard.context.shape == (13, CONTEXT)

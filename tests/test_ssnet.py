@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from voiceface.corpus.synthetic.tiny import tiny_corpus
+from voiceface.models.single_stream import SingleStream, spectrogram_image
 from voiceface.nn.inception_resnet import InceptionResNetV1
 from voiceface.nn.loss.centre import RunningCentres, batch_centre_loss
 from voiceface.recipes import nawaz_ssnet
-from voiceface.systems.single_stream import SingleStream, spectrogram_picture
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 
 
 def test_maps_have_the_published_sizes():
@@ -69,7 +69,7 @@ def test_running_centres_follow_as_printed():
 
 def test_a_spectrogram_is_neither_scaled_nor_shifted():
     wave = torch.randn(1, 48_000, generator=torch.Generator().manual_seed(0))
-    once, twice = (spectrogram_picture(factor * wave, size=64) for factor in (1, 2))
+    once, twice = (spectrogram_image(factor * wave, size=64) for factor in (1, 2))
     assert once.shape == (1, 3, 64, 64)
     torch.testing.assert_close(2 * once, twice)
     assert torch.equal(once[:, 0], once[:, 2])
@@ -81,7 +81,7 @@ def test_the_pull_brings_a_persons_features_together(centres):
     kept = {}
     for pull in (0.0, 2.0):
         torch.manual_seed(1)
-        system = SingleStream(
+        model = SingleStream(
             classes=3, backbone="small", size=32, width=0.2, dim=8, pull=pull, centres=centres
         )
         batch = {
@@ -90,15 +90,15 @@ def test_the_pull_brings_a_persons_features_together(centres):
             "face_people": torch.tensor([0, 0, 1, 1, 2, 2]),
             "voice_people": torch.tensor([0, 0, 1, 1, 2, 2]),
         }
-        optimiser = torch.optim.Adam(system.parameters(), 3e-3)
+        optimiser = torch.optim.Adam(model.parameters(), 3e-3)
         for _ in range(25):
             optimiser.zero_grad()
-            told = system.error(batch, None)
+            told = model.error(batch, None)
             told["loss"].backward()
             optimiser.step()
-            system.after_step()
-        features = system.network(
-            torch.cat([system.face_pictures(batch["faces"]), system.voice_pictures(batch["waves"])])
+            model.after_step()
+        features = model.network(
+            torch.cat([model.face_pictures(batch["faces"]), model.voice_pictures(batch["waves"])])
         )
         people = torch.tensor([0, 0, 1, 1, 2, 2] * 2)
         kept[pull] = float(batch_centre_loss(features, people))

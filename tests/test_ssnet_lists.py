@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-import trees
-from cli_world import call
+import source_trees
+from cli_fixtures import call
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
-from voiceface.pipelines.weights import load_system
+from voiceface.pipelines.weights import load_model
 from voiceface.recipes import nawaz_ssnet
 from voiceface.training.weights import write_weights
 
@@ -48,10 +48,10 @@ def world(tmp_path_factory):
     """A prepared tree of three people of the lists, weights, lists as published (packed), metadata."""
     root = tmp_path_factory.mktemp("vox")
     tree = root / "tree"
-    trees.text(tree / "vox1_meta.csv", *META.splitlines())
-    trees.real(tree / "wav" / "id10002" / "gaQqIoV_aLY" / "00001.wav", 0)
-    trees.real(tree / "wav" / "id10956" / "M2k_enZdWu4" / "00029.wav", 1)
-    trees.real(tree / "wav" / "id11249" / "ZE54Jrjcj8I" / "00001.wav", 2)
+    source_trees.text(tree / "vox1_meta.csv", *META.splitlines())
+    source_trees.real(tree / "wav" / "id10002" / "gaQqIoV_aLY" / "00001.wav", 0)
+    source_trees.real(tree / "wav" / "id10956" / "M2k_enZdWu4" / "00029.wav", 1)
+    source_trees.real(tree / "wav" / "id11249" / "ZE54Jrjcj8I" / "00001.wav", 2)
     for number, (name, video, frame) in enumerate(
         (
             ("A.R._Rahman", "QanuGhOhb9A", "0035550"),
@@ -59,19 +59,19 @@ def world(tmp_path_factory):
             ("Zack_Snyder", "ZE54Jrjcj8I", "0000850"),
         )
     ):
-        trees.real(tree / "unzippedFaces" / name / "1.6" / video / f"{frame}.jpg", number)
+        source_trees.real(tree / "unzippedFaces" / name / "1.6" / video / f"{frame}.jpg", number)
     done = call("prepare", "voxceleb", tree, "-o", root / "corpus", "--workers", "1")
     assert done.code == 0, done.err
     run = nawaz_ssnet.smoke()
     torch.manual_seed(0)
-    system = run.build({"classes": 3})
+    model = run.build({"classes": 3})
     card = {
         "recipe": "nawaz_ssnet",
         "arguments": dict(run.arguments),
         "facts": {"classes": 3},
         "people": {"count": 3, "fingerprint": "0" * 16},
     }
-    write_weights(root / "weights", system.weights(), card)
+    write_weights(root / "weights", model.weights(), card)
     for name, text in {"random_unseen": VERIFICATION, **TRIPLES}.items():
         with gzip.open(root / f"{name}.txt.gz", "wt") as file:
             file.write(text)
@@ -96,7 +96,7 @@ def test_a_verification_list_is_scored_row_by_row(world):
     # By hand: rows of the model, cosines of the five rows, share of well ordered pairs.
     corpus = Corpus.open(world / "corpus")
     run = nawaz_ssnet.smoke()
-    voices, faces = run.embed(load_system(world / "weights").system, Selection.everything(corpus), {})
+    voices, faces = run.embed(load_model(world / "weights").model, Selection.everything(corpus), {})
     v = {name.split("/")[0]: row for name, row in zip(corpus.column("voices", "id"), voices, strict=True)}
     f = {name.split("/")[0]: row for name, row in zip(corpus.column("faces", "id"), faces, strict=True)}
     a, r, z = "id10002", "id10956", "id11249"
@@ -133,7 +133,7 @@ def test_the_twenty_thousand_stand_in_two_files(world):
             ],
         ),
     ):
-        trees.text(world / f"{kind}_20k.csv", f"VoxCeleb1 ID\t{kind}", *rows)
+        source_trees.text(world / f"{kind}_20k.csv", f"VoxCeleb1 ID\t{kind}", *rows)
     model = ("--model", world / "weights", "--corpus", world / "corpus", "--known-people", "keep")
     people = ("--people", world / "tree" / "vox1_meta.csv", "--list", world / "wav_20k.csv")
     told = call("evaluate", "retrieval", *model, *people, "-k", "1", "--missing", "exclude", "--json")

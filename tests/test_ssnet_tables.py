@@ -9,13 +9,18 @@ import torch
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection, Split
-from voiceface.corpus.synthetic.tiny import tiny_corpus
 from voiceface.errors import InputError
-from voiceface.pipelines.one_space import Placed, judge_space, place, share_of
-from voiceface.pipelines.tables import ssnet
-from voiceface.pipelines.tables.ssnet import tables
-from voiceface.protocols.interval import Estimate
+from voiceface.evaluation.embedding_space import (
+    EmbeddedItems,
+    evaluate_embedding_space,
+    place,
+    share_of_ceiling,
+)
+from voiceface.papers import ssnet
+from voiceface.papers.ssnet import tables
+from voiceface.protocols.estimate import Estimate
 from voiceface.recipes import nawaz_ssnet
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 from voiceface.training.weights import read_weights
 
@@ -62,25 +67,27 @@ def test_strata_whose_attribute_is_not_known_are_told():
     blank = np.full(4, "")
     attributes = {"G": (known, known), "N": (blank, blank), "A": (people, people), "GNA": (blank, blank)}
     given = {"people": (people, people), "attributes": attributes}
-    report = judge_space(Placed(voices=rows, faces=rows, sessions=(people, people), **given), resamples=10)
+    report = evaluate_embedding_space(
+        EmbeddedItems(voices=rows, faces=rows, sessions=(people, people), **given), resamples=10
+    )
     assert report.left_out == {"N": "not known", "A": "nobody alike", "GNA": "not known"}
-    assert report.of_pairs("N", "AUC") == "not known"
-    assert report.of_pairs("G", "AUC").n == 8 and report.of_pairs("all", "AUC").n == 16
-    assert report.of_pairs("same-video positives", "AUC").value == 1
-    assert report.of_pairs("cross-video positives", "AUC") == "none"
+    assert report.pair_estimate("N", "AUC") == "not known"
+    assert report.pair_estimate("G", "AUC").n == 8 and report.pair_estimate("all", "AUC").n == 16
+    assert report.pair_estimate("same-video positives", "AUC").value == 1
+    assert report.pair_estimate("cross-video positives", "AUC") == "none"
     assert set(report.retrieval.rows) == {
         "voice->face", "voice->face, within gender", "face->voice", "face->voice, within gender",
     }  # fmt: skip
 
 
 def test_a_share_is_of_what_lies_above_chance():
-    assert share_of(Estimate(name="EER", value=0.3, chance=0.5), 0.1) == 0.5
+    assert share_of_ceiling(Estimate(name="EER", value=0.3, chance=0.5), 0.1) == 0.5
 
 
 def test_one_person_to_judge_is_refused(corpus, tmp_path):
     run = nawaz_ssnet.smoke()
     test = run.split(corpus).test
-    loaded = types.SimpleNamespace(run=run, system=run.build({"classes": 2}).eval(), facts={}, name="x")
+    loaded = types.SimpleNamespace(run=run, model=run.build({"classes": 2}).eval(), facts={}, name="x")
     with pytest.raises(InputError, match="1 of the people to be judged have a voice and a face"):
         place(loaded, test.restrict(test.people[:1]))
 
@@ -123,5 +130,5 @@ def test_someone_with_one_modality_trains_that_side_alone(corpus):
     quiet, hidden = data.names.index(silent), data.names.index(unseen)
     assert quiet in told[0] and quiet not in told[1]
     assert hidden in told[1] and hidden not in told[0]
-    system = nawaz_ssnet.smoke().build({"classes": len(data.names)})
-    assert torch.isfinite(system.error(batch, None)["loss"])
+    model = nawaz_ssnet.smoke().build({"classes": len(data.names)})
+    assert torch.isfinite(model.error(batch, None)["loss"])

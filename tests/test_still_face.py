@@ -5,25 +5,25 @@ import pytest
 import torch
 from PIL import Image
 
-from drawing_systems import spoken
-from drawn_face import draw_face
+from draw_face import draw_face
+from generating_models import spoken
 from voiceface.errors import InputError
 from voiceface.face.mouth import mouths
-from voiceface.nn.face.still import MotionNet, MouthPainter, bent
-from voiceface.recipes import vougioukas_sda as recipe
-from voiceface.systems.still_face import (
+from voiceface.models.still_face import (
     HOP,
     PAD,
-    StillAnimation,
+    StillFaceModel,
     Weights,
     lower_half,
     mouth_crops,
     signed,
 )
-from voiceface.systems.still_face_clips import HeardClip, TalkingHalves
-from voiceface.systems.still_face_talking import AnimatedStill, Idle
-from voiceface.systems.sync import SyncLearning
-from voiceface.systems.talking import Who, frames_of
+from voiceface.models.still_face_clips import AnimationClip, LowerFaceClips
+from voiceface.models.still_face_talking import IdleMotion, StillTalkingFace
+from voiceface.models.sync_expert import SyncModel
+from voiceface.models.talking_face import Who, frames_of
+from voiceface.nn.face.mouth_animation import MotionNet, MouthGenerator, bent
+from voiceface.recipes import vougioukas_sda as recipe
 
 FACTS = {"mean": [0.0] * 40, "deviation": [1.0] * 40}
 SIZE = 32
@@ -32,8 +32,8 @@ SIZE = 32
 def small(seed=0, *, lively=True, **options):
     """An animation that has learnt nothing but, where lively, moves a lot."""
     torch.manual_seed(seed)
-    expert = SyncLearning(**FACTS, width=4, dim=8, size=48)
-    made = StillAnimation(expert=expert, size=SIZE, motion=4, width=4, judge=4, **options)
+    expert = SyncModel(**FACTS, width=4, dim=8, size=48)
+    made = StillFaceModel(expert=expert, size=SIZE, motion=4, width=4, judge=4, **options)
     for layer in (made.painter.flow, made.painter.last) if lively else ():
         torch.nn.init.normal_(layer.weight, std=0.5)
     return made.eval()
@@ -43,9 +43,9 @@ def face(seed=1, size=SIZE):
     return np.asarray(draw_face(seed, size))
 
 
-def talked(system, wave, cuts, *, idle=1.0, **who):
+def talked(model, wave, cuts, *, idle=1.0, **who):
     told = Who(wave=wave, **({"face": face(), "seed": 3} | who))
-    talking = AnimatedStill(system, told, idle=idle)
+    talking = StillTalkingFace(model, told, idle=idle)
     made = [talking.feed(part) for part in np.split(wave, cuts)]
     return np.concatenate([*made, talking.close()])
 
@@ -68,8 +68,8 @@ def test_bending_takes_pixels_from_where_it_is_told():
 
 
 def test_the_edge_of_the_still_stays_and_its_middle_moves():
-    system, still = small(), signed(torch.from_numpy(face(1, 16).copy())).permute(2, 0, 1)[None]
-    drawn, painted = system.painter(system.painter.look(still), torch.randn(1, 4))
+    model, still = small(), signed(torch.from_numpy(face(1, 16).copy())).permute(2, 0, 1)[None]
+    drawn, painted = model.painter(model.painter.look(still), torch.randn(1, 4))
     edge = torch.ones(16, 16, dtype=torch.bool)
     edge[1:-1, 1:-1] = False
     torch.testing.assert_close(drawn[..., edge], still[..., edge])
@@ -101,40 +101,40 @@ def test_mouths_of_lower_halves_are_the_whole_pictures_mouths(size):
 
 
 def test_what_is_heard_of_a_frame_depends_on_its_neighbourhood_alone():
-    system = small()
+    model = small()
     wave = torch.from_numpy(spoken(1, 2.0))
     wave = wave / wave.square().mean().sqrt()
-    whole, loud = system.listen(wave[: 40 * HOP])
+    whole, loud = model.listen(wave[: 40 * HOP])
     assert whole.shape == (28, 3 * 8 + 12 * 40) and loud.shape == (28,)
-    part, loud_part = system.listen(wave[10 * HOP : 30 * HOP])
+    part, loud_part = model.listen(wave[10 * HOP : 30 * HOP])
     torch.testing.assert_close(part, whole[10:18], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(loud_part, loud[10:18])
     # Sound outside of what PAD allows for changes nothing; sound within does.
     far, near = wave.clone(), wave.clone()
     far[: 10 * HOP] = 0
     near[15 * HOP : 17 * HOP] = 0
-    torch.testing.assert_close(system.listen(far[: 40 * HOP])[0][10:], whole[10:], atol=1e-4, rtol=1e-4)
-    assert (system.listen(near[: 40 * HOP])[0][10] - whole[10]).abs().max() > 0.1
+    torch.testing.assert_close(model.listen(far[: 40 * HOP])[0][10:], whole[10:], atol=1e-4, rtol=1e-4)
+    assert (model.listen(near[: 40 * HOP])[0][10] - whole[10]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("samples", [20_000, 16_000, 3_000, 640 * 24 + 1])
 def test_frames_are_the_same_bytes_however_the_sound_is_cut(samples):
-    system, wave = small(), spoken(2, 2.0)[:samples]
-    whole = talked(system, wave, [])
+    model, wave = small(), spoken(2, 2.0)[:samples]
+    whole = talked(model, wave, [])
     assert whole.shape == (frames_of(samples, 25.0), SIZE, SIZE, 3) and whole.dtype == np.uint8
     assert np.diff(whole[:, 20:28, 10:22].astype(int), axis=0).any()
     random = np.random.default_rng(samples)
     for cuts in (range(700, samples, 700), sorted(random.integers(0, samples, 5).tolist()), [samples // 2]):
-        assert np.array_equal(talked(system, wave, list(cuts)), whole)
+        assert np.array_equal(talked(model, wave, list(cuts)), whole)
 
 
 def test_nothing_drifts_and_another_seed_blinks_elsewhere():
-    system, period = small(), spoken(3, 8 * HOP / 16_000)
+    model, period = small(), spoken(3, 8 * HOP / 16_000)
     wave = np.tile(period, 40)
-    still = talked(system, wave, [], idle=0.0)
+    still = talked(model, wave, [], idle=0.0)
     # Away from the ends the same sound gives the same eight frames, the hundredth time as the second.
     assert np.array_equal(still[16:24], still[-24:-16]) and not np.array_equal(still[16], still[17])
-    one, again, other = (talked(system, wave, [], seed=seed) for seed in (1, 1, 2))
+    one, again, other = (talked(model, wave, [], seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
 
@@ -145,7 +145,7 @@ def test_silence_is_a_face_at_rest():
 
 def test_idle_heads_blink_now_and_then_and_stay_near():
     frames = np.arange(25 * 120)
-    idle = Idle(seed=4)
+    idle = IdleMotion(seed=4)
     shut, sway = idle.shut(frames), idle.sway(frames)
     begins = np.flatnonzero((shut[1:] > 0.01) & (shut[:-1] <= 0.01))
     assert len(begins) == 30 and shut.max() == 1 and 0.02 < (shut > 0.5).mean() < 0.1
@@ -155,18 +155,18 @@ def test_idle_heads_blink_now_and_then_and_stay_near():
     assert np.array_equal(idle.shut(np.array(at)), shut[at]) and np.array_equal(
         idle.sway(np.array(at)), sway[at]
     )
-    assert not Idle(seed=4, strength=0.0).sway(frames).any()
+    assert not IdleMotion(seed=4, strength=0.0).sway(frames).any()
 
 
 @pytest.mark.parametrize(("given", "fault"), [(None, "none"), (face(1, 64), r"\(64, 64, 3\)")])
 def test_without_a_face_of_its_size_it_does_not_talk(given, fault):
     with pytest.raises(InputError, match=fault):
-        AnimatedStill(small(), Who(wave=spoken(1, 1.0), face=given))
+        StillTalkingFace(small(), Who(wave=spoken(1, 1.0), face=given))
     with pytest.raises(InputError, match="no sound"):
-        AnimatedStill(small(), Who(wave=spoken(1, 1.0), face=face())).close()
+        StillTalkingFace(small(), Who(wave=spoken(1, 1.0), face=face())).close()
 
 
-def clips(system, count=3, frames=16):
+def clips(model, count=3, frames=16):
     """Clips whose mouth is a dark bar as tall as the sound is loud."""
     made = []
     for seed in range(count):
@@ -175,56 +175,56 @@ def clips(system, count=3, frames=16):
         pictures = torch.from_numpy(face(seed, 16).copy()).permute(2, 0, 1).repeat(frames, 1, 1, 1)
         for at, tall in enumerate((4 * level / level.max()).round().int().tolist()):
             pictures[at, :, 9 : 9 + tall, 5:11] = 10
-        made.append(HeardClip(f"p{seed}", pictures, wave, system))
+        made.append(AnimationClip(f"p{seed}", pictures, wave, model))
     return made
 
 
-def data(monkeypatch, system, **options):
-    from voiceface.systems import still_face_clips
+def data(monkeypatch, model, **options):
+    from voiceface.models import still_face_clips
 
-    monkeypatch.setattr(still_face_clips, "heard_clips", lambda *a, **o: clips(system))
+    monkeypatch.setattr(still_face_clips, "animation_clips", lambda *a, **o: clips(model))
     settings = {"clips": 2, "moments": 6, "altered": 1.0, "seed": 5} | options
-    return TalkingHalves(None, system, **settings)
+    return LowerFaceClips(None, model, **settings)
 
 
 def test_a_batch_is_a_function_of_the_step_and_stills_are_altered_as_their_frames(monkeypatch):
-    system = small()
-    stretches = data(monkeypatch, system)
+    model = small()
+    stretches = data(monkeypatch, model)
     one, again, other = stretches.batch(7), stretches.batch(7), stretches.batch(8)
     assert all(torch.equal(one[k], again[k]) for k in one) and not torch.equal(one["frames"], other["frames"])
     assert one["frames"].shape == (2, 6, 3, 16, 16) and one["sounds"].shape == (2, 2, 8)
     # The brow above the mouth is the still's, whatever was done to both.
     apart = (one["frames"][:, :, :, :5].float() - one["stills"][:, None, :, :5]).abs().mean()
     assert apart < 1.0
-    wrong = data(monkeypatch, system, wrong_sound=True)
+    wrong = data(monkeypatch, model, wrong_sound=True)
     assert wrong.sound_of == [1, 2, 0] and stretches.sound_of == [0, 1, 2]
 
 
 def test_it_learns_to_open_the_mouth_where_it_is_loud(monkeypatch):
-    system = small(lively=False, weights=Weights(judge=0.0)).train()
-    stretches = data(monkeypatch, system, altered=0.0)
-    (turn,) = system.turns()
+    model = small(lively=False, weights=Weights(judge=0.0)).train()
+    stretches = data(monkeypatch, model, altered=0.0)
+    (turn,) = model.turns()
     optimiser = torch.optim.Adam(turn.parameters, lr=5e-3)
     losses = []
     for step in range(60):
         batch = stretches.batch(step % 4)
-        loss = turn.loss(batch, system.shared(batch))["loss"]
+        loss = turn.loss(batch, model.shared(batch))["loss"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
     assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4]), (losses[:4], losses[-4:])
-    assert all(p.grad is None for p in system.expert.parameters()), "the expert stays as it was"
+    assert all(p.grad is None for p in model.expert.parameters()), "the expert stays as it was"
 
 
 def test_the_judge_plays_unless_it_weighs_nothing(monkeypatch):
-    system = small()
-    assert [turn.name for turn in system.turns()] == ["judge", "animate"]
-    batch = data(monkeypatch, system).batch(0)
-    shared = system.shared(batch)
-    told = [turn.loss(batch, shared) for turn in system.turns()]
+    model = small()
+    assert [turn.name for turn in model.turns()] == ["judge", "animate"]
+    batch = data(monkeypatch, model).batch(0)
+    shared = model.shared(batch)
+    told = [turn.loss(batch, shared) for turn in model.turns()]
     assert set(told[1]) == {"loss", "pixels", "gradient", "paint", "lips", "heard", "judge"}
-    assert not any(name.startswith("judge.") for name in system.weights())
+    assert not any(name.startswith("judge.") for name in model.weights())
     assert recipe.recipe(adversarial=0.0).optimisers.keys() == {"animate"}
     with pytest.raises(InputError, match="size"):
         recipe.recipe(size=100)
@@ -236,7 +236,7 @@ def test_pad_covers_all_that_a_frame_hears():
 
 def test_painters_of_every_size_start_from_the_still():
     for size in (16, 64):
-        painter = MouthPainter(size=size)
+        painter = MouthGenerator(size=size)
         still = torch.rand(1, 3, size, size) * 2 - 1
         drawn, painted = painter(painter.look(still), torch.zeros(1, 32))
         assert painted.max() < 0.2 and (drawn - still).abs().mean() < 0.1

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from voiceface.corpus.synthetic.ceiling import (
+from voiceface.errors import InputError
+from voiceface.synthetic.ceiling import (
     STRATA,
-    _told_scores,
+    _scores_given_labels,
     age_band,
     ceiling,
     label_posteriors,
     oracle_scores,
 )
-from voiceface.corpus.synthetic.people import synthetic_person
-from voiceface.corpus.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years
-from voiceface.errors import InputError
+from voiceface.synthetic.people import synthetic_person
+from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years
 
 LOUD = 200.0
 """Noise that hides a trait."""
@@ -111,7 +111,7 @@ def test_the_ratio_told_the_labels_averages_one_too(stratum):
     people = model.sample(900, np.random.default_rng(6))
     labels = {"sex": people.sex, "accent": people.accent, "age": age_band(age_in_years(people.causes[:, 0]))}
     scores = oracle_scores(model, people, people)
-    told = _told_scores(model, people, stratum, scores, labels)
+    told = _scores_given_labels(model, people, stratum, scores, labels)
     allowed = ~np.eye(900, dtype=bool)
     for label in STRATA[stratum]:
         allowed &= labels[label][:, None] == labels[label]

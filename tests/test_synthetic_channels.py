@@ -12,10 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
+from voiceface.corpus.item_processing import make
 from voiceface.corpus.options import Options
-from voiceface.corpus.sources.synthetic import listing
-from voiceface.corpus.synthetic.people import seed_of, synthetic_person
-from voiceface.corpus.work import make
+from voiceface.synthetic.people import seed_of, synthetic_person
+from voiceface.synthetic.sources.synthetic import listing
 
 needs_espeak = pytest.mark.skipif(
     not importlib.util.find_spec("espeakng_loader"), reason="espeakng-loader is missing"

@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 
 from corpus_media import contents
-from voiceface.corpus import crew, work
+from voiceface.corpus import item_processing, worker_pool
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.corpus.options import Options
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.shards import run_shard
-from voiceface.corpus.sources.synthetic import listing
 from voiceface.corpus.splits import split_known
-from voiceface.corpus.synthetic import speech, tiny
-from voiceface.corpus.synthetic.people import synthetic_person
-from voiceface.corpus.synthetic.truth import drawn_faces, true_traits
 from voiceface.errors import InputError, MissingPartError
+from voiceface.synthetic import speech, tiny_corpus
+from voiceface.synthetic.ground_truth import drawn_faces, true_traits
+from voiceface.synthetic.people import synthetic_person
+from voiceface.synthetic.sources.synthetic import listing
 
 pytestmark = pytest.mark.skipif(
     not importlib.util.find_spec("espeakng_loader"),
@@ -134,9 +134,9 @@ def test_a_face_that_the_detector_misses_stands_where_it_was_drawn(monkeypatch):
     listed = listing(**arguments(size=192))
     item = next(i for i in listed.items if isinstance(i, FaceItem))
     pixels, drawn = listed.maker.picture(item)
-    (found,) = work.make(item, listed.maker, Options()).rows["faces"]
-    monkeypatch.setattr(work, "detect", lambda pixels: [])
-    ((row, media),) = work.make(item, listed.maker, Options()).rows["faces"]
+    (found,) = item_processing.make(item, listed.maker, Options()).rows["faces"]
+    monkeypatch.setattr(item_processing, "detect", lambda pixels: [])
+    ((row, media),) = item_processing.make(item, listed.maker, Options()).rows["faces"]
     assert row["score"] == 0.0 < found[0]["score"]
     assert row["id"] == found[0]["id"] and media["pictures"]
     # Points of both lie within a few pixels, though each box is its own.
@@ -209,7 +209,9 @@ def on_a_full_disk(shard):
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to play a full disk with")
 def test_a_full_disk_is_one_error_and_the_next_run_goes_on(whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "local_crew", functools.partial(crew.local_crew, task=on_a_full_disk))
+        patch.setattr(
+            engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=on_a_full_disk)
+        )
         with pytest.raises(InputError, match="disk"):
             made(tmp_path / "c")
     assert not Corpus.open(tmp_path / "c").complete
@@ -259,15 +261,15 @@ def test_a_card_keeps_the_model_and_the_table_the_traits(whole):
 
 
 def test_a_tiny_corpus_is_made_once(tmp_path, monkeypatch):
-    monkeypatch.setenv(tiny.CACHE, str(tmp_path))
-    small = functools.partial(tiny.tiny_corpus, people=2, voices=1, faces=1, seconds=0.5)
-    real = tiny.prepare
+    monkeypatch.setenv(tiny_corpus.CACHE, str(tmp_path))
+    small = functools.partial(tiny_corpus.tiny_corpus, people=2, voices=1, faces=1, seconds=0.5)
+    real = tiny_corpus.prepare
     first = small()
     before = contents(first.path)
-    monkeypatch.setattr(tiny, "prepare", None)
+    monkeypatch.setattr(tiny_corpus, "prepare", None)
     assert small().fingerprint == first.fingerprint and contents(first.path) == before
     assert [path.name for path in (tmp_path / "synthetic").iterdir()] == [first.path.name]
-    monkeypatch.setattr(tiny, "prepare", real)
+    monkeypatch.setattr(tiny_corpus, "prepare", real)
     assert small(seed=1).path != first.path
     # A damaged one is made again.
     next((first.path / "voices").glob("*.i16")).unlink()
@@ -276,8 +278,11 @@ def test_a_tiny_corpus_is_made_once(tmp_path, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(tiny.CACHE, str(tmp_path / "file"))
-    with pytest.raises(InputError, match=tiny.CACHE):
-        tiny.tiny_corpus(people=2, voices=1, faces=0)
-    monkeypatch.delenv(tiny.CACHE)
-    assert tiny.cache_folder().name == "synthetic" and tiny.cache_folder().parent.name == "voiceface"
+    monkeypatch.setenv(tiny_corpus.CACHE, str(tmp_path / "file"))
+    with pytest.raises(InputError, match=tiny_corpus.CACHE):
+        tiny_corpus.tiny_corpus(people=2, voices=1, faces=0)
+    monkeypatch.delenv(tiny_corpus.CACHE)
+    assert (
+        tiny_corpus.cache_folder().name == "synthetic"
+        and tiny_corpus.cache_folder().parent.name == "voiceface"
+    )

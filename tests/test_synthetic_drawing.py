@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from voiceface.corpus.synthetic.drawing import Portrait, draw
-from voiceface.corpus.synthetic.look import EXPRESSIONS, Pose, look_of, scene_of
-from voiceface.corpus.synthetic.people import synthetic_person
-from voiceface.corpus.synthetic.speech import RATE, Phoneme
-from voiceface.corpus.synthetic.talking import FPS, mouth_shape, mouth_track, talk, talk_frames
 from voiceface.errors import InputError
+from voiceface.synthetic.appearance import EXPRESSIONS, Pose, appearance_of, scene_of
+from voiceface.synthetic.drawing import Portrait, draw
+from voiceface.synthetic.people import synthetic_person
+from voiceface.synthetic.speech import RATE, Phoneme
+from voiceface.synthetic.talking_clip import FPS, mouth_shape, mouth_track, talk, talk_frames
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
@@ -70,7 +70,7 @@ def test_any_size_shows_the_same_scene(size):
 def test_traits_are_seen():
     """Skin, hair and the face's measures follow the traits, whatever the scene."""
     people = [synthetic_person(seed) for seed in range(300)]
-    looks = [look_of(p) for p in people]
+    looks = [appearance_of(p) for p in people]
     for trait, measure, sign in (
         ("skin", lambda k: float(k.skin.mean()), -1),
         ("resonance", lambda k: k.jaw, 1),
@@ -139,7 +139,7 @@ def test_a_turned_head_moves_its_nose_most():
 
 def test_private_scenes_vary_and_say_nothing_of_the_shared_traits():
     people = [synthetic_person(seed) for seed in range(400)]
-    scenes = [scene_of(p, look_of(p), 0) for p in people]
+    scenes = [scene_of(p, appearance_of(p), 0) for p in people]
     for value in (lambda s: s.pose.yaw, lambda s: s.light[0], lambda s: float(s.background.mean())):
         column = [value(s) for s in scenes]
         assert np.std(column) > 0.05
@@ -229,8 +229,8 @@ def test_clips_blink_and_turn():
 @pytest.mark.slow
 def test_dlib_finds_the_faces_and_tells_the_people_apart():
     """The real pipeline takes them: HOG finds at least 95 %, descriptors of one person lie closer."""
-    from voiceface.face.describe import describe_face
     from voiceface.face.detect import detect
+    from voiceface.face.dlib_embedding import embed_face_in_picture
     from voiceface.face.landmarks import five_points
 
     found, rows, who, count = 0, [], [], 0
@@ -241,7 +241,7 @@ def test_dlib_finds_the_faces_and_tells_the_people_apart():
             detections = detect(image)
             if detections:
                 found += 1
-                rows.append(describe_face(image, five_points(image, detections[0].box)))
+                rows.append(embed_face_in_picture(image, five_points(image, detections[0].box)))
                 who.append(seed)
     assert found / count >= 0.95
     x, same = np.stack(rows), np.equal.outer(who, who)
@@ -252,7 +252,7 @@ def test_dlib_finds_the_faces_and_tells_the_people_apart():
 
 
 def test_a_contact_sheet_shows_everybody_with_traits():
-    from voiceface.corpus.synthetic.contact import contact_sheet, sheet
+    from voiceface.synthetic.contact_sheet import contact_sheet, sheet
 
     people = [synthetic_person(seed, link=0.2) for seed in range(3)]
     page = np.asarray(contact_sheet(people, columns=2, size=96))

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voiceface.corpus.synthetic import speech
-from voiceface.corpus.synthetic.people import synthetic_person
-from voiceface.corpus.synthetic.sentences import SENTENCES, sentence
-from voiceface.corpus.synthetic.speech import EMOTIONS, RATE, speak
-from voiceface.corpus.synthetic.traits import ACCENTS
 from voiceface.errors import InputError, MissingPartError
+from voiceface.synthetic import speech
+from voiceface.synthetic.people import synthetic_person
+from voiceface.synthetic.sentences import SENTENCES, sentence
+from voiceface.synthetic.speech import EMOTIONS, RATE, speak
+from voiceface.synthetic.traits import ACCENTS
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
@@ -169,7 +169,7 @@ def test_bad_input_is_one_line():
 
 
 def test_the_missing_library_is_named_with_its_command(monkeypatch):
-    monkeypatch.setattr(speech, "_worker", speech._Worker())
+    monkeypatch.setattr(speech, "_worker", speech._EspeakProcess())
     monkeypatch.setattr(speech.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPartError, match=r"pip install .*voiceface\[synthetic\]"):
         speak(synthetic_person(1))

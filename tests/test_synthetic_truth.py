@@ -9,10 +9,11 @@ from sklearn.metrics import roc_auc_score
 
 from corpus_media import written
 from voiceface.corpus.corpus import Corpus
-from voiceface.corpus.sources.synthetic import listing
-from voiceface.corpus.synthetic.ceiling import STRATA, age_band, oracle_scores, people_scores
-from voiceface.corpus.synthetic.traits import CONTINUOUS, CausalModel
-from voiceface.corpus.synthetic.truth import (
+from voiceface.errors import InputError
+from voiceface.protocols import matching, retrieval, verification
+from voiceface.protocols.pair_verification import pair_trials
+from voiceface.synthetic.ceiling import STRATA, age_band, oracle_scores, people_scores
+from voiceface.synthetic.ground_truth import (
     TRAITS,
     ceiling_for,
     is_synthetic,
@@ -20,9 +21,8 @@ from voiceface.corpus.synthetic.truth import (
     true_traits,
     write_traits,
 )
-from voiceface.errors import InputError
-from voiceface.protocols import matching, retrieval, verification
-from voiceface.protocols.verify import pair_trials
+from voiceface.synthetic.sources.synthetic import listing
+from voiceface.synthetic.traits import CONTINUOUS, CausalModel
 
 LOUD = 200.0
 ONLY_SEX = {

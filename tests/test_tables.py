@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from corpus_media import written
+from voiceface.cli.app import run
 from voiceface.cli.commands import tables as command
-from voiceface.cli.door import run
+from voiceface.components import component_names, load_component
 from voiceface.errors import InputError
-from voiceface.folders import component_names, load_component
-from voiceface.pipelines.plots import threshold_plot, tsne, tsne_plot
-from voiceface.pipelines.table import Table, save_tables
-from voiceface.protocols.interval import Estimate
+from voiceface.evaluation.paper_plots import threshold_plot, tsne, tsne_plot
+from voiceface.evaluation.paper_table import Table, save_tables
+from voiceface.protocols.estimate import Estimate
 
 GIVEN = Estimate(name="top-1", value=0.5, low=0.25, high=0.75, chance=0.1, n=8, people=4)
 
@@ -92,14 +92,14 @@ def test_one_command_makes_records_and_saves_them(paper, tmp_path, capsys):
 def test_papers_are_listed_and_the_nearest_is_offered(capsys, tmp_path):
     assert run(["tables", "--help"]) == 0
     told = capsys.readouterr().out
-    assert all(name in told for name in component_names("voiceface.pipelines.tables"))
+    assert all(name in told for name in component_names("voiceface.papers"))
     assert run(["tables", "agarwall", "--corpus", str(tmp_path)]) == 1
     assert "did you mean 'agarwal'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", component_names("voiceface.pipelines.tables"))
+@pytest.mark.parametrize("name", component_names("voiceface.papers"))
 def test_every_papers_options_are_explained(name, capsys):
-    own = set(inspect.signature(load_component("voiceface.pipelines.tables", name).tables).parameters)
+    own = set(inspect.signature(load_component("voiceface.papers", name).tables).parameters)
     assert run(["tables", name, "--help"]) == 0
     told = capsys.readouterr().out
     assert {"corpus", "out"} < own

@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from small_systems import CORPUS, Adversaries, Data, Regression, small_run
+from small_models import CORPUS, Adversaries, Data, Regression, small_run
 from voiceface.errors import InputError
-from voiceface.systems.system import Turn
-from voiceface.training.average import Average
+from voiceface.models.model import Turn
 from voiceface.training.batches import seed_step
+from voiceface.training.ema import Average
 from voiceface.training.loop import train
-from voiceface.training.optimisers import make_optimiser, rate
+from voiceface.training.optimisers import build_optimiser, rate
 from voiceface.training.run import Optimiser
 from voiceface.training.weights import read_weights
 
@@ -220,20 +220,20 @@ def test_precision_reaches_the_activations_of_every_turn_and_of_shared(precision
 
 def test_the_average_is_the_slow_formula():
     torch.manual_seed(0)
-    system = Regression(norm=True)
-    average = Average(system, 0.9)
-    slow = {name: p.detach().clone() for name, p in system.named_parameters()}
+    model = Regression(norm=True)
+    average = Average(model, 0.9)
+    slow = {name: p.detach().clone() for name, p in model.named_parameters()}
     for _ in range(5):
         with torch.no_grad():
-            for p in system.parameters():
+            for p in model.parameters():
                 p.add_(torch.randn_like(p))
-        system.body(torch.randn(8, 4))
+        model.body(torch.randn(8, 4))
         average.follow()
-        for name, p in system.named_parameters():
+        for name, p in model.named_parameters():
             slow[name] = 0.9 * slow[name] + 0.1 * p.detach()
-    for name, p in average.system.named_parameters():
+    for name, p in average.model.named_parameters():
         torch.testing.assert_close(p.detach(), slow[name])
-    assert torch.equal(average.system.body[1].running_mean, system.body[1].running_mean)
+    assert torch.equal(average.model.body[1].running_mean, model.body[1].running_mean)
 
 
 def test_the_average_is_what_is_exported(tmp_path):
@@ -243,7 +243,7 @@ def test_the_average_is_what_is_exported(tmp_path):
     assert run_json["best_step"] == 60
     for name, tensor in tensors.items():
         assert torch.equal(tensor, state["average"][name])
-        assert not torch.equal(tensor, state["system"][name])
+        assert not torch.equal(tensor, state["model"][name])
 
 
 def test_clipping_bounds_the_gradient_and_logs_its_norm(tmp_path):
@@ -292,7 +292,7 @@ def test_the_best_step_is_exported_and_kept_beside_the_newest(tmp_path):
     tensors, run_json = read_weights(weights)
     assert (run_json["best_step"], run_json["results"]) == (20, {"validation": {"auc": 0.9}})
     state = torch.load(tmp_path / "run/checkpoints/step-000000020.pt", weights_only=True)
-    assert all(torch.equal(tensor, state["system"][name]) for name, tensor in tensors.items())
+    assert all(torch.equal(tensor, state["model"][name]) for name, tensor in tensors.items())
     assert [line["validation/auc"] for line in log_of(tmp_path / "run") if "validation/auc" in line][
         3
     ] is None
@@ -301,9 +301,9 @@ def test_the_best_step_is_exported_and_kept_beside_the_newest(tmp_path):
 def test_calibration_is_learnt_with_the_exported_weights(tmp_path):
     seen = []
 
-    def calibrate(system, selection, facts):
-        seen.append({name: tensor.clone() for name, tensor in system.weights().items()})
-        assert not system.training
+    def calibrate(model, selection, facts):
+        seen.append({name: tensor.clone() for name, tensor in model.weights().items()})
+        assert not model.training
         return {"scale": 2.0, "people": selection.people}
 
     weights = fit(small_run("regression", calibrate=calibrate), tmp_path / "run")
@@ -369,8 +369,8 @@ def test_a_frozen_part_stays_in_eval_mode_after_validation(tmp_path):
         def _note(self, turn):
             modes.append((self.training, self.judge.training, self.teacher.training))
 
-    def validate(system, selection, facts):
-        assert not any(module.training for module in system.modules())
+    def validate(model, selection, facts):
+        assert not any(module.training for module in model.modules())
         return {"loss": 0.0}
 
     run = small_run(
@@ -383,10 +383,10 @@ def test_a_frozen_part_stays_in_eval_mode_after_validation(tmp_path):
 def test_optimisers_by_name():
     for name, kind in (("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD"), ("rmsprop", "RMSprop")):
         weight = nn.Parameter(torch.ones(3))
-        optimiser = make_optimiser(Optimiser(name=name, lr=0.5), [weight])
+        optimiser = build_optimiser(Optimiser(name=name, lr=0.5), [weight])
         assert type(optimiser).__name__ == kind
         weight.sum().backward()
         optimiser.step()
         assert (weight < 1).all()
     with pytest.raises(InputError, match="lion: is no optimiser"):
-        make_optimiser(Optimiser(name="lion"), [nn.Parameter(torch.ones(1))])  # type: ignore[arg-type]
+        build_optimiser(Optimiser(name="lion"), [nn.Parameter(torch.ones(1))])  # type: ignore[arg-type]

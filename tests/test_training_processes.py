@@ -16,9 +16,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from small_systems import CORPUS, Contrast, Data, Regression, small_run
+from small_models import CORPUS, Contrast, Data, Regression, small_run
 from voiceface.errors import InputError
-from voiceface.systems.gather import gather_with_gradient
+from voiceface.models.gather import gather_with_gradient
 from voiceface.training.gradients import average_gradients
 from voiceface.training.loop import train
 from voiceface.training.run import Run

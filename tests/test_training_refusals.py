@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from small_systems import CORPUS, Adversaries, Data, Regression, small_run
+from small_models import CORPUS, Adversaries, Data, Regression, small_run
 from voiceface.errors import InputError, MissingPartError
 from voiceface.training.checkpoint import Checkpoints
 from voiceface.training.devices import launch, pick_device, pick_precision
@@ -54,7 +54,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000020.pt"]
     assert not (tmp_path / "run" / "weights").exists()
     state = Checkpoints(tmp_path / "run" / "checkpoints").load(20)
-    assert all(t.isfinite().all() for t in state["system"].values())
+    assert all(t.isfinite().all() for t in state["model"].values())
 
 
 def test_weights_that_are_not_finite_never_become_a_checkpoint(tmp_path):
@@ -184,7 +184,7 @@ def test_fine_tuning_starts_from_weights_and_only_class_heads_start_afresh(tmp_p
             super().__init__()
             self.body[0] = nn.Linear(5, 16)
 
-    with pytest.raises(InputError, match=r"body.0.weight is \(16, 4\), the system needs \(16, 5\)"):
+    with pytest.raises(InputError, match=r"body.0.weight is \(16, 4\), the model needs \(16, 5\)"):
         fit(small_run("regression", build=lambda facts: Wider()), tmp_path / "wider", init=first)
     with pytest.raises(InputError, match="lacks generator.0.bias, .* and 12 more"):
         fit(small_run("adversaries"), tmp_path / "other", init=first)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drawn_face import draw_face
+from draw_face import draw_face
 from voiceface.video.cuts import change, cuts, thumbnail
 
 RATE = 25

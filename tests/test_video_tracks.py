@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.video.tracks import link, overlap, surest_track
+from voiceface.video.tracks import best_track, link, overlap
 
 RATE = 25
 
@@ -107,13 +107,13 @@ def test_the_surest_track_is_long_large_and_certain():
     large = {frame: (200, 0, 320, 120) for frame in range(5)}
     tracks, whose = run(long, large)
     assert [track.weight for track in tracks] == pytest.approx([30 * 40, 5 * 120])
-    assert whose[tracks.index(surest_track(tracks))][0] == 0
+    assert whose[tracks.index(best_track(tracks))][0] == 0
     # More certain by far, the short one wins.
     boxes = [[long[0]] + ([large[0]] if frame < 5 else []) for frame in range(30)]
     scores = [[0.2] + ([2.0] if frame < 5 else []) for frame in range(30)]
-    chosen = surest_track(link(boxes, scores, np.arange(30) / RATE))
+    chosen = best_track(link(boxes, scores, np.arange(30) / RATE))
     assert chosen.boxes[0][0] == 200
-    assert surest_track([]) is None
+    assert best_track([]) is None
 
 
 def test_a_negative_score_adds_nothing():

@@ -10,9 +10,9 @@ from torch import nn
 
 from voiceface.cli import main
 from voiceface.errors import InputError
-from voiceface.pipelines.imports.wen import import_weights
-from voiceface.pipelines.weights import load_system
-from voiceface.systems.cue import Cue
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.pipelines.importers.wen import import_weights
+from voiceface.pipelines.weights import load_model
 
 VOICE = [64, 256, 384, 576, 864]
 GENERATOR = [1024, 512, 256, 128, 64]
@@ -64,26 +64,24 @@ def test_their_networks_draw_and_judge_the_same_here(theirs, tmp_path, capsys):
     out = tmp_path / "w"
     assert main(["import-weights", "wen", *files, "-o", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["weights"] == str(out)
-    loaded = load_system(out)
+    loaded = load_model(out)
     assert loaded.card["recipe"] == "wen_voice2face" and loaded.run.arguments["kernel"] == "code"
     for network in made.values():
         network.eval()
     logmels = torch.randn(2, 64, 300)
     with torch.no_grad():
         rows = made["voice"].model(logmels).mean(2)
-        assert torch.allclose(loaded.system.voice(logmels), rows, atol=1e-5)
+        assert torch.allclose(loaded.model.voice(logmels), rows, atol=1e-5)
         faces = made["generator"].model(nn.functional.normalize(rows, dim=1)[:, :, None, None])
         wanted = ((faces.clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
-        drawn = loaded.system.draw(rows)
+        drawn = loaded.model.draw(rows)
         assert np.abs(drawn - wanted).max() <= 0.51
         seen = made["trunk"].model(((torch.from_numpy(drawn).float() - 127.5) / 127.5).permute(0, 3, 1, 2))
-        assert torch.allclose(
-            loaded.system.named(drawn), made["classifier"].model(seen.flatten(1)), atol=1e-4
-        )
+        assert torch.allclose(loaded.model.named(drawn), made["classifier"].model(seen.flatten(1)), atol=1e-4)
         believed = made["judge"].model(seen.flatten(1))[:, 0].sigmoid()
-        assert torch.allclose(loaded.system.believed(drawn), believed, atol=1e-5)
+        assert torch.allclose(loaded.model.believed(drawn), believed, atol=1e-5)
     noise = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 0.1
-    face = loaded.run.imagine(loaded.system, [Cue(wave=noise)], loaded.facts, 0)
+    face = loaded.run.imagine(loaded.model, [GeneratorInput(wave=noise)], loaded.facts, 0)
     assert face.shape == (1, 64, 64, 3)
 
 
@@ -92,10 +90,10 @@ def test_voice_and_generator_are_enough_to_draw(theirs, tmp_path):
     old = {n: t for n, t in made["voice"].state_dict().items() if "num_batches" not in n}
     torch.save(old, tmp_path / "old.pth")
     out = import_weights(tmp_path / "w", voice=tmp_path / "old.pth", generator=folder / "generator.pth")
-    system = load_system(out).system
-    assert system.draw(torch.randn(1, 64)).shape == (1, 64, 64, 3)
+    model = load_model(out).model
+    assert model.draw(torch.randn(1, 64)).shape == (1, 64, 64, 3)
     with pytest.raises(InputError, match="not among these weights"):
-        system.believed(np.zeros((1, 64, 64, 3), np.uint8))
+        model.believed(np.zeros((1, 64, 64, 3), np.uint8))
 
 
 class Evil:

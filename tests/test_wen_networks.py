@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from voiceface.errors import InputError
-from voiceface.nn.face.wen import WenFaceTrunk, WenGenerator, WenLinear
-from voiceface.nn.voice.wen import WenVoice
-from voiceface.systems.hearing import EncodedHearing, LogmelHearing
-from voiceface.systems.logmels import Logmels, logmel
-from voiceface.systems.wen import WenSpeaker, WenVoice2Face, as_faces
+from voiceface.models.logmels import Logmels, logmel
+from voiceface.models.voice_features import EncoderFeatures, LogmelFeatures
+from voiceface.models.wen_gan import WenSpeaker, WenVoice2Face, normalise_faces
+from voiceface.nn.face.wen_gan import WenFaceTrunk, WenGenerator, WenLinear
+from voiceface.nn.voice.wen_voice import WenVoice
 
 
 def count(network):
@@ -66,9 +66,9 @@ def test_impossible_networks_are_refused():
         WenFaceTrunk(width=20)
 
 
-def system(kernel="code", people=5):
+def model(kernel="code", people=5):
     torch.manual_seed(0)
-    return WenVoice2Face(voice=LogmelHearing(width=16, dim=8), classes=people, width=32, kernel=kernel)
+    return WenVoice2Face(voice=LogmelFeatures(width=16, dim=8), classes=people, width=32, kernel=kernel)
 
 
 def batch(n=4, people=5):
@@ -90,7 +90,7 @@ def play(made, given):
 
 @pytest.mark.parametrize("kernel", ["paper", "code"])
 def test_its_losses_are_algorithm_1_in_a_slow_loop(kernel):
-    made, given = system(kernel), batch()
+    made, given = model(kernel), batch()
     drawn, (judge, generator) = play(made, given)
     real = [(face.double() - 127.5) / 127.5 for face in given["faces"]]
 
@@ -113,7 +113,7 @@ def test_its_losses_are_algorithm_1_in_a_slow_loop(kernel):
 
 
 def test_shared_forwards_learn_what_separate_ones_do():
-    made, given = system(), batch()
+    made, given = model(), batch()
     shared, named = play(made, given)
     wanted = {"judge": [*made.trunk.parameters(), *made.judge.parameters(), *made.classifier.parameters()]}
     wanted["generator"] = list(made.generator.parameters())
@@ -138,7 +138,7 @@ def test_shared_forwards_learn_what_separate_ones_do():
 
 
 def test_a_drawn_face_is_bytes_and_depends_on_the_direction_alone():
-    made = system()
+    made = model()
     rows = torch.randn(3, 8)
     faces = made.draw(rows)
     assert faces.shape == (3, 64, 64, 3) and faces.dtype == np.uint8
@@ -147,17 +147,17 @@ def test_a_drawn_face_is_bytes_and_depends_on_the_direction_alone():
     with torch.no_grad():
         made.generator.model[-1].bias.fill_(9.0)
     assert (made.draw(rows) == 255).all()
-    white = as_faces(torch.full((1, 3, 64, 64), 255, dtype=torch.uint8))
+    white = normalise_faces(torch.full((1, 3, 64, 64), 255, dtype=torch.uint8))
     assert white.unique().tolist() == [1.0]
 
 
 def test_judge_and_classifier_look_at_pictures_as_in_training():
-    made, given = system(), batch()
+    made, given = model(), batch()
     pictures = given["faces"].permute(0, 2, 3, 1).numpy()
-    rows = made.trunk(as_faces(given["faces"]))
+    rows = made.trunk(normalise_faces(given["faces"]))
     assert torch.allclose(made.believed(pictures), made.judge(rows)[:, 0].sigmoid(), atol=1e-6)
     assert torch.allclose(made.named(pictures), made.classifier(rows), atol=1e-5)
-    bare = WenVoice2Face(voice=LogmelHearing(width=16), classes=1, width=32, absent=["judge"])
+    bare = WenVoice2Face(voice=LogmelFeatures(width=16), classes=1, width=32, absent=["judge"])
     assert not any(name.startswith("judge.") for name in bare.weights())
     with pytest.raises(InputError, match="not among these weights"):
         bare.believed(pictures)
@@ -181,7 +181,7 @@ def test_an_encoders_rows_are_spread_by_the_training_people():
     hidden = torch.randn(300, 4) @ torch.randn(4, 20)
     voices = F.normalize(5 + hidden + 0.01 * torch.randn(300, 20), dim=1)
     faces = torch.cat([hidden[:, :2], torch.randn(300, 4)], 1)
-    hearing = EncodedHearing(bands=4, hidden=4, layers=1, width=20, dim=3)
+    hearing = EncoderFeatures(bands=4, hidden=4, layers=1, width=20, dim=3)
     hearing.spread(voices, faces, space="speaker")
     rows = hearing(voices)
     assert torch.allclose(rows.T @ rows / 300, torch.eye(3), atol=1e-3)

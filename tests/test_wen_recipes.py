@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from voiceface.corpus.splits import Selection, Split
-from voiceface.corpus.synthetic.tiny import tiny_corpus
 from voiceface.errors import InputError
-from voiceface.pipelines.weights import load_system
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.pipelines.weights import load_model
 from voiceface.recipes import wen_gender, wen_speaker, wen_voice2face
-from voiceface.systems.cue import Cue
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 from voiceface.training.weights import read_run
 
@@ -73,7 +73,7 @@ def test_every_voice_has_its_person_and_in_the_control_nobody_has(corpus):
         chosen = run.split(corpus).train
         facts = run.facts(chosen)
         data = run.data(chosen, facts)
-        own = [facts["people"].index(p) for p in owners(corpus, "voices", data.voice_rows)]
+        own = [facts["people"].index(p) for p in owners(corpus, "voices", data.voice_embeddings)]
         assert (data.speakers.numpy() == own).all() if not wrong else (data.speakers.numpy() != own).all()
         assert sorted(set(data.speakers.tolist())) == sorted(set(own))
 
@@ -97,18 +97,18 @@ def test_on_its_own_voice_network_one_folder_draws_alone(corpus, speaker, tmp_pa
     moved = tmp_path / "moved"
     weights.rename(moved)
     (tmp_path / "elsewhere").mkdir()
-    loaded = load_system(moved)
-    told = load_system(speaker).system.state_dict()
-    kept = loaded.system.state_dict()
+    loaded = load_model(moved)
+    told = load_model(speaker).model.state_dict()
+    kept = loaded.model.state_dict()
     assert torch.equal(kept["voice.network.model.0.weight"], told["voice.model.0.weight"])
     assert torch.equal(kept["voice.network.model.1.running_mean"], told["voice.model.1.running_mean"])
-    cues = [Cue(wave=corpus.wave(0)), Cue(wave=corpus.wave(0))]
-    faces = loaded.run.imagine(loaded.system, cues, loaded.facts, 1)
+    cues = [GeneratorInput(wave=corpus.wave(0)), GeneratorInput(wave=corpus.wave(0))]
+    faces = loaded.run.imagine(loaded.model, cues, loaded.facts, 1)
     assert faces.shape == (2, 64, 64, 3) and (faces[0] != faces[1]).any()
-    assert (loaded.run.imagine(loaded.system, cues, loaded.facts, 1) == faces).all()
-    assert (loaded.run.imagine(loaded.system, cues, loaded.facts, 2) != faces).any()
+    assert (loaded.run.imagine(loaded.model, cues, loaded.facts, 1) == faces).all()
+    assert (loaded.run.imagine(loaded.model, cues, loaded.facts, 2) != faces).any()
     with pytest.raises(InputError, match="give recordings"):
-        loaded.run.imagine(loaded.system, [Cue(person="p0")], loaded.facts, 1)
+        loaded.run.imagine(loaded.model, [GeneratorInput(person="p0")], loaded.facts, 1)
 
 
 def test_drawn_from_the_cache_a_face_is_the_one_drawn_from_the_recording(corpus, speaker):
@@ -116,12 +116,12 @@ def test_drawn_from_the_cache_a_face_is_the_one_drawn_from_the_recording(corpus,
         run = wen_voice2face.recipe(voice_network=network, space=space, width=32, validation=0.2)
         split = run.split(corpus)
         facts = run.facts(split.train)
-        system = run.build(facts).eval()
-        run.start(system, split.train, facts)
+        model = run.build(facts).eval()
+        run.start(model, split.train, facts)
         some = Selection(corpus, split.test.voices[:2], split.test.faces, split.test.clips)
-        cached = wen_voice2face.draw_voices(system, some, facts)
-        rows = system.voice.hear([corpus.wave(k) for k in some.voices.tolist()])
-        assert np.abs(cached.astype(int) - system.draw(rows)).max() <= 2
+        cached = wen_voice2face.generate_for_voices(model, some, facts)
+        rows = model.voice.hear([corpus.wave(k) for k in some.voices.tolist()])
+        assert np.abs(cached.astype(int) - model.draw(rows)).max() <= 2
 
 
 def test_fewer_people_than_a_batch_one_picture_each_and_people_without_faces(corpus, tmp_path):
@@ -133,13 +133,13 @@ def test_fewer_people_than_a_batch_one_picture_each_and_people_without_faces(cor
     assert facts["people"] == mine.people[1:] and facts["without_face"] == 1
     whose = cut(run, corpus, faces=first[1:]).split(corpus).train
     data = run.data(whose, facts)
-    assert mine.people[0] not in owners(corpus, "voices", data.voice_rows)
+    assert mine.people[0] not in owners(corpus, "voices", data.voice_embeddings)
     heard = np.array(owners(corpus, "voices", mine.voices)) == mine.people[0]
     with pytest.raises(InputError, match="1 training people with both"):
         run.facts(cut(run, corpus, voices=heard).split(corpus).train)
     with pytest.raises(InputError, match="no voice to draw"):
         empty = Selection(corpus, mine.voices[:0], mine.faces, mine.clips)
-        wen_voice2face.draw_voices(run.build(facts), empty, facts)
+        wen_voice2face.generate_for_voices(run.build(facts), empty, facts)
 
 
 def test_weights_of_another_recipe_or_none_are_refused_as_voice_network(corpus, tmp_path):
@@ -162,7 +162,7 @@ def test_truncated_weights_and_those_of_other_sizes_are_one_line(corpus, speaker
     with pytest.raises(InputError, match="truncated or damaged"):
         train(run, corpus, tmp_path / "t", device="cpu", progress=False)
     other = wen_speaker.recipe(width=32, batch_size=4, steps=2, every=2, validation=0.2)
-    with pytest.raises(InputError, match="the system needs"):
+    with pytest.raises(InputError, match="the model needs"):
         train(other, corpus, tmp_path / "o", device="cpu", init=speaker, progress=False)
 
 

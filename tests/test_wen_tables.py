@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from voiceface.audio.noise import KINDS, noise
-from voiceface.corpus.synthetic.tiny import tiny_corpus
 from voiceface.errors import InputError
-from voiceface.pipelines.tables.wen import _averages, tables
-from voiceface.pipelines.weights import load_system
+from voiceface.papers.wen import _nearest_average_faces, tables
+from voiceface.pipelines.weights import load_model
 from voiceface.recipes import wen_speaker, wen_voice2face
+from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 
 
@@ -77,9 +77,9 @@ def test_known_people_are_named(corpus, tmp_path):
 
 
 def test_averages_are_of_training_faces_and_follow_the_voice(corpus, weights):
-    loaded = load_system(weights)
+    loaded = load_model(weights)
     split = loaded.run.split(corpus)
-    own = _averages(loaded, split.train, split.train)
+    own = _nearest_average_faces(loaded, split.train, split.train)
     view = corpus.view(size=64)
     owners = corpus.column("faces", "person")[split.train.faces].astype(str)
     speakers = corpus.column("voices", "person")[split.train.voices].astype(str)
@@ -87,7 +87,7 @@ def test_averages_are_of_training_faces_and_follow_the_voice(corpus, weights):
     apart = np.array([[np.abs(face - means[p]).mean() for p in sorted(means)] for face in own.astype(float)])
     right = np.array([sorted(means).index(p) for p in speakers])
     assert (apart.argmin(1) == right).mean() > 0.7
-    one = _averages(loaded, split.train, split.train, nearest=1)
+    one = _nearest_average_faces(loaded, split.train, split.train, nearest=1)
     assert all((one[k] == means[p].round()).all() for k, p in enumerate(speakers))
 
 

@@ -127,11 +127,11 @@ def test_it_runs_away_from_the_repository(installed):
 
 def test_it_matches_a_voice_with_its_own_weights(installed):
     pytest.importorskip("espeakng_loader")
-    from voiceface.corpus.synthetic.drawing import draw
-    from voiceface.corpus.synthetic.people import synthetic_person
-    from voiceface.corpus.synthetic.speech import speak
     from voiceface.media.picture import save_png
     from voiceface.media.sound import save_sound
+    from voiceface.synthetic.drawing import draw
+    from voiceface.synthetic.people import synthetic_person
+    from voiceface.synthetic.speech import speak
 
     place, _, _ = installed
     people = [synthetic_person(seed) for seed in (8, 16)]

@@ -17,11 +17,11 @@ import torch
 from PIL import Image
 
 from voiceface.corpus.corpus import Corpus
+from voiceface.models.averaging import Averaging
+from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
+from voiceface.models.corpus_faces import aligned_faces
 from voiceface.recipes.imaginer import paired_items, recipe
 from voiceface.recipes.matcher import load_encoder
-from voiceface.systems.averaging import Averaging
-from voiceface.systems.photographs import aligned_faces
-from voiceface.systems.rows import as_tensor, face_rows, voice_rows
 
 
 def main() -> None:
@@ -37,8 +37,8 @@ def main() -> None:
     size = int(run.contract["size"])
     left, right = paired_items(split.train, wrong_labels=None)
     kept = np.unique(right)
-    voices = voice_rows(corpus, load_encoder(run.arguments["voice_encoder"]))
-    faces = face_rows(corpus)
+    voices = voice_embeddings(corpus, load_encoder(run.arguments["voice_encoder"]))
+    faces = face_embeddings(corpus)
     averaging = Averaging(faces=len(kept), voice_width=voices.shape[1], size=size, count=asked.count)
     averaging.start(
         as_tensor(voices[left]),

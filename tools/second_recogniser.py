@@ -40,7 +40,7 @@ from voiceface.face.quality import surest
 from voiceface.media.files import atomic_path
 from voiceface.media.picture import load_picture
 from voiceface.metrics.roc import auc
-from voiceface.systems.rows import face_rows
+from voiceface.models.corpus_embeddings import face_embeddings
 
 Pictures = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]
@@ -210,7 +210,7 @@ def _check(network: FaceRes, corpus: Corpus) -> None:
     described = describe_corpus(network, corpus, places)
     told = gender != ""
     right_gender = ((described["male"] > 0.5) == (gender == "m"))[told]
-    dlib = face_rows(corpus)[places]
+    dlib = face_embeddings(corpus)[places]
     dlib = dlib / np.linalg.norm(dlib, axis=1, keepdims=True)
     print(f"{len(places)} faces of {len(set(people[places]))} people; {same.sum()} pairs of one person's")
     for name, rows in (("HSE-FaceRes", described["embeddings"]), ("dlib", dlib)):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Corpus", "Imaginer", "Matcher", "Talker", "protocols"]
 
 # Loaded when first asked for: `import voiceface` costs nothing, no torch, no codec.
-_PLACES = {
+_MODULES = {
     "Corpus": "voiceface.corpus.corpus",
     "Imaginer": "voiceface.pipelines.imaginer",
     "Matcher": "voiceface.pipelines.matcher",
@@ -31,8 +31,8 @@ _PLACES = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name == "protocols":
         return importlib.import_module("voiceface.protocols")
-    if name in _PLACES:
-        return getattr(importlib.import_module(_PLACES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'voiceface' has no attribute {name!r}")
 
 

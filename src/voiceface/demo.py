@@ -20,8 +20,8 @@ from voiceface.errors import InputError, MissingPartError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from voiceface.corpus.synthetic.people import SyntheticPerson
-    from voiceface.media.origin import DrawnPicture
+    from voiceface.media.origin import GeneratedImage
+    from voiceface.synthetic.people import SyntheticPerson
 
 __all__ = ["main"]
 
@@ -29,13 +29,13 @@ PEOPLE = (8, 16, 6, 7)
 """Seeds of the four: two women and two men of different ages and accents, not chosen by their results."""
 SECONDS = 6.0
 PIXELS = 320
-DRAWINGS = 8
+MAX_DRAW_ATTEMPTS = 8
 """How often a person is drawn again until the detector finds the face (it finds nearly all at once)."""
 IMAGINED = 4
 """Faces drawn for each voice."""
-NOT_PORTRAITS = """These faces are nobody's: each is one of many that might go with the voice, for a
+FACES_NOTICE = """These faces are nobody's: each is one of many that might go with the voice, for a
 voice tells little more of a face than sex and age. The files say so too (their text entries and XMP)."""
-NOT_PEOPLE = """These are not people: the voices are a speech synthesiser's, the faces are drawings. The
+SYNTHETIC_NOTICE = """These are not people: the voices are a speech synthesiser's, the faces are drawings. The
 matcher learnt from people, so this ranking shows that the machinery runs, not how well it works.
 How well it works on people, with intervals, stands in RESULTS.md."""
 
@@ -67,12 +67,12 @@ class Draws(Protocol):
         """What the Imaginer is called."""
         ...
 
-    def __call__(self, voice: str, *, n: int) -> Sequence[DrawnPicture]:
+    def __call__(self, voice: str, *, n: int) -> Sequence[GeneratedImage]:
         """So many faces for a voice."""
         ...
 
 
-class Talks(Protocol):
+class TalkingFaceMaker(Protocol):
     """The part of a Talker that the demo uses."""
 
     @property
@@ -97,10 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         if given.voice or given.faces:
-            rank_own(given.voice, given.faces)
+            rank_user_files(given.voice, given.faces)
             voices = [given.voice]
         else:
-            rank_made(Path(given.out))
+            rank_synthetic_people(Path(given.out))
             voices = sorted(map(str, Path(given.out).glob("voice-*.wav")))
         imagine(voices, Path(given.out))
         talk(voices, Path(given.out))
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def rank_own(voice: str | None, faces: Sequence[str] | None, *, matcher: Ranks | None = None) -> None:
+def rank_user_files(voice: str | None, faces: Sequence[str] | None, *, matcher: Ranks | None = None) -> None:
     """Rank the user's pictures for the user's recording and print the table.
 
     Raises:
@@ -136,7 +136,7 @@ def rank_own(voice: str | None, faces: Sequence[str] | None, *, matcher: Ranks |
     )
 
 
-def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int]]:
+def rank_synthetic_people(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int]]:
     """Make four people who do not exist, rank all faces for each voice, print and keep everything.
 
     Returns for each query the place of its own person's face and the number of faces. Without a speech
@@ -145,7 +145,7 @@ def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int
     Raises:
         InputError: the folder cannot be written.
     """
-    from voiceface.corpus.synthetic.people import synthetic_person
+    from voiceface.synthetic.people import synthetic_person
 
     begun = time.perf_counter()
     try:
@@ -166,7 +166,7 @@ def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int
         )
         queries, kind = [], "drawing"
         for i, person in enumerate(people, 1):
-            queries.append(str(_draw(person, out / f"again-{i}.png", first=DRAWINGS)[0]))
+            queries.append(str(_draw(person, out / f"again-{i}.png", first=MAX_DRAW_ATTEMPTS)[0]))
     matcher = matcher or _load()
     print(f"Ranking with {matcher.name} ...\n", flush=True)
     found = [{str(face): p for face, p in matcher.rank(query, faces)} for query in queries]
@@ -174,7 +174,7 @@ def rank_made(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int
     _print_table(people, found, faces, kind=kind)
     first, expected = places.count(1), len(places) / len(faces)
     print(f"\nOwn face first: {first} of {len(places)} (guessing: {expected:.0f} of {len(places)}).\n")
-    print(NOT_PEOPLE)
+    print(SYNTHETIC_NOTICE)
     sheet = _save_sheet(people, [image for _, image in drawn], found, faces, out)
     print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name} (all on one page).")
     print(f'{time.perf_counter() - begun:.1f} s.  Yours:  make demo VOICE=voice.wav FACES="a.jpg b.jpg"')
@@ -189,9 +189,9 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
     Raises:
         InputError: the folder cannot be written.
     """
-    from voiceface.corpus.synthetic.contact import sheet
     from voiceface.media.origin import read_origin
     from voiceface.media.picture import save_png
+    from voiceface.synthetic.contact_sheet import sheet
 
     begun = time.perf_counter()
     try:
@@ -202,7 +202,7 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
         print(f"\nNo faces imagined: {missing}")
         return None
     print(f"\nImagining faces with {imaginer.name} ...", flush=True)
-    faces: list[DrawnPicture] = []
+    faces: list[GeneratedImage] = []
     captions: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
     for number, voice in enumerate(voices, 1):
@@ -222,11 +222,11 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
     origin = origin and replace(origin, note=f"a page of {len(faces)} faces")
     save_png(page, sheet(faces, captions, columns=IMAGINED), origin=origin)
     print(f"Written to {out}{_slash()}: {page.name} and its faces. {time.perf_counter() - begun:.1f} s.")
-    print(NOT_PORTRAITS)
+    print(FACES_NOTICE)
     return page
 
 
-def talk(voices: Sequence[str], out: Path, *, talker: Talks | None = None) -> Path | None:
+def talk(voices: Sequence[str], out: Path, *, talker: TalkingFaceMaker | None = None) -> Path | None:
     """Write a clip of an imagined face saying what is heard in the first voice; its path is returned.
 
     Without weights that talk, or without a voice that can be used, a line says so.
@@ -248,7 +248,7 @@ def talk(voices: Sequence[str], out: Path, *, talker: Talks | None = None) -> Pa
     return clip
 
 
-def _load_talker() -> Talks:
+def _load_talker() -> TalkingFaceMaker:
     from voiceface.pipelines.talker import Talker
 
     return Talker.load()
@@ -270,11 +270,11 @@ def _draw(person: SyntheticPerson, path: Path, *, first: int = 0) -> tuple[Path,
     """A picture of the person in which the detector finds a face."""
     import numpy as np
 
-    from voiceface.corpus.synthetic.drawing import draw
     from voiceface.face.detect import detect
     from voiceface.media.picture import save_png
+    from voiceface.synthetic.drawing import draw
 
-    for seed in range(first, first + DRAWINGS):
+    for seed in range(first, first + MAX_DRAW_ATTEMPTS):
         image = draw(person, seed=seed, size=PIXELS)
         if detect(np.asarray(image)):
             break
@@ -283,14 +283,16 @@ def _draw(person: SyntheticPerson, path: Path, *, first: int = 0) -> tuple[Path,
 
 
 def _speak(person: SyntheticPerson, path: Path) -> str:
-    from voiceface.corpus.synthetic.speech import speak
     from voiceface.media.files import write_bytes
     from voiceface.media.sound import save_sound
+    from voiceface.synthetic.speech import speak
 
     wave, _ = speak(person, seconds=SECONDS)
     save_sound(path, wave)
     origin = _origin(person, "synthesised by eSpeak NG, seed 0")
-    write_bytes(path, with_info(path.read_bytes(), {"ISFT": origin["Software"], "ICMT": origin["Comment"]}))
+    write_bytes(
+        path, add_riff_info(path.read_bytes(), {"ISFT": origin["Software"], "ICMT": origin["Comment"]})
+    )
     return str(path)
 
 
@@ -303,11 +305,11 @@ def _origin(person: SyntheticPerson, how: str) -> dict[str, str]:
     return {"Software": f"voiceface {number}", "Source": "synthetic", "Comment": comment}
 
 
-def with_info(wav: bytes, entries: Mapping[str, str]) -> bytes:
+def add_riff_info(wav: bytes, entries: Mapping[str, str]) -> bytes:
     r"""A WAV file's bytes with RIFF INFO entries, by their names of four letters, behind the sound.
 
     >>> wav = b"RIFF" + struct.pack("<I", 12) + b"WAVE" + b"data" + struct.pack("<I", 0)
-    >>> with_info(wav, {"ICMT": "made"})[20:]
+    >>> add_riff_info(wav, {"ICMT": "made"})[20:]
     b'LIST\x12\x00\x00\x00INFOICMT\x05\x00\x00\x00made\x00\x00'
     """
     body = b"INFO"
@@ -354,8 +356,8 @@ def _save_sheet(
     faces: Sequence[str],
     out: Path,
 ) -> Path:
-    from voiceface.corpus.synthetic.contact import sheet
     from voiceface.media.picture import save_png
+    from voiceface.synthetic.contact_sheet import sheet
 
     captions = []
     for number, (person, row, own) in enumerate(zip(people, found, faces, strict=True), 1):

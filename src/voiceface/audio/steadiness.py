@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from voiceface.audio.vad import Wave, require_mono
-from voiceface.audio.waves import require_rate
+from voiceface.audio.wave_checks import require_rate
 
 __all__ = ["steadiness"]
 

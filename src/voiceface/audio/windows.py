@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from voiceface.audio.waves import as_batch
+from voiceface.audio.wave_checks import as_batch
 from voiceface.errors import InputError
 
 __all__ = ["preemphasis", "window_starts", "windows"]

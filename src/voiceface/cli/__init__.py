@@ -9,6 +9,6 @@ __all__ = ["main"]
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run one command (by default the process's own arguments); returns the exit code."""
-    from voiceface.cli.door import run
+    from voiceface.cli.app import run
 
     return run(tokens)

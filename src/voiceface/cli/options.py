@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from voiceface.cli.source_text import argument_help
+from voiceface.cli.docstrings import docstring_arguments
 from voiceface.errors import InputError
 
 __all__ = [
@@ -48,7 +48,7 @@ def keyword_options(function: Callable[..., Any], *, title: str) -> list[inspect
     Raises:
         InputError: an argument has no default or no type, so that no option can be made of it.
     """
-    told = argument_help(inspect.getdoc(function))
+    told = docstring_arguments(inspect.getdoc(function))
     hints = _hints(_options_alone(function))
     options = []
     for name, parameter in inspect.signature(function).parameters.items():

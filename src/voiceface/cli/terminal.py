@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["answer", "interactive", "progress_bar", "safe_streams", "say", "shown", "tell", "tell_some"]
+__all__ = ["answer", "interactive", "progress_bar", "safe_streams", "say", "shown", "tell", "warn_first"]
 
 
 def safe_streams() -> None:
@@ -32,7 +32,7 @@ def tell(text: str) -> None:
             print("voiceface: " + " ".join(shown(text).split()), file=sys.stderr, flush=True)
 
 
-def tell_some(lines: Sequence[str], most: int = 5) -> None:
+def warn_first(lines: Sequence[str], most: int = 5) -> None:
     """Tell the first few of many lines, and how many more there are."""
     for line in lines[:most]:
         tell(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voiceface.corpus.work import digest
+from voiceface.corpus.item_processing import digest
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["Problem", "check"]
 
 SILENT = -60.0
 """dB below full scale; a softer recording is silence."""
-TINY = 32.0
+MIN_FACE_PIXELS = 32.0
 """Pixels of the original picture; a smaller face shows nobody."""
 _NAMED = 5  # so many of a kind are named one by one, the others counted
 _ORDER = ("error", "warning")
@@ -149,10 +149,10 @@ def _tiny(corpus: Corpus) -> Iterator[Problem]:
             Problem(
                 severity="warning",
                 what=f"{table} {ids[i]}",
-                fault=f"the face is under {TINY:.0f} pixels ({size[i]:.0f})",
+                fault=f"the face is under {MIN_FACE_PIXELS:.0f} pixels ({size[i]:.0f})",
                 remedy="leave it out or find a larger picture",
             )
-            for i in np.flatnonzero(size < TINY)
+            for i in np.flatnonzero(size < MIN_FACE_PIXELS)
         ]
         yield from _some(small)
 

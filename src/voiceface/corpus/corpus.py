@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voiceface.corpus.item import Rejection
-from voiceface.corpus.store import LISTED, Commit, Records, Table, commits, read_card
+from voiceface.corpus.table_reader import SOURCE_REJECTIONS, Commit, Records, Table, commits, read_card
 from voiceface.corpus.tables import ARRAYS, SCHEMAS, part_facts
 from voiceface.errors import InputError
 from voiceface.media.picture import decode_jpeg
@@ -102,8 +102,8 @@ class Corpus:
     def rejected(self) -> list[Rejection]:
         """What could not be used, and why: first what the source refused, then what could not be read."""
         parts = [part.part for part in self._parts if part.rows("rejected")]
-        if (self.path / "rejected" / f"{LISTED}.parquet").is_file():
-            parts.insert(0, LISTED)
+        if (self.path / "rejected" / f"{SOURCE_REJECTIONS}.parquet").is_file():
+            parts.insert(0, SOURCE_REJECTIONS)
         found = []
         for part in parts:
             path = self.path / "rejected" / f"{part}.parquet"

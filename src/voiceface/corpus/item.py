@@ -26,7 +26,7 @@ __all__ = [
     "Item",
     "Listing",
     "Maker",
-    "Reel",
+    "VideoReader",
     "Rejection",
     "VideoItem",
     "VoiceItem",
@@ -86,7 +86,7 @@ class VideoItem:
 Item: TypeAlias = VoiceItem | FaceItem | VideoItem
 
 
-class Reel(Protocol):
+class VideoReader(Protocol):
     """One video item's sound and pictures, read from a file or made; nothing is done before it is asked."""
 
     def samples(self) -> npt.NDArray[np.int16]:
@@ -125,7 +125,7 @@ class Maker(Protocol):
         """A picture (height, width, 3) and where the face is in it, for a detector that finds none."""
         ...
 
-    def video(self, item: VideoItem) -> Reel:
+    def video(self, item: VideoItem) -> VideoReader:
         """A video."""
         ...
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from voiceface.corpus.bar import Progress, shown
 from voiceface.corpus.corpus import Corpus
-from voiceface.corpus.crew import cluster_crew, default_workers, local_crew, run
+from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import Item, Listing, Rejection
-from voiceface.corpus.lock import locked
 from voiceface.corpus.options import Options
-from voiceface.corpus.shards import WORKING, Shard, cut, digest_of, kind_of, sweep
-from voiceface.corpus.store import CARD, LISTED, Commit, commits, read_card
+from voiceface.corpus.progress import Progress, shown
+from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, cut, items_digest, kind_of, sweep
+from voiceface.corpus.table_reader import CARD, SOURCE_REJECTIONS, Commit, commits, read_card
 from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, Row, content_sum, write_table
+from voiceface.corpus.worker_pool import cluster_worker_pool, default_workers, local_worker_pool, run
 from voiceface.errors import InputError
 from voiceface.media.files import leftovers, write_json
 from voiceface.records import Person
@@ -72,7 +72,7 @@ def prepare(
     except OSError as error:
         fault = f"cannot be made ({error.strerror or error})"
         raise InputError(out, fault, "choose a folder that you may write to") from error
-    with locked(out):
+    with folder_lock(out):
         if not (out / CARD).exists():
             write_json(out / CARD, card)
         finished = commits(out)
@@ -85,7 +85,7 @@ def prepare(
         shards = [_shard(listing, out, options, part, chunk) for part, chunk in missing]
         if shards:
             _run(shards, len(items), _rejections(finished), (workers, cluster), progress)
-        shutil.rmtree(out / WORKING, ignore_errors=True)
+        shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
         if not card["complete"]:
             write_json(out / CARD, card | {"complete": True})
     return Corpus.open(out)
@@ -143,9 +143,9 @@ def _clean(out: Path, finished: set[str]) -> None:
     """Remove what killed workers left: temporary files, journals, parts without a commit."""
     for path in leftovers(out):
         path.unlink(missing_ok=True)
-    shutil.rmtree(out / WORKING, ignore_errors=True)
+    shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
     there = {path.name.split(".")[0] for table in (*ARRAYS, "rejected") for path in (out / table).glob("*.*")}
-    for part in there - finished - {LISTED}:
+    for part in there - finished - {SOURCE_REJECTIONS}:
         sweep(out, part)
 
 
@@ -175,7 +175,7 @@ def _write_listed(out: Path, rejected: Iterable[Rejection]) -> None:
         ({"path": r.path, "reason": r.reason, "person": r.person, "key": ""} for r in rejected),
         key=lambda row: (row["path"], row["reason"], row["person"]),
     )
-    path = out / "rejected" / f"{LISTED}.parquet"
+    path = out / "rejected" / f"{SOURCE_REJECTIONS}.parquet"
     if not rows:
         path.unlink(missing_ok=True)
         return
@@ -197,11 +197,11 @@ def _plan(
     last = f"{len(plans) - 1:03d}-"
     older = _keys(out, [commit.part for commit in finished if not commit.part.startswith(last)])
     missing = [item for item in items if (kind_of(item), item.key) not in older]
-    if not plans or digest_of(missing) != plans[-1]["digest"]:
+    if not plans or items_digest(missing) != plans[-1]["digest"]:
         newest = _keys(out, [commit.part for commit in finished if commit.part.startswith(last)])
         missing = [item for item in missing if (kind_of(item), item.key) not in newest]
         if missing:
-            digest = digest_of(missing)
+            digest = items_digest(missing)
             plans = [*plans, {"items": len(missing), "shards": len(list(cut(missing))), "digest": digest}]
             card = card | {"plans": plans, "complete": False}
             write_json(out / CARD, card)
@@ -243,5 +243,8 @@ def _run(
         show(state)
 
     size = min(workers or default_workers(), len(shards))
-    with shown(progress) as show, cluster_crew(cluster) if cluster else local_crew(size) as crew:
+    with (
+        shown(progress) as show,
+        cluster_worker_pool(cluster) if cluster else local_worker_pool(size) as crew,
+    ):
         run(shards, crew, tell)

@@ -15,9 +15,9 @@ from voiceface.corpus.item import FaceItem, Item, Maker, VideoItem
 from voiceface.corpus.options import Options
 from voiceface.corpus.tables import ARRAYS, PartWriter, Row, write_table
 
-__all__ = ["WORKING", "Shard", "cut", "digest_of", "journal", "kind_of", "run_shard", "sweep"]
+__all__ = ["JOURNAL_FOLDER", "Shard", "cut", "items_digest", "journal", "kind_of", "run_shard", "sweep"]
 
-WORKING = ".working"
+JOURNAL_FOLDER = ".working"
 """Folder of the shards' journals while a preparation runs."""
 
 _SHARDS = 256  # about so many a corpus: enough for many workers, few enough to open at once
@@ -43,12 +43,12 @@ class Shard:
     root: Path
     out: Path
     options: Options
-    deadly: Mapping[int, str] = field(default_factory=dict)
+    fatal: Mapping[int, str] = field(default_factory=dict)
     """Items that ended a worker (index -> reason): rejected without being touched again."""
     maker: Maker | None = None
 
 
-def digest_of(items: Iterable[Item]) -> str:
+def items_digest(items: Iterable[Item]) -> str:
     """A digest of which items these are, in order."""
     names = "\n".join(f"{kind_of(item)}\t{item.key}" for item in items)
     return hashlib.sha256(names.encode()).hexdigest()
@@ -78,7 +78,7 @@ def sweep(out: Path, part: str) -> None:
 def journal(shard: Shard) -> int | None:
     """Which of its items a shard is at (its length once all are done), or None before the first."""
     try:
-        return int((shard.out / WORKING / shard.part).read_bytes())
+        return int((shard.out / JOURNAL_FOLDER / shard.part).read_bytes())
     except (OSError, ValueError):
         return None
 
@@ -93,10 +93,10 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
         InputError: the corpus' disk is full or cannot be written.
         MissingPartError: a package that the work needs is not installed.
     """
-    from voiceface.corpus.work import make
+    from voiceface.corpus.item_processing import make
 
     sweep(shard.out, shard.part)
-    note = shard.out / WORKING / shard.part
+    note = shard.out / JOURNAL_FOLDER / shard.part
     told: list[Row] = []
     with ExitStack() as stack:
         names = (*ARRAYS, "rejected")
@@ -105,8 +105,8 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
             _note(note, index)
             row: Row = {"kind": kind_of(item), "key": item.key, "path": item.path}
             row |= dict.fromkeys(ARRAYS, 0)
-            if index in shard.deadly:
-                reasons = [shard.deadly[index]]
+            if index in shard.fatal:
+                reasons = [shard.fatal[index]]
             else:
                 made = make(item, shard.maker or shard.root, shard.options)
                 reasons = made.rejected

@@ -15,15 +15,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from voiceface.errors import InputError
-from voiceface.face.align import TEMPLATES, align, bare_box
+from voiceface.face.align import TEMPLATES, align, crop_box
 from voiceface.media.files import atomic_path
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["BARE", "WHOLE", "cut", "view"]
+__all__ = ["BOX_TEMPLATE", "WHOLE", "cut", "view"]
 
-BARE, WHOLE = "box", "frame"
+BOX_TEMPLATE, WHOLE = "box", "frame"
 """Templates that are none of dlib's: the detector's box, the whole frame."""
 
 _CHUNK = 512  # faces a task; a few seconds
@@ -60,15 +60,15 @@ def cut(
 ) -> npt.NDArray[np.uint8]:
     """A context crop cut to (size, size, 3) by the box or landmarks of its row."""
     _known(template)
-    if template == BARE:
-        return bare_box(pixels, [row[edge] for edge in ("left", "top", "right", "bottom")], size)
+    if template == BOX_TEMPLATE:
+        return crop_box(pixels, [row[edge] for edge in ("left", "top", "right", "bottom")], size)
     if template == WHOLE:
         return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC))
     return align(pixels, np.asarray(row["landmarks"]).reshape(5, 2), size=size, template=template)
 
 
 def _known(template: str) -> None:
-    names = [*TEMPLATES, BARE, WHOLE]
+    names = [*TEMPLATES, BOX_TEMPLATE, WHOLE]
     if template not in names:
         near = difflib.get_close_matches(template, names, n=1, cutoff=0.0)[0]
         raise InputError("template", f"there is none called {template!r}", f"did you mean {near!r}?")
@@ -77,7 +77,7 @@ def _known(template: str) -> None:
 def _make(
     corpus: Corpus, path: Path, shape: tuple[int, int, int, int], template: str, workers: int | None
 ) -> None:
-    from voiceface.corpus.crew import default_workers
+    from voiceface.corpus.worker_pool import default_workers
 
     count, size = shape[:2]
     path.parent.mkdir(parents=True, exist_ok=True)

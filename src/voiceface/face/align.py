@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MEAN_FACE", "TEMPLATES", "align", "bare_box", "recut", "similarity", "template_points"]
+__all__ = ["MEAN_FACE", "TEMPLATES", "align", "crop_box", "change_template", "similarity", "template_points"]
 
 MEAN_FACE = np.array(
     [
@@ -76,7 +76,7 @@ def align(
     return _warp(as_rgb(image), matrix, size, border)
 
 
-def bare_box(
+def crop_box(
     image: NDArray[np.uint8], box: Sequence[float], size: int, *, border: str = "black"
 ) -> NDArray[np.uint8]:
     """Return what is inside ``box`` (left, top, right, bottom) as (size, size, 3) uint8, not turned.
@@ -92,7 +92,7 @@ def bare_box(
     return _warp(as_rgb(image), matrix, size, border)
 
 
-def recut(pictures: NDArray[np.uint8], *, source: str, target: str, size: int) -> NDArray[np.uint8]:
+def change_template(pictures: NDArray[np.uint8], *, source: str, target: str, size: int) -> NDArray[np.uint8]:
     """Cut faces that are in one template to another: (n, size, size, 3) of (n, side, side, 3) uint8.
 
     What the source's window does not show repeats its edge.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voiceface.face import models
+from voiceface.face import dlib_models
 from voiceface.face.pixels import as_rgb, shrink
 from voiceface.records import Box
 
@@ -75,7 +75,7 @@ def detect_hog(image: NDArray[np.uint8], *, upsample: int = 1, threshold: float 
     are distances from the detector's plane; ``threshold`` (0) below zero finds more, right and wrong.
     """
     pixels, across, down = shrink(as_rgb(image), HOG_LONG_SIDE)
-    with models.frontal_detector() as detector:
+    with dlib_models.frontal_detector() as detector:
         boxes, scores, _ = detector.run(pixels, upsample, threshold)
     return _surest_first(zip(boxes, scores, strict=True), across, down, "hog")
 
@@ -89,12 +89,12 @@ def detect_cnn(image: NDArray[np.uint8], *, upsample: int = 1) -> list[Detection
     pixels, across, down = shrink(as_rgb(image), CNN_LONG_SIDE)
     if min(pixels.shape[:2]) < SMALLEST:
         return []
-    network = models.mmod_detector()
+    network = dlib_models.mmod_detector()
     found: list[tuple[Any, float]] = []
     for enlarged in range(upsample + 1):
         if found or max(pixels.shape[:2]) * 2**enlarged > CNN_LONG_SIDE:
             break
-        with models.in_use:
+        with dlib_models.dlib_lock:
             found = [(one.rect, one.confidence) for one in network(pixels, enlarged)]
     return _surest_first(found, across, down, "cnn")
 

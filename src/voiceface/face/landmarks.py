@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voiceface.errors import InputError
-from voiceface.face import models
+from voiceface.face import dlib_models
 from voiceface.face.pixels import as_rgb
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from voiceface.face.detect import Detection
 
-__all__ = ["POINTS", "five_points", "with_points"]
+__all__ = ["POINTS", "five_points", "with_landmarks"]
 
 POINTS = ("left eye, outer", "left eye, inner", "right eye, outer", "right eye, inner", "base of the nose")
 """The order of the points; left and right are the person's own, so the left eye lies right in the picture."""
@@ -34,12 +34,12 @@ def five_points(image: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.fl
     if edges.shape != (4,) or not np.isfinite(edges).all() or (edges[2:] <= edges[:2]).any():
         raise InputError("face box", f"is {tuple(box)}", "give left < right, top < bottom")
     left, top, right, bottom = (round(edge) for edge in edges)
-    rectangle = models.dlib_module().rectangle(left, top, max(left, right - 1), max(top, bottom - 1))
-    shape = models.face_parts()(as_rgb(image), rectangle)
+    rectangle = dlib_models.dlib_module().rectangle(left, top, max(left, right - 1), max(top, bottom - 1))
+    shape = dlib_models.landmark_predictor()(as_rgb(image), rectangle)
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float32)
 
 
-def with_points(image: NDArray[np.uint8], face: Detection) -> Detection:
+def with_landmarks(image: NDArray[np.uint8], face: Detection) -> Detection:
     """Return the detection with its landmarks, found now unless its detector already gave them."""
     if face.landmarks is not None:
         return face

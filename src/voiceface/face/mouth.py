@@ -9,7 +9,7 @@ from PIL import Image
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, align, template_points
 
-__all__ = ["WINDOW", "mouths", "mouths_in_frames", "mouths_of_chips", "steady_points"]
+__all__ = ["WINDOW", "mouths", "crop_mouths_from_frames", "crop_aligned_mouths", "smooth_landmarks"]
 
 Greys = NDArray[np.uint8]
 
@@ -48,7 +48,7 @@ def mouths(pictures: NDArray[np.uint8], *, size: int = 48, template: str = "dlib
     return np.stack(cut) if cut else np.zeros((0, size, size), np.uint8)
 
 
-def mouths_of_chips(chips: NDArray[np.uint8]) -> Greys:
+def crop_aligned_mouths(chips: NDArray[np.uint8]) -> Greys:
     """The window of ``dlib`` pictures of side 30 k as it is, without resampling: (n, 16 k, 16 k) grey.
 
     Raises:
@@ -66,18 +66,18 @@ def mouths_of_chips(chips: NDArray[np.uint8]) -> Greys:
     return (weighted >> 16).astype(np.uint8)
 
 
-def mouths_in_frames(
+def crop_mouths_from_frames(
     frames: NDArray[np.uint8], points: ArrayLike, *, size: int = 48, smooth: float = 5.0
 ) -> Greys:
     """Cut the mouths out of whole frames of one clip: (frames, size, size) uint8 grey.
 
-    The window follows `steady_points`: points that tremble from frame to frame would look like speech.
+    The window follows `smooth_landmarks`: points that tremble from frame to frame would look like speech.
 
     Args:
         frames: (frames, height, width, 3) uint8.
         points: (frames, 5, 2) of every frame, NaN where no face was found, or (5, 2) for all.
         size: A multiple of 16.
-        smooth: As in `steady_points`.
+        smooth: As in `smooth_landmarks`.
 
     Raises:
         InputError: another size, points of another number of frames, or no frame with a face.
@@ -89,16 +89,16 @@ def mouths_in_frames(
     if len(given) != len(frames):
         fault = f"are of {len(given)} frames beside {len(frames)}"
         raise InputError("landmarks", fault, "give those of every frame")
-    places = steady_points(given, smooth=smooth)
+    places = smooth_landmarks(given, smooth=smooth)
     side = size // _SIDE * _PARTS
     chips = [
         align(frame, place, size=side, template="dlib", border="edge")
         for frame, place in zip(frames, places, strict=True)
     ]
-    return mouths_of_chips(np.stack(chips)) if chips else np.zeros((0, size, size), np.uint8)
+    return crop_aligned_mouths(np.stack(chips)) if chips else np.zeros((0, size, size), np.uint8)
 
 
-def steady_points(points: ArrayLike, *, smooth: float = 5.0) -> NDArray[np.float64]:
+def smooth_landmarks(points: ArrayLike, *, smooth: float = 5.0) -> NDArray[np.float64]:
     """Where a face's points are in every frame, without trembling and without gaps, (frames, 5, 2).
 
     Gaps are bridged on a straight line (kept from the nearest face at the ends); then each frame is the

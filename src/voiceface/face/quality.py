@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from voiceface.face.align import align, similarity
-from voiceface.face.landmarks import with_points
+from voiceface.face.landmarks import with_landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ class FaceQuality:
 
 def quality(image: NDArray[np.uint8], face: Detection) -> FaceQuality:
     """Return the size, sharpness, pose and combined score of a face found in (height, width, 3) pixels."""
-    face = with_points(image, face)
-    if face.landmarks is None:  # with_points fills them
+    face = with_landmarks(image, face)
+    if face.landmarks is None:  # with_landmarks fills them
         raise AssertionError
     sharpness = blur(align(image, face.landmarks, size=64, template="dlib"))
     yaw, pitch, roll = pose(face.landmarks)
@@ -94,7 +94,7 @@ def quality(image: NDArray[np.uint8], face: Detection) -> FaceQuality:
 
 def surest(image: NDArray[np.uint8], faces: Sequence[Detection]) -> Detection | None:
     """Return the face with the highest combined quality, with its landmarks; None if there is none."""
-    known = [with_points(image, face) for face in faces]
+    known = [with_landmarks(image, face) for face in faces]
     if len(known) < 2:
         return known[0] if known else None
     return max(known, key=lambda face: quality(image, face).score)

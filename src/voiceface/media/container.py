@@ -19,14 +19,14 @@ from voiceface.errors import InputError
 from voiceface.media.files import name_of, readable
 
 __all__ = [
-    "announced_seconds",
-    "cut_short",
+    "declared_seconds",
+    "check_complete",
     "decoded",
     "name_of",
     "opened",
     "origin",
     "readable",
-    "stream_of",
+    "find_stream",
 ]
 
 # FFmpeg's own remarks are dropped: a fault reaches the user once, as an InputError. Any level but None
@@ -80,7 +80,7 @@ def _explained(error: av.FFmpegError, name: str, kind: Literal["audio", "video"]
     return InputError(name, f"cannot be decoded ({error.strerror})", _REMEDY[kind])
 
 
-def stream_of(
+def find_stream(
     container: InputContainer, kind: Literal["audio", "video"], name: str
 ) -> AudioStream | VideoStream:
     """The stream a player would choose.
@@ -157,7 +157,7 @@ def origin(container: InputContainer) -> float:
     return 0.0 if container.start_time is None else container.start_time / av.time_base
 
 
-def announced_seconds(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
+def declared_seconds(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
     """When ``stream`` ends on the file's own clock (see `origin`), in seconds, as its header says.
 
     None where it does not say, or only guesses.
@@ -176,7 +176,7 @@ def announced_seconds(container: InputContainer, stream: AudioStream | VideoStre
     return None
 
 
-def cut_short(name: str, had: float, announced: float) -> None:
+def check_complete(name: str, had: float, announced: float) -> None:
     """Refuse a file that ends well before its own header says (both in seconds).
 
     Raises:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from voiceface.errors import InputError
 from voiceface.media.container import (
     CannotSeekError,
-    announced_seconds,
-    cut_short,
+    check_complete,
+    declared_seconds,
     decoded,
+    find_stream,
     jump,
     opened,
     origin,
-    stream_of,
 )
 from voiceface.media.files import name_of
 from voiceface.media.mp4 import write_movie
@@ -60,8 +60,8 @@ def movie_facts(path: str | Path | BinaryIO) -> MovieFacts:
     """
     with opened(path, "video") as container:
         name = name_of(path)
-        stream: Any = stream_of(container, "video", name)
-        seconds = announced_seconds(container, stream)
+        stream: Any = find_stream(container, "video", name)
+        seconds = declared_seconds(container, stream)
         if seconds is None:
             seconds = (container.duration or 0) / av.time_base
         first = next(_timed(container, stream, name, jumped=False), None)
@@ -130,10 +130,10 @@ def _frames(
 ) -> Iterator[tuple[float, Picture]]:
     name, (start, stop) = name_of(path), span
     with opened(path, "video") as container:
-        stream: Any = stream_of(container, "video", name)
+        stream: Any = find_stream(container, "video", name)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        announced = announced_seconds(container, stream)
+        announced = declared_seconds(container, stream)
         if announced is not None and start >= announced:
             raise InputError(
                 name, f"ends at second {announced:g}, before {start:g}", "choose an earlier start"
@@ -149,7 +149,7 @@ def _frames(
             given += 1
             yield time, painter(frame)
     if announced is not None:
-        cut_short(name, last.end, announced if stop is None else min(announced, stop))
+        check_complete(name, last.end, announced if stop is None else min(announced, stop))
     if not given:
         raise InputError(name, f"holds no picture after second {start:g}", "choose an earlier start")
 

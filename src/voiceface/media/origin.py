@@ -14,12 +14,12 @@ from PIL.PngImagePlugin import PngInfo
 from voiceface.errors import InputError
 from voiceface.media.files import name_of, readable
 
-__all__ = ["SOURCE_TYPE", "DrawnPicture", "Origin", "read_origin"]
+__all__ = ["SOURCE_TYPE", "GeneratedImage", "Origin", "read_origin"]
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for "made by a model that learnt from data" (IPTC Photo Metadata, Digital Source Type)."""
-NOT_A_PHOTOGRAPH = "Synthetic image drawn from a voice; not a photograph of a real person."
-NOT_FILMED = "Synthetic video: a model drew a talking face from a sound; nobody was filmed saying this."
+IMAGE_NOTICE = "Synthetic image drawn from a voice; not a photograph of a real person."
+VIDEO_NOTICE = "Synthetic video: a model drew a talking face from a sound; nobody was filmed saying this."
 _XMP_KEY = "XML:com.adobe.xmp"  # PNG specification, third edition, 11.3.3.4
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -58,7 +58,7 @@ class Origin:
         told = {
             "Software": self.software,
             "Source": "synthetic",
-            "Comment": NOT_A_PHOTOGRAPH,
+            "Comment": IMAGE_NOTICE,
             "synthetic": "true",
             "model": self.model,
             "model-fingerprint": self.fingerprint,
@@ -67,16 +67,16 @@ class Origin:
         }
         return told | ({"note": self.note} if self.note else {})
 
-    def movie_texts(self, *, given_face: bool = False) -> dict[str, str]:
+    def movie_metadata(self, *, given_face: bool = False) -> dict[str, str]:
         """A movie's metadata: the same, in words of its own; ``given_face`` where a picture was animated."""
         how = " The face is from a picture that was given." if given_face else ""
         told = {name.lower(): text for name, text in self.texts().items()}
-        return told | {"comment": NOT_FILMED + how, "digital-source-type": SOURCE_TYPE}
+        return told | {"comment": VIDEO_NOTICE + how, "digital-source-type": SOURCE_TYPE}
 
     def xmp(self) -> str:
         """The XMP packet with IPTC's digital source type, which picture programs and platforms look for."""
         description = (
-            f"{NOT_A_PHOTOGRAPH} Model {self.model} {self.fingerprint}, seed {self.seed}, draw {self.draw}."
+            f"{IMAGE_NOTICE} Model {self.model} {self.fingerprint}, seed {self.seed}, draw {self.draw}."
         )
         return _XMP.format(kind=SOURCE_TYPE, software=escape(self.software), description=escape(description))
 
@@ -89,7 +89,7 @@ class Origin:
         return info
 
 
-class DrawnPicture(Image.Image):
+class GeneratedImage(Image.Image):
     """A Pillow image that keeps its origin when it is saved: text and XMP in a PNG, XMP in JPEG and WebP.
 
     What Pillow makes of it (``resize``, ``crop``) is a plain image, whose ``info`` still holds the entries
@@ -97,7 +97,7 @@ class DrawnPicture(Image.Image):
     """
 
     @classmethod
-    def of(cls, image: Image.Image, origin: Origin) -> DrawnPicture:
+    def of(cls, image: Image.Image, origin: Origin) -> GeneratedImage:
         """A copy of ``image`` that came about as ``origin`` says."""
         made = image.copy()
         made.__class__ = cls

@@ -82,7 +82,7 @@ def save_png(
     """Write a PNG, whole or not at all, with ``metadata`` as its text entries (any Unicode).
 
     A picture drawn by a model is given with its ``origin``, which `voiceface.media.origin.read_origin`
-    finds again; a `DrawnPicture`, and what was made of one, brings its own.
+    finds again; a `GeneratedImage`, and what was made of one, brings its own.
 
     Raises:
         InputError: ``path`` does not end in .png or cannot be written, or a key is too long.

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from voiceface.errors import InputError
 from voiceface.media.container import (
     CannotSeekError,
-    announced_seconds,
-    cut_short,
+    check_complete,
+    declared_seconds,
     decoded,
+    find_stream,
     jump,
     opened,
     origin,
-    stream_of,
 )
 from voiceface.media.files import atomic_path, name_of, readable
 from voiceface.media.resample import gathered, resampled
@@ -134,8 +134,8 @@ def sound_seconds(source: SoundSource) -> float:
         samples, rate = channels_and_rate(source)
         return float(samples.shape[-1] / rate)
     with opened(source, "audio") as container:
-        stream = stream_of(container, "audio", name_of(source))
-        seconds = announced_seconds(container, stream)
+        stream = find_stream(container, "audio", name_of(source))
+        seconds = declared_seconds(container, stream)
         if seconds is None:
             ends = [
                 float((p.pts + (p.duration or 0)) * p.time_base)
@@ -213,8 +213,8 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
     stated = _wav_seconds(source)
     at, rate = 0, 1
     with opened(source, "audio") as container:
-        stream = stream_of(container, "audio", name)
-        announced = stated or announced_seconds(container, stream)
+        stream = find_stream(container, "audio", name)
+        announced = stated or declared_seconds(container, stream)
         if announced is not None and start >= announced:
             return
         if seek:
@@ -233,7 +233,7 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
             if last is not None and at >= last:
                 return
     if announced is not None:
-        cut_short(name, at / rate, announced if stop is None else min(announced, stop))
+        check_complete(name, at / rate, announced if stop is None else min(announced, stop))
 
 
 def _without_padding(parts: _Parts, seconds: float) -> _Parts:

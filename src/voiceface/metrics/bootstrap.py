@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from voiceface.metrics.roc import Floats, SortedTrials
 
-__all__ = ["draw_counts", "interval", "linear_resamples", "resample_trials", "two_sided_p"]
+__all__ = ["resample_counts", "interval", "linear_resamples", "resample_trials", "two_sided_p"]
 
 Ints = NDArray[np.intp]
 Statistic = Callable[[Floats, Floats], Floats]
 """From cumulated weights of accepted negatives and positives to the figures wanted, (k,)."""
 
 
-def draw_counts(parts: Sequence[Ints], people: int, resamples: int, seed: int) -> NDArray[np.uint16]:
+def resample_counts(parts: Sequence[Ints], people: int, resamples: int, seed: int) -> NDArray[np.uint16]:
     """How often each person is drawn in each resample, (resamples, people).
 
     Args:
@@ -50,7 +50,7 @@ def resample_trials(
     Args:
         trials: The sorted trials of each group (one group: a list of one).
         people: For each group the index of the voice's and of the face's person of every trial, list order.
-        counts: (resamples, people) from `draw_counts`.
+        counts: (resamples, people) from `resample_counts`.
         statistic: What to read off the cumulated weights; NaN where a class has no weight left.
 
     Returns:
@@ -72,10 +72,10 @@ def resample_trials(
                 for part, (first, second) in zip(trials, sorted_people, strict=True)
             ]
         )
-    return _mean_of_known(np.asarray(rows, dtype=np.float64))
+    return _mean_of_finite(np.asarray(rows, dtype=np.float64))
 
 
-def _mean_of_known(values: Floats) -> Floats:
+def _mean_of_finite(values: Floats) -> Floats:
     """Mean over axis 1 of what is not NaN; NaN where nothing is."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
@@ -92,7 +92,7 @@ def linear_resamples(value: Floats, influence: Floats, counts: NDArray[np.uint16
     Args:
         value: (k,) the statistic with every person weighing 1.
         influence: (people, k) its derivative by each person's weight.
-        counts: (resamples, people) from `draw_counts`.
+        counts: (resamples, people) from `resample_counts`.
 
     Returns:
         (resamples, k)

@@ -14,15 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 
 __all__ = [
-    "Nearness",
-    "as_rows",
+    "Prdc",
+    "as_finite_matrix",
     "frechet_distance",
     "inception_score",
     "kernel_distance",
     "nearest",
-    "nearness",
+    "prdc",
     "spread",
-    "square_distances",
+    "squared_distances",
 ]
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ _ENTRIES = 8_000_000
 """Distances held at a time: 64 MB."""
 
 
-def frechet_distance(rows: ArrayLike, other_rows: ArrayLike) -> float:
+def frechet_distance(rows: ArrayLike, other_embeddings: ArrayLike) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of rows (Heusel et al. 2017, eq. 6).
 
     Covariances divide by n - 1. It is biased upwards, the more the fewer rows there are: two halves of one
@@ -40,7 +40,7 @@ def frechet_distance(rows: ArrayLike, other_rows: ArrayLike) -> float:
 
     Args:
         rows: (n, d) features, n at least 2.
-        other_rows: (m, d) features.
+        other_embeddings: (m, d) features.
 
     Raises:
         InputError: tables of another width, with values that are not finite, or of fewer than 2 rows.
@@ -48,7 +48,7 @@ def frechet_distance(rows: ArrayLike, other_rows: ArrayLike) -> float:
     >>> round(frechet_distance([[0.0], [2.0]], [[3.0], [5.0]]), 6)
     9.0
     """
-    a, b = _pair(rows, other_rows)
+    a, b = _pair(rows, other_embeddings)
     gap = a.mean(axis=0) - b.mean(axis=0)
     # Tr sqrt(S1 S2) is the sum of the singular values of C1 C2' where S = C'C: no root of a singular matrix.
     first, second = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1.0) for x in (a, b))
@@ -56,7 +56,7 @@ def frechet_distance(rows: ArrayLike, other_rows: ArrayLike) -> float:
     return max(0.0, float(gap @ gap + (first**2).sum() + (second**2).sum() - 2.0 * common))
 
 
-def kernel_distance(rows: ArrayLike, other_rows: ArrayLike) -> float:
+def kernel_distance(rows: ArrayLike, other_embeddings: ArrayLike) -> float:
     """Squared maximum mean discrepancy under the kernel (x·y/d + 1)³ (Bińkowski et al. 2018): KID.
 
     The U-statistic over all rows: unbiased at any number of rows (it may come out below 0), which the
@@ -65,7 +65,7 @@ def kernel_distance(rows: ArrayLike, other_rows: ArrayLike) -> float:
     Raises:
         InputError: as `frechet_distance`.
     """
-    a, b = _pair(rows, other_rows)
+    a, b = _pair(rows, other_embeddings)
     width = a.shape[1]
 
     def mean(x: Floats, y: Floats, *, same: bool) -> float:
@@ -90,8 +90,8 @@ def spread(rows: ArrayLike) -> float:
     >>> spread([[0.0, 0.0], [3.0, 4.0]])
     5.0
     """
-    a = as_rows(rows, "rows", least=2)
-    total = sum(float(np.sqrt(square_distances(a[block], a)).sum()) for block in _blocks(len(a), len(a)))
+    a = as_finite_matrix(rows, "rows", least=2)
+    total = sum(float(np.sqrt(squared_distances(a[block], a)).sum()) for block in _blocks(len(a), len(a)))
     return total / (len(a) * (len(a) - 1.0))
 
 
@@ -110,7 +110,7 @@ def inception_score(posteriors: ArrayLike, *, splits: int = 10, seed: int = 0) -
     Raises:
         InputError: rows are no probabilities, or fewer of them than splits.
     """
-    p = as_rows(posteriors, "posteriors")
+    p = as_finite_matrix(posteriors, "posteriors")
     if (p < 0).any() or not np.allclose(p.sum(axis=1), 1.0, atol=1e-3):
         raise InputError("posteriors", "do not add up to 1 in every row", "give probabilities (softmax)")
     if not 1 <= splits <= len(p):
@@ -126,7 +126,7 @@ def inception_score(posteriors: ArrayLike, *, splits: int = 10, seed: int = 0) -
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nearness:
+class Prdc:
     """Do drawn rows lie where real ones do, and do they reach all of them?"""
 
     precision: float
@@ -139,7 +139,7 @@ class Nearness:
     """Share of real rows with a drawn row within their k-th neighbour (eq. 4)."""
 
 
-def nearness(drawn: ArrayLike, real: ArrayLike, *, k: int = 5) -> Nearness:
+def prdc(drawn: ArrayLike, real: ArrayLike, *, k: int = 5) -> Prdc:
     """Precision, recall, density and coverage by k nearest neighbours.
 
     Args:
@@ -157,13 +157,13 @@ def nearness(drawn: ArrayLike, real: ArrayLike, *, k: int = 5) -> Nearness:
     inside, touched, covered = 0.0, np.zeros(len(a), bool), np.zeros(len(b), bool)
     recalled = np.zeros(len(b), bool)
     for block in _blocks(len(a), len(b)):
-        apart = square_distances(a[block], b)
+        apart = squared_distances(a[block], b)
         within = apart <= radius_b
         inside += float(within.sum())
         touched[block] = within.any(axis=1)
         covered |= within.any(axis=0)
         recalled |= (apart <= radius_a[block, None]).any(axis=0)
-    return Nearness(
+    return Prdc(
         precision=float(touched.mean()),
         recall=float(recalled.mean()),
         density=inside / (k * len(a)),
@@ -187,13 +187,13 @@ def nearest(
     Raises:
         InputError: tables of another width or with values that are not finite.
     """
-    a, b = as_rows(rows, "rows"), as_rows(others, "other rows")
+    a, b = as_finite_matrix(rows, "rows"), as_finite_matrix(others, "other rows")
     _same_width(a, b)
     names = np.arange(len(b)) if owners is None else np.unique(owners, return_inverse=True)[1].reshape(-1)
     place = np.empty(len(a), dtype=np.intp)
     distance, beyond = np.empty(len(a)), np.full(len(a), np.inf)
     for block in _blocks(len(a), len(b)):
-        apart = square_distances(a[block], b)
+        apart = squared_distances(a[block], b)
         first = apart.argmin(axis=1)
         place[block] = first
         # Exactly: the quick form loses the last digits where two rows nearly coincide.
@@ -205,7 +205,7 @@ def nearest(
     return place, distance, beyond
 
 
-def square_distances(rows: Floats, others: Floats) -> Floats:
+def squared_distances(rows: Floats, others: Floats) -> Floats:
     """Squared Euclidean distances (n, m), never below 0, exactly 0 for equal rows that are one array."""
     apart = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2.0 * (rows @ others.T)
     scale = max(float((rows**2).sum(axis=1).max(initial=0)), float((others**2).sum(axis=1).max(initial=0)))
@@ -214,7 +214,7 @@ def square_distances(rows: Floats, others: Floats) -> Floats:
     return np.asarray(np.where(apart > floor, apart, 0.0))
 
 
-def as_rows(rows: ArrayLike, what: str, *, least: int = 1) -> Floats:
+def as_finite_matrix(rows: ArrayLike, what: str, *, least: int = 1) -> Floats:
     """A table (n, d) of finite float64.
 
     Raises:
@@ -234,8 +234,8 @@ def as_rows(rows: ArrayLike, what: str, *, least: int = 1) -> Floats:
     return values
 
 
-def _pair(rows: ArrayLike, other_rows: ArrayLike) -> tuple[Floats, Floats]:
-    a, b = as_rows(rows, "rows", least=2), as_rows(other_rows, "other rows", least=2)
+def _pair(rows: ArrayLike, other_embeddings: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = as_finite_matrix(rows, "rows", least=2), as_finite_matrix(other_embeddings, "other rows", least=2)
     _same_width(a, b)
     return a, b
 
@@ -255,7 +255,7 @@ def _radius(rows: Floats, k: int) -> Floats:
     """Squared distance of every row to its ``k``-th neighbour, itself left out."""
     found = []
     for block in _blocks(len(rows), len(rows)):
-        apart = square_distances(rows[block], rows)
+        apart = squared_distances(rows[block], rows)
         apart[np.arange(len(apart)), np.arange(block.start, block.stop)] = np.inf
         found.append(np.partition(apart, k - 1, axis=1)[:, k - 1])
     return np.concatenate(found)

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "FirstRanks",
-    "WonGalleries",
+    "GalleryWins",
     "chance_average_precision",
     "expected_wins",
-    "rank_rows",
+    "rank_probes",
     "subset_sums",
-    "tied_share",
-    "without_one",
+    "tie_credit",
+    "subset_sums_without_each",
 ]
 
 Floats = NDArray[np.float64]
@@ -100,7 +100,7 @@ def chance_average_precision(right: ArrayLike, gallery: ArrayLike) -> Floats:
     return out
 
 
-def rank_rows(similarity: NDArray[np.floating], right: list[Ints]) -> tuple[Floats, FirstRanks]:
+def rank_probes(similarity: NDArray[np.floating], right: list[Ints]) -> tuple[Floats, FirstRanks]:
     """Average precision and first rank of every row of scores, ties in random order.
 
     Args:
@@ -130,7 +130,7 @@ def rank_rows(similarity: NDArray[np.floating], right: list[Ints]) -> tuple[Floa
     return precision, FirstRanks(first[0], first[1], first[2])
 
 
-def tied_share(scores: ArrayLike) -> Floats:
+def tie_credit(scores: ArrayLike) -> Floats:
     """What each row of a 1:N trial earns, (trials,): 1 if column 0 wins alone, 1/k if k tie for the best.
 
     Args:
@@ -151,7 +151,7 @@ def subset_sums(values: Floats, size: int) -> Floats:
     return sums
 
 
-def without_one(sums: Floats, values: Floats) -> Floats:
+def subset_sums_without_each(sums: Floats, values: Floats) -> Floats:
     """`subset_sums` with each column taken out again in turn, (size + 1, rows, columns)."""
     out = np.empty((len(sums), *values.shape))
     out[0] = 1.0
@@ -161,7 +161,7 @@ def without_one(sums: Floats, values: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class WonGalleries:
+class GalleryWins:
     """Sums over every choice of other people, with what their derivative needs."""
 
     sums: Floats
@@ -170,7 +170,7 @@ class WonGalleries:
     """Quadrature weight, ``u`` and `subset_sums` of ``below + u * tied`` at it."""
 
 
-def expected_wins(below: Floats, tied: Floats, sizes: tuple[int, ...]) -> WonGalleries:
+def expected_wins(below: Floats, tied: Floats, sizes: tuple[int, ...]) -> GalleryWins:
     """Won galleries of N people, summed over every choice of N - 1 other people, ties earning 1/k.
 
     Where ``j`` of the chosen others tie, the right one earns 1/(j + 1), which is the integral of u^j over
@@ -192,4 +192,4 @@ def expected_wins(below: Floats, tied: Floats, sizes: tuple[int, ...]) -> WonGal
     total = np.zeros_like(nodes[0][2])
     for weight, _, sums in nodes:
         total += weight * sums
-    return WonGalleries(total[[n - 1 for n in sizes]], nodes)
+    return GalleryWins(total[[n - 1 for n in sizes]], nodes)

@@ -23,7 +23,7 @@ __all__ = [
     "detection_cost",
     "det",
     "eer",
-    "hits_at",
+    "interpolated_tpr",
     "min_dcf",
     "roc",
     "tpr_at_fpr",
@@ -136,7 +136,7 @@ def detection_cost(
     return float(cost.min() / min(refused, accepted))
 
 
-def hits_at(false: Floats, true: Floats, rate: float) -> float:
+def interpolated_tpr(false: Floats, true: Floats, rate: float) -> float:
     """TPR at FPR ``rate`` on the polyline (tied trials are split at random), highest where it is upright."""
     if not false[-1] * true[-1] > 0:
         return float("nan")
@@ -243,8 +243,8 @@ def min_dcf(
 
 
 def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, rate: float, weights: ArrayLike | None = None) -> float:
-    """Share of positives accepted where ``rate`` of the negatives are (see `hits_at`)."""
-    return hits_at(*_cumulated(scores, labels, weights), rate)
+    """Share of positives accepted where ``rate`` of the negatives are (see `interpolated_tpr`)."""
+    return interpolated_tpr(*_cumulated(scores, labels, weights), rate)
 
 
 def det(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> dict[str, Any]:

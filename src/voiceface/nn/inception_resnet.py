@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["InceptionResNetV1", "SmallStream"]
+__all__ = ["InceptionResNetV1", "SmallConvNet"]
 
 
 class InceptionResNetV1(nn.Module):
@@ -73,7 +73,7 @@ class InceptionResNetV1(nn.Module):
         return placed
 
 
-class SmallStream(nn.Module):
+class SmallConvNet(nn.Module):
     """A plain stand-in for a processor: five 3×3 convolutions that halve, mean, one dense layer.
 
     Args:
@@ -127,7 +127,7 @@ class Branches(nn.ModuleList):
         return torch.cat([branch(maps) for branch in self], dim=1)
 
 
-class Scaled(nn.Module):
+class ScaledResidual(nn.Module):
     """Maps plus a small share of what branches and a bare 1×1 convolution make of them, then a rectifier.
 
     Args:
@@ -147,24 +147,24 @@ class Scaled(nn.Module):
         return F.relu(maps + self.share * self.back(self.branches(maps)))
 
 
-def _block_a(channels: int, n: int) -> Scaled:
+def _block_a(channels: int, n: int) -> ScaledResidual:
     branches = Branches(
         Unit(channels, n, 1),
         nn.Sequential(Unit(channels, n, 1), Unit(n, n, 3, padding=1)),
         nn.Sequential(Unit(channels, n, 1), Unit(n, n, 3, padding=1), Unit(n, n, 3, padding=1)),
     )
-    return Scaled(branches, 3 * n, channels, 0.17)
+    return ScaledResidual(branches, 3 * n, channels, 0.17)
 
 
-def _block_b(channels: int, n: int) -> Scaled:
+def _block_b(channels: int, n: int) -> ScaledResidual:
     long = nn.Sequential(
         Unit(channels, n, 1), Unit(n, n, (1, 7), padding=(0, 3)), Unit(n, n, (7, 1), padding=(3, 0))
     )
-    return Scaled(Branches(Unit(channels, n, 1), long), 2 * n, channels, 0.10)
+    return ScaledResidual(Branches(Unit(channels, n, 1), long), 2 * n, channels, 0.10)
 
 
-def _block_c(channels: int, n: int) -> Scaled:
+def _block_c(channels: int, n: int) -> ScaledResidual:
     long = nn.Sequential(
         Unit(channels, n, 1), Unit(n, n, (1, 3), padding=(0, 1)), Unit(n, n, (3, 1), padding=(1, 0))
     )
-    return Scaled(Branches(Unit(channels, n, 1), long), 2 * n, channels, 0.20)
+    return ScaledResidual(Branches(Unit(channels, n, 1), long), 2 * n, channels, 0.20)

@@ -65,7 +65,7 @@ def embed_files(
         rows = embed(names[first:last], on_error=lambda place, error: failed.append((first + place, error)))
         return rows, failed
 
-    stamps = hashlib.sha256("\n".join(map(_stamp, names)).encode()).hexdigest()
+    stamps = hashlib.sha256("\n".join(map(_size_and_time, names)).encode()).hexdigest()
     return _in_blocks(_Job(matcher, kind, names, [""] * len(names), Path(out), stamps), make, progress)
 
 
@@ -136,7 +136,7 @@ def _in_blocks(
         raise InputError(out, f"would hold nothing: there are no {job.kind}", "give some files")
     if len(set(names)) < len(names):
         raise InputError(Counter(names).most_common(1)[0][0], "is named twice", "give each file once")
-    parts = _claim(job)
+    parts = _claim_folder(job)
     failed: list[InputError] = []
     done = 0
     for first, last in _blocks(len(names)):
@@ -193,12 +193,12 @@ def _member(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
 
 
-def _claim(job: _Job) -> Path:
+def _claim_folder(job: _Job) -> Path:
     """The folder of finished blocks; those of another job are thrown away."""
     parts = job.out.with_name(job.out.name + ".parts")
     plan, wanted = parts / _PLAN, job.plan | {"contents": job.contents}
     try:
-        if _planned(plan) == wanted:
+        if _read_plan(plan) == wanted:
             return parts
         # A kill may have left the folder before its plan was written, or after it was removed.
         if parts.exists() and not _ours(parts):
@@ -211,7 +211,7 @@ def _claim(job: _Job) -> Path:
     return parts
 
 
-def _planned(plan: Path) -> object:
+def _read_plan(plan: Path) -> object:
     try:
         return json.loads(plan.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -226,7 +226,7 @@ def _ours(parts: Path) -> bool:
     return all(p.name == _PLAN or _PART.fullmatch(p.name) or p in litter for p in parts.iterdir())
 
 
-def _stamp(name: str) -> str:
+def _size_and_time(name: str) -> str:
     """Size and time of a file, so that one mended between two calls is read again."""
     try:
         found = Path(name).stat()

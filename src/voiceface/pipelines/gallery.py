@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.components import nearest
 from voiceface.errors import InputError
-from voiceface.folders import nearest
 from voiceface.pipelines.gallery_folder import (
     CARD,
-    OWN,
+    RESERVED_COLUMNS,
     lancedb_module,
     open_table,
     read_card,
     write_card,
 )
-from voiceface.pipelines.gallery_index import REFINE, build, probes
+from voiceface.pipelines.gallery_index import REFINE_FACTOR, build, probes
 from voiceface.pipelines.matcher import Matcher
 
 __all__ = ["Added", "Gallery", "Hit", "Item"]
@@ -147,7 +147,7 @@ class Gallery:
     @property
     def attributes(self) -> list[str]:
         """Names of what is known of items, beside person, kind and path."""
-        return [name for name in self._table.schema.names if name not in OWN]
+        return [name for name in self._table.schema.names if name not in RESERVED_COLUMNS]
 
     def people(self) -> dict[str, int]:
         """Person to number of items, sorted."""
@@ -171,11 +171,11 @@ class Gallery:
         wanted = list(items)
         for item in wanted:
             _check(item)
-        self._widen({name for item in wanted for name in item.attributes})
+        self._add_attribute_columns({name for item in wanted for name in item.attributes})
         added = there = done = 0
         failed: list[InputError] = []
         for block in _blocks(wanted):
-            fresh, known = self._unknown(block, failed)
+            fresh, known = self._not_yet_added(block, failed)
             rows, kept = self._embed([item for item, _ in fresh], failed)
             self._commit(rows, [fresh[k] for k in kept])
             added, there, done = added + len(kept), there + known, done + len(block)
@@ -203,7 +203,7 @@ class Gallery:
             raise InputError("rows", fault, "leave them out")
         for item in items:
             _check(item)
-        self._widen({name for item in items for name in item.attributes})
+        self._add_attribute_columns({name for item in items for name in item.attributes})
         before = len(self)
         named = [(item, _digest(item, str(item.path).encode())) for item in items]
         for start in range(0, len(named), _BULK):
@@ -273,7 +273,9 @@ class Gallery:
         asked = self._table.search(row, vector_column_name="vector").distance_type("cosine")
         asked = asked.where(" AND ".join([f"kind = '{kind}'", *self._filters(where or {})]), prefilter=True)
         asked = (
-            asked.bypass_vector_index() if exact else asked.nprobes(probes(len(self))).refine_factor(REFINE)
+            asked.bypass_vector_index()
+            if exact
+            else asked.nprobes(probes(len(self))).refine_factor(REFINE_FACTOR)
         )
         names = [name for name in self._table.schema.names if name not in ("vector", "id")]
         found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
@@ -315,7 +317,9 @@ class Gallery:
             attributes=told,
         )
 
-    def _unknown(self, block: Sequence[Item], failed: list[InputError]) -> tuple[list[tuple[Item, str]], int]:
+    def _not_yet_added(
+        self, block: Sequence[Item], failed: list[InputError]
+    ) -> tuple[list[tuple[Item, str]], int]:
         """The items that are not there yet with their ids, each once, and how many are there."""
         named: dict[str, Item] = {}
         read = 0
@@ -368,7 +372,7 @@ class Gallery:
         )
         self._table.merge_insert("id").when_not_matched_insert_all().execute(block)
 
-    def _widen(self, names: set[str]) -> None:
+    def _add_attribute_columns(self, names: set[str]) -> None:
         lacking = sorted(names - set(self._table.schema.names))
         if lacking:
             self._table.add_columns(dict.fromkeys(lacking, "cast(NULL as string)"))
@@ -380,7 +384,7 @@ def _check(item: Item) -> None:
     if item.kind not in KINDS:
         raise InputError(item.path, f"is of the kind {item.kind!r}", "give voice or face")
     for name in item.attributes:
-        if name in OWN or not _ATTRIBUTE.fullmatch(name):
+        if name in RESERVED_COLUMNS or not _ATTRIBUTE.fullmatch(name):
             raise InputError(f"attribute {name!r}", "cannot be a name", "use small letters, digits and _")
 
 

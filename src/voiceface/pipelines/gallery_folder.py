@@ -11,11 +11,11 @@ from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import write_json
 from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["CARD", "OWN", "lancedb_module", "open_table", "read_card", "write_card"]
+__all__ = ["CARD", "RESERVED_COLUMNS", "lancedb_module", "open_table", "read_card", "write_card"]
 
 CARD = "gallery.json"
 FORMAT = 1
-OWN = ("id", "person", "kind", "path", "vector")
+RESERVED_COLUMNS = ("id", "person", "kind", "path", "vector")
 """Columns of every gallery; the others are attributes."""
 
 _TABLE = "items"
@@ -44,7 +44,7 @@ def open_table(path: Path, dim: int) -> Any:  # noqa: ANN401  LanceDB ships no t
 
     database = lancedb_module()
 
-    plain = [pa.field(name, pa.string()) for name in OWN[:-1]]
+    plain = [pa.field(name, pa.string()) for name in RESERVED_COLUMNS[:-1]]
     schema = pa.schema([*plain, pa.field("vector", pa.list_(pa.float32(), dim))])
     try:
         connected = database.connect(str(path))

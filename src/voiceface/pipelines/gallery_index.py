@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["REFINE", "build", "probes"]
+__all__ = ["REFINE_FACTOR", "build", "probes"]
 
-REFINE = 1600
+REFINE_FACTOR = 1600
 """How many times k candidates are compared exactly: the codes alone order a matcher's rows, which lie in
 few directions, too roughly (docs/gallery.md has recall against this number)."""
-_PROBED = 1 / 6
+_PROBED_SHARE = 1 / 6
 """Share of the cells that are looked into."""
 _CODE = 8
 """Numbers a code."""
@@ -40,7 +40,7 @@ def probes(rows: int) -> int:
     >>> probes(1_000_000)
     167
     """
-    return max(20, round(_PROBED * _cells(rows)))
+    return max(20, round(_PROBED_SHARE * _cells(rows)))
 
 
 def _cells(rows: int) -> int:

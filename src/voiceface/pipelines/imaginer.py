@@ -14,18 +14,18 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from voiceface.audio.speech import SpeechFacts, speech_facts
+from voiceface.audio.speech_detection import SpeechFacts, speech_facts
 from voiceface.audio.steadiness import steadiness
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import name_of
-from voiceface.media.origin import DrawnPicture, Origin
+from voiceface.media.origin import GeneratedImage, Origin
 from voiceface.media.sound import SoundSource, stream_sound
-from voiceface.pipelines.weights import Loaded, load_recipe, load_system, shipped
-from voiceface.systems.cue import Cue
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.pipelines.weights import Loaded, load_model, load_recipe, shipped
 from voiceface.training.run import Pictures, Run
 
 __all__ = [
-    "DOUBTFUL",
+    "LOW_PLAUSIBILITY",
     "PREFERRED",
     "Heard",
     "Imaginer",
@@ -40,16 +40,16 @@ OnError = Callable[[int, InputError], None]
 
 PREFERRED = ("imaginer",)
 """The shipped weights that draw faces, better ones first (RESULTS.md)."""
-DOUBTFUL = 0.5
+LOW_PLAUSIBILITY = 0.5
 """A plausibility below this is told; where it is 0 nothing is drawn."""
 RATE = 16_000
 
-_LEAST_SECONDS = 0.2
+_MIN_SECONDS = 0.2
 _BLOCK_SECONDS = 10.0
-_ENOUGH_SECONDS = 30.0
+_MAX_SPEECH_SECONDS = 30.0
 """Of blocks with speech: a speaker's embedding hardly changes after (and memory stays bounded)."""
 _BLOCK = 32
-_TYPICAL_DRAWS = 16
+_TYPICAL_SAMPLES = 16
 
 
 class NotSpeechError(InputError):
@@ -94,7 +94,7 @@ class Heard:
 class _Asked:
     """What a face is drawn from, what of it must be said, and what to call it in an error."""
 
-    cue: Cue
+    cue: GeneratorInput
     note: str = ""
     name: str = ""
 
@@ -147,7 +147,7 @@ class Imaginer:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
-        loaded = load_system(weights if weights is not None else best_shipped(), device=device)
+        loaded = load_model(weights if weights is not None else best_shipped(), device=device)
         return cls(loaded, device=device, precision=precision)
 
     def __repr__(self) -> str:
@@ -173,7 +173,7 @@ class Imaginer:
         person: str = "",
         typical: bool = False,
         force: bool = False,
-    ) -> list[DrawnPicture]:
+    ) -> list[GeneratedImage]:
         """Draw ``n`` different faces for one voice; the same seed draws the same faces.
 
         Args:
@@ -203,7 +203,9 @@ class Imaginer:
             pictures = self._draw(self._run, [asked.cue] * n, seed)
         except InputError as error:
             raise asked.named(error) from error
-        return [self._wrapped(picture, seed, draw, asked.note) for draw, picture in enumerate(pictures)]
+        return [
+            self._as_generated_image(picture, seed, draw, asked.note) for draw, picture in enumerate(pictures)
+        ]
 
     def many(
         self,
@@ -213,7 +215,7 @@ class Imaginer:
         typical: bool = False,
         force: bool = False,
         on_error: OnError | None = None,
-    ) -> list[DrawnPicture | None]:
+    ) -> list[GeneratedImage | None]:
         """Draw one face for each voice, in batches: what a call with each voice gives, within rounding.
 
         Args:
@@ -229,7 +231,7 @@ class Imaginer:
         """
         if isinstance(voices, str | Path):
             raise InputError(voices, "is one file where a list is expected", "give [file]")
-        faces: list[DrawnPicture | None] = [None] * len(voices)
+        faces: list[GeneratedImage | None] = [None] * len(voices)
 
         def fail(place: int, error: InputError) -> None:
             if on_error is None:
@@ -268,35 +270,39 @@ class Imaginer:
             if not person or self.hears:
                 what = "a voice" if self.hears else "a name (person=)"
                 raise InputError(self.name, f"draws from {what}, and none was given", f"give {what}")
-            return _Asked(cue=Cue(person=person), name=person)
+            return _Asked(cue=GeneratorInput(person=person), name=person)
         heard = voice if isinstance(voice, Heard) else hear(voice)
         sure = heard.plausibility
         if not force and sure == 0:
             why = heard.facts.missing or ("music" if heard.steadiness >= 0.7 else "too little")
             fault = f"holds no speech that can be told ({why})"
             raise NotSpeechError(heard.name, fault, "give a recording of one person speaking, or force it")
-        note = f"hardly a voice: plausibility {sure:.2f}" if sure < DOUBTFUL else ""
-        return _Asked(cue=Cue(wave=heard.wave, person=person), note=note, name=heard.name)
+        note = f"hardly a voice: plausibility {sure:.2f}" if sure < LOW_PLAUSIBILITY else ""
+        return _Asked(cue=GeneratorInput(wave=heard.wave, person=person), note=note, name=heard.name)
 
-    def _one_each(self, asked: Sequence[_Asked], seed: int, typical: bool) -> list[DrawnPicture | InputError]:
+    def _one_each(
+        self, asked: Sequence[_Asked], seed: int, typical: bool
+    ) -> list[GeneratedImage | InputError]:
         """A face, or what is wrong, for each."""
-        run, told = self._typical_run() if typical else (self._run, "")
+        run, told = self._run_for_typical() if typical else (self._run, "")
         mean = typical and run is self._run
         pictures = self._each(run, [one.cue for one in asked], seed, mean=mean)
         return [
             one.named(picture)
             if isinstance(picture, InputError)
-            else self._wrapped(picture, seed, 0, "; ".join(filter(None, (told, one.note))))
+            else self._as_generated_image(picture, seed, 0, "; ".join(filter(None, (told, one.note))))
             for picture, one in zip(pictures, asked, strict=True)
         ]
 
-    def _each(self, run: Run, cues: Sequence[Cue], seed: int, *, mean: bool) -> list[Picture | InputError]:
+    def _each(
+        self, run: Run, cues: Sequence[GeneratorInput], seed: int, *, mean: bool
+    ) -> list[Picture | InputError]:
         """The first draw for each cue, or the mean of some; all at once where cues may choose their draw."""
         try:
             if not cues:
                 return []
             if mean and len(cues) == 1:
-                drawn = self._draw(run, [cues[0]] * _TYPICAL_DRAWS, seed).astype(np.float32)
+                drawn = self._draw(run, [cues[0]] * _TYPICAL_SAMPLES, seed).astype(np.float32)
                 return [drawn.mean(axis=0).round().astype(np.uint8)]
             if not mean and (len(cues) == 1 or self._contract.get("draws") == "cue"):
                 return list(self._draw(run, [replace(cue, draw=0) for cue in cues], seed))
@@ -305,24 +311,24 @@ class Imaginer:
                 return [error]  # else it is found below which one it is about
         return [one for cue in cues for one in self._each(run, [cue], seed, mean=mean)]
 
-    def _typical_run(self) -> tuple[Run, str]:
+    def _run_for_typical(self) -> tuple[Run, str]:
         """The recipe with the arguments that its contract names for the typical face, if it names any."""
         if "typical" not in self._contract:
-            return self._run, f"the typical face, a mean of {_TYPICAL_DRAWS} draws"
+            return self._run, f"the typical face, a mean of {_TYPICAL_SAMPLES} draws"
         arguments = {**self.card["arguments"], **self._contract["typical"]}
         run: Run = load_recipe(self.card["recipe"]).recipe(**arguments)
         return run, "the typical face"
 
-    def _draw(self, run: Run, cues: Sequence[Cue], seed: int) -> Pictures:
+    def _draw(self, run: Run, cues: Sequence[GeneratorInput], seed: int) -> Pictures:
         """Pictures (cues, side, side, 3) of a run's `imagine`."""
         assert run.imagine is not None
         with torch.no_grad(), self._autocast():
-            return run.imagine(self._loaded.system, cues, self._loaded.facts, seed)
+            return run.imagine(self._loaded.model, cues, self._loaded.facts, seed)
 
-    def _wrapped(self, picture: Picture, seed: int, draw: int, note: str) -> DrawnPicture:
+    def _as_generated_image(self, picture: Picture, seed: int, draw: int, note: str) -> GeneratedImage:
         fingerprint = self.fingerprint[:16]
         origin = Origin(model=self.name, fingerprint=fingerprint, seed=seed, draw=draw, note=note)
-        return DrawnPicture.of(Image.fromarray(np.ascontiguousarray(picture)), origin)
+        return GeneratedImage.of(Image.fromarray(np.ascontiguousarray(picture)), origin)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
@@ -342,13 +348,13 @@ def hear(voice: SoundSource) -> Heard:
         start = start or [part]
         if part[1].is_speech or (kept and part[1].active_seconds > 0.5):
             kept.append(part)
-        if len(kept) * _BLOCK_SECONDS >= _ENOUGH_SECONDS:
+        if len(kept) * _BLOCK_SECONDS >= _MAX_SPEECH_SECONDS:
             break
     parts = kept or start
     wave = np.concatenate([block for block, _ in parts])
-    if len(wave) < _LEAST_SECONDS * RATE:
+    if len(wave) < _MIN_SECONDS * RATE:
         fault = f"is {len(wave) / RATE:.2f} s long"
-        raise InputError(name, fault, f"give at least {_LEAST_SECONDS} s of speech")
+        raise InputError(name, fault, f"give at least {_MIN_SECONDS} s of speech")
     facts = parts[0][1] if len(parts) == 1 else speech_facts(wave)
     return Heard(wave=wave, facts=facts, steadiness=steadiness(wave), name=name)
 
@@ -373,6 +379,6 @@ def _ramp(value: float, none: float, full: float) -> float:
 def weights_fingerprint(loaded: Loaded) -> str:
     """Names weights: 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(loaded.system.weights().items()):
+    for name, tensor in sorted(loaded.model.weights().items()):
         digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
     return digest.hexdigest()

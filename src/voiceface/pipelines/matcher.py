@@ -22,15 +22,15 @@ from voiceface.face.quality import surest
 from voiceface.media.picture import load_picture
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
-from voiceface.pipelines.weights import Loaded, load_system, shipped
+from voiceface.models.corpus_embeddings import align_corpus_face
+from voiceface.models.encoder_loading import load_face_encoder
+from voiceface.models.encoders import ge2e
+from voiceface.models.face_encoder import FaceEncoder
+from voiceface.models.face_encoders.dlib import DlibFace
+from voiceface.models.grouped_matching import GroupedMatching
+from voiceface.models.matching import Matching
+from voiceface.pipelines.weights import Loaded, load_model, shipped
 from voiceface.recipes.matcher import load_encoder
-from voiceface.systems.encoders import ge2e
-from voiceface.systems.face_encoder import FaceEncoder
-from voiceface.systems.face_encoders.dlib import DlibFace
-from voiceface.systems.grouped_matching import GroupedMatching
-from voiceface.systems.matching import Matching
-from voiceface.systems.pick import pick_face
-from voiceface.systems.rows import corpus_chip
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -45,7 +45,7 @@ PREFERRED = ("matcher-ge2e", "matcher")
 """The shipped matchers, better ones first (RESULTS.md)."""
 
 _BLOCK_SECONDS = 60.0
-_LEAST_SECONDS = 0.2
+_MIN_SECONDS = 0.2
 """Of a recording, and of what WebRTC's strictest mode must take for a voice in it."""
 _DETECT_SIDE = 1280
 
@@ -54,7 +54,7 @@ class Matcher:
     """Tells which face belongs to which voice; made by `load`."""
 
     def __init__(self, loaded: Loaded, *, device: str = "cpu", precision: str = "auto") -> None:
-        if not isinstance(loaded.system, Matching | GroupedMatching):
+        if not isinstance(loaded.model, Matching | GroupedMatching):
             fault = f"holds weights of {loaded.card.get('recipe')}, no matcher"
             raise InputError(loaded.name, fault, "give weights that `voiceface train matcher` wrote")
         if precision not in {"auto", "32", "bf16"}:
@@ -62,7 +62,7 @@ class Matcher:
         self.name, self.card, self.device = loaded.name, loaded.card, device
         self.warns = True
         """Warn of recordings without a voice; the commands say so themselves."""
-        self._system = loaded.system
+        self._system = loaded.model
         self._bf16 = precision == "bf16"
         self._encoder = load_encoder(loaded.card["arguments"]["voice_encoder"], device=device)
         if self._encoder.fingerprint != loaded.facts["voice_fingerprint"]:
@@ -92,7 +92,7 @@ class Matcher:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
-        loaded = load_system(weights if weights is not None else best_shipped(), device=device)
+        loaded = load_model(weights if weights is not None else best_shipped(), device=device)
         return cls(loaded, device=device, precision=precision)
 
     def __repr__(self) -> str:
@@ -132,7 +132,7 @@ class Matcher:
         Raises:
             InputError: a recording cannot be read or is shorter than 0.2 s.
         """
-        return self._rows(sources, self._voice_row, self._system.voices, on_error)
+        return self._rows(sources, self._embed_voice, self._system.voices, on_error)
 
     def embed_faces(self, sources: Sequence[PictureSource], *, on_error: OnError | None = None) -> Rows:
         """Embed pictures by their surest face.
@@ -147,7 +147,7 @@ class Matcher:
         Raises:
             InputError: a picture cannot be read or shows no face; the file is named.
         """
-        return self._rows(sources, self._face_row, self._system.faces, on_error)
+        return self._rows(sources, self._embed_face, self._system.faces, on_error)
 
     def embed_corpus_items(self, corpus: Corpus, kind: str, places: Sequence[int]) -> Rows:
         """Embed a prepared corpus' ``voices`` or ``faces`` at these places, ``(places, dim)``.
@@ -159,7 +159,7 @@ class Matcher:
                 rows = self._encoder.embed([corpus.wave(place) for place in places])
             return self._project(rows, self._system.voices)
         size, template = self._faces.size, self._faces.template
-        chips = [corpus_chip(corpus, place, size=size, template=template) for place in places]
+        chips = [align_corpus_face(corpus, place, size=size, template=template) for place in places]
         return self._project(self._faces.embed(np.stack(chips)), self._system.faces)
 
     def score(self, voice: SoundSource, face: PictureSource) -> float:
@@ -212,17 +212,17 @@ class Matcher:
         """Probabilities of dot products of rows, at even odds."""
         return np.asarray(self._calibration(similarity), dtype=np.float64)
 
-    def _voice_row(self, source: SoundSource) -> npt.NDArray[np.float32]:
+    def _embed_voice(self, source: SoundSource) -> npt.NDArray[np.float32]:
         total, blocks = np.zeros(self._encoder.dim), 0
         for wave in stream_sound(source, block_seconds=_BLOCK_SECONDS):
             short = len(wave) < 1.6 * 16_000
             if blocks and short:
                 break  # the rest of a long recording, too short to say more
-            if len(wave) < _LEAST_SECONDS * 16_000:
+            if len(wave) < _MIN_SECONDS * 16_000:
                 name = source if isinstance(source, str | Path) else "the recording"
                 fault = f"is {len(wave) / 16_000:.2f} s long"
-                raise InputError(name, fault, f"give at least {_LEAST_SECONDS} s of speech")
-            if self.warns and not blocks and not _has_voice(wave):
+                raise InputError(name, fault, f"give at least {_MIN_SECONDS} s of speech")
+            if self.warns and not blocks and not _has_voice_activity(wave):
                 name = source if isinstance(source, str | Path) else "the recording"
                 words = f"{name}: holds no voice that can be told; do not trust its scores"
                 warnings.warn(words, stacklevel=4)
@@ -231,7 +231,7 @@ class Matcher:
         row: npt.NDArray[np.float32] = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
         return row
 
-    def _face_row(self, source: PictureSource) -> npt.NDArray[np.float32]:
+    def _embed_face(self, source: PictureSource) -> npt.NDArray[np.float32]:
         picture = np.asarray(load_picture(source, long_side=_DETECT_SIDE))
         face = surest(picture, detect(picture))
         if face is None or face.landmarks is None:
@@ -275,20 +275,20 @@ def _face_encoder(loaded: Loaded, device: str) -> FaceEncoder:
     name = loaded.card["arguments"].get("face_encoder", "dlib")
     if name == "dlib":
         return DlibFace()
-    encoder = pick_face(name, device=device)
+    encoder = load_face_encoder(name, device=device)
     if encoder.fingerprint != loaded.facts.get("face_fingerprint"):
         fault = f"was trained on another {encoder.name} face encoder"
         raise InputError(loaded.name, fault, "train it again, or give its own face encoder")
     return encoder
 
 
-def _has_voice(wave: npt.NDArray[np.float32]) -> bool:
+def _has_voice_activity(wave: npt.NDArray[np.float32]) -> bool:
     """Whether WebRTC hears a voice; raised to full scale first, so that the level does not count."""
     loudest = float(np.abs(wave).max(initial=0.0))
     if loudest < 1e-4:  # below three steps of 16 bits
         return False
     flags = speech_flags((wave / loudest).astype(np.float32), rate=16_000, mode=3, frame_ms=20)
-    return float(flags.sum()) * 0.02 >= _LEAST_SECONDS
+    return float(flags.sum()) * 0.02 >= _MIN_SECONDS
 
 
 def _dots(rows: Rows, probe: Rows) -> npt.NDArray[np.float64]:

@@ -23,11 +23,18 @@ from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource, load_picture
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
-from voiceface.pipelines.imaginer import DOUBTFUL, Heard, Imaginer, NotSpeechError, hear, weights_fingerprint
-from voiceface.pipelines.weights import Loaded, load_system, shipped
-from voiceface.systems.talking import RATE, TalkingFace, Who, frames_of
+from voiceface.models.talking_face import RATE, TalkingFace, Who, frames_of
+from voiceface.pipelines.imaginer import (
+    LOW_PLAUSIBILITY,
+    Heard,
+    Imaginer,
+    NotSpeechError,
+    hear,
+    weights_fingerprint,
+)
+from voiceface.pipelines.weights import Loaded, load_model, shipped
 
-__all__ = ["PREFERRED", "Talked", "Talker", "best_shipped"]
+__all__ = ["PREFERRED", "TalkingVideo", "Talker", "best_shipped"]
 
 Frames = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -44,7 +51,7 @@ _LONG_SIDE = 1280
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Talked:
+class TalkingVideo:
     """What was written."""
 
     path: Path
@@ -114,7 +121,7 @@ class Talker:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
-        loaded = load_system(weights if weights is not None else best_shipped(), device=device)
+        loaded = load_model(weights if weights is not None else best_shipped(), device=device)
         drawing = None if imaginer is None else Imaginer.load(imaginer, device=device)
         return cls(loaded, imaginer=drawing, device=device, precision=precision)
 
@@ -132,7 +139,7 @@ class Talker:
         size: int | None = None,
         force: bool = False,
         progress: Progress | None = None,
-    ) -> Talked:
+    ) -> TalkingVideo:
         """Write a video of somebody saying what is heard; the same seed writes the same frames.
 
         Sound and picture are read, drawn and written side by side, a few seconds at a time: memory does not
@@ -154,7 +161,7 @@ class Talker:
         """
         if size is not None and not 16 <= size <= 1024:
             raise InputError("size", f"is {size} pixels", "give 16 to 1024")
-        sound = _Again(voice)
+        sound = _RereadableSound(voice)
         heard = hear(sound())
         note = _note(heard, force=force)
         still, told = self._still(heard, face, seed)
@@ -162,7 +169,7 @@ class Talker:
         talking = self._talk(Who(wave=heard.wave, face=still, seed=seed))
         side = self.size if size is None else size
         total = frames_of(max(1, round(sound_seconds(sound()) * RATE)), self.fps)
-        counted = _Counted(self._frames(talking, sound(), side), total, progress)
+        counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, note=note)
         write_movie(
             out,
@@ -170,9 +177,9 @@ class Talker:
             fps=self.fps,
             wave=stream_sound(sound(), rate=SOUND_RATE, block_seconds=_BLOCK_SECONDS),
             rate=SOUND_RATE,
-            metadata=origin.movie_texts(given_face=face is not None),
+            metadata=origin.movie_metadata(given_face=face is not None),
         )
-        return Talked(
+        return TalkingVideo(
             path=Path(out),
             seconds=counted.done / self.fps,
             frames=counted.done,
@@ -195,7 +202,7 @@ class Talker:
     def _talk(self, who: Who) -> TalkingFace:
         assert self._loaded.run.talk is not None
         with torch.no_grad(), self._autocast():
-            return self._loaded.run.talk(self._loaded.system, who, self._loaded.facts)
+            return self._loaded.run.talk(self._loaded.model, who, self._loaded.facts)
 
     def _still(self, heard: Heard, face: PictureSource | None, seed: int) -> tuple[Frames | None, str]:
         """The face to animate in the weights' template and size, and what must be said of it."""
@@ -254,10 +261,10 @@ def _note(heard: Heard, *, force: bool) -> str:
     if sure == 0 and not force:
         fault = f"holds no speech that can be told ({heard.facts.missing or 'too little'})"
         raise NotSpeechError(heard.name, fault, "give a recording of one person speaking, or force it")
-    return f"hardly a voice: plausibility {sure:.2f}" if sure < DOUBTFUL else ""
+    return f"hardly a voice: plausibility {sure:.2f}" if sure < LOW_PLAUSIBILITY else ""
 
 
-class _Again:
+class _RereadableSound:
     """A recording that can be read several times over, also where it is a file object."""
 
     def __init__(self, voice: SoundSource) -> None:
@@ -267,16 +274,16 @@ class _Again:
 
     def __call__(self) -> SoundSource:
         """It from its beginning."""
-        return _Named(self.data, self.name) if self.data else self.voice
+        return _NamedBytes(self.data, self.name) if self.data else self.voice
 
 
-class _Named(io.BytesIO):
+class _NamedBytes(io.BytesIO):
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__(data)
         self.name = name
 
 
-class _Counted:
+class _CountedFrames:
     """Counts frames as they go by."""
 
     def __init__(self, frames: Iterator[Frames], total: int, progress: Progress | None) -> None:

@@ -1,4 +1,4 @@
-"""From a weights folder to the system it holds: its recipe builds it, its tensors fill it."""
+"""From a weights folder to the model it holds: its recipe builds it, its tensors fill it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from voiceface.components import component_names, load_component, nearest
 from voiceface.errors import InputError
-from voiceface.folders import component_names, load_component, nearest
-from voiceface.systems.system import System
+from voiceface.models.model import Model
 from voiceface.training.run import Facts, Run
-from voiceface.training.weights import read_weights, weights_inside
+from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["Loaded", "load_recipe", "load_system", "resolve", "shipped"]
+__all__ = ["Loaded", "load_recipe", "load_model", "resolve", "shipped"]
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A system as its weights folder holds it, in eval mode."""
+    """A model as its weights folder holds it, in eval mode."""
 
     name: str
-    system: System
+    model: Model
     run: Run
     facts: Facts
     card: dict[str, Any]
@@ -50,7 +50,7 @@ def resolve(weights: str | Path) -> Path:
         raise InputError(
             weights, "is neither shipped weights nor a folder", nearest(str(weights), list(known))
         )
-    return weights_inside(path)
+    return resolve_weights_folder(path)
 
 
 def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
@@ -78,7 +78,7 @@ def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
     return module
 
 
-def load_system(weights: str | Path, *, device: str = "cpu", trust: str | Path | None = None) -> Loaded:
+def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | None = None) -> Loaded:
     """Load a weights folder, or shipped weights by name.
 
     Raises:
@@ -89,11 +89,11 @@ def load_system(weights: str | Path, *, device: str = "cpu", trust: str | Path |
     try:
         recipe, arguments, facts = card["recipe"], card["arguments"], card["facts"]
         run: Run = load_recipe(recipe, trust=trust).recipe(**arguments)
-        system = run.build(facts)
+        model = run.build(facts)
     except (KeyError, TypeError) as error:
         fault = f"does not fit the recipe as it is in this version ({error})"
         raise InputError(
             folder, fault, "use the voiceface version that trained it, or train again"
         ) from error
-    system.load_weights(tensors, source=folder)
-    return Loaded(folder.resolve().name, system.eval().to(device), run, facts, card)
+    model.load_weights(tensors, source=folder)
+    return Loaded(folder.resolve().name, model.eval().to(device), run, facts, card)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from voiceface.metrics.roc import Floats, SortedTrials
 
-__all__ = ["MOST_POINTS", "Recalls", "RocPoints", "roc_points"]
+__all__ = ["MAX_CURVE_POINTS", "CmcCurve", "RocPoints", "roc_points"]
 
-MOST_POINTS = 2000
+MAX_CURVE_POINTS = 2000
 """Points a curve is stored with at most."""
 
 
@@ -35,7 +35,7 @@ class RocPoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recalls:
+class CmcCurve:
     """The cumulative match curve: how often the first right item stands among the first ``ranks[i]``."""
 
     ranks: tuple[int, ...]
@@ -55,7 +55,7 @@ def _digits(values: Sequence[float]) -> list[Any]:
     return [None if x != x else float(f"{x:.7g}") for x in values]
 
 
-def roc_points(parts: Sequence[SortedTrials], *, most: int = MOST_POINTS) -> RocPoints:
+def roc_points(parts: Sequence[SortedTrials], *, most: int = MAX_CURVE_POINTS) -> RocPoints:
     """The ROC of trials, or the mean one of several groups of trials, in at most ``most`` points.
 
     Of one group the points are corners of its exact ROC: the outermost ones, and between them corners

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_text
-from voiceface.protocols.inputs import as_scores, few
-from voiceface.protocols.lines import read_lines
-from voiceface.protocols.lists import TrialList
+from voiceface.protocols.input_checks import as_scores, few
+from voiceface.protocols.read_lines import read_lines
+from voiceface.protocols.trial_lists import TrialList
 
 __all__ = ["fame_score", "read_submission", "write_submission"]
 

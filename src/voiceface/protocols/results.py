@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_text
-from voiceface.protocols.interval import Estimate, number
+from voiceface.protocols.estimate import Estimate, number
 
 __all__ = ["COLUMNS", "Result", "record"]
 

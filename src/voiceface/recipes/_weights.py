@@ -8,26 +8,26 @@ from typing import Any
 from torch import Tensor
 
 from voiceface.errors import InputError
-from voiceface.training.weights import read_weights, weights_inside
+from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["open_weights", "weights_folder"]
+__all__ = ["open_weights", "find_weights_folder"]
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 def open_weights(weights: str | Path, *, recipe: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and card of a `weights_folder`.
+    """Tensors and card of a `find_weights_folder`.
 
     Raises:
         InputError: no such weights, damaged ones, or of another recipe.
     """
-    tensors, card = read_weights(weights_folder(weights))
+    tensors, card = read_weights(find_weights_folder(weights))
     if card["recipe"] != recipe:
         raise InputError(weights, f"holds weights of {card['recipe']}", f"give weights of {recipe}")
     return tensors, card
 
 
-def weights_folder(weights: str | Path) -> Path:
+def find_weights_folder(weights: str | Path) -> Path:
     """The folder of shipped weights by name, or any folder that holds some."""
     own = _SHIPPED / weights
-    return own if (own / "run.json").is_file() else weights_inside(weights)
+    return own if (own / "run.json").is_file() else resolve_weights_folder(weights)

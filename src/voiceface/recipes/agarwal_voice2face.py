@@ -33,20 +33,25 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_known, split_people
 from voiceface.errors import InputError
+from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
+from voiceface.models.generated_faces import (
+    Pictures,
+    embed_generated_and_real,
+    embed_generated_faces,
+    generate_for_selection,
+)
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.model import Model
+from voiceface.models.voice_classifier import PatchEncoder, fingerprint_of
+from voiceface.models.voice_encoder import VoiceEncoder
+from voiceface.models.voice_to_face import Variant, VoiceToFace, make
 from voiceface.nn.face.agarwal import SIDE
-from voiceface.nn.voice.patches import PatchVoice
+from voiceface.nn.voice.patch_voice import PatchVoice
 from voiceface.recipes._weights import open_weights
 from voiceface.recipes.agarwal_voice_classifier import CONTRACT
 from voiceface.recipes.matcher import load_encoder
-from voiceface.systems.cue import Cue
-from voiceface.systems.drawn import Pictures, describe_drawn, draw_selection, embed_drawn
-from voiceface.systems.encoder import VoiceEncoder
-from voiceface.systems.rows import face_rows, voice_rows
-from voiceface.systems.system import System
-from voiceface.systems.voice_classifier import PatchEncoder, fingerprint_of
-from voiceface.systems.voice_to_face import HeardFace, Variant, make
-from voiceface.training.folder import people_fingerprint
 from voiceface.training.run import Facts, Optimiser, Run
+from voiceface.training.training_folder import people_fingerprint
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -55,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["recipe", "smoke"]
 
 _TEMPLATE = "dlib"
-_JUDGED = 32
+_MAX_VALIDATED = 32
 """Validation recordings whose faces are described at each validation: enough to choose a step by."""
 
 
@@ -128,8 +133,8 @@ def _run(given: dict[str, Any]) -> Run:
             listens=facts["listens"],
             **{name: given[name] for name in ("l1_weight", "kl_weight", "width")},
         ),
-        start=lambda system, selection, facts: _start(system, facts, given["voice_classifier"]),
-        data=lambda selection, facts: Targets(
+        start=lambda model, selection, facts: _start(model, facts, given["voice_classifier"]),
+        data=lambda selection, facts: TargetFaceBatches(
             selection,
             facts,
             _hearing(*hearing),
@@ -140,14 +145,14 @@ def _run(given: dict[str, Any]) -> Run:
         optimisers=vae if given["variant"] == "vae" else gan,
         steps=given["steps"],
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, facts, encoder),
-        embed=lambda system, selection, facts: embed_drawn(
-            draw_selection(selection, lambda cues: _imagine(system, cues, facts, encoder, seed)),
+        validate=lambda model, selection, facts: _validate(model, selection, facts, encoder),
+        embed=lambda model, selection, facts: embed_generated_and_real(
+            generate_for_selection(selection, lambda cues: _imagine(model, cues, facts, encoder, seed)),
             selection,
             template=_TEMPLATE,
             centre=facts["descriptor_mean"],
         ),
-        imagine=lambda system, cues, facts, seed: _imagine(system, cues, facts, encoder, seed),
+        imagine=lambda model, cues, facts, seed: _imagine(model, cues, facts, encoder, seed),
         every=given["every"],
         select="margin",
         contract={"rate": 16_000, "voice": encoder or CONTRACT, "size": SIDE, "template": _TEMPLATE},
@@ -169,7 +174,7 @@ def smoke() -> Run:
     )
 
 
-class Targets:
+class TargetFaceBatches:
     """Batches of recordings drawn at random, each beside the target face of its speaker.
 
     Args:
@@ -195,7 +200,7 @@ class Targets:
         place = {person: number for number, person in enumerate(facts["people"])}
         owners = corpus.column("voices", "person")[selection.voices].astype(str)
         kept = np.isin(owners, facts["people"])
-        self.voices = torch.from_numpy(voice_rows(corpus, encoder)[selection.voices[kept]])
+        self.voices = torch.from_numpy(voice_embeddings(corpus, encoder)[selection.voices[kept]])
         numbers = np.array([place[owner] for owner in owners[kept].tolist()])
         if wrong_labels is not None:
             numbers = np.random.default_rng(wrong_labels).permutation(numbers)
@@ -260,17 +265,17 @@ def read_classifier(folder: str | Path) -> tuple[PatchVoice, dict[str, Any]]:
 
 
 def _facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
-    # Whether rows are kept already, or made now, must not change how the system starts.
+    # Whether rows are kept already, or made now, must not change how the model starts.
     with torch.random.fork_rng(devices=[]):
-        return _learnt(selection, arguments)
+        return _training_facts(selection, arguments)
 
 
-def _learnt(selection: Selection, arguments: dict[str, Any]) -> Facts:
+def _training_facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
     """Who has which target, what the voices and the faces' descriptors are like."""
     encoder = _hearing(arguments["voice_classifier"], arguments["voice_encoder"])
     corpus, listens = selection.corpus, isinstance(encoder, PatchEncoder)
     if listens:
-        _check_heard(selection, arguments)
+        _check_classifier_split(selection, arguments)
     voiced = corpus.column("voices", "person")[selection.voices].astype(str)
     owners = corpus.column("faces", "person")[selection.faces].astype(str)
     people = np.intersect1d(voiced, owners)
@@ -280,7 +285,7 @@ def _learnt(selection: Selection, arguments: dict[str, Any]) -> Facts:
     random = np.random.default_rng(arguments["seed"])
     ids = corpus.column("faces", "id")
     targets = [str(ids[random.choice(selection.faces[owners == person])]) for person in people]
-    rows = voice_rows(corpus, encoder)[selection.voices[np.isin(voiced, people)]]
+    rows = voice_embeddings(corpus, encoder)[selection.voices[np.isin(voiced, people)]]
     width = rows.shape[1]
     # The classifier's embeddings go in as they are; an encoder's rows crowd round one direction.
     mean = np.zeros(width) if listens else rows.mean(0)
@@ -293,11 +298,11 @@ def _learnt(selection: Selection, arguments: dict[str, Any]) -> Facts:
         "voice_mean": [round(float(value), 7) for value in mean],
         "voice_deviation": [round(float(value), 7) for value in deviation],
         "listens": listens,
-        "descriptor_mean": [float(value) for value in face_rows(corpus)[selection.faces].mean(0)],
+        "descriptor_mean": [float(value) for value in face_embeddings(corpus)[selection.faces].mean(0)],
     }
 
 
-def _check_heard(selection: Selection, arguments: dict[str, Any]) -> None:
+def _check_classifier_split(selection: Selection, arguments: dict[str, Any]) -> None:
     """Refuse a classifier that has learnt from recordings which are held back here."""
     folder = arguments["voice_classifier"]
     _, card = read_classifier(folder)
@@ -310,8 +315,8 @@ def _check_heard(selection: Selection, arguments: dict[str, Any]) -> None:
         raise InputError(folder, fault, f"{remedy}--voice-encoder instead")
 
 
-def _start(system: System, facts: Facts, voice_classifier: str) -> None:
-    face = cast(HeardFace, system)
+def _start(model: Model, facts: Facts, voice_classifier: str) -> None:
+    face = cast(VoiceToFace, model)
     with torch.no_grad():
         face.get_buffer("voice_mean").copy_(torch.tensor(facts["voice_mean"]))
         face.get_buffer("voice_deviation").copy_(torch.tensor(facts["voice_deviation"]))
@@ -319,14 +324,14 @@ def _start(system: System, facts: Facts, voice_classifier: str) -> None:
         face.listener.load_state_dict(read_classifier(voice_classifier)[0].state_dict())
 
 
-def _listening(system: HeardFace, facts: Facts, voice_encoder: str) -> VoiceEncoder:
+def _listening(model: VoiceToFace, facts: Facts, voice_encoder: str) -> VoiceEncoder:
     """What these weights hear with: their own network, or the encoder that they were trained on.
 
     Raises:
         InputError: the encoder has other weights now.
     """
-    if system.listener is not None:
-        return PatchEncoder(system.listener, fingerprint=facts["voice_fingerprint"])
+    if model.listener is not None:
+        return PatchEncoder(model.listener, fingerprint=facts["voice_fingerprint"])
     encoder = load_encoder(voice_encoder)
     if encoder.fingerprint != facts["voice_fingerprint"]:
         fault = "is not the encoder that these weights were trained on"
@@ -334,17 +339,19 @@ def _listening(system: HeardFace, facts: Facts, voice_encoder: str) -> VoiceEnco
     return encoder
 
 
-def _imagine(system: System, cues: Sequence[Cue], facts: Facts, voice_encoder: str, seed: int) -> Pictures:
+def _imagine(
+    model: Model, cues: Sequence[GeneratorInput], facts: Facts, voice_encoder: str, seed: int
+) -> Pictures:
     waves = []
     for place, cue in enumerate(cues):
         if cue.wave is None:
             raise InputError(f"cue {place}", "holds no voice", "give a recording: this recipe draws from it")
         waves.append(cue.wave)
-    face = cast(HeardFace, system)
+    face = cast(VoiceToFace, model)
     return _drawn(face, _listening(face, facts, voice_encoder).embed(waves), seed)
 
 
-def _drawn(face: HeardFace, rows: npt.NDArray[np.float32], seed: int) -> Pictures:
+def _drawn(face: VoiceToFace, rows: npt.NDArray[np.float32], seed: int) -> Pictures:
     """Faces (n, 64, 64, 3) uint8 of embeddings."""
     device = face.get_buffer("voice_mean").device
     random = torch.Generator().manual_seed(seed)
@@ -359,12 +366,12 @@ def _drawn(face: HeardFace, rows: npt.NDArray[np.float32], seed: int) -> Picture
     return pictures
 
 
-def _validate(system: System, selection: Selection, facts: Facts, voice_encoder: str) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts, voice_encoder: str) -> dict[str, float]:
     """How much nearer drawn faces lie to their own people's faces than to others', and the L1 distance.
 
     The own face is a known person's target; of unknown people the first of the selection's faces.
     """
-    face, corpus = cast(HeardFace, system), selection.corpus
+    face, corpus = cast(VoiceToFace, model), selection.corpus
     owned = corpus.column("faces", "person").astype(str)
     real = dict(zip(owned[selection.faces[::-1]].tolist(), selection.faces[::-1].tolist(), strict=True))
     speakers = corpus.column("voices", "person")[selection.voices].astype(str)
@@ -372,16 +379,16 @@ def _validate(system: System, selection: Selection, facts: Facts, voice_encoder:
         rows_of = target_rows(selection, facts).tolist()
         real = dict(zip(facts["people"], rows_of, strict=True))
     heard = [(int(v), p) for v, p in zip(selection.voices, speakers.tolist(), strict=True) if p in real]
-    step = max(1, len(heard) // _JUDGED)
+    step = max(1, len(heard) // _MAX_VALIDATED)
     heard = heard[::step]
     people = sorted({person for _, person in heard})
     if len(people) < 2:
         fault = f"has {len(people)} validation people with both a voice and a face"
         raise InputError(corpus.path, fault, "give --validation a larger share, or prepare more people")
-    rows = voice_rows(corpus, _listening(face, facts, voice_encoder))[[voice for voice, _ in heard]]
+    rows = voice_embeddings(corpus, _listening(face, facts, voice_encoder))[[voice for voice, _ in heard]]
     pictures = _drawn(face, rows, 0)
-    described = describe_drawn(pictures, template=_TEMPLATE)
-    wanted = face_rows(corpus)[[real[person] for person in people]]
+    described = embed_generated_faces(pictures, template=_TEMPLATE)
+    wanted = face_embeddings(corpus)[[real[person] for person in people]]
     apart = np.linalg.norm(described[:, None] - wanted[None], axis=2)
     own = np.array([people.index(person) for _, person in heard])
     mine = apart[np.arange(len(own)), own]

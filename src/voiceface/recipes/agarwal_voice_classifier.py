@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.audio.piczak import BANDS, FRAMES
+from voiceface.audio.logmel_patches import BANDS, FRAMES
 from voiceface.corpus.splits import Selection, split_known
 from voiceface.errors import InputError
-from voiceface.systems.system import System
-from voiceface.systems.voice_classifier import VoiceClassifier, audible_patches
+from voiceface.models.model import Model
+from voiceface.models.voice_classifier import VoiceClassifier, non_silent_patches
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["CONTRACT", "recipe", "smoke"]
@@ -119,7 +119,7 @@ class Patches:
         seed: int,
     ) -> None:
         self.selection, self.size, self.seed = selection, batch_size, seed
-        self.classes = classes_of(selection, people)
+        self.classes = speaker_classes(selection, people)
         if wrong_labels is not None:
             self.classes = np.random.default_rng(wrong_labels).permutation(self.classes)
         self._kept: dict[int, Tensor] = {}
@@ -136,11 +136,11 @@ class Patches:
     def _of(self, place: int) -> Tensor:
         if place not in self._kept:
             wave = self.selection.corpus.wave(int(self.selection.voices[place]))
-            self._kept[place] = audible_patches(wave)
+            self._kept[place] = non_silent_patches(wave)
         return self._kept[place]
 
 
-def classes_of(selection: Selection, people: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def speaker_classes(selection: Selection, people: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The number in ``people`` of every voice's speaker, (voices,).
 
     Raises:
@@ -166,17 +166,17 @@ def _facts(selection: Selection) -> Facts:
     return {"people": people}
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """Cross-entropy and accuracy over whole recordings."""
-    told = classifier_answers(cast(VoiceClassifier, system), selection)
-    wanted = torch.from_numpy(classes_of(selection, facts["people"]))
+    told = classifier_posteriors(cast(VoiceClassifier, model), selection)
+    wanted = torch.from_numpy(speaker_classes(selection, facts["people"]))
     return {
         "cross_entropy": float(F.nll_loss(told.clamp_min(1e-12).log(), wanted)),
         "accuracy": float((told.argmax(1) == wanted).float().mean()),
     }
 
 
-def classifier_answers(classifier: VoiceClassifier, selection: Selection) -> Tensor:
+def classifier_posteriors(classifier: VoiceClassifier, selection: Selection) -> Tensor:
     """Posteriors (voices, people) of a selection's recordings, on the CPU."""
     waves = [selection.corpus.wave(row) for row in selection.voices.tolist()]
     with torch.no_grad():

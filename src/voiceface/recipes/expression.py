@@ -21,15 +21,15 @@ from torch import Tensor
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.systems.expression import ExpressionLearning
-from voiceface.systems.system import System
-from voiceface.systems.talking_clips import TEMPLATE
+from voiceface.models.expression_classifier import ExpressionClassifier
+from voiceface.models.model import Model
+from voiceface.models.talking_clips import TEMPLATE
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["felt_clips", "recipe", "smoke"]
+__all__ = ["clips_with_emotion", "recipe", "smoke"]
 
 _STORED = 72
 """Pixels that faces are kept at, to be shifted and scaled down from."""
@@ -64,7 +64,7 @@ def recipe(
             corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
         ),
         facts=_facts,
-        build=lambda facts: ExpressionLearning(
+        build=lambda facts: ExpressionClassifier(
             emotions=facts["emotions"], width=width, features=features, size=size
         ),
         data=lambda selection, facts: _Faces(
@@ -77,7 +77,7 @@ def recipe(
         },
         steps=steps,
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection),
+        validate=lambda model, selection, facts: _validate(model, selection),
         every=every,
         select="right",
         half=True,
@@ -91,14 +91,14 @@ def smoke() -> Run:
     return recipe(width=2, features=4, size=32, batch_size=6, steps=4, every=2, validation=0.34, test=0.0)
 
 
-def felt_clips(selection: Selection) -> list[int]:
+def clips_with_emotion(selection: Selection) -> list[int]:
     """The clips whose emotion is told."""
     return [row for row in selection.clips.tolist() if selection.corpus.clips[row].emotion]
 
 
 def _facts(selection: Selection) -> Facts:
     """The emotions' names."""
-    names = sorted({selection.corpus.clips[row].emotion for row in felt_clips(selection)})
+    names = sorted({selection.corpus.clips[row].emotion for row in clips_with_emotion(selection)})
     if len(names) < 2:
         fault = f"tells {len(names)} emotions of its training clips"
         raise InputError(selection.corpus.path, fault, "prepare cremad or synthetic clips, or more of them")
@@ -117,7 +117,7 @@ class _Faces:
     def __init__(
         self, selection: Selection, emotions: list[str], *, size: int, batch_size: int, wrong: bool, seed: int
     ) -> None:
-        rows = felt_clips(selection)
+        rows = clips_with_emotion(selection)
         labels = [emotions.index(selection.corpus.clips[row].emotion) for row in rows]
         if wrong:
             labels = np.random.default_rng(seed).permutation(labels).tolist()
@@ -164,13 +164,13 @@ def _altered(pictures: Tensor, size: int, random: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def _validate(system: System, selection: Selection) -> dict[str, float]:
+def _validate(model: Model, selection: Selection) -> dict[str, float]:
     """How many clips and faces are named rightly, every emotion counting the same."""
-    learning = cast(ExpressionLearning, system)
-    device = next(system.parameters()).device
+    learning = cast(ExpressionClassifier, model)
+    device = next(model.parameters()).device
     clips: dict[int, list[float]] = {}
     faces: dict[int, list[float]] = {}
-    for row in felt_clips(selection):
+    for row in clips_with_emotion(selection):
         emotion = selection.corpus.clips[row].emotion
         if emotion not in learning.emotions:
             continue

@@ -1,6 +1,6 @@
 """A face for anybody's voice: a descriptor predicted in closed form, painted by a network.
 
-Paper     ours; canonical ridge (systems/matching.py), linear faces (Turk and Pentland 1991), a judge of
+Paper     ours; canonical ridge (models/matching.py), linear faces (Turk and Pentland 1991), a judge of
           patches (Isola et al. 2017) behind differentiable augmentation (Zhao et al. 2020)
 Data      voices and faces of the same people; faces without a voice teach the painter too
 Command   voiceface train imaginer --corpus CORPUS
@@ -25,14 +25,14 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, Split
 from voiceface.errors import InputError
 from voiceface.metrics.image import sharpness
+from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
+from voiceface.models.corpus_faces import aligned_faces, frontal
+from voiceface.models.dlib_recogniser import load_dlib_recogniser
+from voiceface.models.generated_faces import embed_generated_and_real, generate_for_selection
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.imaginer import TEMPLATE, ImaginerModel, Weights, to_aligned_faces
+from voiceface.models.model import Model
 from voiceface.recipes.matcher import load_encoder
-from voiceface.systems.cue import Cue
-from voiceface.systems.drawn import draw_selection, embed_drawn
-from voiceface.systems.imaginer import TEMPLATE, Imagining, Weights, to_chips
-from voiceface.systems.photographs import aligned_faces, frontal
-from voiceface.systems.recogniser import load_recogniser
-from voiceface.systems.rows import as_tensor, face_rows, voice_rows
-from voiceface.systems.system import System
 from voiceface.training.run import Facts, Optimiser, Pictures, Run
 
 if TYPE_CHECKING:
@@ -69,31 +69,31 @@ def recipe(
     wrong_labels: bool = False,
     seed: int = 0,
 ) -> Run:
-    """The run; ``amplify``, ``variety``, ``light`` and ``grain`` tell how far drawn faces go (see `Far`).
+    """The run; ``amplify``, ``variety``, ``light`` and ``grain`` are those of `FaceVariation`.
 
     ``wrong_labels`` gives every training person's voice somebody else's face: a control that must end at
     chance.
     """
     arguments: dict[str, Any] = dict(locals())
     control = seed if wrong_labels else None
-    far = Far(amplify=amplify, variety=variety, light=light, grain=grain)
+    far = FaceVariation(amplify=amplify, variety=variety, light=light, grain=grain)
     return Run(
         recipe="imaginer",
         arguments=arguments,
         split=lambda corpus: split_paired(corpus, seed=seed, validation=validation, test=test),
         facts=lambda selection: _facts(selection, voice_encoder),
         build=lambda facts: _build(facts, arguments),
-        start=lambda system, selection, facts: _start(system, selection, voice_encoder, size, control),
+        start=lambda model, selection, facts: _start(model, selection, voice_encoder, size, control),
         data=lambda selection, facts: Photographs(
             selection, voice_encoder=voice_encoder, size=size, batch_size=batch_size, seed=seed
         ),
         optimisers=_optimisers(lr),
         steps=steps,
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, voice_encoder, far),
+        validate=lambda model, selection, facts: _validate(model, selection, voice_encoder, far),
         select="score",
-        imagine=lambda system, cues, facts, seed: _imagine(system, cues, voice_encoder, seed, far),
-        embed=lambda system, selection, facts: _embed(system, selection, facts, voice_encoder, seed, far),
+        imagine=lambda model, cues, facts, seed: _imagine(model, cues, voice_encoder, seed, far),
+        embed=lambda model, selection, facts: _embed(model, selection, facts, voice_encoder, seed, far),
         every=every,
         ema=0.995,
         half=True,
@@ -102,9 +102,9 @@ def recipe(
     )
 
 
-def _build(facts: Facts, arguments: dict[str, Any]) -> Imagining:
+def _build(facts: Facts, arguments: dict[str, Any]) -> ImaginerModel:
     painter, judge = arguments["channels"], arguments["judge"]
-    return Imagining(
+    return ImaginerModel(
         voice_width=facts["voice_width"],
         codes=arguments["codes"],
         nuisances=arguments["nuisances"],
@@ -162,7 +162,7 @@ def split_paired(corpus: Corpus, *, seed: int, validation: float, test: float) -
     return Split(*(whole.restrict(parts[part]) for part in ("train", "validation", "test")))
 
 
-class Far(NamedTuple):
+class FaceVariation(NamedTuple):
     """How far drawn faces go from the one typical of such a voice; all but ``amplify`` at random."""
 
     amplify: float
@@ -192,8 +192,8 @@ class Photographs:
         corpus = selection.corpus
         faces = frontal(corpus, selection.faces)
         self.pictures = torch.from_numpy(aligned_faces(corpus, faces, size)).permute(0, 3, 1, 2)
-        self.rows = as_tensor(face_rows(corpus)[faces])
-        self.voices = as_tensor(voice_rows(corpus, load_encoder(voice_encoder))[selection.voices])
+        self.rows = as_tensor(face_embeddings(corpus)[faces])
+        self.voices = as_tensor(voice_embeddings(corpus, load_encoder(voice_encoder))[selection.voices])
         self.size, self.seed = batch_size, seed
 
     def batch(self, step: int) -> dict[str, Tensor]:
@@ -219,7 +219,7 @@ class Photographs:
 
 def _facts(selection: Selection, voice_encoder: str) -> Facts:
     encoder = load_encoder(voice_encoder)
-    mean = face_rows(selection.corpus)[selection.faces].mean(0)
+    mean = face_embeddings(selection.corpus)[selection.faces].mean(0)
     return {
         "voice_width": encoder.dim,
         "voice_fingerprint": encoder.fingerprint,
@@ -262,40 +262,42 @@ def paired_items(
 
 
 def _start(
-    system: System, selection: Selection, voice_encoder: str, size: int, wrong_labels: int | None
+    model: Model, selection: Selection, voice_encoder: str, size: int, wrong_labels: int | None
 ) -> None:
     corpus = selection.corpus
     left, right = paired_items(selection, wrong_labels=wrong_labels)
-    faces = face_rows(corpus)
+    faces = face_embeddings(corpus)
     pictures = torch.from_numpy(aligned_faces(corpus, selection.faces, size)).permute(0, 3, 1, 2)
     small = F.avg_pool2d(pictures.float() / 127.5 - 1, 2)
     # A face and its mirror have one descriptor: what is left and right of a face is nuisance.
-    cast(Imagining, system).start(
-        as_tensor(voice_rows(corpus, load_encoder(voice_encoder))[left]),
+    cast(ImaginerModel, model).start(
+        as_tensor(voice_embeddings(corpus, load_encoder(voice_encoder))[left]),
         as_tensor(faces[right]),
         rows=as_tensor(faces[selection.faces]).repeat(2, 1),
         pictures=torch.cat([small, small.flip(3)]),
     )
 
 
-def _draw(system: Imagining, rows: Tensor, seeds: Sequence[int], far: Far) -> Pictures:
+def _draw(model: ImaginerModel, rows: Tensor, seeds: Sequence[int], far: FaceVariation) -> Pictures:
     """Faces for voice rows (n, width), each from a seed of its own: (n, size, size, 3) uint8."""
     found = []
-    width = system.get_buffer("nuisance_scale").shape[0]
+    width = model.get_buffer("nuisance_scale").shape[0]
     for first in range(0, len(rows), _BLOCK):
         makers = [torch.Generator().manual_seed(one) for one in seeds[first : first + _BLOCK]]
-        codes = system.codes(system.wanted(rows[first : first + _BLOCK], amplify=far.amplify))
-        drift = torch.cat([system.deviations(1, generator=maker) for maker in makers])
+        codes = model.codes(model.wanted(rows[first : first + _BLOCK], amplify=far.amplify))
+        drift = torch.cat([model.deviations(1, generator=maker) for maker in makers])
         nuisances = torch.stack([torch.randn(width, generator=maker) for maker in makers]).to(codes.device)
-        noise = [torch.randn(1, system.small, system.small, generator=maker) for maker in makers]
+        noise = [torch.randn(1, model.small, model.small, generator=maker) for maker in makers]
         grain = torch.stack(noise).to(codes.device) * far.grain
-        faces = system.paint(codes + far.variety * drift, far.light * nuisances, noise=grain)
+        faces = model.paint(codes + far.variety * drift, far.light * nuisances, noise=grain)
         found.append(((faces.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
     return cast(Pictures, torch.cat(found).numpy())
 
 
-def _imagine(system: System, cues: Sequence[Cue], voice_encoder: str, seed: int, far: Far) -> Pictures:
-    imagining = cast(Imagining, system)
+def _imagine(
+    model: Model, cues: Sequence[GeneratorInput], voice_encoder: str, seed: int, far: FaceVariation
+) -> Pictures:
+    imagining = cast(ImaginerModel, model)
     for place, cue in enumerate(cues):
         if cue.wave is None:
             raise InputError(f"cue {place}", "has no voice", "give the Imaginer a recording to draw from")
@@ -311,18 +313,18 @@ def _imagine(system: System, cues: Sequence[Cue], voice_encoder: str, seed: int,
 
 
 def _embed(
-    system: System, selection: Selection, facts: Facts, voice_encoder: str, seed: int, far: Far
+    model: Model, selection: Selection, facts: Facts, voice_encoder: str, seed: int, far: FaceVariation
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """The drawn faces of the selection's voices and its real faces, described."""
     # The place among all, not among a block's: no two voices share their chance.
     places = iter(range(len(selection.voices)))
 
-    def draw(cues: Sequence[Cue]) -> Pictures:
+    def draw(cues: Sequence[GeneratorInput]) -> Pictures:
         numbered = [replace(cue, draw=next(places)) for cue in cues]
-        return _imagine(system, numbered, voice_encoder, seed, far)
+        return _imagine(model, numbered, voice_encoder, seed, far)
 
-    drawn = draw_selection(selection, draw)
-    return embed_drawn(drawn, selection, template=TEMPLATE, centre=facts["descriptor_mean"])
+    drawn = generate_for_selection(selection, draw)
+    return embed_generated_and_real(drawn, selection, template=TEMPLATE, centre=facts["descriptor_mean"])
 
 
 def _seed(*parts: int) -> int:
@@ -330,17 +332,17 @@ def _seed(*parts: int) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _validate(system: System, selection: Selection, voice_encoder: str, far: Far) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, voice_encoder: str, far: FaceVariation) -> dict[str, float]:
     """1:2 matching with the drawn face as probe, sharpness and spread as shares of real faces'."""
-    imagining, corpus = cast(Imagining, system), selection.corpus
+    imagining, corpus = cast(ImaginerModel, model), selection.corpus
     mean = imagining.get_buffer("face_mean").cpu()
-    rows = as_tensor(voice_rows(corpus, load_encoder(voice_encoder))[selection.voices])
+    rows = as_tensor(voice_embeddings(corpus, load_encoder(voice_encoder))[selection.voices])
     seeds = [_seed(0, place) for place in range(len(rows))]
     drawn = _draw(imagining, rows.to(imagining.get_buffer("voice_mean").device), seeds, far)
-    network = load_recogniser().to(mean.device)
+    network = load_dlib_recogniser().to(mean.device)
     faces = torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
-    seen = torch.cat([network(to_chips(some)) for some in torch.split(faces, _BLOCK)])
-    real = as_tensor(face_rows(corpus)[selection.faces])
+    seen = torch.cat([network(to_aligned_faces(some)) for some in torch.split(faces, _BLOCK)])
+    real = as_tensor(face_embeddings(corpus)[selection.faces])
     score = F.normalize(seen - mean, dim=1) @ F.normalize(real - mean, dim=1).T
     owners = [
         corpus.column(table, "person")[places].astype(str)

@@ -17,17 +17,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.nn.loss.contrast import supervised_contrast
-from voiceface.recipes._two_streams import two_streams
-from voiceface.systems.system import Batch
-from voiceface.systems.two_streams import Objective
+from voiceface.models.model import Batch
+from voiceface.models.two_streams import Objective
+from voiceface.nn.loss.contrastive import supervised_contrastive
+from voiceface.recipes._two_stream_run import two_streams
 from voiceface.training.run import Run
 
 __all__ = ["Contrast", "recipe", "smoke"]
 
 
 class Contrast(Objective):
-    """`supervised_contrast` over both modalities' rows.
+    """`supervised_contrastive` over both modalities' rows.
 
     Args:
         temperature: what cosines are divided by.
@@ -41,7 +41,7 @@ class Contrast(Objective):
         """The loss of voices and faces together."""
         rows = F.normalize(torch.cat([voices, faces]), dim=1)
         people = batch["people"].repeat(2)
-        return {"loss": supervised_contrast(rows, people=people, temperature=self.temperature)}
+        return {"loss": supervised_contrastive(rows, people=people, temperature=self.temperature)}
 
 
 def recipe(

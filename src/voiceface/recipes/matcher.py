@@ -1,11 +1,11 @@
 """Who goes with whom: speaker embeddings and face descriptors brought into one space.
 
 Paper     ours; the contrast of two frozen encoders follows Nagrani et al. 2018 (Learnable PINs), the
-          closed-form start Vinod 1976 and Nakada et al. 2023 (see systems/matching.py)
+          closed-form start Vinod 1976 and Nakada et al. 2023 (see models/matching.py)
 Data      voices and faces of the same people; unpaired items are left out
 Command   voiceface train matcher --corpus CORPUS [--voice-encoder ge2e] [--face-encoder arcface]
 Cost      see RESULTS.md
-Reported  published systems reach AUC 78.8 % (SSNet) and 62.4 % within a gender on VoxCeleb's own lists
+Reported  published models reach AUC 78.8 % (SSNet) and 62.4 % within a gender on VoxCeleb's own lists
 Differs   nothing is fine-tuned below the heads: with hundreds of people that only overfits
 """
 
@@ -23,14 +23,14 @@ from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
 from voiceface.metrics.calibration import fit_logistic
 from voiceface.metrics.roc import auc
-from voiceface.protocols.verify import pair_trials
-from voiceface.systems.encoder import VoiceEncoder
-from voiceface.systems.grouped_matching import GroupedMatching
-from voiceface.systems.matching import Matching
-from voiceface.systems.pick import pick_face, pick_voice
-from voiceface.systems.reduction import Block
-from voiceface.systems.rows import FACE_WIDTH, as_tensor, face_rows, voice_rows
-from voiceface.systems.system import System
+from voiceface.models.blockwise_pca import Block
+from voiceface.models.corpus_embeddings import DLIB_DIM, as_tensor, face_embeddings, voice_embeddings
+from voiceface.models.encoder_loading import load_face_encoder, load_voice_encoder
+from voiceface.models.grouped_matching import GroupedMatching
+from voiceface.models.matching import Matching
+from voiceface.models.model import Model
+from voiceface.models.voice_encoder import VoiceEncoder
+from voiceface.protocols.pair_verification import pair_trials
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FACES",
     "Encoders",
-    "PairedRows",
-    "drawn_pairs",
+    "PairedEmbeddings",
+    "sample_pairs",
     "encoder_facts",
-    "encoder_rows",
+    "encoder_embeddings",
     "face_blocks",
     "load_encoder",
     "paired_items",
@@ -54,7 +54,7 @@ Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """Each person's voices and faces, by their places in the corpus."""
 
 Encoders = tuple[str, str]
-"""What `load_encoder` and `pick_face` are given."""
+"""What `load_encoder` and `load_face_encoder` are given."""
 
 FACES = {name: f"{name} 150 px, mirrored mean" for name in ("dlib", "dlib_layers")}
 _MOST_PAIRS = 1_000_000
@@ -99,11 +99,14 @@ def recipe(
         split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=0.0),
         facts=lambda selection: encoder_facts(selection, encoders, groups=groups),
         build=lambda facts: _build(facts, fine, sizes),
-        start=lambda system, selection, facts: _start(
-            system, encoder_rows(selection, encoders), paired_items(selection, wrong_labels=control), ridge
+        start=lambda model, selection, facts: _start(
+            model,
+            encoder_embeddings(selection, encoders),
+            paired_items(selection, wrong_labels=control),
+            ridge,
         ),
-        data=lambda selection, facts: PairedRows(
-            encoder_rows(selection, encoders),
+        data=lambda selection, facts: PairedEmbeddings(
+            encoder_embeddings(selection, encoders),
             paired_items(selection, wrong_labels=control),
             batch_size=batch_size,
             heads=heads,
@@ -112,9 +115,9 @@ def recipe(
         optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
         steps=steps if heads else 0,  # the linear answer alone has nothing to learn step by step
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, encoders, seed),
-        embed=lambda system, selection, facts: _embed(system, selection, encoders),
-        calibrate=lambda system, selection, facts: _calibrate(system, selection, encoders, seed),
+        validate=lambda model, selection, facts: _validate(model, selection, encoders, seed),
+        embed=lambda model, selection, facts: _embed(model, selection, encoders),
+        calibrate=lambda model, selection, facts: _calibrate(model, selection, encoders, seed),
         every=50,
         half=True,
         contract={"rate": 16_000, "voice": voice_encoder, "face": FACES.get(face_encoder, face_encoder)},
@@ -127,7 +130,7 @@ def smoke() -> Run:
     return recipe(voice_encoder="ge2e", dim=8, heads=2, hidden=16, batch_size=8, steps=4, validation=0.3)
 
 
-class PairedRows:
+class PairedEmbeddings:
     """Batches of different people, each with one of their voices and one of their faces, drawn anew a head.
 
     Args:
@@ -163,13 +166,13 @@ class PairedRows:
 
 
 def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
-    """The voice encoder a matcher was trained on: one of ``systems/encoders``, or where its weights lie.
+    """The voice encoder a matcher was trained on: one of ``models/encoders``, or where its weights lie.
 
     Raises:
         MissingPartError: its weights are not installed.
         InputError: there is no such encoder.
     """
-    return pick_voice(name, device=device)
+    return load_voice_encoder(name, device=device)
 
 
 def encoder_facts(selection: Selection, encoders: Encoders, *, groups: bool) -> Facts:
@@ -177,7 +180,7 @@ def encoder_facts(selection: Selection, encoders: Encoders, *, groups: bool) -> 
     voices = load_encoder(encoders[0])
     facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint, "groups": groups}
     if encoders[1] != "dlib":
-        faces = pick_face(encoders[1])
+        faces = load_face_encoder(encoders[1])
         facts |= {"face_width": faces.dim, "face_fingerprint": faces.fingerprint}
         if faces.blocks and not groups:
             raise InputError(
@@ -190,7 +193,7 @@ def encoder_facts(selection: Selection, encoders: Encoders, *, groups: bool) -> 
 
 def face_blocks(facts: Facts) -> list[Block]:
     """The kinds of numbers in a face's row; weights from before there were several hold one."""
-    width = facts.get("face_width", FACE_WIDTH)
+    width = facts.get("face_width", DLIB_DIM)
     return [Block(*block) for block in facts.get("face_blocks", [(width, width, 1.0)])]
 
 
@@ -202,11 +205,11 @@ def _build(facts: Facts, fine: float, sizes: dict[str, Any]) -> Matching | Group
     return GroupedMatching(link, blocks=blocks, weight=fine) if facts.get("groups", False) else link
 
 
-def encoder_rows(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
+def encoder_embeddings(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
     """Rows of the whole corpus, so that a selection's numbers are their places."""
     corpus, (voices, faces) = selection.corpus, encoders
-    seen = face_rows(corpus) if faces == "dlib" else face_rows(corpus, pick_face(faces))
-    return as_tensor(voice_rows(corpus, load_encoder(voices))), as_tensor(seen)
+    seen = face_embeddings(corpus) if faces == "dlib" else face_embeddings(corpus, load_face_encoder(faces))
+    return as_tensor(voice_embeddings(corpus, load_encoder(voices))), as_tensor(seen)
 
 
 def paired_items(selection: Selection, *, wrong_labels: int | None) -> Items:
@@ -235,7 +238,7 @@ def paired_items(selection: Selection, *, wrong_labels: int | None) -> Items:
     ]
 
 
-def _start(system: System, rows: tuple[Tensor, Tensor], items: Items, ridge: float) -> None:
+def _start(model: Model, rows: tuple[Tensor, Tensor], items: Items, ridge: float) -> None:
     """The closed-form answer on each person's k-th voice with the k-th face, the shorter list repeated."""
     left, right = [], []
     for own_voices, own_faces in items:
@@ -243,28 +246,28 @@ def _start(system: System, rows: tuple[Tensor, Tensor], items: Items, ridge: flo
         left.append(np.resize(own_voices, count))
         right.append(np.resize(own_faces, count))
     pairs = torch.from_numpy(np.concatenate(left)), torch.from_numpy(np.concatenate(right))
-    assert isinstance(system, Matching | GroupedMatching)
-    system.start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
+    assert isinstance(model, Matching | GroupedMatching)
+    model.start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
 
 
-def _embed(system: System, selection: Selection, encoders: Encoders) -> tuple[Any, Any]:
+def _embed(model: Model, selection: Selection, encoders: Encoders) -> tuple[Any, Any]:
     """The selection's voices and faces in the one space."""
-    assert isinstance(system, Matching | GroupedMatching)
-    voices, faces = encoder_rows(selection, encoders)
-    device = next(system.buffers()).device
+    assert isinstance(model, Matching | GroupedMatching)
+    voices, faces = encoder_embeddings(selection, encoders)
+    device = next(model.buffers()).device
     with torch.no_grad():
-        left = system.voices(voices[torch.from_numpy(selection.voices)].to(device))
-        right = system.faces(faces[torch.from_numpy(selection.faces)].to(device))
+        left = model.voices(voices[torch.from_numpy(selection.voices)].to(device))
+        right = model.faces(faces[torch.from_numpy(selection.faces)].to(device))
     return left.cpu().numpy(), right.cpu().numpy()
 
 
-def _trials(system: System, selection: Selection, encoders: Encoders, seed: int) -> tuple[Any, Any]:
+def _trials(model: Model, selection: Selection, encoders: Encoders, seed: int) -> tuple[Any, Any]:
     """Scores and labels of the selection's voice-face pairs, or of a million of each kind drawn from them."""
-    voices, faces = _embed(system, selection, encoders)
+    voices, faces = _embed(model, selection, encoders)
     tables = (("voices", selection.voices), ("faces", selection.faces))
     people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
     if len(voices) * len(faces) > 2 * _MOST_PAIRS:
-        left, right, labels = drawn_pairs(people[0], people[1], most=_MOST_PAIRS, seed=seed)
+        left, right, labels = sample_pairs(people[0], people[1], most=_MOST_PAIRS, seed=seed)
         scores = np.concatenate(
             [
                 np.einsum("ij,ij->i", voices[left[k]].astype(np.float64), faces[right[k]])
@@ -280,7 +283,7 @@ def _trials(system: System, selection: Selection, encoders: Encoders, seed: int)
     return scores, labels
 
 
-def drawn_pairs(
+def sample_pairs(
     voice_people: npt.NDArray[np.str_], face_people: npt.NDArray[np.str_], *, most: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Pairs drawn from all: those of one person and those of two, at most ``most`` of each.
@@ -314,14 +317,14 @@ def drawn_pairs(
     return np.append(voice, other[0][apart]), np.append(face, other[1][apart]), labels
 
 
-def _validate(system: System, selection: Selection, encoders: Encoders, seed: int) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, encoders: Encoders, seed: int) -> dict[str, float]:
     """AUC over the voice-face pairs of the validation people."""
-    return {"auc": float(auc(*_trials(system, selection, encoders, seed)))}
+    return {"auc": float(auc(*_trials(model, selection, encoders, seed)))}
 
 
-def _calibrate(system: System, selection: Selection, encoders: Encoders, seed: int) -> Facts:
+def _calibrate(model: Model, selection: Selection, encoders: Encoders, seed: int) -> Facts:
     """Slope and offset from a dot product to log odds at even odds, on the validation people."""
-    scores, labels = _trials(system, selection, encoders, seed)
+    scores, labels = _trials(model, selection, encoders, seed)
     if labels.all() or not labels.any():
         fault = f"the {len(selection.people)} validation people give no pair of each kind to calibrate on"
         raise InputError("matcher", fault, "give --validation a larger share, or prepare more people")

@@ -18,16 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.errors import InputError
-from voiceface.nn.loss.margin import margin_contrast
-from voiceface.recipes._two_streams import two_streams
-from voiceface.systems.system import Batch
-from voiceface.systems.two_streams import Objective
+from voiceface.models.model import Batch
+from voiceface.models.two_streams import Objective
+from voiceface.nn.loss.margin_contrastive import margin_contrastive
+from voiceface.recipes._two_stream_run import two_streams
 from voiceface.training.run import Run
 
-__all__ = ["Margin", "recipe", "smoke"]
+__all__ = ["MarginContrastive", "recipe", "smoke"]
 
 
-class Margin(Objective):
+class MarginContrastive(Objective):
     """The contrast by distance with its curriculum.
 
     Args:
@@ -46,10 +46,10 @@ class Margin(Objective):
         self.margin, self.hardness = margin, (first, last)
 
     def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """`margin_contrast` at the hardness of this part of the training."""
+        """`margin_contrastive` at the hardness of this part of the training."""
         stair = min(self.stairs - 1, int(float(batch["progress"][0]) * self.stairs)) / (self.stairs - 1)
         hardness = self.hardness[0] + stair * (self.hardness[1] - self.hardness[0])
-        loss = margin_contrast(
+        loss = margin_contrastive(
             F.normalize(voices, dim=1),
             F.normalize(faces, dim=1),
             people=batch["people"],
@@ -84,7 +84,9 @@ def recipe(
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
-    return two_streams("nagrani_pins", arguments, lambda facts: Margin(margin=margin, first=first, last=last))
+    return two_streams(
+        "nagrani_pins", arguments, lambda facts: MarginContrastive(margin=margin, first=first, last=last)
+    )
 
 
 def smoke() -> Run:

@@ -20,15 +20,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
-from voiceface.recipes._two_streams import two_streams
-from voiceface.systems.system import Batch
-from voiceface.systems.two_streams import Objective
+from voiceface.models.model import Batch
+from voiceface.models.two_streams import Objective
+from voiceface.recipes._two_stream_run import two_streams
 from voiceface.training.run import Run
 
-__all__ = ["Choice", "recipe", "smoke"]
+__all__ = ["NWayMatching", "recipe", "smoke"]
 
 
-class Choice(Objective):
+class NWayMatching(Objective):
     """A number for a voice and a face joined; the softmax over N candidates is what is taught.
 
     Args:
@@ -91,7 +91,7 @@ def recipe(
     """
     arguments: dict[str, Any] = dict(locals())
     return two_streams(
-        "nagrani_svhf", arguments, lambda facts: Choice(dim=dim, hidden=hidden, ways=ways), joint=True
+        "nagrani_svhf", arguments, lambda facts: NWayMatching(dim=dim, hidden=hidden, ways=ways), joint=True
     )
 
 

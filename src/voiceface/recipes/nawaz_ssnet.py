@@ -29,10 +29,10 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
-from voiceface.protocols.verify import pair_trials
-from voiceface.systems.encoder import as_wave
-from voiceface.systems.single_stream import Backbone, SingleStream
-from voiceface.systems.system import System
+from voiceface.models.model import Model
+from voiceface.models.single_stream import Backbone, SingleStream
+from voiceface.models.voice_encoder import as_wave
+from voiceface.protocols.pair_verification import pair_trials
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def recipe(
         optimisers={"stream": Optimiser(name="adam", lr=lr, weight_decay=weight_decay, schedule="cosine")},
         steps=steps,
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection),
-        embed=lambda system, selection, facts: _embed(system, selection),
+        validate=lambda model, selection, facts: _validate(model, selection),
+        embed=lambda model, selection, facts: _embed(model, selection),
         every=every,
         half=True,
         contract={"rate": 16_000, "seconds": 3, "features": "magnitude", "size": size, "template": "dlib"},
@@ -219,9 +219,9 @@ def _facts(selection: Selection) -> Facts:
     return {"classes": len(_names(selection))}
 
 
-def _embed(system: System, selection: Selection) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _embed(model: Model, selection: Selection) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Faces with their mirror images, recordings by the mean of 3 s windows that overlap by half."""
-    stream = cast(SingleStream, system)
+    stream = cast(SingleStream, model)
     corpus, device = selection.corpus, next(stream.parameters()).device
     view = corpus.view(size=stream.size, template="dlib")
     with torch.no_grad():
@@ -249,10 +249,12 @@ def _windows(wave: npt.NDArray[Any]) -> Tensor:
     return windows[:: max(1, len(windows) // 20)][:20]
 
 
-def _validate(system: System, selection: Selection) -> dict[str, float]:
+def _validate(model: Model, selection: Selection) -> dict[str, float]:
     """AUC of all voice-face pairs of the validation items, of 2,000 of each at most."""
-    some = Selection(selection.corpus, _thinned(selection.voices), _thinned(selection.faces), selection.clips)
-    voices, faces = _embed(system, some)
+    some = Selection(
+        selection.corpus, _subsample(selection.voices), _subsample(selection.faces), selection.clips
+    )
+    voices, faces = _embed(model, some)
     people = [
         selection.corpus.column(name, "person")[rows].astype(str)
         for name, rows in (("voices", some.voices), ("faces", some.faces))
@@ -264,5 +266,5 @@ def _validate(system: System, selection: Selection) -> dict[str, float]:
     return {"auc": float(auc(trials.scores, trials.labels))}
 
 
-def _thinned(rows: Rows) -> Rows:
+def _subsample(rows: Rows) -> Rows:
     return rows[:: max(1, -(-len(rows) // 2000))]

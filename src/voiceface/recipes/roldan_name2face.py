@@ -19,19 +19,32 @@ import numpy as np
 import torch
 
 from voiceface.corpus.splits import Selection, split_known
-from voiceface.systems.conditional_gan import ConditionalGan, Objective, Rules, Shape, Spectral, assemble
-from voiceface.systems.conditions import Condition, ProjectedName, RepeatedName
-from voiceface.systems.cue import Cue
-from voiceface.systems.drawn import describe_drawn
-from voiceface.systems.drawn_known import compare, mean_descriptor
-from voiceface.systems.known_people import KnownPairs, draw_numbers, face_labels, known_people, name_numbers
-from voiceface.systems.rows import face_rows
+from voiceface.models.conditional_gan import (
+    ConditionalGan,
+    GanOptions,
+    Objective,
+    Shape,
+    Spectral,
+    build_conditional_gan,
+)
+from voiceface.models.conditions import Condition, ProjectedName, RepeatedName
+from voiceface.models.corpus_embeddings import face_embeddings
+from voiceface.models.generated_faces import embed_generated_faces
+from voiceface.models.generated_known_people import compare, mean_embedding
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.known_people import (
+    KnownPeopleBatches,
+    face_labels,
+    known_people,
+    person_indices,
+    sample_indices,
+)
 from voiceface.training.run import Facts, Optimiser, Pictures, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voiceface.systems.system import System
+    from voiceface.models.model import Model
 
 __all__ = ["recipe", "smoke"]
 
@@ -71,7 +84,7 @@ def recipe(
     are split. ``wrong_labels`` shuffles the pictures over the names: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
-    rules = Rules(objective, matching_aware, condition_noise, clip, critic_moves)
+    rules = GanOptions(objective, matching_aware, condition_noise, clip, critic_moves)
     shape = Shape(size, width, noise_dim, spectral, dropout)
     return Run(
         recipe="roldan_name2face",
@@ -79,7 +92,7 @@ def recipe(
         split=lambda corpus: split_known(corpus, by=by, minimum=minimum, seed=seed),
         facts=_facts,
         build=lambda facts: _build(facts, name, projected_in, dim, shape, rules),
-        data=lambda selection, facts: KnownPairs(
+        data=lambda selection, facts: KnownPeopleBatches(
             selection,
             facts["people"],
             batch_size=batch_size,
@@ -106,7 +119,7 @@ def smoke() -> Run:
 
 
 def _facts(selection: Selection) -> Facts:
-    return {"people": known_people(selection, voiced=False), "descriptor_mean": mean_descriptor(selection)}
+    return {"people": known_people(selection, voiced=False), "descriptor_mean": mean_embedding(selection)}
 
 
 def _optimisers(judge: float, generator: float) -> dict[str, Optimiser]:
@@ -116,7 +129,7 @@ def _optimisers(judge: float, generator: float) -> dict[str, Optimiser]:
 
 
 def _build(
-    facts: Facts, name: str, projected_in: str, dim: int, shape: Shape, rules: Rules
+    facts: Facts, name: str, projected_in: str, dim: int, shape: Shape, rules: GanOptions
 ) -> ConditionalGan:
     people = len(facts["people"])
     own: dict[str, Condition] = {}
@@ -126,26 +139,26 @@ def _build(
             own["name"] = ProjectedName(people, dim=dim)
     else:
         part = RepeatedName(people, dim=dim)
-    return assemble({"name": part}, own, people=people, shape=shape, rules=rules)
+    return build_conditional_gan({"name": part}, own, people=people, shape=shape, rules=rules)
 
 
-def _imagine(system: System, cues: Sequence[Cue], facts: Facts, seed: int) -> Pictures:
+def _imagine(model: Model, cues: Sequence[GeneratorInput], facts: Facts, seed: int) -> Pictures:
     """A face for every name."""
-    network = cast(ConditionalGan, system)
+    network = cast(ConditionalGan, model)
     device = next(network.parameters()).device
-    people = name_numbers(cues, facts["people"]).to(device)
-    return network.draw({"people": people}, seed=seed, draws=draw_numbers(cues)).cpu().numpy()
+    people = person_indices(cues, facts["people"]).to(device)
+    return network.draw({"people": people}, seed=seed, draws=sample_indices(cues)).cpu().numpy()
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """Known people's drawn faces beside their pictures that were not trained on."""
     people: list[str] = facts["people"]
     asked = np.resize(np.arange(len(people)), max(_SHOWN, len(people)))
-    drawn = _imagine(system, [Cue(person=people[k]) for k in asked], facts, 0)
+    drawn = _imagine(model, [GeneratorInput(person=people[k]) for k in asked], facts, 0)
     faces, labels = face_labels(selection, people)
-    real = face_rows(selection.corpus)
+    real = face_embeddings(selection.corpus)
     if not len(faces):  # other people altogether
         faces, labels = selection.faces, np.full(len(selection.faces), -1)
-    rows = describe_drawn(drawn, template=TEMPLATE)
+    rows = embed_generated_faces(drawn, template=TEMPLATE)
     with torch.no_grad():
         return compare(rows, asked, real[faces], labels, people=len(people))

@@ -17,19 +17,36 @@ import numpy as np
 import torch
 
 from voiceface.corpus.splits import Selection, split_known
-from voiceface.systems.conditional_gan import ConditionalGan, Objective, Rules, Shape, Spectral, assemble
-from voiceface.systems.conditions import FRAME, RATE, Condition, ProjectedName, Speech
-from voiceface.systems.cue import Cue
-from voiceface.systems.drawn import describe_drawn, draw_selection, embed_drawn
-from voiceface.systems.drawn_known import compare, mean_descriptor
-from voiceface.systems.known_people import KnownPairs, draw_numbers, known_people, name_numbers, speech_frames
-from voiceface.systems.rows import face_rows
+from voiceface.models.conditional_gan import (
+    ConditionalGan,
+    GanOptions,
+    Objective,
+    Shape,
+    Spectral,
+    build_conditional_gan,
+)
+from voiceface.models.conditions import FRAME, RATE, Condition, ProjectedName, Speech
+from voiceface.models.corpus_embeddings import face_embeddings
+from voiceface.models.generated_faces import (
+    embed_generated_and_real,
+    embed_generated_faces,
+    generate_for_selection,
+)
+from voiceface.models.generated_known_people import compare, mean_embedding
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.known_people import (
+    KnownPeopleBatches,
+    known_people,
+    person_indices,
+    sample_indices,
+    speech_frames,
+)
 from voiceface.training.run import Facts, Optimiser, Pictures, Rows, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voiceface.systems.system import System
+    from voiceface.models.model import Model
 
 __all__ = ["recipe", "smoke"]
 
@@ -70,7 +87,7 @@ def recipe(
     the pictures over the people: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
-    rules = Rules(objective, matching_aware, condition_noise, clip, critic_moves)
+    rules = GanOptions(objective, matching_aware, condition_noise, clip, critic_moves)
     shape = Shape(size, width, noise_dim, spectral, dropout)
     pairs: dict[str, Any] = {"batch_size": batch_size, "size": size, "template": TEMPLATE, "frame": FRAME}
     pairs |= {"seed": seed, "wrong_labels": wrong_labels}
@@ -84,7 +101,7 @@ def recipe(
         build=lambda facts: _build(
             facts, Speech(form, width=speech_width, dim=dim), projected_in if named else "", shape, rules
         ),
-        data=lambda selection, facts: KnownPairs(selection, facts["people"], **pairs),
+        data=lambda selection, facts: KnownPeopleBatches(selection, facts["people"], **pairs),
         optimisers=_optimisers(lr_judge, lr_generator),
         steps=steps,
         seed=seed,
@@ -104,7 +121,7 @@ def smoke() -> Run:
 
 
 def _facts(selection: Selection) -> Facts:
-    return {"people": known_people(selection, voiced=True), "descriptor_mean": mean_descriptor(selection)}
+    return {"people": known_people(selection, voiced=True), "descriptor_mean": mean_embedding(selection)}
 
 
 def _optimisers(judge: float, generator: float) -> dict[str, Optimiser]:
@@ -113,7 +130,9 @@ def _optimisers(judge: float, generator: float) -> dict[str, Optimiser]:
     return {name: Optimiser(name="adam", lr=lr, betas=(0.5, 0.999)) for name, lr in rates.items()}
 
 
-def _build(facts: Facts, speech: Speech, projected_in: str, shape: Shape, rules: Rules) -> ConditionalGan:
+def _build(
+    facts: Facts, speech: Speech, projected_in: str, shape: Shape, rules: GanOptions
+) -> ConditionalGan:
     """``projected_in`` is empty where no name is read."""
     people = len(facts["people"])
     parts: dict[str, Condition] = {"speech": speech}
@@ -122,31 +141,31 @@ def _build(facts: Facts, speech: Speech, projected_in: str, shape: Shape, rules:
         parts["name"] = ProjectedName(people, dim=speech.dim)
         if projected_in == "both":
             own["name"] = ProjectedName(people, dim=speech.dim)
-    return assemble(parts, own, people=people, shape=shape, rules=rules)
+    return build_conditional_gan(parts, own, people=people, shape=shape, rules=rules)
 
 
-def _imagine(system: System, cues: Sequence[Cue], facts: Facts, seed: int) -> Pictures:
+def _imagine(model: Model, cues: Sequence[GeneratorInput], facts: Facts, seed: int) -> Pictures:
     """A face for the middle four seconds of every voice; names are read where the condition holds them."""
-    network = cast(ConditionalGan, system)
+    network = cast(ConditionalGan, model)
     device = next(network.parameters()).device
     batch = {"waves": speech_frames(cues, FRAME).to(device)}
     if "name" in network.parts:
-        batch["people"] = name_numbers(cues, facts["people"]).to(device)
-    return network.draw(batch, seed=seed, draws=draw_numbers(cues)).cpu().numpy()
+        batch["people"] = person_indices(cues, facts["people"]).to(device)
+    return network.draw(batch, seed=seed, draws=sample_indices(cues)).cpu().numpy()
 
 
-def _draw(system: System, selection: Selection, facts: Facts) -> Pictures:
-    named = "name" in cast(ConditionalGan, system).parts
-    return draw_selection(selection, lambda cues: _imagine(system, cues, facts, 0), named=named)
+def _draw(model: Model, selection: Selection, facts: Facts) -> Pictures:
+    named = "name" in cast(ConditionalGan, model).parts
+    return generate_for_selection(selection, lambda cues: _imagine(model, cues, facts, 0), named=named)
 
 
-def _embed(system: System, selection: Selection, facts: Facts) -> tuple[Rows, Rows]:
+def _embed(model: Model, selection: Selection, facts: Facts) -> tuple[Rows, Rows]:
     """Drawn and real faces as centred descriptors."""
-    pictures = _draw(system, selection, facts)
-    return embed_drawn(pictures, selection, template=TEMPLATE, centre=facts["descriptor_mean"])
+    pictures = _draw(model, selection, facts)
+    return embed_generated_and_real(pictures, selection, template=TEMPLATE, centre=facts["descriptor_mean"])
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """Faces drawn from speech that was not trained on, beside such pictures of the same people."""
     people: list[str] = facts["people"]
     voices = selection.voices
@@ -159,6 +178,6 @@ def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, f
         np.array([number.get(str(owner), -1) for owner in corpus.column(table, "person")[rows]])
         for table, rows in (("voices", voices), ("faces", selection.faces))
     )
-    rows = describe_drawn(_draw(system, some, facts), template=TEMPLATE)
+    rows = embed_generated_faces(_draw(model, some, facts), template=TEMPLATE)
     with torch.no_grad():
-        return compare(rows, asked, face_rows(corpus)[selection.faces], labels, people=len(people))
+        return compare(rows, asked, face_embeddings(corpus)[selection.faces], labels, people=len(people))

@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voiceface.nn.loss.orthogonal import orthogonal_projection
-from voiceface.recipes._two_streams import two_streams
-from voiceface.systems.system import Batch
-from voiceface.systems.two_streams import Objective
+from voiceface.models.model import Batch
+from voiceface.models.two_streams import Objective
+from voiceface.nn.loss.orthogonal_projection import orthogonal_projection
+from voiceface.recipes._two_stream_run import two_streams
 from voiceface.training.run import Run
 
 __all__ = ["Fusion", "recipe", "smoke"]

@@ -24,10 +24,10 @@ from torch import Tensor
 from voiceface.corpus.clip_splits import without_people
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
+from voiceface.models.model import Model
+from voiceface.models.predictive_coding import Predictive
+from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.voice.cpc import HOP, loudness
-from voiceface.systems.encoder import as_wave
-from voiceface.systems.predictive import Predictive
-from voiceface.systems.system import System
 from voiceface.training.run import Optimiser, Run
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["recipe", "smoke"]
 
-_JUDGED = 256
+_MAX_VALIDATED = 256
 """Recordings that a validation hears, at most, sixteen at a time."""
 _AT_ONCE = 16
 
@@ -56,7 +56,7 @@ def recipe(
     leave_out: str = "",
     seed: int = 0,
 ) -> Run:
-    """The run; ``horizon`` is in steps of 10 ms, ``moments`` are foretold from in each piece of sound.
+    """The run; ``horizon`` is in steps of 10 ms, ``moments`` are predicted from in each piece of sound.
 
     ``leave_out`` names people, separated by commas, who are in no part.
     """
@@ -80,7 +80,7 @@ def recipe(
         },
         steps=steps,
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, length, moments),
+        validate=lambda model, selection, facts: _validate(model, selection, length, moments),
         every=every,
         select="right",
         half=True,
@@ -153,15 +153,15 @@ class _Pieces:
         return {"waves": torch.stack(waves), "at": torch.from_numpy(at)}
 
 
-def _validate(system: System, selection: Selection, length: int, moments: int) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, length: int, moments: int) -> dict[str, float]:
     """How often the right latent is found, over the horizon, among those of sixteen recordings."""
-    predictive = cast(Predictive, system)
+    predictive = cast(Predictive, model)
     sound = _sound(selection)
-    sound = sound[:: max(1, -(-len(sound) // _JUDGED))]
+    sound = sound[:: max(1, -(-len(sound) // _MAX_VALIDATED))]
     if not sound:
         raise InputError("validation", "holds no sound", "give it a larger share")
     random = np.random.default_rng(0)
-    device = next(system.parameters()).device
+    device = next(model.parameters()).device
     found = []
     for first in range(0, len(sound), _AT_ONCE):
         some = sound[first : first + _AT_ONCE]

@@ -25,15 +25,15 @@ from torch import Tensor
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
+from voiceface.models.disentangling import Disentangling, whole
+from voiceface.models.encoder_loading import load_teacher
+from voiceface.models.model import Model
+from voiceface.models.predictive_coding import hear
+from voiceface.models.talking_clips import TEMPLATE
+from voiceface.models.teacher import as_identity_teacher, described
+from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.voice.cpc import CpcNet
 from voiceface.recipes._weights import open_weights
-from voiceface.systems.disentangling import Disentangling, whole
-from voiceface.systems.encoder import as_wave
-from voiceface.systems.pick import pick_teacher
-from voiceface.systems.predictive import hear
-from voiceface.systems.system import System
-from voiceface.systems.talking_clips import TEMPLATE
-from voiceface.systems.teacher import described, sees_identity
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["UNTRAINED", "built", "load", "recipe", "smoke"]
@@ -84,7 +84,7 @@ def _run(told: dict[str, Any]) -> Run:
     """The run of the recipe's arguments."""
     terms = {name: told[name] for name in ("weight", "printed", "dropout")}
     shares = {name: told[name] for name in ("seed", "validation", "test", "leave_out")}
-    lessons = _Lessons(told)
+    lessons = _DistillationTargetCache(told)
     return Run(
         recipe="si_distill",
         arguments=told,
@@ -113,10 +113,10 @@ def _run(told: dict[str, Any]) -> Run:
         },
         steps=told["steps"],
         seed=told["seed"],
-        validate=lambda system, selection, facts: _validate(system, lessons.of(selection, facts), told),
+        validate=lambda model, selection, facts: _validate(model, lessons.of(selection, facts), told),
         every=told["every"],
         select="-loss",
-        start=lambda system, selection, facts: _start(system, lessons.of(selection, facts), told),
+        start=lambda model, selection, facts: _start(model, lessons.of(selection, facts), told),
         half=True,
         contract={"rate": 16_000, "template": TEMPLATE, "clips": True},
         licence="Apache-2.0",
@@ -130,19 +130,19 @@ def smoke() -> Run:
 
 
 def load(weights: str) -> Disentangling:
-    """The system that a weights folder of this recipe holds, in eval mode.
+    """The model that a weights folder of this recipe holds, in eval mode.
 
     Raises:
         InputError: it holds another recipe's, or damaged ones.
     """
     tensors, card = open_weights(weights, recipe="si_distill")
-    system = built(card["arguments"], card["facts"])
-    system.load_weights(tensors, source=weights)
-    return system
+    model = built(card["arguments"], card["facts"])
+    model.load_weights(tensors, source=weights)
+    return model
 
 
 def built(arguments: dict[str, Any], facts: Facts) -> Disentangling:
-    """The system of such weights' arguments and facts, not yet filled, in eval mode."""
+    """The model of such weights' arguments and facts, not yet filled, in eval mode."""
     return cast(Disentangling, recipe(**arguments).build(facts).eval())
 
 
@@ -152,12 +152,12 @@ def _facts(told: dict[str, Any]) -> Facts:
         raise InputError("--hearing", "names no weights", "train si_cpc first and name its folder")
     if not told["emotion"]:
         raise InputError("--emotion", "names no teacher", "train expression first and name its folder")
-    seen, felt = sees_identity(pick_teacher(told["identity"])), pick_teacher(told["emotion"])
+    seen, felt = as_identity_teacher(load_teacher(told["identity"])), load_teacher(told["emotion"])
     width, context = 16, 16
     if told["hearing"] != UNTRAINED:
         _, card = open_weights(told["hearing"], recipe="si_cpc")
         width, context = card["arguments"]["width"], card["arguments"]["context"]
-    rows, maps = [seen.dim, felt.dim], list(seen.maps_width)
+    rows, maps = [seen.dim, felt.dim], list(seen.map_channels)
     return {"width": width, "context": context, "rows": rows, "maps": maps}
 
 
@@ -174,7 +174,7 @@ def _net(facts: Facts, hearing: str) -> CpcNet:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Lesson:
+class _DistillationTargets:
     """What is heard and seen of clips."""
 
     contexts: list[Tensor]
@@ -185,23 +185,23 @@ class _Lesson:
     """Of each, (frames, rows)."""
 
 
-class _Lessons:
+class _DistillationTargetCache:
     """Hears and sees every selection's clips once, however often they are asked for."""
 
     def __init__(self, told: dict[str, Any]) -> None:
         self.told = told
-        self._known: dict[bytes, _Lesson] = {}
+        self._known: dict[bytes, _DistillationTargets] = {}
 
-    def of(self, selection: Selection, facts: Facts) -> _Lesson:
+    def of(self, selection: Selection, facts: Facts) -> _DistillationTargets:
         """The lesson of a selection's clips with sound."""
         key = selection.clips.tobytes()
         if key not in self._known:
             self._known[key] = self._made(selection, facts)
         return self._known[key]
 
-    def _made(self, selection: Selection, facts: Facts) -> _Lesson:
+    def _made(self, selection: Selection, facts: Facts) -> _DistillationTargets:
         corpus, told = selection.corpus, self.told
-        seen, felt = pick_teacher(told["identity"]), pick_teacher(told["emotion"])
+        seen, felt = load_teacher(told["identity"]), load_teacher(told["emotion"])
         net = _net(facts, told["hearing"])
         contexts, first, emotion = [], [], []
         for row in selection.clips.tolist():
@@ -215,12 +215,12 @@ class _Lessons:
         if len(contexts) < 2:
             fault = f"holds {len(contexts)} clips with sound to learn from"
             raise InputError(corpus.path, fault, "prepare more clips")
-        return _Lesson(contexts=contexts, identity=described(seen, first), emotion=emotion)
+        return _DistillationTargets(contexts=contexts, identity=described(seen, first), emotion=emotion)
 
 
-def _start(system: System, lesson: _Lesson, told: dict[str, Any]) -> None:
+def _start(model: Model, lesson: _DistillationTargets, told: dict[str, Any]) -> None:
     """The predictive network's weights, and the scale of what is heard and seen."""
-    learning = cast(Disentangling, system)
+    learning = cast(Disentangling, model)
     facts = {"width": learning.net.width, "context": learning.net.context}
     learning.net.load_state_dict(_net(facts, told["hearing"]).state_dict())
     learning.measure("heard", torch.stack([whole(one, told["whole"]) for one in lesson.contexts]))
@@ -231,7 +231,7 @@ def _start(system: System, lesson: _Lesson, told: dict[str, Any]) -> None:
 class _Pieces:
     """Batches of pieces of clips; each a pure function of the step."""
 
-    def __init__(self, lesson: _Lesson, told: dict[str, Any]) -> None:
+    def __init__(self, lesson: _DistillationTargets, told: dict[str, Any]) -> None:
         self.lesson, self.told = lesson, told
         count = len(lesson.contexts)
         self.heard_as = list(range(count))
@@ -261,9 +261,9 @@ class _Pieces:
 
 
 @torch.no_grad()
-def _validate(system: System, lesson: _Lesson, told: dict[str, Any]) -> dict[str, float]:
+def _validate(model: Model, lesson: _DistillationTargets, told: dict[str, Any]) -> dict[str, float]:
     """Equation (2) on whole clips, and the cosines of the students' rows with the teachers'."""
-    learning = cast(Disentangling, system)
+    learning = cast(Disentangling, model)
     device = learning.get_buffer("heard_mean").device
     heard = torch.stack([whole(one, told["whole"]) for one in lesson.contexts])
     batch = {

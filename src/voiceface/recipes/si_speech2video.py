@@ -28,25 +28,25 @@ from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.metrics.image import psnr, ssim
+from voiceface.models.disentangling import Disentangling
+from voiceface.models.mel_speech_encoder import MelSpeechEncoder, mel_statistics
+from voiceface.models.speech2video import Heard, LossWeights, Sizes, Speech2Video, pooled_maps
+from voiceface.models.speech2video_talking import Speech2VideoTalkingFace
+from voiceface.models.sync_expert import SyncModel
+from voiceface.models.talking_clips import TEMPLATE, ClipSampling, TalkingClips, clip_rate, listen
+from voiceface.models.talking_face import Who
+from voiceface.models.voice_encoder import as_wave
 from voiceface.recipes import si_distill
 from voiceface.recipes._weights import open_weights
-from voiceface.systems.disentangling import Disentangling
-from voiceface.systems.encoder import as_wave
-from voiceface.systems.mel_listener import MelListener, mel_facts
-from voiceface.systems.speech2video import Heard, Sizes, Speech2Video, Terms, pooled_maps
-from voiceface.systems.speech2video_talking import SpokenFace
-from voiceface.systems.sync import SyncLearning
-from voiceface.systems.talking import Who
-from voiceface.systems.talking_clips import TEMPLATE, Dealing, TalkingClips, clip_rate, listen
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
-    from voiceface.systems.system import System
+    from voiceface.models.model import Model
 
 __all__ = ["recipe", "smoke"]
 
 _MELS = "mels"
-_Listens = MelListener | Disentangling
+_SpeechEncoder = MelSpeechEncoder | Disentangling
 _CONTRACT = {"rate": 16_000, "template": TEMPLATE, "clips": True, "cue": "voice"}
 _SHOWN = 24
 """Clips that a validation draws, at most."""
@@ -105,10 +105,10 @@ def recipe(
 
 def _run(told: dict[str, Any]) -> Run:
     """The run of the recipe's arguments."""
-    terms = Terms(**{term.name: told[term.name] for term in fields(Terms)})
+    terms = LossWeights(**{term.name: told[term.name] for term in fields(LossWeights)})
     sizes = Sizes(**{name: told[name] for name in ("size", "width", "identity_width", "judge_width")})
     names = ("clips", "moments", "forcing", "wrong_sound", "seed")
-    dealing = Dealing(consecutive=terms.expert > 0, **{name: told[name] for name in names})
+    dealing = ClipSampling(consecutive=terms.expert > 0, **{name: told[name] for name in names})
     around, judge = told["around"], told["sync_weights"] if terms.expert else ""
     shares = {name: told[name] for name in ("seed", "validation", "test", "leave_out")}
     return Run(
@@ -123,11 +123,11 @@ def _run(told: dict[str, Any]) -> Run:
         optimisers=_optimisers(terms, told),
         steps=told["steps"],
         seed=told["seed"],
-        validate=lambda system, selection, facts: _validate(system, selection, facts, around),
+        validate=lambda model, selection, facts: _validate(model, selection, facts, around),
         every=told["every"],
         select="ssim",
-        start=lambda system, selection, facts: _start(system, selection, facts, told["hearing"], judge),
-        talk=lambda system, who, facts: _talk(system, who, facts, around),
+        start=lambda model, selection, facts: _start(model, selection, facts, told["hearing"], judge),
+        talk=lambda model, who, facts: _talk(model, who, facts, around),
         ema=told["ema"] or None,
         contract=_CONTRACT | {"size": sizes.size, "fps": told["fps"]},
         licence="Apache-2.0",
@@ -135,7 +135,7 @@ def _run(told: dict[str, Any]) -> Run:
     )
 
 
-def _optimisers(terms: Terms, told: dict[str, Any]) -> dict[str, Optimiser]:
+def _optimisers(terms: LossWeights, told: dict[str, Any]) -> dict[str, Optimiser]:
     """RMSProp for the generator and every judge that plays."""
     judges = {name: told[f"lr_{name}"] for name in ("identity", "frames", "sync") if getattr(terms, name)}
     rates = judges | {"generator": told["lr"]}
@@ -158,7 +158,7 @@ def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts
     if hearing == _MELS:
         rows = selection.clips[:: max(1, len(selection.clips) // 200)].tolist()
         waves = [as_wave(corpus.clip_wave(row)) for row in rows]
-        facts["hearing"] = mel_facts([wave for wave in waves if wave.any()])
+        facts["hearing"] = mel_statistics([wave for wave in waves if wave.any()])
     else:
         _, card = open_weights(hearing, recipe="si_distill")
         facts["distilled"] = {name: card[name] for name in ("arguments", "facts")}
@@ -173,33 +173,33 @@ def _facts(selection: Selection, hearing: str, fps: float, expert: str) -> Facts
     return facts
 
 
-def _listener(facts: Facts) -> MelListener | Disentangling:
+def _listener(facts: Facts) -> MelSpeechEncoder | Disentangling:
     """What hears; a `Disentangling` is still to be filled."""
     if "distilled" in facts:
         return si_distill.built(facts["distilled"]["arguments"], facts["distilled"]["facts"])
-    return MelListener(facts["hearing"])
+    return MelSpeechEncoder(facts["hearing"])
 
 
-def _open_listener(facts: Facts, hearing: str) -> MelListener | Disentangling:
+def _open_listener(facts: Facts, hearing: str) -> MelSpeechEncoder | Disentangling:
     """The same, filled."""
     return si_distill.load(hearing) if "distilled" in facts else _listener(facts)
 
 
-def _build(facts: Facts, terms: Terms, sizes: Sizes, around: int) -> Speech2Video:
+def _build(facts: Facts, terms: LossWeights, sizes: Sizes, around: int) -> Speech2Video:
     listener = _listener(facts)
     heard = Heard(
         context=(2 * around + 1) * listener.context,
         identity=listener.identity,
         emotion=listener.emotion,
-        maps=listener.maps_width,
+        maps=listener.map_channels,
     )
-    expert = SyncLearning(**facts["expert"]) if "expert" in facts else None
+    expert = SyncModel(**facts["expert"]) if "expert" in facts else None
     return Speech2Video(heard=heard, sizes=sizes, terms=terms, hearing=listener, expert=expert)
 
 
-def _start(system: System, selection: Selection, facts: Facts, hearing: str, expert: str) -> None:
+def _start(model: Model, selection: Selection, facts: Facts, hearing: str, expert: str) -> None:
     """The weights of what is frozen, and the scale of the recogniser's maps over some training pictures."""
-    learning = cast(Speech2Video, system)
+    learning = cast(Speech2Video, model)
     size = learning.size
     learning.hearing.load_state_dict(_open_listener(facts, hearing).state_dict())
     if learning.expert is not None:
@@ -209,12 +209,12 @@ def _start(system: System, selection: Selection, facts: Facts, hearing: str, exp
     pictures = [selection.corpus.clip_frames(row, size=size, template=TEMPLATE)[0] for row in rows]
     faces = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        learning.standardise(pooled_maps(cast(_Listens, learning.hearing).maps(faces), size))
+        learning.standardise(pooled_maps(cast(_SpeechEncoder, learning.hearing).maps(faces), size))
 
 
-def _validate(system: System, selection: Selection, facts: Facts, around: int) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts, around: int) -> dict[str, float]:
     """SSIM and PSNR of what is drawn for validation clips, by their sound alone."""
-    learning = cast(Speech2Video, system)
+    learning = cast(Speech2Video, model)
     rows = selection.clips[:: max(1, len(selection.clips) // _SHOWN)].tolist()
     found = []
     for row in rows:
@@ -223,7 +223,7 @@ def _validate(system: System, selection: Selection, facts: Facts, around: int) -
         if not wave.any():
             continue
         heard = listen(
-            cast(_Listens, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
+            cast(_SpeechEncoder, learning.hearing), wave, fps=facts["fps"], frames=len(real), around=around
         )
         maps = learning.inflation(heard.identity[None])
         drawn = learning.draw(heard.context[::_EVERY], heard.emotion, maps).cpu().numpy()
@@ -235,23 +235,23 @@ def _validate(system: System, selection: Selection, facts: Facts, around: int) -
     return {"ssim": float(told[0]), "psnr": float(told[1])}
 
 
-def _talk(system: System, who: Who, facts: Facts, around: int) -> SpokenFace:
+def _talk(model: Model, who: Who, facts: Facts, around: int) -> Speech2VideoTalkingFace:
     """Frames for whoever speaks; the face is always the one heard.
 
     Raises:
         InputError: a face is given, or the recording is silent.
     """
-    learning = cast(Speech2Video, system)
+    learning = cast(Speech2Video, model)
     if who.face is not None:
         raise InputError("face", "cannot be animated by si_speech2video", "give no face: it hears its own")
     wave = as_wave(who.wave)
     if not wave.any():
         raise InputError("the recording", "is silent: nobody is heard in it", "give a recording of speech")
-    listener = cast(_Listens, learning.hearing)
+    listener = cast(_SpeechEncoder, learning.hearing)
     with torch.no_grad():
         identity, emotion = listener.speaker(wave)
         maps: Sequence[torch.Tensor] = learning.inflation(identity[None])
-    return SpokenFace(
+    return Speech2VideoTalkingFace(
         listener.stream(wave),
         lambda context: learning.draw(context, emotion, maps),
         size=learning.size,

@@ -21,22 +21,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.audio.sync import HOPS, RATE, sync_mel
+from voiceface.audio.sync_features import HOPS, RATE, sync_mel
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.face.mouth import mouths_of_chips
-from voiceface.metrics.sync import LEAST, REACH, sync
-from voiceface.nn.sync import FRAMES
-from voiceface.systems.encoder import as_wave
-from voiceface.systems.sync import SyncLearning, embed_mouths
-from voiceface.systems.system import System
+from voiceface.face.mouth import crop_aligned_mouths
+from voiceface.metrics.sync_confidence import LEAST, REACH, sync
+from voiceface.models.model import Model
+from voiceface.models.sync_expert import SyncModel, embed_mouths
+from voiceface.models.voice_encoder import as_wave
+from voiceface.nn.sync_towers import FRAMES
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["clip_media", "recipe", "smoke"]
+__all__ = ["clip_mouths_and_sound", "recipe", "smoke"]
 
 SIZE = 48
 _STORED = 64
@@ -85,7 +85,7 @@ def recipe(
             corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
         ),
         facts=_facts,
-        build=lambda facts: SyncLearning(
+        build=lambda facts: SyncModel(
             mean=facts["mean"], deviation=facts["deviation"], width=width, dim=dim, size=SIZE, across=across
         ),
         data=lambda selection, facts: Stretches(
@@ -117,7 +117,7 @@ def smoke() -> Run:
     return recipe(width=4, dim=8, clips=2, windows=8, steps=4, every=2, validation=0.3)
 
 
-def clip_media(
+def clip_mouths_and_sound(
     corpus: Corpus, clip: int, *, chip: int = _CHIP
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int16]]:
     """Grey mouths (frames, 16 / 30 chip, same) and sound of a clip, at 25 frames a second.
@@ -128,7 +128,7 @@ def clip_media(
     fps = corpus.clips[clip].fps
     if abs(fps - _FPS) > 1e-3:
         raise InputError(corpus.path, f"keeps clips at {fps:g} frames a second", "prepare with --clip-fps 25")
-    return mouths_of_chips(corpus.clip_frames(clip, size=chip)), corpus.clip_wave(clip)
+    return crop_aligned_mouths(corpus.clip_frames(clip, size=chip)), corpus.clip_wave(clip)
 
 
 class Stretches:
@@ -150,7 +150,7 @@ class Stretches:
         self.mouths: list[Tensor] = []
         self.mels: list[Tensor] = []
         for clip in selection.clips.tolist():
-            mouths, wave = clip_media(selection.corpus, clip)
+            mouths, wave = clip_mouths_and_sound(selection.corpus, clip)
             if len(mouths) >= self.frames and wave.any():
                 self.mouths.append(torch.from_numpy(mouths))
                 self.mels.append(sync_mel(as_wave(wave), frames=len(mouths)))
@@ -226,12 +226,12 @@ def _facts(selection: Selection) -> Facts:
     }
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """Confidence at offset 0, and the share of clips whose offset is found."""
-    learning = cast(SyncLearning, system)
+    learning = cast(SyncModel, model)
     found = []
     for clip in selection.clips.tolist():
-        chips, wave = clip_media(selection.corpus, clip, chip=90)
+        chips, wave = clip_mouths_and_sound(selection.corpus, clip, chip=90)
         reach = min(REACH, len(chips) - FRAMES + 1 - LEAST)
         if reach >= 1 and wave.any():
             mouth, sound = embed_mouths(learning, chips, wave)
@@ -240,7 +240,7 @@ def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, f
         raise InputError("validation", "holds no clip that is long enough", "give it a larger share")
     offsets = np.array([one.offset for one in found])
     return {
-        "confidence": float(np.mean([one.confidence_unmoved for one in found])),
+        "confidence": float(np.mean([one.confidence_at_zero for one in found])),
         "exact": float((offsets == 0).mean()),
         "within_1": float((np.abs(offsets) <= 1).mean()),
     }

@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.audio.augment import add_noise, colour, echo, resample_by, shift_formants, squeeze
-from voiceface.audio.ge2e import PARTIAL_FRAMES, RATE, ge2e_mel, normalise_volume
+from voiceface.audio.ge2e_features import PARTIAL_FRAMES, RATE, ge2e_mel, normalise_volume
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
+from voiceface.models.encoders import ge2e
+from voiceface.models.model import Model
+from voiceface.models.voice_distillation import VoiceDistillation
 from voiceface.nn.voice.ge2e import Ge2e
-from voiceface.systems.distilling import VoiceDistilling
-from voiceface.systems.encoders import ge2e
-from voiceface.systems.system import System
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -52,8 +52,8 @@ def recipe(
         arguments=dict(locals()),
         split=lambda corpus: split_people(corpus, seed=seed, validation=0.08, test=0.0),
         facts=lambda selection: {"scale": _scale(selection)},
-        build=lambda facts: VoiceDistilling(scale=facts["scale"]),
-        data=lambda selection, facts: TaughtCrops(
+        build=lambda facts: VoiceDistillation(scale=facts["scale"]),
+        data=lambda selection, facts: DistillationBatches(
             selection, batch_size=batch_size, forced_steps=forced_steps, altered=altered, seed=seed
         ),
         optimisers={"imitate": Optimiser(name="adam", lr=lr, schedule="cosine", warmup=100, clip=1.0)},
@@ -73,7 +73,7 @@ def smoke() -> Run:
     return recipe(batch_size=4, steps=4, forced_steps=2, every=2)
 
 
-class TaughtCrops:
+class DistillationBatches:
     """Crops of 1.6 s, altered, with what the teacher's layers make of them.
 
     Args:
@@ -186,15 +186,15 @@ def _scale(selection: Selection) -> list[float]:
     return [round(value, 8) for value in (total / max(1, frames)).sqrt().clamp_min(1e-6).tolist()]
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """Cosine to the teacher, running freely on unaltered and on altered crops of validation people."""
-    assert isinstance(system, VoiceDistilling)
+    assert isinstance(model, VoiceDistillation)
     figures = {}
-    device = system.student.scale.device
+    device = model.student.scale.device
     for name, altered in (("cosine", 0.0), ("cosine_altered", 1.0)):
-        crops = TaughtCrops(selection, batch_size=128, forced_steps=0, altered=altered, seed=1)
+        crops = DistillationBatches(selection, batch_size=128, forced_steps=0, altered=altered, seed=1)
         batch = crops.batch(0)
-        told = system.student(batch["mels"].to(device))
+        told = model.student(batch["mels"].to(device))
         figures[name] = float(F.cosine_similarity(told.cpu(), batch["embedding"], dim=-1).mean())
     return figures
 

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from voiceface.audio.sync import RATE
+from voiceface.audio.sync_features import RATE
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.errors import InputError
+from voiceface.models.model import Model
+from voiceface.models.still_face import TEMPLATE, StillFaceModel, Weights, signed
+from voiceface.models.still_face_clips import LowerFaceClips, animation_clips
+from voiceface.models.still_face_talking import StillTalkingFace
+from voiceface.models.sync_expert import SyncModel
 from voiceface.recipes import sync_expert
-from voiceface.systems.still_face import TEMPLATE, StillAnimation, Weights, signed
-from voiceface.systems.still_face_clips import TalkingHalves, heard_clips
-from voiceface.systems.still_face_talking import AnimatedStill
-from voiceface.systems.sync import SyncLearning
-from voiceface.systems.system import System
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_weights
 
@@ -41,7 +41,7 @@ __all__ = ["recipe", "smoke"]
 EXPERT = Path(__file__).parents[1] / "shipped" / "sync-expert"
 _FPS = 25.0
 _CONTRACT = {"rate": RATE, "fps": _FPS, "template": TEMPLATE, "face": "still", "clips": True}
-_JUDGED, _STRETCH = 16, 40
+_MAX_VALIDATED, _STRETCH = 16, 40
 
 
 def recipe(
@@ -83,15 +83,15 @@ def recipe(
         ),
         facts=lambda selection: _facts(),
         build=lambda facts: _build(facts, size=size, width=width, motion=motion, terms=terms),
-        start=lambda system, selection, facts: _start(system),
-        data=lambda selection, facts: TalkingHalves(selection, _listening(facts, size), seed=seed, **drawn),
+        start=lambda model, selection, facts: _start(model),
+        data=lambda selection, facts: LowerFaceClips(selection, _listening(facts, size), seed=seed, **drawn),
         optimisers=_optimisers(lr, adversarial),
         steps=steps,
         seed=seed,
         validate=_validate,
         every=every,
         select="score",
-        talk=lambda system, who, facts: AnimatedStill(cast(StillAnimation, system), who, idle=idle),
+        talk=lambda model, who, facts: StillTalkingFace(cast(StillFaceModel, model), who, idle=idle),
         ema=0.99,
         half=True,
         contract={"size": size} | _CONTRACT,
@@ -110,23 +110,23 @@ def _facts() -> Facts:
     return {"expert": {"arguments": card["arguments"], "facts": card["facts"]}}
 
 
-def _build(facts: Facts, *, size: int, width: int, motion: int, terms: Weights) -> StillAnimation:
+def _build(facts: Facts, *, size: int, width: int, motion: int, terms: Weights) -> StillFaceModel:
     made = sync_expert.recipe(**facts["expert"]["arguments"]).build(facts["expert"]["facts"])
-    return StillAnimation(
-        expert=cast(SyncLearning, made), size=size, width=width, motion=motion, judge=width, weights=terms
+    return StillFaceModel(
+        expert=cast(SyncModel, made), size=size, width=width, motion=motion, judge=width, weights=terms
     )
 
 
-def _start(system: System) -> None:
+def _start(model: Model) -> None:
     tensors, _ = read_weights(EXPERT)
-    cast(StillAnimation, system).expert.load_weights(tensors, source=EXPERT)
+    cast(StillFaceModel, model).expert.load_weights(tensors, source=EXPERT)
 
 
-def _listening(facts: Facts, size: int) -> StillAnimation:
-    """A system with the expert's own weights, to hear the clips with once."""
-    system = _build(facts, size=size, width=4, motion=4, terms=Weights())
-    _start(system)
-    return system.eval()
+def _listening(facts: Facts, size: int) -> StillFaceModel:
+    """A model with the expert's own weights, to hear the clips with once."""
+    model = _build(facts, size=size, width=4, motion=4, terms=Weights())
+    _start(model)
+    return model.eval()
 
 
 def _optimisers(lr: float, adversarial: float) -> dict[str, Optimiser]:
@@ -137,10 +137,10 @@ def _optimisers(lr: float, adversarial: float) -> dict[str, Optimiser]:
     return {"judge": judge, "animate": animate} if adversarial else {"animate": animate}
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """How near drawn frames come, beside the still itself, and how like the real mouths' rows theirs are."""
-    animation = cast(StillAnimation, system)
-    clips = heard_clips(selection, animation, least=6, limit=_JUDGED)
+    animation = cast(StillFaceModel, model)
+    clips = animation_clips(selection, animation, least=6, limit=_MAX_VALIDATED)
     if not clips:
         raise InputError("validation", "holds no clip with sound", "give it a larger share")
     device = next(animation.parameters()).device
@@ -150,7 +150,7 @@ def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, f
         count = len(frames)
         seen = [maps.expand(count, -1, -1, -1) for maps in animation.painter.look(frames[:1])]
         drawn, _ = animation.draw(seen, clip.heard[:count].to(device), clip.loud[:count].to(device))
-        own, real = (animation.lip_rows(p, 1)[0] for p in (drawn, frames))
+        own, real = (animation.lip_embeddings(p, 1)[0] for p in (drawn, frames))
         sounds = clip.sounds[: len(own)].to(device)
         still = frames[:1].expand_as(frames)
         found.append(

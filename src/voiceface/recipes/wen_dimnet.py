@@ -22,15 +22,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
-from voiceface.recipes._two_streams import COVARIATES, two_streams
-from voiceface.systems.system import Batch
-from voiceface.systems.two_streams import Objective
+from voiceface.models.model import Batch
+from voiceface.models.two_streams import Objective
+from voiceface.recipes._two_stream_run import COVARIATES, two_streams
 from voiceface.training.run import Facts, Run
 
-__all__ = ["Covariates", "recipe", "smoke"]
+__all__ = ["CovariateClassification", "recipe", "smoke"]
 
 
-class Covariates(Objective):
+class CovariateClassification(Objective):
     """One linear classifier a covariate, shared by both streams.
 
     Args:
@@ -94,7 +94,9 @@ def recipe(
     """
     arguments: dict[str, Any] = dict(locals())
     return two_streams(
-        "wen_dimnet", arguments, lambda facts: Covariates(dim=dim, sizes=_sizes(covariates, facts))
+        "wen_dimnet",
+        arguments,
+        lambda facts: CovariateClassification(dim=dim, sizes=_sizes(covariates, facts)),
     )
 
 

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
-from voiceface.nn.face.wen import SIZE, Kernel
-from voiceface.systems.system import System
-from voiceface.systems.wen import WenFaceClassifier
+from voiceface.models.model import Model
+from voiceface.models.wen_gan import WenFaceClassifier
+from voiceface.nn.face.wen_gan import SIZE, Kernel
 from voiceface.training.run import Optimiser, Run
 
 __all__ = ["GENDERS", "known_faces", "recipe", "smoke"]
@@ -50,13 +50,13 @@ def recipe(
         split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=test),
         facts=lambda selection: {"genders": list(GENDERS)},
         build=lambda facts: WenFaceClassifier(classes=len(facts["genders"]), width=width, kernel=kernel),
-        data=lambda selection, facts: BalancedFaces(
+        data=lambda selection, facts: GenderBalancedBatches(
             selection, template=template, batch_size=batch_size, seed=seed
         ),
         optimisers={"name": Optimiser(name="adamw", lr=lr, betas=(0.5, 0.999), weight_decay=weight_decay)},
         steps=steps,
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, template),
+        validate=lambda model, selection, facts: _validate(model, selection, template),
         every=every,
         select="accuracy",
         contract={"size": SIZE, "template": template, "values": "(x - 127.5) / 127.5"},
@@ -69,7 +69,7 @@ def smoke() -> Run:
     return recipe(width=32, batch_size=4, steps=4, every=2, validation=0.2)
 
 
-class BalancedFaces:
+class GenderBalancedBatches:
     """Real faces with their gender, women and men equally often, half of them mirrored.
 
     Args:
@@ -115,12 +115,12 @@ def known_faces(selection: Selection, template: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(faces), torch.tensor(numbers, dtype=torch.int64)
 
 
-def _validate(system: System, selection: Selection, template: str) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, template: str) -> dict[str, float]:
     """Mean of women's and men's accuracy on validation people."""
-    assert isinstance(system, WenFaceClassifier)
+    assert isinstance(model, WenFaceClassifier)
     faces, genders = known_faces(selection, template)
     if not len(genders):
         raise InputError("validation", "holds nobody of known gender", "give --validation a larger share")
-    found = system(faces.to(next(system.parameters()).device)).argmax(1).cpu()
+    found = model(faces.to(next(model.parameters()).device)).argmax(1).cpu()
     shares = [(found == genders)[genders == code].float().mean() for code in torch.unique(genders).tolist()]
     return {"accuracy": float(torch.stack(shares).mean())}

@@ -22,10 +22,10 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
-from voiceface.protocols.verify import pair_trials
-from voiceface.systems.logmels import voice_logmels
-from voiceface.systems.system import System
-from voiceface.systems.wen import WenSpeaker
+from voiceface.models.logmels import corpus_logmels
+from voiceface.models.model import Model
+from voiceface.models.wen_gan import WenSpeaker
+from voiceface.protocols.pair_verification import pair_trials
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -80,7 +80,7 @@ class Crops:
         owners = selection.corpus.column("voices", "person")[selection.voices].astype(str)
         self.people, numbers = np.unique(owners, return_inverse=True)
         self.numbers = torch.from_numpy(numbers.astype(np.int64))
-        self.logmels = voice_logmels(selection.corpus)
+        self.logmels = corpus_logmels(selection.corpus)
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``voices`` (n, 64, frames) and ``people`` (n,)."""
@@ -101,16 +101,16 @@ def _facts(selection: Selection) -> Facts:
     return {"classes": len(owners)}
 
 
-def _validate(system: System, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
     """AUC of first halves of recordings against second halves, one person's against two people's."""
-    assert isinstance(system, WenSpeaker)
-    logmels, corpus = voice_logmels(selection.corpus), selection.corpus
-    device = next(system.parameters()).device
+    assert isinstance(model, WenSpeaker)
+    logmels, corpus = corpus_logmels(selection.corpus), selection.corpus
+    device = next(model.parameters()).device
     halves: list[list[Tensor]] = [[], []]
     for row in selection.voices.tolist():
         whole = logmels.bare(row).T.to(device)
         for kept, part in zip(halves, whole.chunk(2, dim=1), strict=True):
-            kept.append(system.voice(part[None]))
+            kept.append(model.voice(part[None]))
     first, second = (F.normalize(torch.cat(rows), dim=1).cpu().double() for rows in halves)
     owners = corpus.column("voices", "person")[selection.voices].astype(str)
     trials = pair_trials((first @ second.T).numpy(), people=(owners, owners))

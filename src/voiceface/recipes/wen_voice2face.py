@@ -32,25 +32,25 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
-from voiceface.nn.face.wen import SIZE, Kernel
-from voiceface.nn.voice.recurrent import RecurrentVoice
-from voiceface.protocols.verify import pair_trials
-from voiceface.recipes._weights import weights_folder
-from voiceface.systems.cue import Cue
-from voiceface.systems.drawn import embed_drawn
-from voiceface.systems.encoders import student
-from voiceface.systems.hearing import EncodedHearing, LogmelHearing, Space
-from voiceface.systems.logmels import Logmels, voice_logmels
-from voiceface.systems.rows import as_tensor, face_rows, voice_rows
-from voiceface.systems.system import System
-from voiceface.systems.wen import WenVoice2Face
+from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
+from voiceface.models.encoders import student
+from voiceface.models.generated_faces import embed_generated_and_real
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.logmels import Logmels, corpus_logmels
+from voiceface.models.model import Model
+from voiceface.models.voice_features import EncoderFeatures, LogmelFeatures, Space
+from voiceface.models.wen_gan import WenVoice2Face
+from voiceface.nn.face.wen_gan import SIZE, Kernel
+from voiceface.nn.voice.recurrent_voice import RecurrentVoice
+from voiceface.protocols.pair_verification import pair_trials
+from voiceface.recipes._weights import find_weights_folder
 from voiceface.training.run import Facts, Optimiser, Pictures, Run
 from voiceface.training.weights import read_run, read_weights
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["cue_rows", "draw_voices", "recipe", "smoke"]
+__all__ = ["conditioning_embeddings", "generate_for_voices", "recipe", "smoke"]
 
 _DIM = 64
 People = Literal["unknown", "known"]
@@ -79,7 +79,7 @@ def recipe(
     """The run.
 
     ``voice_network`` is ``student`` or a weights folder of ``voice_student`` or ``wen_speaker``; ``space``
-    says by what the former's numbers are chosen (`EncodedHearing.spread`); ``people`` which split is made
+    says by what the former's numbers are chosen (`EncoderFeatures.spread`); ``people`` which split is made
     (``known``: everybody trains, other recordings test); ``ema`` 0 means none. ``wrong_labels`` gives every
     voice somebody else's face: a control that must end at chance.
     """
@@ -91,8 +91,8 @@ def recipe(
         split=lambda corpus: _split(corpus, people, validation=validation, test=test, seed=seed),
         facts=lambda selection: _facts(selection, voice_network),
         build=lambda facts: _build(facts, width=width, kernel=kernel, noise=noise),
-        start=lambda system, selection, facts: _start(system, selection, voice_network, space),
-        data=lambda selection, facts: Minibatches(
+        start=lambda model, selection, facts: _start(model, selection, voice_network, space),
+        data=lambda selection, facts: UnpairedBatches(
             _of(selection.corpus, voice_network),
             _whose(selection, facts["people"], seed if wrong_labels else None),
             selection.corpus.view(size=SIZE, template=template),
@@ -103,8 +103,8 @@ def recipe(
         optimisers={"judge": adam, "generator": adam},
         steps=steps,
         seed=seed,
-        validate=lambda system, selection, facts: _validate(system, selection, facts, template),
-        embed=lambda system, selection, facts: _embed(system, selection, facts, template),
+        validate=lambda model, selection, facts: _validate(model, selection, facts, template),
+        embed=lambda model, selection, facts: _embed(model, selection, facts, template),
         imagine=_imagine,
         every=every,
         ema=ema or None,
@@ -118,7 +118,7 @@ def smoke() -> Run:
     return recipe(width=32, batch_size=4, steps=4, every=2, validation=0.2)
 
 
-class Minibatches:
+class UnpairedBatches:
     """Voices and faces drawn independently of each other; only their people's numbers join them.
 
     Args:
@@ -141,9 +141,9 @@ class Minibatches:
         seed: int,
     ) -> None:
         self.voices, self.size, self.mirror, self.seed = voices, batch_size, mirror, seed
-        (self.voice_rows, speakers), (face_rows, owners) = whose
+        (self.voice_embeddings, speakers), (face_embeddings, owners) = whose
         self.speakers, self.owners = torch.from_numpy(speakers), torch.from_numpy(owners)
-        self.faces = torch.from_numpy(np.ascontiguousarray(faces[face_rows].transpose(0, 3, 1, 2)))
+        self.faces = torch.from_numpy(np.ascontiguousarray(faces[face_embeddings].transpose(0, 3, 1, 2)))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``voices``, ``voice_people`` (n,), ``faces`` (n, 3, 64, 64) uint8, ``face_people`` (n,)."""
@@ -155,7 +155,7 @@ class Minibatches:
         if self.mirror:
             turned = torch.rand(self.size, generator=random) < 0.5
             faces[turned] = faces[turned].flip(3)
-        rows = self.voice_rows[heard.numpy()]
+        rows = self.voice_embeddings[heard.numpy()]
         if isinstance(self.voices, Logmels):
             voices = self.voices.crops(rows, random)
         else:
@@ -171,23 +171,23 @@ class Minibatches:
 Rows = npt.NDArray[np.int64]
 
 
-def cue_rows(system: WenVoice2Face, selection: Selection, facts: Facts) -> Tensor:
+def conditioning_embeddings(model: WenVoice2Face, selection: Selection, facts: Facts) -> Tensor:
     """What the frozen voice network makes of every voice, (voices, 64), from what is cached."""
-    hearing, corpus = system.voice, selection.corpus
-    if isinstance(hearing, EncodedHearing):
+    hearing, corpus = model.voice, selection.corpus
+    if isinstance(hearing, EncoderFeatures):
         encoder = hearing.window_encoder(facts["voice"]["fingerprint"])
-        rows = as_tensor(voice_rows(corpus, encoder))[torch.from_numpy(selection.voices)]
+        rows = as_tensor(voice_embeddings(corpus, encoder))[torch.from_numpy(selection.voices)]
         return hearing(rows.to(hearing.get_buffer("mean").device))  # type: ignore[no-any-return]
-    assert isinstance(hearing, LogmelHearing)
-    logmels = voice_logmels(corpus)
+    assert isinstance(hearing, LogmelFeatures)
+    logmels = corpus_logmels(corpus)
     return hearing.whole([logmels.bare(row) for row in selection.voices.tolist()])
 
 
-def draw_voices(system: WenVoice2Face, selection: Selection, facts: Facts) -> Pictures:
+def generate_for_voices(model: WenVoice2Face, selection: Selection, facts: Facts) -> Pictures:
     """A face for every voice of a selection, in its order, without noise: (voices, 64, 64, 3)."""
     if not len(selection.voices):
         raise InputError(selection.corpus.path, "holds no voice to draw a face from", "prepare some")
-    return system.draw(cue_rows(system, selection, facts))
+    return model.draw(conditioning_embeddings(model, selection, facts))
 
 
 def _split(corpus: Corpus, people: People, *, validation: float, test: float, seed: int) -> Split:
@@ -210,7 +210,7 @@ def _facts(selection: Selection, voice_network: str) -> Facts:
         "people": owners.tolist(),
         "without_face": len(speakers) - len(both),
         "without_voice": len(owners) - len(both),
-        "descriptor_mean": [float(x) for x in face_rows(corpus)[selection.faces].mean(0)],
+        "descriptor_mean": [float(x) for x in face_embeddings(corpus)[selection.faces].mean(0)],
         "voice": _kind(voice_network),
     }
 
@@ -218,7 +218,7 @@ def _facts(selection: Selection, voice_network: str) -> Facts:
 def _kind(voice_network: str) -> dict[str, Any]:
     """What the voice network is and its sizes, so that weights are built without the folder."""
     if _is_speaker(voice_network):
-        tensors, _ = read_weights(weights_folder(voice_network))
+        tensors, _ = read_weights(find_weights_folder(voice_network))
         width, last = tensors["voice.model.0.weight"], tensors["voice.model.12.weight"]
         return {"kind": "logmel", "width": len(width), "dim": len(last)}
     encoder = _encoder(voice_network)
@@ -245,9 +245,9 @@ def _build(facts: Facts, *, width: int, kernel: Kernel, noise: float) -> WenVoic
     )
 
 
-def _hearing(told: dict[str, Any]) -> LogmelHearing | EncodedHearing:
+def _hearing(told: dict[str, Any]) -> LogmelFeatures | EncoderFeatures:
     sizes = {name: value for name, value in told.items() if name not in ("kind", "fingerprint")}
-    return LogmelHearing(**sizes) if told["kind"] == "logmel" else EncodedHearing(**sizes)
+    return LogmelFeatures(**sizes) if told["kind"] == "logmel" else EncoderFeatures(**sizes)
 
 
 def _is_speaker(voice_network: str) -> bool:
@@ -258,7 +258,7 @@ def _is_speaker(voice_network: str) -> bool:
     """
     if not Path(voice_network).is_dir():
         return False
-    card = read_run(weights_folder(voice_network))
+    card = read_run(find_weights_folder(voice_network))
     if card["recipe"] not in ("wen_speaker", "voice_student"):
         fault = f"holds weights of {card['recipe']}, not of a voice network"
         raise InputError(voice_network, fault, "give a folder of wen_speaker or voice_student")
@@ -271,13 +271,13 @@ def _encoder(voice_network: str) -> Any:  # noqa: ANN401 - a WindowEncoder
     if not Path(voice_network).is_dir():
         fault = "is neither 'student' nor a weights folder"
         raise InputError(voice_network, fault, "train wen_speaker and give its weights folder")
-    return student.load(weights_folder(voice_network))
+    return student.load(find_weights_folder(voice_network))
 
 
 def _of(corpus: Corpus, voice_network: str) -> Logmels | Tensor:
     if _is_speaker(voice_network):
-        return voice_logmels(corpus)
-    return as_tensor(voice_rows(corpus, _encoder(voice_network)))
+        return corpus_logmels(corpus)
+    return as_tensor(voice_embeddings(corpus, _encoder(voice_network)))
 
 
 def _whose(
@@ -302,16 +302,16 @@ def _whose(
     return (selection.voices[kept], heard), (selection.faces, seen)
 
 
-def _start(system: System, selection: Selection, voice_network: str, space: Space) -> None:
+def _start(model: Model, selection: Selection, voice_network: str, space: Space) -> None:
     """Fill the voice network, so that one folder holds all that drawing needs."""
-    assert isinstance(system, WenVoice2Face)
-    hearing = system.voice
-    if isinstance(hearing, LogmelHearing):
-        tensors, _ = read_weights(weights_folder(voice_network))
+    assert isinstance(model, WenVoice2Face)
+    hearing = model.voice
+    if isinstance(hearing, LogmelFeatures):
+        tensors, _ = read_weights(find_weights_folder(voice_network))
         own = {n.removeprefix("voice."): t for n, t in tensors.items() if n.startswith("voice.")}
         hearing.network.load_state_dict(own)
         return
-    assert isinstance(hearing, EncodedHearing)
+    assert isinstance(hearing, EncoderFeatures)
     encoder = _encoder(voice_network)
     hearing.encoder.load_state_dict(encoder.network.state_dict())
     corpus = selection.corpus
@@ -321,18 +321,18 @@ def _start(system: System, selection: Selection, voice_network: str, space: Spac
     )
     # Each voice beside its person's mean face.
     kept = np.isin(speakers, owners)
-    faces, means = face_rows(corpus)[selection.faces], {}
+    faces, means = face_embeddings(corpus)[selection.faces], {}
     for person in np.unique(speakers[kept]).tolist():
         means[person] = faces[owners == person].mean(0)
-    rows = voice_rows(corpus, encoder)[selection.voices[kept]]
+    rows = voice_embeddings(corpus, encoder)[selection.voices[kept]]
     hearing.spread(
         as_tensor(rows), as_tensor(np.stack([means[p] for p in speakers[kept].tolist()])), space=space
     )
 
 
-def _imagine(system: System, cues: Sequence[Cue], facts: Facts, seed: int) -> Pictures:
+def _imagine(model: Model, cues: Sequence[GeneratorInput], facts: Facts, seed: int) -> Pictures:
     """A face a cue, with the training's noise: equal cues give faces that differ a little."""
-    assert isinstance(system, WenVoice2Face)
+    assert isinstance(model, WenVoice2Face)
     waves = [cue.wave for cue in cues if cue.wave is not None]
     if len(waves) < len(cues):
         raise InputError("wen_voice2face", "draws from a voice, and a cue has none", "give recordings")
@@ -340,20 +340,20 @@ def _imagine(system: System, cues: Sequence[Cue], facts: Facts, seed: int) -> Pi
     for place in range(len(cues)):
         digest = hashlib.blake2b(f"{seed}/{place}".encode(), digest_size=8).digest()
         random = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-        noise.append(torch.randn(system.voice.dim, generator=random))
-    rows = system.voice.hear(waves)
-    return system.draw(rows, noise=torch.stack(noise) if noise else None)
+        noise.append(torch.randn(model.voice.dim, generator=random))
+    rows = model.voice.hear(waves)
+    return model.draw(rows, noise=torch.stack(noise) if noise else None)
 
 
-def _embed(system: System, selection: Selection, facts: Facts, template: str) -> tuple[Any, Any]:
-    assert isinstance(system, WenVoice2Face)
-    drawn = draw_voices(system, selection, facts)
-    return embed_drawn(drawn, selection, template=template, centre=facts["descriptor_mean"])
+def _embed(model: Model, selection: Selection, facts: Facts, template: str) -> tuple[Any, Any]:
+    assert isinstance(model, WenVoice2Face)
+    drawn = generate_for_voices(model, selection, facts)
+    return embed_generated_and_real(drawn, selection, template=template, centre=facts["descriptor_mean"])
 
 
-def _validate(system: System, selection: Selection, facts: Facts, template: str) -> dict[str, float]:
+def _validate(model: Model, selection: Selection, facts: Facts, template: str) -> dict[str, float]:
     """AUC of drawn against real faces of the validation people, by the recogniser's descriptors."""
-    drawn, real = _embed(system, selection, facts, template)
+    drawn, real = _embed(model, selection, facts, template)
     tables = (("voices", selection.voices), ("faces", selection.faces))
     people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
     trials = pair_trials(drawn.astype(np.float64) @ real.T, people=(people[0], people[1]))

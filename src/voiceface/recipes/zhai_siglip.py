@@ -19,17 +19,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
-from voiceface.nn.loss.contrast import sigmoid_pairs
-from voiceface.recipes._two_streams import two_streams
-from voiceface.systems.system import Batch
-from voiceface.systems.two_streams import Objective
+from voiceface.models.model import Batch
+from voiceface.models.two_streams import Objective
+from voiceface.nn.loss.contrastive import sigmoid_pair_loss
+from voiceface.recipes._two_stream_run import two_streams
 from voiceface.training.run import Run
 
-__all__ = ["Questions", "recipe", "smoke"]
+__all__ = ["SigmoidPairs", "recipe", "smoke"]
 
 
-class Questions(Objective):
-    """`sigmoid_pairs` with a scale and a bias that are learnt.
+class SigmoidPairs(Objective):
+    """`sigmoid_pair_loss` with a scale and a bias that are learnt.
 
     Args:
         scale: of cosines, at first; kept positive.
@@ -47,7 +47,7 @@ class Questions(Objective):
 
     def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The loss of all pairs of the batch."""
-        loss = sigmoid_pairs(
+        loss = sigmoid_pair_loss(
             F.normalize(voices, dim=1),
             F.normalize(faces, dim=1),
             people=batch["people"],
@@ -81,7 +81,7 @@ def recipe(
     ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
     """
     arguments: dict[str, Any] = dict(locals())
-    return two_streams("zhai_siglip", arguments, lambda facts: Questions(scale=scale, bias=bias))
+    return two_streams("zhai_siglip", arguments, lambda facts: SigmoidPairs(scale=scale, bias=bias))
 
 
 def smoke() -> Run:

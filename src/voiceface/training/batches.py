@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from voiceface.errors import InputError
-from voiceface.systems.system import Batch
+from voiceface.models.model import Batch
 from voiceface.training.run import Batches
 
-__all__ = ["own_share", "seed_step"]
+__all__ = ["process_share", "seed_step"]
 
 
 def seed_step(seed: int, step: int, rank: int, device: torch.device) -> None:
@@ -28,7 +28,7 @@ def seed_step(seed: int, step: int, rank: int, device: torch.device) -> None:
         torch.mps.manual_seed(number)
 
 
-def own_share(data: Batches, fabric: Any) -> Callable[[int], Batch]:  # noqa: ANN401
+def process_share(data: Batches, fabric: Any) -> Callable[[int], Batch]:  # noqa: ANN401
     """From a step to this process's share of its batch, on its device."""
     rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
     if len(inspect.signature(data.batch).parameters) >= 3:

@@ -8,31 +8,31 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["Focus", "average_gradients", "finite"]
+__all__ = ["GradientScope", "average_gradients", "finite"]
 
 
-class Focus:
+class GradientScope:
     """Which parameters require a gradient now: all that any turn changes, or one turn's alone.
 
     Parameters of no turn never do; a module that holds nothing else runs in eval mode, so that a
     frozen network's running statistics and dropout stand still too.
     """
 
-    def __init__(self, system: nn.Module, turns: Sequence[Sequence[nn.Parameter]]) -> None:
+    def __init__(self, model: nn.Module, turns: Sequence[Sequence[nn.Parameter]]) -> None:
         self._all = list({id(p): p for turn in turns for p in turn}.values())
         mine = [{id(p) for p in turn} for turn in turns]
         self._others = [[p for p in self._all if id(p) not in ids] for ids in mine]
         self._own = [list(turn) for turn in turns]
         learnt = {id(p) for p in self._all}
-        for parameter in system.parameters():
+        for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in learnt)
         self._frozen = [
             module
-            for module in system.modules()
+            for module in model.modules()
             if any(True for _ in module.parameters())
             and not any(id(p) in learnt for p in module.parameters())
         ]
-        self._system = system
+        self._system = model
 
     def train(self) -> None:
         """Training mode for all but the frozen modules."""
@@ -40,8 +40,8 @@ class Focus:
         for module in self._frozen:
             module.eval()
 
-    def everyone(self) -> None:
-        """All turns' parameters require gradients: for `System.shared`."""
+    def enable_all(self) -> None:
+        """All turns' parameters require gradients: for `Model.shared`."""
         _require(self._all, True)
 
     def turn(self, index: int) -> None:

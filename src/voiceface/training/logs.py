@@ -40,9 +40,9 @@ class Log:
     """
 
     def __init__(
-        self, folder: Path, start: int, steps: int, title: str, *, chief: bool, progress: bool
+        self, folder: Path, start: int, steps: int, title: str, *, is_main_process: bool, progress: bool
     ) -> None:
-        self._chief = chief
+        self._is_main_process = is_main_process
         self._pending: list[tuple[int, dict[str, Tensor | float]]] = []
         self._start, self._steps, self._begun = start, steps, time.monotonic()
         self._file: Any = None
@@ -52,7 +52,7 @@ class Log:
         self._points: list[tuple[str, float, int]] = []
         self._drawn = time.monotonic()
         self._path = folder / "log.jsonl"
-        if not chief:
+        if not is_main_process:
             return
         path = self._path
         write_text(path, _lines_until(path, start))
@@ -108,7 +108,7 @@ class Log:
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         """Write ``figures`` as the line of ``step``, to the curves and to the progress bar."""
-        if not self._chief or not figures:
+        if not self._is_main_process or not figures:
             return
         # JSON has no word for NaN.
         line = {"step": step} | {n: v if math.isfinite(v) else None for n, v in figures.items()}

@@ -1,4 +1,4 @@
-"""The one loop: every system learns through it, turn by turn, on any device and number of processes."""
+"""The one loop: every model learns through it, turn by turn, on any device and number of processes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
-from voiceface.systems.gather import alone
-from voiceface.systems.system import Batch, System
-from voiceface.training import folder
-from voiceface.training.average import Average
-from voiceface.training.batches import own_share, seed_step
+from voiceface.models.gather import alone
+from voiceface.models.model import Batch, Model
+from voiceface.training import training_folder
+from voiceface.training.batches import process_share, seed_step
 from voiceface.training.checkpoint import Checkpoints, gather_random_states, restore_random_states
 from voiceface.training.devices import launch
-from voiceface.training.gradients import Focus, average_gradients, finite
+from voiceface.training.ema import Average
+from voiceface.training.gradients import GradientScope, average_gradients, finite
 from voiceface.training.logs import Log, NotFiniteError
-from voiceface.training.optimisers import make_optimiser, rate
+from voiceface.training.optimisers import build_optimiser, rate
 from voiceface.training.run import Facts, Run
 
 if TYPE_CHECKING:
@@ -57,21 +57,28 @@ def train(
     """
     fabric = launch(device, precision)
     split = run.split(corpus)
-    folder.check_people(run, split)
-    place = folder.claim(Path(out), run, corpus, split, init=init, fabric=fabric)
+    training_folder.check_people(run, split)
+    place = training_folder.claim(Path(out), run, corpus, split, init=init, fabric=fabric)
     if (place / "weights" / "run.json").is_file():
         return place / "weights"
     seed_step(run.seed, -1, 0, fabric.device)
-    facts = folder.check_facts(run, run.facts(split.train))
-    system = run.build(facts)
+    facts = training_folder.check_facts(run, run.facts(split.train))
+    model = run.build(facts)
     people = [str(person) for person in split.train.people]
-    afresh = folder.start_from(init, system, people) if init is not None else []
+    afresh = training_folder.load_initial_weights(init, model, people) if init is not None else []
     if run.start is not None and init is None:
-        run.start(system, split.train, facts)
-    training = Training(run, system, facts, place, fabric)
+        run.start(model, split.train, facts)
+    training = Training(run, model, facts, place, fabric)
     training.resume()
-    batch = own_share(run.data(split.train, facts), fabric)
-    with Log(place, training.step, run.steps, run.recipe, chief=training.chief, progress=progress) as log:
+    batch = process_share(run.data(split.train, facts), fabric)
+    with Log(
+        place,
+        training.step,
+        run.steps,
+        run.recipe,
+        is_main_process=training.is_main_process,
+        progress=progress,
+    ) as log:
         while training.step < run.steps:
             figures = training.play(batch)
             log.add(training.step, figures)
@@ -85,38 +92,38 @@ def train(
                     training.save()
             except NotFiniteError as error:
                 raise InputError(error.what, error.fault, training.remedy()) from error
-    if training.chief:
+    if training.is_main_process:
         training.load_best()
-        folder.export(training, corpus, split, afresh=afresh)
+        training_folder.export(training, corpus, split, afresh=afresh)
     fabric.barrier()
     return place / "weights"
 
 
 class Training:
-    """All that changes while a run is trained: the system, its optimisers, its average, step and best."""
+    """All that changes while a run is trained: the model, its optimisers, its average, step and best."""
 
-    def __init__(self, run: Run, system: System, facts: Facts, place: Path, fabric: Any) -> None:  # noqa: ANN401
+    def __init__(self, run: Run, model: Model, facts: Facts, place: Path, fabric: Any) -> None:  # noqa: ANN401
         self.run, self.facts, self.place, self.fabric = run, facts, place, fabric
-        self.system = system.to(fabric.device)
-        self.turns = list(self.system.turns())
+        self.model = model.to(fabric.device)
+        self.turns = list(self.model.turns())
         names = [turn.name for turn in self.turns]
         if sorted(names) != sorted(run.optimisers):
             fault = f"has turns {sorted(names)}, optimisers for {sorted(run.optimisers)}"
             raise InputError(run.recipe, fault, "give each turn its optimiser")
-        self.focus = Focus(self.system, [list(turn.parameters) for turn in self.turns])
-        self.optimisers = {t.name: make_optimiser(run.optimisers[t.name], t.parameters) for t in self.turns}
-        self.average = Average(self.system, run.ema) if run.ema is not None else None
-        self.shares = type(self.system).shared is not System.shared
+        self.focus = GradientScope(self.model, [list(turn.parameters) for turn in self.turns])
+        self.optimisers = {t.name: build_optimiser(run.optimisers[t.name], t.parameters) for t in self.turns}
+        self.average = Average(self.model, run.ema) if run.ema is not None else None
+        self.shares = type(self.model).shared is not Model.shared
         self.checkpoints = Checkpoints(place / "checkpoints")
-        self.chief: bool = fabric.global_rank == 0
+        self.is_main_process: bool = fabric.global_rank == 0
         self.step, self.seconds, self._since = 0, 0.0, time.monotonic()
         self.best: dict[str, Any] = {"step": 0, "value": None, "figures": {}}
         self.focus.train()
 
     @property
-    def judged(self) -> System:
-        """The system that is validated and exported: the average where there is one."""
-        return self.average.system if self.average is not None else self.system
+    def judged(self) -> Model:
+        """The model that is validated and exported: the average where there is one."""
+        return self.average.model if self.average is not None else self.model
 
     def play(self, batch_of: Callable[[int], Batch]) -> dict[str, Tensor | float]:
         """One step: the batch, what its turns share, then every turn that is due; returns their figures."""
@@ -124,9 +131,9 @@ class Training:
         batch = batch_of(self.step)
         shared = None
         if self.shares:
-            self.focus.everyone()
+            self.focus.enable_all()
             with self.fabric.autocast():
-                shared = self.system.shared(batch)
+                shared = self.model.shared(batch)
         figures: dict[str, Tensor | float] = {}
         for index, turn in enumerate(self.turns):
             if (self.step + 1) % turn.every:
@@ -155,7 +162,7 @@ class Training:
                 group["lr"] = rate(spec, self.step, self.run.steps)
             optimiser.step()
         with torch.no_grad():
-            self.system.after_step()
+            self.model.after_step()
         if self.average is not None:
             self.average.follow()
         self.step += 1
@@ -167,7 +174,7 @@ class Training:
         if run.validate is None:
             self.best = {"step": self.step, "value": None, "figures": {}}
             return {}
-        if not self.chief:
+        if not self.is_main_process:
             return {}
         self.judged.eval()
         with torch.no_grad(), alone():
@@ -188,10 +195,10 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint of this step and remove those no longer wanted."""
-        if not finite(self.system.parameters()):
+        if not finite(self.model.parameters()):
             raise NotFiniteError(f"step {self.step}", "the weights are no longer finite")
         states = gather_random_states()  # of every process, so all must come here
-        if not self.chief:
+        if not self.is_main_process:
             return
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
@@ -200,8 +207,8 @@ class Training:
             "seconds": self.seconds,
             "best": self.best,
             "random": states,
-            "system": self.system.state_dict(),
-            "average": self.average.system.state_dict() if self.average is not None else None,
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict() if self.average is not None else None,
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
         }
         self.checkpoints.save(self.step, state)
@@ -220,7 +227,7 @@ class Training:
         restore_random_states(state["random"][self.fabric.global_rank % len(state["random"])])
 
     def load_best(self) -> None:
-        """Put the weights of the best step into the system."""
+        """Put the weights of the best step into the model."""
         if self.best["step"] != self.step:
             self._load_weights(self.checkpoints.load(self.best["step"]))
         self.judged.eval()
@@ -237,9 +244,9 @@ class Training:
 
     def _load_weights(self, state: dict[str, Any]) -> None:
         try:
-            self.system.load_state_dict(state["system"])
+            self.model.load_state_dict(state["model"])
             if self.average is not None:
-                self.average.system.load_state_dict(state["average"])
+                self.average.model.load_state_dict(state["average"])
         except (RuntimeError, AttributeError) as error:
             path = self.checkpoints.path(state["step"])
             raise InputError(

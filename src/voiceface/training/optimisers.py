@@ -11,18 +11,18 @@ from torch import nn
 from voiceface.errors import InputError
 from voiceface.training.run import Optimiser
 
-__all__ = ["make_optimiser", "rate"]
+__all__ = ["build_optimiser", "rate"]
 
 _FUSED = {"cpu", "cuda"}
 
 
-def make_optimiser(spec: Optimiser, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimiser(spec: Optimiser, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """The torch optimiser of ``spec`` over ``parameters``, fused where their device can.
 
     Raises:
         InputError: there is no optimiser of that name.
 
-    >>> make_optimiser(Optimiser(name="sgd", lr=0.1), [nn.Parameter(torch.ones(2))]).defaults["lr"]
+    >>> build_optimiser(Optimiser(name="sgd", lr=0.1), [nn.Parameter(torch.ones(2))]).defaults["lr"]
     0.1
     """
     fused = all(p.device.type in _FUSED and p.is_floating_point() for p in parameters)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.systems.cue import Cue
-from voiceface.systems.system import Batch, System
-from voiceface.systems.talking import TalkingFace, Who
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.model import Batch, Model
+from voiceface.models.talking_face import TalkingFace, Who
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -76,37 +76,37 @@ class Run:
     split: Callable[[Corpus], Split]
     facts: Callable[[Selection], Facts]
     """From the training people alone."""
-    build: Callable[[Facts], System]
+    build: Callable[[Facts], Model]
     """Opens no corpus and no network."""
     data: Callable[[Selection, Facts], Batches]
     optimisers: Mapping[str, Optimiser]
     """One for each turn, by its name."""
     steps: int
     seed: int = 0
-    validate: Callable[[System, Selection, Facts], dict[str, float]] | None = None
-    """Figures on validation people; the system is in eval mode, without gradients or autocast, on the
+    validate: Callable[[Model, Selection, Facts], dict[str, float]] | None = None
+    """Figures on validation people; the model is in eval mode, without gradients or autocast, on the
     first process alone (`gather_with_gradient` gathers nothing there)."""
     every: int = 1000
     """Steps between validations; a checkpoint is written at each."""
     select: str = "auc"
     """The validation figure whose best step is exported; a leading minus: the smaller the better."""
-    start: Callable[[System, Selection, Facts], None] | None = None
+    start: Callable[[Model, Selection, Facts], None] | None = None
     """Fills tensors that are computed from the training people rather than learnt (a whitening, a
     closed-form answer), before the first step; not called when starting from other weights."""
-    embed: Callable[[System, Selection, Facts], tuple[Rows, Rows]] | None = None
+    embed: Callable[[Model, Selection, Facts], tuple[Rows, Rows]] | None = None
     """The selection's voices and faces as rows of length 1 in one space, for protocols to compare;
-    None where the system makes none."""
-    score: Callable[[System, Selection, Facts], Rows] | None = None
-    """How well each of the selection's voices goes with each of its faces, ``(voices, faces)``, of systems
+    None where the model makes none."""
+    score: Callable[[Model, Selection, Facts], Rows] | None = None
+    """How well each of the selection's voices goes with each of its faces, ``(voices, faces)``, of models
     that judge pairs as one and place nothing in a space (`embed` is None then)."""
-    imagine: Callable[[System, Sequence[Cue], Facts, int], Pictures] | None = None
-    """``(system, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
+    imagine: Callable[[Model, Sequence[GeneratorInput], Facts, int], Pictures] | None = None
+    """``(model, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
     at random depends on the seed and the cue's place, so equal cues in one call give different faces.
     ``contract`` must tell the ``size`` and the ``template`` (`voiceface.face.align`) of these pictures."""
-    talk: Callable[[System, Who, Facts], TalkingFace] | None = None
-    """``(system, who, facts)`` to a face that frames can be had from as sound arrives. ``contract`` must
+    talk: Callable[[Model, Who, Facts], TalkingFace] | None = None
+    """``(model, who, facts)`` to a face that frames can be had from as sound arrives. ``contract`` must
     tell the ``size``, the ``template`` and the ``fps`` of these frames."""
-    calibrate: Callable[[System, Selection, Facts], Facts] | None = None
+    calibrate: Callable[[Model, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None
     """Decay a step of the exponential average of the weights, which is then validated and exported."""

@@ -24,7 +24,7 @@ __all__ = [
     "package_version",
     "read_run",
     "read_weights",
-    "weights_inside",
+    "resolve_weights_folder",
     "write_weights",
 ]
 
@@ -130,7 +130,7 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     return run_json
 
 
-def weights_inside(folder: str | Path) -> Path:
+def resolve_weights_folder(folder: str | Path) -> Path:
     """The weights folder itself: what ``train -o`` names holds it one folder down."""
     path = Path(folder)
     inner = path / "weights"

@@ -15,7 +15,7 @@ from voiceface.records import Box
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Track", "link", "overlap", "surest_track"]
+__all__ = ["Track", "link", "overlap", "best_track"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,7 +112,7 @@ def link(
     return sorted(tracks, key=lambda track: tuple(track.places[0]))
 
 
-def surest_track(tracks: Sequence[Track]) -> Track | None:
+def best_track(tracks: Sequence[Track]) -> Track | None:
     """Return the track with the largest summed score times size (its ``weight``); None if there is none."""
     return max(tracks, key=lambda track: (track.weight, -track.start), default=None)
 

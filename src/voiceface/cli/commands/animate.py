@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell_some
+from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
 if TYPE_CHECKING:
-    from voiceface.cli.animating import Animated
+    from voiceface.pipelines.animate_files import AnimationResults
     from voiceface.pipelines.talker import Talker
 
 __all__ = ["add_to"]
@@ -59,8 +59,8 @@ def _animate(
         force: draw even where no speech is heard
         json: print JSON
     """
-    from voiceface.cli.animating import Wanted, animate_all
-    from voiceface.cli.drawing import planned
+    from voiceface.pipelines.animate_files import AnimationOptions, animate_files
+    from voiceface.pipelines.imagine_files import planned
 
     if not voices:
         raise InputError("animate", "was given no recording", "name files or folders of them")
@@ -68,17 +68,17 @@ def _animate(
     jobs = planned(voices, out, suffix=".mp4")
     talker = _load(weights, device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
-        wanted = Wanted(face=face, seed=seed, size=size, force=force)
-        done = animate_all(talker, jobs, wanted, progress=progress)
+        wanted = AnimationOptions(face=face, seed=seed, size=size, force=force)
+        done = animate_files(talker, jobs, wanted, progress=progress)
     if not done.clips:
-        raise _nothing_left(done.failed)
+        raise _no_usable_recording(done.failed)
     _tell(talker, done, seed, json=json)
     return 0
 
 
 def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | None) -> None:
     """Refuse what cannot be done before a second is spent on loading the weights."""
-    from voiceface.cli.outputs import check_writable
+    from voiceface.media.check_writable import check_writable
 
     if size is not None and not 16 <= size <= 1024:
         raise InputError("--size", f"is {size}", "give 16 to 1024")
@@ -100,7 +100,7 @@ def _load(weights: str | None, device: str) -> Talker:
     return Talker.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
 
 
-def _nothing_left(failed: Sequence[InputError]) -> InputError:
+def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
     error, more = failed[0], len(failed) - 1
     if not more or all(str(one) == str(error) for one in failed):
         return error
@@ -108,10 +108,10 @@ def _nothing_left(failed: Sequence[InputError]) -> InputError:
     return InputError(error.what, fault, error.remedy)
 
 
-def _tell(talker: Talker, done: Animated, seed: int, *, json: bool) -> None:
+def _tell(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> None:
     warnings = [f"{job.voice}: {clip.note}" for job, clip in done.clips if clip.note]
-    tell_some([f"left out: {error}" for error in done.failed])
-    tell_some([f"warning: {warning}" for warning in warnings])
+    warn_first([f"left out: {error}" for error in done.failed])
+    warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         told: dict[str, Any] = {"model": talker.name, "fingerprint": talker.fingerprint, "seed": seed}
         told["clips"] = [

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.cards import hanging
 from voiceface.cli.options import Flag, heading
 from voiceface.cli.terminal import answer, say, shown
+from voiceface.cli.text_wrapping import wrap_hanging
 
 if TYPE_CHECKING:
-    from voiceface.protocols.audit import ListAudit
+    from voiceface.protocols.list_audit import ListAudit
 
 __all__ = ["add_to"]
 
@@ -49,16 +49,22 @@ def _audit(
         training: a file with the people trained on, one a line, or a prepared corpus
         json: print JSON
     """
-    from voiceface.cli.trial_lists import people_of, read_metadata, read_names, read_trials, shared_values
-    from voiceface.protocols.audit import audit_list
+    from voiceface.evaluation.trial_lists import (
+        person_attributes,
+        read_metadata,
+        read_names,
+        read_person_ids,
+        read_trials,
+    )
+    from voiceface.protocols.list_audit import audit_list
 
     known = read_metadata(people)
     trials = read_trials(trial_list, format, known)
     found = audit_list(
         trials,
-        share=shared_values(share or [], known),
+        share=person_attributes(share or [], known),
         media=read_names(media) if media is not None else None,
-        training=people_of(training) if training is not None else None,
+        training=read_person_ids(training) if training is not None else None,
     )
     if json:
         answer(found.to_dict())
@@ -74,5 +80,5 @@ def _print(found: ListAudit) -> None:
     )
     lines = found.findings()
     for line in lines:
-        say(hanging("  - ", shown(line)))
+        say(wrap_hanging("  - ", shown(line)))
     say(f"{len(lines)} finding{'s' if len(lines) != 1 else ''}" if lines else "  nothing found")

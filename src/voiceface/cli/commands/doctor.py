@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from cyclopts import App
 
-from voiceface.cli.cards import hanging
 from voiceface.cli.options import Flag, heading
 from voiceface.cli.terminal import answer, say, shown
+from voiceface.cli.text_wrapping import wrap_hanging
 
 __all__ = ["add_to"]
 
@@ -28,9 +28,9 @@ def _doctor(*, json: Flag = False) -> int:
     """
     from dataclasses import asdict
 
-    from voiceface.cli.parts import examine
+    from voiceface.pipelines.installation import check_installation
 
-    parts = examine()
+    parts = check_installation()
     bad = [part for part in parts if part.state != "ok"]
     broken = any(part.needed and part.state in ("missing", "broken") for part in parts)
     if json:
@@ -39,11 +39,11 @@ def _doctor(*, json: Flag = False) -> int:
     name_width = max(len(part.name) for part in parts)
     for part in parts:
         head = f"{part.state:<8} {part.name:<{name_width}}  "
-        say(hanging(head, shown(part.told)))
+        say(wrap_hanging(head, shown(part.told)))
     if bad:
         say("\nTo mend:")
         for part in bad:
-            say(hanging(f"  {part.name:<{name_width}}  ", part.costs))
+            say(wrap_hanging(f"  {part.name:<{name_width}}  ", part.costs))
             if part.remedy:
                 say(f"  {'':<{name_width}}  $ {part.remedy}")
     else:

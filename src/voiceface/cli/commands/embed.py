@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell_some
+from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -51,9 +51,9 @@ def _embed(
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
-    from voiceface.cli.matching import load_matcher
-    from voiceface.cli.media_files import is_corpus
-    from voiceface.cli.outputs import check_writable
+    from voiceface.media.check_writable import check_writable
+    from voiceface.pipelines.input_files import is_corpus
+    from voiceface.pipelines.rank_files import load_matcher
 
     if out.suffix != ".npz":
         raise InputError(out, "does not end in .npz", "name it so")
@@ -81,7 +81,7 @@ def _embed(
         )
         return 0
     for one, found in done.items():
-        tell_some([f"left out: {error}" for error in found.failed])
+        warn_first([f"left out: {error}" for error in found.failed])
         say(f"{found.count:,} {one}, {matcher.dim} numbers each, in {shown(found.path)}")
     return 0
 
@@ -107,10 +107,10 @@ def _of_files(sources: Sequence[Path], kind: Kind) -> dict[str, list[Path]]:
     Raises:
         InputError: a named file is missing or empty, or there are both kinds and only one can be meant.
     """
-    from voiceface.cli.media_files import expanded, side_of
+    from voiceface.pipelines.input_files import expand_folders, side_of
 
     if kind in ("voices", "faces"):
-        files = expanded(sources, kind.removesuffix("s"))
+        files = expand_folders(sources, kind.removesuffix("s"))
         for path in files[:1]:
             readable(path)
         return {kind: files}
@@ -122,7 +122,7 @@ def _of_files(sources: Sequence[Path], kind: Kind) -> dict[str, list[Path]]:
         before = sum(map(len, sides.values()))
         for one in sides:
             try:
-                sides[one] += expanded([source], one.removesuffix("s"))
+                sides[one] += expand_folders([source], one.removesuffix("s"))
             except InputError:
                 continue  # a folder of the other kind
         if sum(map(len, sides.values())) == before:

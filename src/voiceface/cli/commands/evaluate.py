@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.judging_faces import command as judge_faces
-from voiceface.cli.judging_video import video_command
+from voiceface.cli.commands._evaluate_faces import command as judge_faces
+from voiceface.cli.commands._evaluate_video import video_command
+from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import heading
-from voiceface.cli.report_files import Outputs
-from voiceface.cli.source_text import summaries
+from voiceface.evaluation.report_files import OutputOptions
 
 __all__ = ["add_to"]
 
@@ -24,7 +24,7 @@ voiceface evaluate RECIPE --corpus CORPUS --folds 5"""
 
 KnownPeople = Literal["refuse", "keep", "drop"]
 Missing = Literal["error", "exclude"]
-_NOWHERE = Outputs()
+_NO_OUTPUTS = OutputOptions()
 Same = Annotated[list[Literal["gender", "nationality"]] | None, Parameter(negative="")]
 
 
@@ -45,15 +45,15 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         return
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
     if asked is None:
-        for name, line in summaries("voiceface.recipes").items():
-            evaluate.command(_unasked, name=name, help=line, group="Recipes")
+        for name, line in component_summaries("voiceface.recipes").items():
+            evaluate.command(_listed_only, name=name, help=line, group="Recipes")
     elif asked not in protocols:
-        from voiceface.cli.crossvalidation import command_of
+        from voiceface.cli.commands._evaluate_recipe import recipe_command
 
-        evaluate.command(command_of(asked, tokens), name=asked)
+        evaluate.command(recipe_command(asked, tokens), name=asked)
 
 
-def _unasked() -> None:
+def _listed_only() -> None:
     """Stands in the list of recipes; never run, for a recipe that is named is loaded."""
 
 
@@ -72,7 +72,7 @@ def _verification(
     device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
-    outputs: Outputs = _NOWHERE,
+    outputs: OutputOptions = _NO_OUTPUTS,
 ) -> int:
     """Are this voice and this face one person's? AUC, EER, minDCF, TPR.
 
@@ -97,8 +97,8 @@ def _verification(
         seed: of the resamples
         outputs: files to write beside
     """
-    from voiceface.cli.judging import Known, verify
-    from voiceface.cli.measured import Measured
+    from voiceface.evaluation.evaluate_files import Known, verify
+    from voiceface.evaluation.measurement import Measured
 
     files = {"voices": voices, "faces": faces, "scores": scores, "trials": trials, "corpus": corpus}
     asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
@@ -133,7 +133,7 @@ def _matching(
     device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
-    outputs: Outputs = _NOWHERE,
+    outputs: OutputOptions = _NO_OUTPUTS,
 ) -> int:
     """Which of N people's faces goes with this voice, and the other way round?
 
@@ -155,8 +155,8 @@ def _matching(
         seed: of the resamples
         outputs: files to write beside
     """
-    from voiceface.cli.judging import Known, match
-    from voiceface.cli.measured import Measured
+    from voiceface.evaluation.evaluate_files import Known, match
+    from voiceface.evaluation.measurement import Measured
 
     files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
     asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
@@ -181,7 +181,7 @@ def _retrieval(
     device: str = "auto",
     resamples: int = 1000,
     seed: int = 0,
-    outputs: Outputs = _NOWHERE,
+    outputs: OutputOptions = _NO_OUTPUTS,
 ) -> int:
     """Where in the whole gallery does the right one stand? R@K, mAP, ranks.
 
@@ -201,8 +201,8 @@ def _retrieval(
         seed: of the resamples
         outputs: files to write beside
     """
-    from voiceface.cli.judging import Known, retrieve
-    from voiceface.cli.measured import Measured
+    from voiceface.evaluation.evaluate_files import Known, retrieve
+    from voiceface.evaluation.measurement import Measured
 
     files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
     asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)

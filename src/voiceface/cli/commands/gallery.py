@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell, tell_some
+from voiceface.cli.terminal import answer, progress_bar, say, shown, tell, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -60,9 +60,9 @@ def _add(
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
-    from voiceface.cli.matching import load_matcher
     from voiceface.pipelines.gallery import Gallery
     from voiceface.pipelines.gallery_folder import CARD
+    from voiceface.pipelines.rank_files import load_matcher
 
     items = _items(sources, person, _pairs("--attribute", attribute))
     if weights is None and (gallery / CARD).is_file():
@@ -75,7 +75,7 @@ def _add(
         failed = [{"path": error.what, "reason": str(error)} for error in done.failed]
         answer({"added": done.added, "there": done.there, "items": len(opened), "failed": failed})
     else:
-        tell_some([f"left out: {error}" for error in done.failed])
+        warn_first([f"left out: {error}" for error in done.failed])
         people = len(opened.people())
         say(f"{done.added:,} added, {done.there:,} were there; {len(opened):,} items of {people:,} people")
     if done.failed and not done.added + done.there:
@@ -128,9 +128,9 @@ def _search(
         exact: compare with every item, also in a large gallery
         json: print JSON
     """
-    from voiceface.cli.media_files import side_of
-    from voiceface.cli.speech import doubts
     from voiceface.pipelines.gallery import Gallery
+    from voiceface.pipelines.input_files import side_of
+    from voiceface.pipelines.speech_warnings import speech_warnings
 
     readable(query)
     side = side_of(query)
@@ -142,8 +142,8 @@ def _search(
     row = embed([query])[0]
     looked_for = None if kind == "auto" else kind
     hits = opened.search(row, side=side, k=top, kind=looked_for, where=wanted, exact=exact)
-    warnings = doubts([query]) if side == "voice" else []
-    tell_some([f"warning: {warning}" for warning in warnings])
+    warnings = speech_warnings([query]) if side == "voice" else []
+    warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         answer({"query": str(query), "side": side, "hits": [_plain(h) for h in hits], "warnings": warnings})
         return 0
@@ -154,9 +154,9 @@ def _search(
 
 
 def _items(sources: Sequence[Path], person: str | None, told: dict[str, str]) -> list[Item]:
-    from voiceface.cli.media_files import SIDES, side_of
-    from voiceface.corpus.tree import walk
+    from voiceface.corpus.file_tree import walk
     from voiceface.pipelines.gallery import Item
+    from voiceface.pipelines.input_files import SIDES, side_of
 
     found = []
     for source in sources:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell_some
+from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
 if TYPE_CHECKING:
-    from voiceface.cli.drawing import Drawn
+    from voiceface.pipelines.imagine_files import Drawn
     from voiceface.pipelines.imaginer import Imaginer
 
 __all__ = ["add_to"]
@@ -60,28 +60,33 @@ def _imagine(
         force: draw even where no speech is heard
         json: print JSON
     """
-    from voiceface.cli.drawing import Wishes, draw_all, draw_named, planned
+    from voiceface.pipelines.imagine_files import (
+        GenerationOptions,
+        imagine_files,
+        imagine_known_person,
+        planned,
+    )
 
     if not voices and not person:
         raise InputError("imagine", "was given no recording", "name files or folders of them")
     _check(voices, out, n=n, typical=typical)
     jobs = planned(voices, out, n=n) if voices else []
-    wishes = Wishes(n=n, seed=seed, person=person, typical=typical, force=force)
+    wishes = GenerationOptions(n=n, seed=seed, person=person, typical=typical, force=force)
     imaginer = _load(weights, device)
     if voices:
         with progress_bar("voices", shown=len(jobs) > 3) as progress:
-            done = draw_all(imaginer, jobs, wishes, progress=progress)
+            done = imagine_files(imaginer, jobs, wishes, progress=progress)
     else:
-        done = draw_named(imaginer, out, wishes)
+        done = imagine_known_person(imaginer, out, wishes)
     if not done.faces:
-        raise _nothing_left(done.failed)
+        raise _no_usable_recording(done.failed)
     _tell(imaginer, done, seed, json=json)
     return 0
 
 
 def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
     """Refuse what cannot be done before a second is spent on loading the weights."""
-    from voiceface.cli.outputs import check_writable
+    from voiceface.media.check_writable import check_writable
 
     if n < 1 or (typical and n > 1):
         remedy = "give 1 or more" if n < 1 else "there is one typical face: leave -n out"
@@ -102,7 +107,7 @@ def _load(weights: str | None, device: str) -> Imaginer:
     return Imaginer.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
 
 
-def _nothing_left(failed: Sequence[InputError]) -> InputError:
+def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
     error, more = failed[0], len(failed) - 1
     if not more:
         return error
@@ -111,15 +116,15 @@ def _nothing_left(failed: Sequence[InputError]) -> InputError:
 
 
 def _tell(imaginer: Imaginer, done: Drawn, seed: int, *, json: bool) -> None:
-    from voiceface.pipelines.imaginer import DOUBTFUL
+    from voiceface.pipelines.imaginer import LOW_PLAUSIBILITY
 
     warnings = [
         f"{job.voice}: hardly a voice (plausibility {plausibility:.2f}); do not trust its face"
         for job, plausibility in done.faces
-        if plausibility is not None and plausibility < DOUBTFUL
+        if plausibility is not None and plausibility < LOW_PLAUSIBILITY
     ]
-    tell_some([f"left out: {error}" for error in done.failed])
-    tell_some([f"warning: {warning}" for warning in warnings])
+    warn_first([f"left out: {error}" for error in done.failed])
+    warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         told: dict[str, Any] = {"model": imaginer.name, "fingerprint": imaginer.fingerprint, "seed": seed}
         told["faces"] = [

@@ -10,22 +10,22 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.cards import reflowed
+from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import Flag, Given, heading, keyword_options, with_options
-from voiceface.cli.source_text import summaries
 from voiceface.cli.terminal import answer, say, shown
-from voiceface.folders import load_component
+from voiceface.cli.text_wrapping import wrap_columns
+from voiceface.components import load_component
 
 __all__ = ["add_to"]
 
-IMPORTS = "voiceface.pipelines.imports"
+IMPORTS = "voiceface.pipelines.importers"
 
 _ABOUT = """Make a weights folder of files that a paper's authors published.
 
 voiceface import-weights wen --voice V.pth --generator G.pth -o FOLDER
 voiceface import-weights wen --help shows which files there are"""
 
-_OWN = """Args:
+_OPTIONS_HELP = """Args:
     out: the weights folder to write; an older one is replaced
     json: print JSON
 """
@@ -39,13 +39,13 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         return
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
     if asked is None:
-        for name, line in summaries(IMPORTS).items():
-            group.command(_unasked, name=name, help=line)
+        for name, line in component_summaries(IMPORTS).items():
+            group.command(_listed_only, name=name, help=line)
     else:
         group.command(_command(load_component(IMPORTS, asked), asked), name=asked)
 
 
-def _unasked() -> None:
+def _listed_only() -> None:
     """Stands in the list of sources; never run, for one that is named is loaded."""
 
 
@@ -63,5 +63,5 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
             say(f"weights: {shown(folder)}")
         return 0
 
-    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    command.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{_OPTIONS_HELP}"
     return with_options(command, options, owner=f"import of {name}")

@@ -7,11 +7,11 @@ from typing import Literal
 
 from cyclopts import App
 
-from voiceface.cli.cards import reflowed
+from voiceface.cli.docstrings import component_summaries, first_line
 from voiceface.cli.options import Flag, heading
-from voiceface.cli.source_text import first_line, summaries
 from voiceface.cli.terminal import answer, say
-from voiceface.folders import component_names
+from voiceface.cli.text_wrapping import wrap_columns
+from voiceface.components import SOURCES, component_names
 
 __all__ = ["add_to"]
 
@@ -36,10 +36,10 @@ def _list(
         json: print JSON
     """
     kinds: dict[str, Callable[[], dict[str, str]]] = {
-        "recipes": lambda: summaries("voiceface.recipes"),
-        "sources": lambda: summaries("voiceface.corpus.sources"),
-        "encoders": lambda: summaries("voiceface.systems.encoders"),
-        "face-encoders": lambda: summaries("voiceface.systems.face_encoders"),
+        "recipes": lambda: component_summaries("voiceface.recipes"),
+        "sources": lambda: component_summaries(SOURCES),
+        "encoders": lambda: component_summaries("voiceface.models.encoders"),
+        "face-encoders": lambda: component_summaries("voiceface.models.face_encoders"),
         "protocols": _protocols,
         "weights": _weights,
     }
@@ -59,7 +59,7 @@ def _list(
     for number, (kind, group) in enumerate(found.items()):
         say(("\n" if number else "") + f"{kind}: {use[kind]}")
         for name, line in group.items() or [("(none)", "")]:
-            say(reflowed(f"  {name:<{width}}  {line}".rstrip()))
+            say(wrap_columns(f"  {name:<{width}}  {line}".rstrip()))
     return 0
 
 

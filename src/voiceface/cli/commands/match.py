@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell_some
+from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -50,25 +50,25 @@ def _match(
         top: print only so many
         json: print JSON
     """
-    from voiceface.cli.matching import called, load_matcher, nothing_left, rank
-    from voiceface.cli.media_files import direction_of, expanded
-    from voiceface.cli.speech import doubts
+    from voiceface.pipelines.input_files import expand_folders, query_side
+    from voiceface.pipelines.rank_files import called, load_matcher, no_usable_candidate, rank
+    from voiceface.pipelines.speech_warnings import speech_warnings
 
     if top is not None and top < 1:
         raise InputError("--top", f"is {top}", "give 1 or more")
     readable(query)  # before a second is spent on loading the matcher
-    side = direction_of(query, candidates, direction)
+    side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
-    files = expanded(candidates, other)
+    files = expand_folders(candidates, other)
     matcher = load_matcher(weights, device)
     name = called(matcher, weights)
     with progress_bar(f"{other}s", shown=len(files) > 20) as progress:
         ranking, unusable = rank(matcher, query, files, side=side, progress=progress)
     if not ranking:
-        raise nothing_left(unusable, other)
-    warnings = doubts([query] if side == "voice" else [path for path, _ in ranking])
-    tell_some([f"left out: {error}" for _, error in unusable])
-    tell_some([f"warning: {warning}" for warning in warnings])
+        raise no_usable_candidate(unusable, other)
+    warnings = speech_warnings([query] if side == "voice" else [path for path, _ in ranking])
+    warn_first([f"left out: {error}" for _, error in unusable])
+    warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         told = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
         answer({**told, **_plain(ranking[:top], unusable), "warnings": warnings})

@@ -9,26 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.cards import hanging, reflowed
+from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import Flag, Given, changed, field_options, heading, keyword_options, with_options
-from voiceface.cli.source_text import summaries
 from voiceface.cli.terminal import answer, interactive, say, shown, tell
+from voiceface.cli.text_wrapping import wrap_columns, wrap_hanging
+from voiceface.components import SOURCES, load_component
 from voiceface.errors import InputError
-from voiceface.folders import load_component
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
 __all__ = ["add_to"]
 
-SOURCES = "voiceface.corpus.sources"
 
 _ABOUT = """Prepare a data set as a corpus that every recipe reads.
 
 voiceface prepare SOURCE ROOT -o CORPUS
 voiceface prepare SOURCE --help shows a source's layout and options"""
 
-_KEPT = {
+_PREPARE_HELP = {
     "window_seconds": "length of the windows a video's sound is cut into (Roldan: 4); 0 keeps it whole",
     "window_overlap": "seconds that neighbouring windows share",
     "face_fps": "pictures taken a second of video",
@@ -50,14 +49,14 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
     if tokens is None:
         return
     asked = next((token for token in tokens if not token.startswith("-")), None)
-    for name, line in summaries(SOURCES).items():
+    for name, line in component_summaries(SOURCES).items():
         if asked is None:
-            prepare.command(_unasked, name=name, help=line)
+            prepare.command(_listed_only, name=name, help=line)
     if asked is not None:
         prepare.command(_command(asked), name=asked)
 
 
-def _unasked() -> None:
+def _listed_only() -> None:
     """Stands in the list of sources; never run, for a source that is named is loaded."""
 
 
@@ -68,7 +67,7 @@ def _command(name: str) -> Callable[..., int]:
 
     groups = {
         "listed": keyword_options(module.listing, title=f"Options of {name}"),
-        "kept": field_options(Options, title="What is kept", told=_KEPT),
+        "kept": field_options(Options, title="What is kept", told=_PREPARE_HELP),
     }
 
     def run(
@@ -112,13 +111,13 @@ def _command(name: str) -> Callable[..., int]:
 
     rootless = getattr(module, "ROOTLESS", False)
     chosen: Callable[..., int] = making if rootless else command
-    own = _OWN.replace(_ROOT, "") if rootless else _OWN
-    chosen.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{own}"
+    own = _OPTIONS_HELP.replace(_ROOT, "") if rootless else _OPTIONS_HELP
+    chosen.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{own}"
     return with_options(chosen, groups, owner=f"source {name}")
 
 
 _ROOT = "    root: the data set's folder\n"
-_OWN = f"""Args:
+_OPTIONS_HELP = f"""Args:
 {_ROOT}    out: the corpus' folder: a new one, or one to go on with
     workers: processes on this machine; by default one a core
     cluster: a Dask scheduler's address, or local: its workers instead
@@ -182,14 +181,14 @@ def _report(corpus: Corpus, *, json: bool) -> int:
         )
         say(f"\n{many}:")
         for one in rejected[:_SHOWN]:
-            say(hanging("  - ", f"{shown(one.path)}: {shown(one.reason)}"))
+            say(wrap_hanging("  - ", f"{shown(one.path)}: {shown(one.reason)}"))
         if len(rejected) > _SHOWN:
             say(f"  ... all of them stand in {shown(corpus.path / 'rejected')} (Parquet)")
     found = [problem for problem in problems if problem.what != "rejected"]
     if found:
         say("\nCheck:")
         for problem in found:
-            say(hanging("  - ", shown(str(problem))))
+            say(wrap_hanging("  - ", shown(str(problem))))
     else:
         say("\nCheck: nothing found")
     say(f"\n{shown(corpus.path)} is ready; fingerprint {corpus.fingerprint[:16]}")

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.cards import reflowed
+from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import Flag, Given, changed, heading, keyword_options, with_options
-from voiceface.cli.source_text import summaries
 from voiceface.cli.terminal import answer, say, shown
-from voiceface.folders import load_component
+from voiceface.cli.text_wrapping import wrap_columns
+from voiceface.components import load_component
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
-    from voiceface.pipelines.table import Table
+    from voiceface.evaluation.paper_table import Table
 
 __all__ = ["add_to"]
 
-TABLES = "voiceface.pipelines.tables"
+TABLES = "voiceface.papers"
 
 _ABOUT = """Make a paper's tables again, ours beside the printed ones.
 
 voiceface tables PAPER --corpus CORPUS
 voiceface tables PAPER --help shows what is trained for them"""
 
-_OWN = """Args:
+_OPTIONS_HELP = """Args:
     corpus: the prepared corpus
     out: folder for the tables, figures and trainings: new, or one to go on with; by default runs/tables-PAPER
     record: add every figure that has an interval to the table of RESULTS.md (or --results)
@@ -48,14 +48,14 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         return
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
     if asked is None:
-        for name, line in summaries(TABLES).items():
-            tables.command(_unasked, name=name, help=line)
+        for name, line in component_summaries(TABLES).items():
+            tables.command(_listed_only, name=name, help=line)
     else:
         module = load_component(TABLES, asked)
         tables.command(_command(module, asked), name=asked)
 
 
-def _unasked() -> None:
+def _listed_only() -> None:
     """Stands in the list of papers; never run, for one that is named is loaded."""
 
 
@@ -72,9 +72,9 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
         given: Given,
     ) -> int:
         """Placeholder; the paper's own card stands here."""
-        from voiceface.cli.outputs import check_writable
         from voiceface.corpus.corpus import Corpus
-        from voiceface.pipelines.table import save_tables
+        from voiceface.evaluation.paper_table import save_tables
+        from voiceface.media.check_writable import check_writable
 
         opened = Corpus.open(corpus)
         if record:
@@ -96,16 +96,16 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
         say(f"tables: {shown(page)}")
         return 0
 
-    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    command.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{_OPTIONS_HELP}"
     return with_options(command, {"given": options}, owner=f"tables of {name}")
 
 
 def _record(results: Path, made: Sequence[Table], corpus: Corpus, *, name: str) -> None:
     import voiceface
-    from voiceface.cli.revision import commit_of
+    from voiceface.evaluation.source_commit import source_commit
     from voiceface.protocols.results import Result, record
 
-    commit = commit_of(Path(voiceface.__file__))
+    commit = source_commit(Path(voiceface.__file__))
     # RESULTS.md holds no figure without its interval.
     rows = [(table, where, one) for table in made for where, one in table.estimates() if one.low == one.low]
     record(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.cards import reflowed
+from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import Flag, Given, heading, with_options
-from voiceface.cli.recipes import RECIPES, load_recipe, recipe_options
-from voiceface.cli.source_text import summaries
+from voiceface.cli.recipe_options import RECIPES, load_recipe, recipe_options
 from voiceface.cli.terminal import answer, interactive, say, shown
+from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _ABOUT = """Train a recipe on a prepared corpus.
 voiceface train RECIPE --corpus CORPUS
 voiceface train RECIPE --help shows the recipe's card and options"""
 
-_OWN = """Args:
+_OPTIONS_HELP = """Args:
     corpus: the prepared corpus to learn from; --smoke makes a few synthetic people if none is given
     out: folder of the training: new, or one to go on with; by default runs/RECIPE
     device: auto, cpu, cuda, cuda:N or mps
@@ -49,13 +49,13 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         return
     asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
     if asked is None:
-        for name, line in summaries(RECIPES).items():
-            train.command(_unasked, name=name, help=line)
+        for name, line in component_summaries(RECIPES).items():
+            train.command(_listed_only, name=name, help=line)
     else:
         train.command(_command(asked, tokens), name=asked)
 
 
-def _unasked() -> None:
+def _listed_only() -> None:
     """Stands in the list of recipes; never run, for a recipe that is named is loaded."""
 
 
@@ -79,13 +79,13 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         """Placeholder; the recipe's own card stands here."""
         run = _run(module, name, given, smoke=smoke)
         if corpus is None:
-            corpus = _made_people(smoke=smoke)
+            corpus = _tiny_synthetic_corpus(smoke=smoke)
         place = out or Path("runs") / "-".join(
             [module.__name__.rpartition(".")[2], *(["smoke"] if smoke else []), *_fold_name(fold)]
         )
         return _train(run, corpus, place, fold=fold, how=(device, precision, init), json=json)
 
-    command.__doc__ = f"{reflowed(inspect.getdoc(module) or name)}\n\n{_OWN}"
+    command.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{_OPTIONS_HELP}"
     return with_options(command, options, owner=f"recipe {name}")
 
 
@@ -99,11 +99,11 @@ def _run(module: ModuleType, name: str, given: Given, *, smoke: bool) -> Run:
     return module.smoke()  # type: ignore[no-any-return]
 
 
-def _made_people(*, smoke: bool) -> Path:
+def _tiny_synthetic_corpus(*, smoke: bool) -> Path:
     """The tiny corpus of people who do not exist, made once in seconds."""
     if not smoke:
         raise InputError("--corpus", "is missing", "give a prepared corpus, or try --smoke without one")
-    from voiceface.corpus.synthetic.tiny import tiny_corpus
+    from voiceface.synthetic.tiny_corpus import tiny_corpus
 
     return tiny_corpus().path
 
@@ -111,8 +111,8 @@ def _made_people(*, smoke: bool) -> Path:
 def _train(
     run: Run, corpus_path: Path, out: Path, *, fold: str | None, how: tuple[str, str, str | None], json: bool
 ) -> int:
-    from voiceface.cli.folds import NOBODY, claim, folded
     from voiceface.corpus.corpus import Corpus
+    from voiceface.evaluation.fold_training import NO_FOLD, claim, folded
     from voiceface.pipelines.weights import resolve
     from voiceface.training.loop import train
 
@@ -121,7 +121,7 @@ def _train(
     init = resolve(wanted) if wanted is not None else None
     if fold is not None:
         run = folded(run, fold)
-    claim(out, f"fold {fold}" if fold is not None else NOBODY)
+    claim(out, f"fold {fold}" if fold is not None else NO_FOLD)
     weights = train(run, corpus, out, device=device, precision=precision, init=init, progress=interactive())
     return _report(weights, corpus, json=json)
 

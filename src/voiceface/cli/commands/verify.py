@@ -44,21 +44,21 @@ def _verify(
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
-    from voiceface.cli.matching import called, load_matcher
-    from voiceface.cli.media_files import direction_of
-    from voiceface.cli.speech import doubts
+    from voiceface.pipelines.input_files import query_side
+    from voiceface.pipelines.rank_files import called, load_matcher
+    from voiceface.pipelines.speech_warnings import speech_warnings
 
     if not 0.0 <= threshold <= 1.0:
         raise InputError("--threshold", f"{threshold:g} is no probability", "give 0 to 1")
     for path in (voice, face):
         readable(path)  # before a second is spent on loading the matcher
-    if direction_of(voice, [face], "auto") == "face":
+    if query_side(voice, [face], "auto") == "face":
         voice, face = face, voice
     matcher = load_matcher(weights, device)
     name = called(matcher, weights)
     probability = float(matcher.score(voice, face))
     same = probability >= threshold
-    warnings = doubts([voice])
+    warnings = speech_warnings([voice])
     for warning in warnings:
         tell(f"warning: {warning}")
     if json:

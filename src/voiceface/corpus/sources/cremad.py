@@ -16,10 +16,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from voiceface.corpus.census import Census, age_of, gender_of
+from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
 from voiceface.corpus.item import Listing, VideoItem, VoiceItem
-from voiceface.corpus.sheet import open_sheet
-from voiceface.corpus.tree import Found, checked_root, find_file, walk
+from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of
+from voiceface.corpus.text_tables import open_text_table
 
 __all__ = ["EMOTIONS", "listing"]
 
@@ -31,7 +31,7 @@ SENTENCES = frozenset({"IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX|X)")
 # The same clip comes in several containers: the first of these that is there is used.
 _ORDER = (".wav", ".flac", ".mp3", ".mp4", ".mkv", ".mov", ".avi", ".flv")
-_LOOKED_FOR = (
+_EXPECTED_LAYOUT = (
     "AudioWAV/1001_DFA_ANG_XX.wav and VideoMP4/1001_DFA_ANG_XX.mp4 or VideoFlash/1001_DFA_ANG_XX.flv"
 )
 
@@ -51,25 +51,25 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
         InputError: root is missing, or no file is named as CREMA-D names its clips.
     """
     root = checked_root(root)
-    census = Census(root, "CREMA-D")
+    builder = ListingBuilder(root, "CREMA-D")
     files: dict[str, list[tuple[int, Found, re.Match[str]]]] = {"sound": [], "video": []}
     for found in walk(root):
-        if census.fault(found):
+        if builder.fault(found):
             continue
         named = _NAME.fullmatch(found.stem.upper())
         if found.kind == "image" or not named or named[2] not in SENTENCES or named[3] not in EMOTIONS:
-            census.reject(found.path, "is not named ACTOR_SENTENCE_EMOTION_LEVEL as CREMA-D's clips are")
+            builder.reject(found.path, "is not named ACTOR_SENTENCE_EMOTION_LEVEL as CREMA-D's clips are")
             continue
         suffix = "." + found.path.rpartition(".")[2].lower()
         order = _ORDER.index(suffix) if suffix in _ORDER else len(_ORDER)
         files[found.kind].append((order, found, named))
-    _demographics(census, root)
+    _demographics(builder, root)
     for kind in ("sound", "video"):
         for _, found, named in sorted(files[kind], key=lambda file: (file[0], file[1].path)):
-            person, emotion, key = census.person(named[1]), EMOTIONS[named[3]], named[0]
+            person, emotion, key = builder.person(named[1]), EMOTIONS[named[3]], named[0]
             if kind == "sound":
                 if voices:
-                    census.add(
+                    builder.add(
                         VoiceItem(
                             key=key,
                             person=person,
@@ -80,26 +80,26 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
                         )
                     )
                 continue
-            wanted = {"voices": voices and not census.has(VoiceItem, key), "faces": faces, "clips": clips}
+            wanted = {"voices": voices and not builder.has(VoiceItem, key), "faces": faces, "clips": clips}
             want = tuple(name for name, yes in wanted.items() if yes)
             if want:
-                census.add(
+                builder.add(
                     VideoItem(
                         key=key, person=person, path=found.path, session=key, language="English",
                         emotion=emotion, want=want,
                     )
                 )  # fmt: skip
-    return census.listing(_LOOKED_FOR)
+    return builder.listing(_EXPECTED_LAYOUT)
 
 
-def _demographics(census: Census, root: Path) -> None:
+def _demographics(builder: ListingBuilder, root: Path) -> None:
     table = find_file(root, "VideoDemographics.csv", "cremad_demographics.csv")
     if table is None:
-        census.reject("VideoDemographics.csv", "is not there: age, sex and race of the actors stay unknown")
+        builder.reject("VideoDemographics.csv", "is not there: age, sex and race of the actors stay unknown")
         return
-    for row in open_sheet(table, {"ActorID": ("actor",)}, ("Age", "Sex", "Race", "Ethnicity")).rows():
+    for row in open_text_table(table, {"ActorID": ("actor",)}, ("Age", "Sex", "Race", "Ethnicity")).rows():
         race, ethnicity = row.values["Race"], row.values["Ethnicity"]
-        census.person(
+        builder.person(
             row.values["ActorID"],
             where=f"{table.name}, line {row.line}",
             age=age_of(row.values["Age"]),

@@ -16,17 +16,19 @@ import fnmatch
 import re
 from pathlib import Path
 
-from voiceface.corpus.census import Census, gender_of, split_of
+from voiceface.corpus.file_tree import Found, checked_root, find_file, stem_of, walk
 from voiceface.corpus.item import Listing, VoiceItem
-from voiceface.corpus.sheet import open_sheet, read_words
-from voiceface.corpus.tree import Found, checked_root, find_file, stem_of, walk
+from voiceface.corpus.listing_builder import ListingBuilder, gender_of, split_of
+from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
 
 _NAME = re.compile(r"(\d+)[-_](\d+)[-_]([\d_-]+)")
 _SUBSET = re.compile(r"(train|dev|test)-[\w-]+")
-_LOOKED_FOR = "SUBSET/SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTTERANCE.flac, or sounds with a table clip, speaker"
+_EXPECTED_LAYOUT = (
+    "SUBSET/SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTTERANCE.flac, or sounds with a table clip, speaker"
+)
 
 
 def listing(root: Path, *, subset: str = "*", table: str = "", language: str = "English") -> Listing:
@@ -42,31 +44,31 @@ def listing(root: Path, *, subset: str = "*", table: str = "", language: str = "
         InputError: root or table is missing, or no recording can be given to a speaker.
     """
     root = checked_root(root)
-    census = Census(root, "LibriSpeech-like")
+    builder = ListingBuilder(root, "LibriSpeech-like")
     sheet_path = _table(root, table)
     if sheet_path is not None:
-        _from_table(census, sheet_path, language)
-        return census.listing(_LOOKED_FOR)
-    named = _speakers(census, root)
+        _from_table(builder, sheet_path, language)
+        return builder.listing(_EXPECTED_LAYOUT)
+    named = _speakers(builder, root)
     for found in walk(root):
-        if census.fault(found):
+        if builder.fault(found):
             continue
         name = _NAME.fullmatch(found.stem)
         if found.kind != "sound" or name is None:
-            census.reject(found.path, "is no sound named SPEAKER-CHAPTER-UTTERANCE")
+            builder.reject(found.path, "is no sound named SPEAKER-CHAPTER-UTTERANCE")
             continue
         part = next((folder for folder in found.parts[:-1] if _SUBSET.fullmatch(folder)), "")
         if not fnmatch.fnmatch(part, subset):
             continue
         if named and name[1] not in named:
-            census.reject(found.path, f"speaker {name[1]} is not in SPEAKERS.TXT; kept, sex unknown")
+            builder.reject(found.path, f"speaker {name[1]} is not in SPEAKERS.TXT; kept, sex unknown")
             named.add(name[1])
-        person = census.person(name[1], where=found.path, split=split_of(part.partition("-")[0]))
+        person = builder.person(name[1], where=found.path, split=split_of(part.partition("-")[0]))
         session = f"{name[1]}-{name[2]}"
-        census.add(
+        builder.add(
             VoiceItem(key=found.stem, person=person, path=found.path, session=session, language=language)
         )
-    return census.listing(_LOOKED_FOR)
+    return builder.listing(_EXPECTED_LAYOUT)
 
 
 def _table(root: Path, table: str) -> Path | None:
@@ -78,7 +80,7 @@ def _table(root: Path, table: str) -> Path | None:
     return tables[0] if tables else None
 
 
-def _from_table(census: Census, table: Path, language: str) -> None:
+def _from_table(builder: ListingBuilder, table: Path, language: str) -> None:
     optional = {
         "gender": ("sex",),
         "name": (),
@@ -86,17 +88,17 @@ def _from_table(census: Census, table: Path, language: str) -> None:
         "language": (),
         "session": ("chapter", "book"),
     }
-    sheet = open_sheet(
+    sheet = open_text_table(
         table, {"clip": ("id", "file", "key"), "speaker": ("person", "speaker_id", "reader")}, optional
     )
     files: dict[str, Found] = {}
-    for found in walk(census.root):
-        if census.fault(found):
+    for found in walk(builder.root):
+        if builder.fault(found):
             continue
         if found.kind != "sound":
-            census.reject(found.path, "is no sound")
+            builder.reject(found.path, "is no sound")
         elif found.stem in files:
-            census.reject(found.path, f"clip '{found.stem}' is already {files[found.stem].path}")
+            builder.reject(found.path, f"clip '{found.stem}' is already {files[found.stem].path}")
         else:
             files[found.stem] = found
     lines: dict[str, int] = {}
@@ -104,17 +106,19 @@ def _from_table(census: Census, table: Path, language: str) -> None:
         values, where = row.values, f"{table.name}, line {row.line}"
         clip = values["clip"] if values["clip"] in files else stem_of(values["clip"].replace("\\", "/"))
         if not clip or not values["speaker"]:
-            census.reject(where, "names no clip" if not clip else f"names no speaker of clip '{clip}'")
+            builder.reject(where, "names no clip" if not clip else f"names no speaker of clip '{clip}'")
         elif clip in lines:
-            census.reject(where, f"clip '{clip}' stands in line {lines[clip]} already; the first one is used")
+            builder.reject(
+                where, f"clip '{clip}' stands in line {lines[clip]} already; the first one is used"
+            )
         elif clip not in files:
-            census.reject(
+            builder.reject(
                 where, f"no sound {values['clip']}.*: the file is not there", person=values["speaker"]
             )
         else:
             lines[clip] = row.line
             split = values.get("split", "")
-            person = census.person(
+            person = builder.person(
                 values["speaker"],
                 where=where,
                 name=values.get("name", ""),
@@ -124,18 +128,18 @@ def _from_table(census: Census, table: Path, language: str) -> None:
             numbered = _NAME.fullmatch(clip)
             session = values.get("session") or (f"{numbered[1]}-{numbered[2]}" if numbered else "")
             spoken = values.get("language") or language
-            census.add(
+            builder.add(
                 VoiceItem(key=clip, person=person, path=files[clip].path, session=session, language=spoken)
             )
     for stem in sorted(files.keys() - lines.keys()):
-        census.reject(files[stem].path, f"not named in {table.name}")
+        builder.reject(files[stem].path, f"not named in {table.name}")
 
 
-def _speakers(census: Census, root: Path) -> set[str]:
+def _speakers(builder: ListingBuilder, root: Path) -> set[str]:
     """Note sex and name of the speakers of SPEAKERS.TXT; returns their numbers."""
     path = find_file(root, "SPEAKERS.TXT")
     if path is None:
-        census.reject("SPEAKERS.TXT", "is not there: the speakers' sex stays unknown")
+        builder.reject("SPEAKERS.TXT", "is not there: the speakers' sex stays unknown")
         return set()
     numbers: set[str] = set()
     for number, words in read_words(path, separator="|", comment=";"):
@@ -145,5 +149,5 @@ def _speakers(census: Census, root: Path) -> set[str]:
             )
         numbers.add(words[0])
         name = words[4] if len(words) > 4 else ""
-        census.person(words[0], where=f"{path.name}, line {number}", gender=gender_of(words[1]), name=name)
+        builder.person(words[0], where=f"{path.name}, line {number}", gender=gender_of(words[1]), name=name)
     return numbers

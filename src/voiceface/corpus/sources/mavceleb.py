@@ -19,10 +19,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from voiceface.corpus.census import Census, gender_of, spaced, split_of
+from voiceface.corpus.file_tree import Found, checked_root, texts, walk
 from voiceface.corpus.item import FaceItem, Listing, VoiceItem
-from voiceface.corpus.sheet import open_sheet, read_words
-from voiceface.corpus.tree import Found, checked_root, texts, walk
+from voiceface.corpus.listing_builder import ListingBuilder, gender_of, spaced, split_of
+from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
@@ -31,7 +31,7 @@ _ID = re.compile(r"id\d{4}")
 _VERSION = re.compile(r"(?:.*[_-])?(v[1-9])(?:[_-].*)?", re.IGNORECASE)
 _LIST = re.compile(r".*_(train|val|valid|dev|test)\.(?:txt|csv)", re.IGNORECASE)
 _MEDIA = frozenset({"voices", "faces", "voice", "face"})
-_LOOKED_FOR = "voices/id0001/English/VIDEO/00000.wav and faces/id0001/English/VIDEO/0010125.jpg"
+_EXPECTED_LAYOUT = "voices/id0001/English/VIDEO/00000.wav and faces/id0001/English/VIDEO/0010125.jpg"
 
 
 def listing(root: Path, *, version: str = "", languages: str = "", faces_per_video: int = 0) -> Listing:
@@ -47,38 +47,40 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
         InputError: root is missing, a list or table is none, or no file lies as MAV-Celeb's do.
     """
     root = checked_root(root)
-    census = Census(root, "MAV-Celeb")
+    builder = ListingBuilder(root, "MAV-Celeb")
     spoken = {language.strip().casefold() for language in languages.split(",")} - {""}
     default = version or _version(root.name)
-    _metadata(census, root, default)
+    _metadata(builder, root, default)
     secret: Counter[str] = Counter()
     frames: dict[str, list[FaceItem]] = {}
     for found in walk(root):
-        if census.fault(found):
+        if builder.fault(found):
             continue
         at = next((at for at, folder in enumerate(found.parts[:-1]) if _ID.fullmatch(folder)), -1)
         inside = found.parts[at + 1 : -1]
         if at < 0 and any(part.lower() in _MEDIA for part in found.parts[:-1]):
             secret[found.path.rpartition("/")[0]] += 1
         elif at < 0 or len(inside) != 2 or found.kind == "video":
-            census.reject(found.path, "does not lie in PERSON/LANGUAGE/VIDEO")
+            builder.reject(found.path, "does not lie in PERSON/LANGUAGE/VIDEO")
         elif not spoken or inside[0].casefold() in spoken:
-            _take(census, found, at, default, frames)
+            _take(builder, found, at, default, frames)
     for items in frames.values():
         for item in spaced(items, faces_per_video):
-            census.add(item)
+            builder.add(item)
     for folder, number in secret.items():
-        census.reject(folder, f"{number} trial files of the challenge, whose people it keeps secret")
-    return census.listing(_LOOKED_FOR)
+        builder.reject(folder, f"{number} trial files of the challenge, whose people it keeps secret")
+    return builder.listing(_EXPECTED_LAYOUT)
 
 
-def _take(census: Census, found: Found, at: int, default: str, frames: dict[str, list[FaceItem]]) -> None:
+def _take(
+    builder: ListingBuilder, found: Found, at: int, default: str, frames: dict[str, list[FaceItem]]
+) -> None:
     id, language, video = found.parts[at : at + 3]
-    person = census.person(_person(id, found.parts[:at], default))
+    person = builder.person(_person(id, found.parts[:at], default))
     session = f"{person}/{language}/{video}"
     key = f"{session}/{found.stem}"
     if found.kind == "sound":
-        census.add(VoiceItem(key=key, person=person, path=found.path, session=session, language=language))
+        builder.add(VoiceItem(key=key, person=person, path=found.path, session=session, language=language))
     else:
         frames.setdefault(session, []).append(
             FaceItem(key=key, person=person, path=found.path, session=session)
@@ -96,16 +98,16 @@ def _person(id: str, above: list[str], default: str) -> str:
     return f"{version}-{id}" if version else id
 
 
-def _metadata(census: Census, root: Path, default: str) -> None:
+def _metadata(builder: ListingBuilder, root: Path, default: str) -> None:
     """Gender and name from the tables of people, the split from the lists, wherever they lie."""
     for path in texts(root, skip=_MEDIA):
         above = [*path.relative_to(root).parts[:-1], path.stem]
         named = _LIST.fullmatch(path.name)
         if named:
-            _split_list(census, path, above, default, split_of(named[1]))
+            _split_list(builder, path, above, default, split_of(named[1]))
         elif path.stem.lower().endswith("meta"):
-            for row in open_sheet(path, {"ids": ("id", "person")}, ("name", "gender")).rows():
-                census.person(
+            for row in open_text_table(path, {"ids": ("id", "person")}, ("name", "gender")).rows():
+                builder.person(
                     _person(row.values["ids"], above, default),
                     where=f"{path.name}, line {row.line}",
                     name=row.values.get("name", ""),
@@ -113,7 +115,7 @@ def _metadata(census: Census, root: Path, default: str) -> None:
                 )
 
 
-def _split_list(census: Census, path: Path, above: list[str], default: str, split: str) -> None:
+def _split_list(builder: ListingBuilder, path: Path, above: list[str], default: str, split: str) -> None:
     """Put the people a list names into its split; the challenge's anonymous trials name none."""
     people: dict[str, int] = {}
     for number, words in read_words(path):
@@ -124,4 +126,4 @@ def _split_list(census: Census, path: Path, above: list[str], default: str, spli
         for id in _ID.findall(" ".join(words)):
             people.setdefault(id, number)
     for id, number in people.items():
-        census.person(_person(id, above, default), where=f"{path.name}, line {number}", split=split)
+        builder.person(_person(id, above, default), where=f"{path.name}, line {number}", split=split)

@@ -17,10 +17,10 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from voiceface.corpus.census import Census, age_of, gender_of, split_of
+from voiceface.corpus.file_tree import checked_root, kind_of, stem_of, walk
 from voiceface.corpus.item import FaceItem, Item, Listing, VoiceItem, relative
-from voiceface.corpus.sheet import Row, Sheet, open_sheet
-from voiceface.corpus.tree import checked_root, kind_of, stem_of, walk
+from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of, split_of
+from voiceface.corpus.text_tables import Row, TextTable, open_text_table
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
@@ -35,7 +35,7 @@ _COLUMNS = {
     "language": (), "emotion": (), "start": (), "stop": (),
 }  # fmt: skip
 _CLIP = ("clip_id", "id", "key", "file")
-_LOOKED_FOR = "the table's clips in the folders of voices and faces"
+_EXPECTED_LAYOUT = "the table's clips in the folders of voices and faces"
 
 
 def listing(
@@ -59,27 +59,27 @@ def listing(
         InputError: root or table is missing, a column is missing, or no file of the table is there.
     """
     root = checked_root(root)
-    census = Census(root, "pairs")
+    builder = ListingBuilder(root, "pairs")
     sheet = _sheet(root, table)
     folders = {
-        "voice": _Folder(census, voices, ("sound", "video")),
-        "face": _Folder(census, faces, ("image",)),
+        "voice": _Folder(builder, voices, ("sound", "video")),
+        "face": _Folder(builder, faces, ("image",)),
     }
     clips: dict[str, int] = {}
     for row in sheet.rows():
-        _take(census, row, clips, folders, sheet.path.name)
+        _take(builder, row, clips, folders, sheet.path.name)
     for folder in folders.values():
         for path in folder.unnamed():
-            census.reject(path, f"not named in {sheet.path.name}")
+            builder.reject(path, f"not named in {sheet.path.name}")
     if faces_only:
         for found in walk(root, under="faces_only"):
-            if not census.fault(found) and found.kind == "image":
-                person = census.person(f"only-{stem_of(found.path)}")
-                census.add(FaceItem(key=f"faces_only/{stem_of(found.path)}", person=person, path=found.path))
-    return census.listing(_LOOKED_FOR)
+            if not builder.fault(found) and found.kind == "image":
+                person = builder.person(f"only-{stem_of(found.path)}")
+                builder.add(FaceItem(key=f"faces_only/{stem_of(found.path)}", person=person, path=found.path))
+    return builder.listing(_EXPECTED_LAYOUT)
 
 
-def _sheet(root: Path, table: str) -> Sheet:
+def _sheet(root: Path, table: str) -> TextTable:
     path = root / table
     if not path.is_file() and table == "pairs.csv":
         tables = sorted(other for pattern in ("*.csv", "*.tsv") for other in root.glob(pattern))
@@ -87,29 +87,31 @@ def _sheet(root: Path, table: str) -> Sheet:
             fault = "has no pairs.csv" + (f" and {len(tables)} other tables" if tables else "")
             raise InputError(root, fault, "name the table with --table")
         path = tables[0]
-    sheet = open_sheet(path, {}, {"clip": _CLIP, **_COLUMNS})
+    sheet = open_text_table(path, {}, {"clip": _CLIP, **_COLUMNS})
     if not {"clip", "voice", "face"} & set(sheet.columns):
-        open_sheet(path, {"clip": _CLIP})  # raises, naming the columns there are
+        open_text_table(path, {"clip": _CLIP})  # raises, naming the columns there are
     return sheet
 
 
-def _take(census: Census, row: Row, clips: dict[str, int], folders: dict[str, _Folder], table: str) -> None:
+def _take(
+    builder: ListingBuilder, row: Row, clips: dict[str, int], folders: dict[str, _Folder], table: str
+) -> None:
     values, where = row.values, f"{table}, line {row.line}"
     clip = values.get("clip", "")
     named = {kind: values.get(kind, "") for kind in folders}
     if not clip and not any(named.values()):
-        census.reject(where, "names no clip")
+        builder.reject(where, "names no clip")
         return
     if clip and clip in clips:
-        census.reject(where, f"clip '{clip}' stands in line {clips[clip]} already; the first one is used")
+        builder.reject(where, f"clip '{clip}' stands in line {clips[clip]} already; the first one is used")
         return
     clips[clip] = row.line
     times = _times(values)
     if times is None:
         fault = f"start '{values.get('start')}' and stop '{values.get('stop')}' are no stretch of time"
-        census.reject(where, fault)
+        builder.reject(where, fault)
         return
-    person = census.person(
+    person = builder.person(
         values.get("person") or clip or _stem(named["voice"] or named["face"]),
         where=where,
         gender=gender_of(values.get("gender", "")),
@@ -123,13 +125,13 @@ def _take(census: Census, row: Row, clips: dict[str, int], folders: dict[str, _F
         path = folder.find(named[kind], clip)
         if path is None:
             wanted = named[kind] or f"{folder.name}/{clip}.*"
-            census.reject(where, f"no {kind} {wanted}: the file is not there", person=person)
+            builder.reject(where, f"no {kind} {wanted}: the file is not there", person=person)
             continue
-        _add(census, kind, clip or path.rpartition(".")[0], person, path, row, times, where)
+        _add(builder, kind, clip or path.rpartition(".")[0], person, path, row, times, where)
 
 
 def _add(
-    census: Census,
+    builder: ListingBuilder,
     kind: str,
     key: str,
     person: str,
@@ -151,15 +153,15 @@ def _add(
             key=key, person=person, path=path, session=session, start=start, stop=stop, language=language,
             emotion=emotion,
         )  # fmt: skip
-    held = census.held(item)
+    held = builder.held(item)
     if held is None:
-        census.add(item)
+        builder.add(item)
     elif held.person != person:
-        census.reject(
+        builder.reject(
             where, f"{path} is {held.person}'s already, and cannot be {person}'s too", person=person
         )
     elif held.path != path:
-        census.reject(where, f"{path} has the name of {held.path}; the first one is used", person=person)
+        builder.reject(where, f"{path} has the name of {held.path}; the first one is used", person=person)
 
 
 def _stem(written: str) -> str:
@@ -179,21 +181,21 @@ def _times(values: Mapping[str, str]) -> tuple[float, float | None] | None:
 class _Folder:
     """The files of one folder by clip: as written, or else whatever its case and Unicode form."""
 
-    def __init__(self, census: Census, name: str, kinds: tuple[str, ...]) -> None:
-        self.name, self._root = name.replace("\\", "/").strip("/"), census.root
+    def __init__(self, builder: ListingBuilder, name: str, kinds: tuple[str, ...]) -> None:
+        self.name, self._root = name.replace("\\", "/").strip("/"), builder.root
         self._exact: dict[str, str] = {}
         self._loose: dict[str, str] = {}
         self._used: set[str] = set()
-        if not (census.root / self.name).is_dir():
+        if not (builder.root / self.name).is_dir():
             return
-        for found in walk(census.root, under=self.name):
-            if census.fault(found):
+        for found in walk(builder.root, under=self.name):
+            if builder.fault(found):
                 continue
             inside = found.path[len(self.name) + 1 :].rpartition(".")[0]
             if found.kind not in kinds:
-                census.reject(found.path, f"is no {kinds[0]}; this folder is for {kinds[0]}s")
+                builder.reject(found.path, f"is no {kinds[0]}; this folder is for {kinds[0]}s")
             elif inside in self._exact:
-                census.reject(found.path, f"clip '{inside}' is already {self._exact[inside]}")
+                builder.reject(found.path, f"clip '{inside}' is already {self._exact[inside]}")
             else:
                 self._exact[inside] = found.path
                 self._loose.setdefault(_loose(inside), found.path)

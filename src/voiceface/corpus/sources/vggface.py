@@ -16,18 +16,18 @@ import os
 import re
 from pathlib import Path
 
-from voiceface.corpus.census import Census, gender_of, spaced
+from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
 from voiceface.corpus.item import FaceItem, Listing
-from voiceface.corpus.names import is_class
-from voiceface.corpus.sheet import open_sheet, read_words
-from voiceface.corpus.tree import Found, checked_root, find_file, walk
+from voiceface.corpus.listing_builder import ListingBuilder, gender_of, spaced
+from voiceface.corpus.text_tables import open_text_table, read_words
+from voiceface.corpus.voxceleb_names import is_vggface2_class
 from voiceface.errors import InputError
 from voiceface.records import Box
 
 __all__ = ["listing", "read_classes"]
 
 _NUMBER = re.compile(r"\d+")
-_LOOKED_FOR = "NAME/*.jpg (VGGFace) or train/n000002/0001_01.jpg (VGGFace2), at any depth"
+_EXPECTED_LAYOUT = "NAME/*.jpg (VGGFace) or train/n000002/0001_01.jpg (VGGFace2), at any depth"
 _LISTS = ("files", "txt")
 
 
@@ -50,35 +50,35 @@ def listing(
         InputError: root is missing, holds no picture in a person's folder, or lacks a list asked for.
     """
     root = checked_root(root)
-    census = Census(root, "VGGFace")
+    builder = ListingBuilder(root, "VGGFace")
     known = _known(root)
     people: dict[tuple[str, str], list[Found]] = {}
     for found in walk(root, skip=_LISTS):
-        if census.fault(found):
+        if builder.fault(found):
             continue
         if found.kind != "image":
-            census.reject(found.path, "is no picture")
+            builder.reject(found.path, "is no picture")
         elif len(found.parts) < 2:
-            census.reject(found.path, "lies in no person's folder")
+            builder.reject(found.path, "lies in no person's folder")
         else:
             people.setdefault((found.path.rpartition("/")[0], found.parts[-2]), []).append(found)
-    two = any(is_class(name) for _, name in people)
+    two = any(is_vggface2_class(name) for _, name in people)
     marks = _second_boxes(root) if two and boxes else {}
     for (folder, written), pictures in people.items():
-        if two and not is_class(written):
-            census.reject(folder, f"{len(pictures)} pictures in a folder that is no class of VGGFace2")
+        if two and not is_vggface2_class(written):
+            builder.reject(folder, f"{len(pictures)} pictures in a folder that is no class of VGGFace2")
             continue
         if not two:
             marks = _first_boxes(root, written, boxes, curated)
             if curated:
-                pictures = _curated(census, folder, pictures, marks)
+                pictures = _curated(builder, folder, pictures, marks)
         name, gender = known.get(written, (("" if two else written.replace("_", " ")), ""))
-        person = census.person(written, where=folder, name=name, gender=gender, split=_split(folder, two))
+        person = builder.person(written, where=folder, name=name, gender=gender, split=_split(folder, two))
         for found in spaced(pictures, faces_per_person):
             mark = f"{written}/{found.stem}" if two else _number(found.stem)
             box = marks.get(mark) if boxes else None
-            census.add(FaceItem(key=f"{person}/{found.stem}", person=person, path=found.path, box=box))
-    return census.listing(_LOOKED_FOR)
+            builder.add(FaceItem(key=f"{person}/{found.stem}", person=person, path=found.path, box=box))
+    return builder.listing(_EXPECTED_LAYOUT)
 
 
 def read_classes(table: Path) -> dict[str, tuple[str, str]]:
@@ -92,11 +92,11 @@ def read_classes(table: Path) -> dict[str, tuple[str, str]]:
         InputError: it is no such table.
     """
     classes: dict[str, tuple[str, str]] = {}
-    for row in open_sheet(table, {"class_id": ()}, ("name", "gender")).rows():
+    for row in open_text_table(table, {"class_id": ()}, ("name", "gender")).rows():
         cells = list(row.cells)
         while cells and not cells[-1]:
             cells.pop()
-        if len(cells) < 2 or not is_class(cells[0]):
+        if len(cells) < 2 or not is_vggface2_class(cells[0]):
             raise InputError(
                 f"{table}, line {row.line}", "is no class of VGGFace2", "give its identity_meta.csv"
             )
@@ -156,10 +156,12 @@ def _first_boxes(root: Path, person: str, boxes: bool, curated: bool) -> dict[st
     return marks
 
 
-def _curated(census: Census, folder: str, pictures: list[Found], marks: dict[str, Box]) -> list[Found]:
+def _curated(
+    builder: ListingBuilder, folder: str, pictures: list[Found], marks: dict[str, Box]
+) -> list[Found]:
     kept = [found for found in pictures if _number(found.stem) in marks]
     if len(kept) < len(pictures):
-        census.reject(folder, f"{len(pictures) - len(kept)} pictures are not marked as curated")
+        builder.reject(folder, f"{len(pictures) - len(kept)} pictures are not marked as curated")
     return kept
 
 
@@ -168,7 +170,7 @@ def _second_boxes(root: Path) -> dict[str, Box]:
     marks: dict[str, Box] = {}
     tables = [find_file(root, f"loose_bb_{part}.csv") for part in ("train", "test")]
     for table in filter(None, tables):
-        for row in open_sheet(table, ("NAME_ID", "X", "Y", "W", "H")).rows():
+        for row in open_text_table(table, ("NAME_ID", "X", "Y", "W", "H")).rows():
             try:
                 x, y, width, height = (float(row.values[name]) for name in "XYWH")
             except ValueError:

@@ -17,9 +17,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from voiceface.corpus.census import Census, read_people
+from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
 from voiceface.corpus.item import Listing, VideoItem
-from voiceface.corpus.tree import Found, checked_root, find_file, walk
+from voiceface.corpus.listing_builder import ListingBuilder, read_people
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
@@ -51,7 +51,7 @@ def listing(
         InputError: root is missing, or holds no video.
     """
     root = checked_root(root)
-    census = Census(root, "videos")
+    builder = ListingBuilder(root, "videos")
     want = tuple(name for name, wanted in (("voices", voices), ("faces", faces), ("clips", clips)) if wanted)
     if not want:
         raise InputError(
@@ -59,25 +59,25 @@ def listing(
         )
     table = find_file(root, people)
     if table is not None:
-        read_people(census, table)
+        read_people(builder, table)
     elif people != "people.csv":
         raise InputError(root / people, "no such table", "check --people")
     for found in walk(root):
-        if census.fault(found):
+        if builder.fault(found):
             continue
         if found.kind != "video":
-            census.reject(found.path, f"is a file of {found.kind}, and this source takes videos alone")
+            builder.reject(found.path, f"is a file of {found.kind}, and this source takes videos alone")
             continue
         person, session = _whose(found, person_in)
         if not person:
-            census.reject(
+            builder.reject(
                 found.path, "lies in no person's folder" if person_in == "folder" else "names no person"
             )
             continue
-        person = census.person(person)
+        person = builder.person(person)
         key = found.path.rpartition(".")[0]
-        census.add(VideoItem(key=key, person=person, path=found.path, session=session, want=want))
-    return census.listing(
+        builder.add(VideoItem(key=key, person=person, path=found.path, session=session, want=want))
+    return builder.listing(
         "videos (.mp4, .mov, .mkv, .webm, .avi, .mpg ...) in a folder per person, or one file per person"
     )
 

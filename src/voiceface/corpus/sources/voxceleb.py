@@ -17,16 +17,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from voiceface.corpus.census import Census, gender_of, spaced
+from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
 from voiceface.corpus.item import FaceItem, Listing, VideoItem, VoiceItem
-from voiceface.corpus.names import Names, VoxFile, is_class, is_id, parse_vox, read_names
-from voiceface.corpus.sheet import read_words
-from voiceface.corpus.tree import Found, checked_root, find_file, walk
+from voiceface.corpus.listing_builder import ListingBuilder, gender_of, spaced
+from voiceface.corpus.text_tables import read_words
+from voiceface.corpus.voxceleb_names import (
+    Names,
+    VoxCelebFile,
+    is_vggface2_class,
+    is_voxceleb_id,
+    parse_voxceleb_path,
+    read_names,
+)
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
 
-_LOOKED_FOR = (
+_EXPECTED_LAYOUT = (
     "id10001/VIDEO/00001.wav (.m4a, .mp4), NAME/VIDEO_0000001.wav and NAME/1.6/VIDEO/FRAME.jpg, at any depth"
 )
 # iden_split.txt codes 1-3; Learnable PINs' list has 4 for the people never heard or seen.
@@ -63,14 +70,14 @@ def listing(
         table for name in ("vox1_meta.csv", "vox2_meta.csv") if (table := find_file(root, name)) is not None
     ]  # fmt: skip
     names = read_names(*tables)
-    reader = _Reader(Census(root, "VoxCeleb"), names, _Splits(split_list, names))
-    files: dict[str, list[tuple[Found, VoxFile]]] = {"sound": [], "video": []}
+    reader = _Reader(ListingBuilder(root, "VoxCeleb"), names, _Splits(split_list, names))
+    files: dict[str, list[tuple[Found, VoxCelebFile]]] = {"sound": [], "video": []}
     for found in walk(root, skip=("txt",)):
-        if reader.census.fault(found):
+        if reader.builder.fault(found):
             continue
-        file = parse_vox(found.path)
+        file = parse_voxceleb_path(found.path)
         if file is None:
-            reader.census.reject(found.path, "its name fits none of VoxCeleb's three schemes")
+            reader.builder.reject(found.path, "its name fits none of VoxCeleb's three schemes")
         elif found.kind != "image":
             files[found.kind].append((found, file))
         elif faces:
@@ -83,7 +90,7 @@ def listing(
     for found, file in files["video"]:
         reader.video(found, file, {"voices": voices, "faces": faces, "clips": clips})
     reader.take_frames(faces_per_video)
-    return reader.census.listing(_LOOKED_FOR)
+    return reader.builder.listing(_EXPECTED_LAYOUT)
 
 
 class _Splits:
@@ -113,31 +120,31 @@ class _Splits:
 
 
 class _Reader:
-    """Turns parsed names into items of one census."""
+    """Turns parsed names into items of one builder."""
 
-    def __init__(self, census: Census, names: Names, splits: _Splits) -> None:
-        self.census, self.names, self.splits = census, names, splits
+    def __init__(self, builder: ListingBuilder, names: Names, splits: _Splits) -> None:
+        self.builder, self.names, self.splits = builder, names, splits
         self._ids: dict[tuple[str, str], str] = {}
         self._frames: dict[str, list[FaceItem]] = {}
 
-    def voice(self, found: Found, file: VoxFile) -> None:
+    def voice(self, found: Found, file: VoxCelebFile) -> None:
         person, session = self._place(found, file)
         key = f"{session}/{file.item}"
         split = self.splits.recordings.get(key, "")
-        self.census.add(VoiceItem(key=key, person=person, path=found.path, session=session, split=split))
+        self.builder.add(VoiceItem(key=key, person=person, path=found.path, session=session, split=split))
 
-    def video(self, found: Found, file: VoxFile, wanted: dict[str, bool]) -> None:
+    def video(self, found: Found, file: VoxCelebFile, wanted: dict[str, bool]) -> None:
         """A clip; its sound is a voice only where the utterance is not listed as a sound file."""
         person, session = self._place(found, file)
         key = f"{session}/{file.item}"
-        heard = self.census.has(VoiceItem, key)
+        heard = self.builder.has(VoiceItem, key)
         want = tuple(name for name, yes in wanted.items() if yes and not (name == "voices" and heard))
         split = self.splits.recordings.get(key, "")
         if want:
             item = VideoItem(key=key, person=person, path=found.path, session=session, split=split, want=want)
-            self.census.add(item)
+            self.builder.add(item)
 
-    def frame(self, found: Found, file: VoxFile) -> None:
+    def frame(self, found: Found, file: VoxCelebFile) -> None:
         """A frame, held until all of its video are known."""
         person, session = self._place(found, file)
         key, split = f"{session}/{file.item}", self.splits.videos.get(session, "")
@@ -148,9 +155,9 @@ class _Reader:
         """Take at most so many frames a video (0: all), evenly spaced in their order."""
         for items in self._frames.values():
             for item in spaced(items, most):
-                self.census.add(item)
+                self.builder.add(item)
 
-    def _place(self, found: Found, file: VoxFile) -> tuple[str, str]:
+    def _place(self, found: Found, file: VoxCelebFile) -> tuple[str, str]:
         """The person's id and the session, ``ID/VIDEO``."""
         above = found.path[: f"/{found.path}".rindex(f"/{file.person}/")]
         id = self._ids.get((file.person, above))
@@ -158,21 +165,21 @@ class _Reader:
             id = self._ids[file.person, above] = self._person(found, file, _folder_split(above))
         return id, f"{id}/{file.video}"
 
-    def _person(self, found: Found, file: VoxFile, folder: str) -> str:
+    def _person(self, found: Found, file: VoxCelebFile, folder: str) -> str:
         known = self.names.identity(file.person)
         if known is None:
-            if len(self.names) and not is_id(file.person):
+            if len(self.names) and not is_voxceleb_id(file.person):
                 where = found.path[: f"/{found.path}".rindex(f"/{file.person}/") + len(file.person)]
-                self.census.reject(
+                self.builder.reject(
                     where, "no person of this name in the metadata: kept under it, joined to no id"
                 )
             split = self.splits.people.get(file.person, "") if self.splits.given else folder
-            return self.census.person(file.person, where=found.path, split=split)
+            return self.builder.person(file.person, where=found.path, split=split)
         split = self.splits.people.get(known.id, "") if self.splits.given else _SETS.get(known.set, folder)
-        return self.census.person(
+        return self.builder.person(
             known.id,
             where=found.path,
-            name="" if is_class(known.name) else known.name.replace("_", " "),
+            name="" if is_vggface2_class(known.name) else known.name.replace("_", " "),
             gender=gender_of(known.gender),
             nationality=known.nationality,
             split=split,

@@ -16,12 +16,12 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from voiceface.corpus.census import Census
+from voiceface.corpus.file_tree import checked_root, find_file
 from voiceface.corpus.item import Item, Listing, relative
-from voiceface.corpus.names import Names, fold_name, read_names, wen_split
+from voiceface.corpus.listing_builder import ListingBuilder
 from voiceface.corpus.sources import vggface as vggface_source
 from voiceface.corpus.sources import voxceleb as voxceleb_source
-from voiceface.corpus.tree import checked_root, find_file
+from voiceface.corpus.voxceleb_names import Names, fold_name, read_names, wen_split
 from voiceface.errors import InputError
 
 __all__ = ["NAME", "listing"]
@@ -58,10 +58,10 @@ def listing(
     meta = meta or _meta(voice_root, root)
     heard = voxceleb_source.listing(voice_root, meta=meta, faces=False, clips=False)
     seen = vggface_source.listing(face_root, faces_per_person=faces_per_person)
-    census = Census(root, NAME)
+    builder = ListingBuilder(root, NAME)
     for part, found in ((voice_root, heard), (face_root, seen)):
         for rejection in found.rejected:
-            census.reject(relative(part / rejection.path, root), rejection.reason, rejection.person)
+            builder.reject(relative(part / rejection.path, root), rejection.reason, rejection.person)
     faces_of = _matches(heard, seen, read_names(meta))
     photographed = {person.id: person for person in seen.people}
     for person in heard.people:
@@ -69,19 +69,19 @@ def listing(
             name = person.name or photographed[faces_of[person.id]].name
             split = wen_split(name) if letters else person.split
             facts = {"name": name, "gender": person.gender, "nationality": person.nationality}
-            census.person(person.id, split=split, **facts)
-    _take(census, heard, faces_of.keys(), relative(voice_root, root), "VGGFace")
+            builder.person(person.id, split=split, **facts)
+    _take(builder, heard, faces_of.keys(), relative(voice_root, root), "VGGFace")
     owners = {face: voice for voice, face in faces_of.items()}
     _take(
-        census,
+        builder,
         _owned(seen, owners),
         owners.values(),
         relative(face_root, root),
         "VoxCeleb",
     )
     counts = f"{len(heard.people)} people heard, {len(seen.people)} seen, {len(faces_of)} of one name joined"
-    census.reject(".", counts)
-    return census.listing("people of one name in VoxCeleb (vox1_meta.csv) and VGGFace")
+    builder.reject(".", counts)
+    return builder.listing("people of one name in VoxCeleb (vox1_meta.csv) and VGGFace")
 
 
 def _matches(heard: Listing, seen: Listing, names: Names) -> dict[str, str]:
@@ -112,20 +112,22 @@ def _owned(seen: Listing, owners: Mapping[str, str]) -> Listing:
     return dataclasses.replace(seen, items=items)
 
 
-def _take(census: Census, listing: Listing, joined: Collection[str], prefix: str, other: str) -> None:
+def _take(
+    builder: ListingBuilder, listing: Listing, joined: Collection[str], prefix: str, other: str
+) -> None:
     """The items of the people joined; one rejection for each of the others."""
     joined = set(joined)
     left: dict[str, list[str]] = {}
     for item in listing.items:
         path = item.path if prefix == "." or Path(item.path).is_absolute() else f"{prefix}/{item.path}"
         if item.person in joined:
-            census.add(dataclasses.replace(item, path=path))
+            builder.add(dataclasses.replace(item, path=path))
         else:
             left.setdefault(item.person, []).append(path)
     for person, paths in left.items():
         folder = paths[0].rpartition("/")[0]
         fault = f"the name is not just one person's in {other}, {len(paths)} files left out"
-        census.reject(folder, f"{person}: {fault}", person=person)
+        builder.reject(folder, f"{person}: {fault}", person=person)
 
 
 def _meta(*folders: Path) -> Path:

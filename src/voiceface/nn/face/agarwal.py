@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SIDE", "EmbeddingEncoder", "EmbeddingGenerator", "EmbeddingJudge", "LatentDecoder"]
+__all__ = ["SIDE", "EmbeddingEncoder", "EmbeddingGenerator", "EmbeddingDiscriminator", "LatentDecoder"]
 
 SIDE = 64
 """Pixels a side of all faces here."""
@@ -91,7 +91,7 @@ class EmbeddingGenerator(nn.Module):
         return torch.sigmoid(x)
 
 
-class EmbeddingJudge(nn.Module):
+class EmbeddingDiscriminator(nn.Module):
     """Whether a face is real *and* goes with a voice (Figure 9).
 
     Four convolutions, then the embedding beside their features, then fully connected layers to one score:

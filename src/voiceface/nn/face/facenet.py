@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from voiceface.nn.inception_resnet import Branches, InceptionResNetV1, Scaled, Unit
+from voiceface.nn.inception_resnet import Branches, InceptionResNetV1, ScaledResidual, Unit
 
 __all__ = ["FaceNet"]
 
@@ -27,7 +27,7 @@ class FaceNet(nn.Module):
         long = nn.Sequential(
             Unit(channels, n, 1), Unit(n, n, (1, 3), padding=(0, 1)), Unit(n, n, (3, 1), padding=(1, 0))
         )
-        self.last = Scaled(Branches(Unit(channels, n, 1), long), 2 * n, channels, 1.0)
+        self.last = ScaledResidual(Branches(Unit(channels, n, 1), long), 2 * n, channels, 1.0)
         self.dense = nn.Linear(channels, dim, bias=False)
         self.norm = nn.BatchNorm1d(dim, eps=1e-3)
 

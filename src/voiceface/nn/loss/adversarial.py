@@ -13,17 +13,17 @@ from torch import Tensor
 
 __all__ = [
     "auxiliary_generator",
-    "auxiliary_judge",
+    "auxiliary_discriminator",
     "cross_entropy_generator",
-    "cross_entropy_judge",
+    "cross_entropy_discriminator",
     "least_squares_generator",
-    "least_squares_judge",
+    "least_squares_discriminator",
     "wasserstein_critic",
     "wasserstein_generator",
 ]
 
 
-def least_squares_judge(real: Tensor, fake: Tensor, mismatched: Tensor | None = None) -> Tensor:
+def least_squares_discriminator(real: Tensor, fake: Tensor, mismatched: Tensor | None = None) -> Tensor:
     """Half the squared distance of real scores to 1 and of fake ones to 0, each averaged.
 
     Source: Mao et al. 2017, Least Squares GAN, equation 2 with a = 0 and b = 1 (Roldán 2018, equation 2).
@@ -33,7 +33,7 @@ def least_squares_judge(real: Tensor, fake: Tensor, mismatched: Tensor | None = 
         fake: scores of generated ones.
         mismatched: scores of real pictures beside a wrong condition, which count as fake.
 
-    >>> least_squares_judge(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])).item()
+    >>> least_squares_discriminator(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])).item()
     0.5
     """
     false = _half(fake.square().mean(), None if mismatched is None else mismatched.square().mean())
@@ -80,7 +80,7 @@ def wasserstein_generator(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def cross_entropy_judge(real: Tensor, fake: Tensor, mismatched: Tensor | None = None) -> Tensor:
+def cross_entropy_discriminator(real: Tensor, fake: Tensor, mismatched: Tensor | None = None) -> Tensor:
     """Minus the log-likelihood of the right source, real and fake averaged each and added.
 
     Source: Goodfellow et al. 2014, equation 1; with ``mismatched`` Reed et al. 2016, algorithm 1.
@@ -90,7 +90,7 @@ def cross_entropy_judge(real: Tensor, fake: Tensor, mismatched: Tensor | None = 
         fake: log odds of generated ones.
         mismatched: log odds of real pictures beside a wrong condition, which count as fake.
 
-    >>> round(cross_entropy_judge(torch.zeros(2), torch.zeros(3)).item(), 4)
+    >>> round(cross_entropy_discriminator(torch.zeros(2), torch.zeros(3)).item(), 4)
     1.3863
     """
     wrong = None if mismatched is None else F.softplus(mismatched).mean()
@@ -108,7 +108,7 @@ def cross_entropy_generator(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
-def auxiliary_judge(real: Tensor, fake: Tensor, people: Tensor) -> Tensor:
+def auxiliary_discriminator(real: Tensor, fake: Tensor, people: Tensor) -> Tensor:
     """Cross-entropy of N + 1 classes: a real picture is its person's, a generated one is the last class.
 
     Source: Odena et al. 2016, AC-GAN, L_C, with the class for fakes of Roldán 2018, figure 7.
@@ -118,7 +118,7 @@ def auxiliary_judge(real: Tensor, fake: Tensor, people: Tensor) -> Tensor:
         fake: logits of generated ones, ``(m, people + 1)``.
         people: whose the real pictures are, ``(n,)`` from 0.
 
-    >>> round(auxiliary_judge(torch.zeros(2, 4), torch.zeros(1, 4), torch.tensor([0, 2])).item(), 4)
+    >>> round(auxiliary_discriminator(torch.zeros(2, 4), torch.zeros(1, 4), torch.tensor([0, 2])).item(), 4)
     1.3863
     """
     nobody = torch.full((len(fake),), fake.shape[1] - 1, device=fake.device)

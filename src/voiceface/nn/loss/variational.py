@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["kl_to_standard_normal", "normal_error"]
+__all__ = ["kl_to_standard_normal", "gaussian_error"]
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
-def normal_error(drawn: Tensor, wanted: Tensor) -> Tensor:
+def gaussian_error(drawn: Tensor, wanted: Tensor) -> Tensor:
     """Minus the log likelihood (n,) of pictures under normal pixels of variance 1, less its constant.
 
     Source: the first term of Agarwal et al. 2019, equation 2.
@@ -33,7 +33,7 @@ def normal_error(drawn: Tensor, wanted: Tensor) -> Tensor:
         wanted: pictures of the same shape.
 
     >>> import torch
-    >>> normal_error(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    >>> gaussian_error(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
     tensor([2.])
     """
     return 0.5 * (drawn - wanted).square().flatten(1).sum(1)

@@ -2,7 +2,7 @@
 
 Source: Wan, Wang, Papir, Lopez Moreno 2018, Generalized End-to-End Loss for Speaker Verification;
 sizes and tensor names are those of the weights published with the ``resemblyzer`` package. Fed by
-:func:`voiceface.audio.ge2e.ge2e_partials`.
+:func:`voiceface.audio.ge2e_features.ge2e_partials`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
-from voiceface.nn.voice.lstm import run_lstm
+from voiceface.nn.voice.run_lstm import run_lstm
 
 __all__ = ["Ge2e", "load_published"]
 

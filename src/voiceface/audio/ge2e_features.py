@@ -1,0 +1,163 @@
+"""What the published GE2E speaker encoder (Resemblyzer's weights) is fed: level, mels, partial windows.
+
+Source: Wan, Wang, Papir, Lopez Moreno 2018, Generalized End-to-End Loss for Speaker Verification; the
+figures are those of the ``resemblyzer`` package (Apache-2.0), whose weights were trained on them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceface.audio.mel import mel_bank, power_frames
+from voiceface.audio.vad import Wave, require_mono, speech_flags
+from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
+
+__all__ = [
+    "BANDS",
+    "PARTIAL_FRAMES",
+    "RATE",
+    "ge2e_mel",
+    "ge2e_partials",
+    "normalise_volume",
+    "partial_starts",
+    "trim_silences",
+]
+
+RATE = 16_000
+BANDS = 40
+PARTIAL_FRAMES = 160  # 1.6 s, the length the encoder was trained on
+
+_WINDOW = 400
+_HOP = 160
+_TARGET_DBFS = -30.0
+_PARTIALS_A_SECOND = 1.3
+_LEAST_COVERAGE = 0.75
+
+
+def normalise_volume(
+    wave: Tensor, *, lengths: Tensor | None = None, target_dbfs: float = _TARGET_DBFS
+) -> Tensor:
+    """Raise quiet waves to a root-mean-square level; louder ones and pure silence stay as they are.
+
+    Args:
+        wave: ``(samples,)`` or ``(batch, samples)`` in [-1, 1].
+        lengths: true lengths ``(batch,)`` of a padded batch, in samples.
+        target_dbfs: level in dB relative to a root mean square of 1.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        InputError: no samples, NaN, wrong shape.
+
+    >>> normalise_volume(torch.full((4,), 0.001)).mean().log10().mul(20).round().item()
+    -30.0
+    """
+    batch = as_batch(wave)
+    sizes = as_lengths(lengths, batch)
+    # The batch is zero beyond its lengths only if the caller kept its word; the level must not depend on it.
+    inside = torch.arange(batch.shape[1], device=batch.device) < sizes[:, None]
+    level = (batch.square() * inside).sum(1).div(sizes).sqrt()
+    target = 10 ** (target_dbfs / 20)
+    gain = torch.where(level > 0, target / level.clamp_min(torch.finfo(batch.dtype).tiny), 1.0).clamp_min(1.0)
+    return (batch * gain[:, None]).reshape(wave.shape)
+
+
+def ge2e_mel(wave: Tensor, *, rate: int = RATE) -> Tensor:
+    """Give the power mel spectrogram (no logarithm) that the encoder reads.
+
+    Args:
+        wave: ``(samples,)`` or ``(batch, samples)``, 16 kHz, already at its level.
+        rate: sample rate in Hz; 16,000 is the only one the encoder knows.
+
+    Returns:
+        ``(batch, frames, 40)``, or ``(frames, 40)`` for one wave; 1 + samples // 160 frames.
+
+    Raises:
+        InputError: another rate, no samples, NaN, wrong shape.
+    """
+    require_rate(rate, needed=RATE, feature="ge2e_mel")
+    batch = as_batch(wave)
+    bank = mel_bank(bands=BANDS, fft=_WINDOW, rate=RATE).to(batch.dtype).to(batch.device)
+    with full_precision(batch):
+        mels = power_frames(batch, fft=_WINDOW, hop=_HOP) @ bank
+    return mels if wave.ndim == 2 else mels[0]
+
+
+def partial_starts(samples: int) -> list[int]:
+    """Say at which mel frames the overlapping 1.6 s windows of a recording start, at least one.
+
+    Windows follow each other 1.3 times a second; a last one with less than three quarters of its
+    span inside the recording is left out.
+
+    >>> partial_starts(16_000), partial_starts(48_000)
+    ([0], [0, 77, 154])
+    """
+    step = round(RATE / _PARTIALS_A_SECOND / _HOP)
+    frames = math.ceil((samples + 1) / _HOP)
+    starts = list(range(0, max(1, frames - PARTIAL_FRAMES + step + 1), step))
+    covered = (samples - starts[-1] * _HOP) / (PARTIAL_FRAMES * _HOP)
+    return starts[:-1] if len(starts) > 1 and covered < _LEAST_COVERAGE else starts
+
+
+def ge2e_partials(wave: Tensor, *, lengths: Tensor | None = None, rate: int = RATE) -> tuple[Tensor, Tensor]:
+    """Cut waves into the encoder's mel windows, all recordings' windows in one batch.
+
+    Args:
+        wave: ``(samples,)`` or ``(batch, samples)``, 16 kHz, already at its level; zeros beyond lengths.
+        lengths: true lengths ``(batch,)`` of a padded batch, in samples.
+        rate: sample rate in Hz.
+
+    Returns:
+        windows ``(sum of counts, 160, 40)`` and counts int64 ``(batch,)``, for
+        :func:`voiceface.nn.voice.ge2e.embed_partials`.
+
+    Raises:
+        InputError: another rate, no samples, NaN, wrong shape or lengths.
+    """
+    batch = as_batch(wave)
+    sizes = as_lengths(lengths, batch)
+    starts = [partial_starts(int(size)) for size in sizes.tolist()]
+    longest = max(rows[-1] for rows in starts) + PARTIAL_FRAMES
+    inside = torch.arange(batch.shape[1], device=batch.device) < sizes[:, None]
+    padded = torch.nn.functional.pad(batch * inside, (0, max(0, longest * _HOP - batch.shape[1])))
+    mels = ge2e_mel(padded, rate=rate)
+    windows = [mels[row, a : a + PARTIAL_FRAMES] for row, rows in enumerate(starts) for a in rows]
+    return torch.stack(windows), torch.tensor([len(rows) for rows in starts], device=batch.device)
+
+
+def trim_silences(wave: Wave, *, rate: int = RATE) -> Wave:
+    """Cut pauses out of a recording as the encoder's training did; nothing is left of pure silence.
+
+    WebRTC's strictest mode judges 30 ms frames, the flags are averaged over 8 frames and rounded, and
+    speech is widened by 3 frames to both sides. The recording's last incomplete frame is dropped.
+
+    Args:
+        wave: float ``(samples,)`` in [-1, 1], 16 kHz, at its level already (:func:`normalise_volume`).
+        rate: sample rate in Hz.
+
+    Returns:
+        The kept samples, same dtype; empty where no frame holds speech.
+
+    Raises:
+        InputError: another rate, NaN, wrong shape.
+    """
+    require_rate(rate, needed=RATE, feature="trim_silences")
+    frame = 30 * RATE // 1000
+    # The package scales samples by 32,767, speech_flags by 32,768.
+    flags = speech_flags(require_mono(wave) * (32_767 / 32_768), rate=rate, mode=3, frame_ms=30).astype(
+        np.float64
+    )
+    width, reach = 8, 3
+    before, after = (width - 1) // 2, width // 2
+    if not flags.size:
+        return wave[:0]
+    sums = np.convolve(np.pad(flags, (before, after)), np.ones(width), mode="valid")
+    # Half-way cases go to the even neighbour (np.round): 4 of 8 is not speech.
+    voiced = np.round(sums / width)
+    wide = np.convolve(np.pad(voiced, reach), np.ones(2 * reach + 1), mode="valid") > 0.5
+    return wave[: flags.size * frame][np.repeat(wide, frame)]

@@ -1,0 +1,253 @@
+"""Reading a corpus' tables: columns at once, records one by one, media from memory-mapped arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, part_facts
+from voiceface.errors import InputError
+
+__all__ = ["CARD", "SOURCE_REJECTIONS", "Commit", "Records", "Table", "commits", "read_card"]
+
+CARD = "corpus.json"
+"""The file that makes a folder a corpus; written before anything else."""
+
+SOURCE_REJECTIONS = "listed"
+"""The part of ``rejected/`` that the source's own refusals are in; no shard, so no commit."""
+
+R = TypeVar("R")
+
+_AGAIN = "prepare it again, or copy the whole folder again"
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The content of ``corpus.json``.
+
+    Raises:
+        InputError: no such file, not one of ours, or of a newer format than this package reads.
+    """
+    card = path / CARD
+    if not path.exists():
+        raise InputError(path, "does not exist", "make a corpus with `voiceface prepare`")
+    try:
+        facts = json.loads(card.read_text(encoding="utf-8"))
+        number = facts["format"]
+    except FileNotFoundError:
+        raise InputError(path, "is not a corpus (no corpus.json in it)", "name a prepared folder") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(card, "is not a corpus' card", _AGAIN) from error
+    except OSError as error:
+        raise InputError(card, error.strerror or "cannot be read", "check its permissions") from error
+    if not isinstance(number, int) or number > FORMAT:
+        raise InputError(
+            path,
+            f"is of format {number}, and this version reads up to {FORMAT}",
+            f"update voiceface (it was made by {facts.get('version', 'a newer version')})",
+        )
+    return facts  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one finished shard wrote, by table: ``rows``, ``arrays`` (suffix -> bytes) and ``sum``."""
+
+    part: str
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def rows(self, table: str) -> int:
+        """Rows of a table that this shard wrote."""
+        return int(self.facts.get(table, {}).get("rows", 0))
+
+
+def commits(path: Path) -> list[Commit]:
+    """The finished shards, in order; only they are part of the corpus.
+
+    Raises:
+        InputError: a commit cannot be read.
+    """
+    found = []
+    for part in sorted((path / "items").glob("*.parquet")):
+        if part.name.startswith("."):
+            continue
+        try:
+            found.append(Commit(part.stem, part_facts(part).get("tables", {})))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(part, "is no readable Parquet file", _AGAIN) from error
+    return found
+
+
+class Table:
+    """One table over all its parts: rows in the order of their ids, whatever shards they came from."""
+
+    def __init__(self, corpus: Path, name: str, parts: Sequence[Commit]) -> None:
+        self.folder, self.name = corpus / name, name
+        self.parts = [part for part in parts if part.rows(name)]
+        self._arrays: dict[tuple[int, str], npt.NDArray[Any]] = {}
+        self._columns: dict[str, npt.NDArray[Any]] = {}
+        self._last: tuple[int, Any] = (-1, None)
+
+    def __len__(self) -> int:
+        """Rows, known without reading the table."""
+        return sum(part.rows(self.name) for part in self.parts)
+
+    def missing(self) -> list[InputError]:
+        """What of the committed parts is not there or is shorter than committed, one error a file."""
+        faults = []
+        for part in self.parts:
+            rows = self.folder / f"{part.part}.parquet"
+            if not rows.is_file():
+                faults.append(InputError(rows, "is missing", _AGAIN))
+            for suffix, size in part.facts[self.name]["arrays"].items():
+                array = self.folder / f"{part.part}.{suffix}"
+                there = array.stat().st_size if array.is_file() else -1
+                if there < 0:
+                    faults.append(InputError(array, "is missing beside its table", _AGAIN))
+                elif there != size:
+                    faults.append(InputError(array, f"has {there} bytes instead of {size}", _AGAIN))
+        return faults
+
+    def _part(self, index: int, names: Sequence[str]) -> pa.Table:
+        """Some columns of one part."""
+        part = self.parts[index]
+        path = self.folder / f"{part.part}.parquet"
+        try:
+            with pq.ParquetFile(path, memory_map=False) as file:
+                rows = file.read(columns=list(names), use_threads=False)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(path, "is no readable Parquet file", _AGAIN) from error
+        if rows.num_rows != part.rows(self.name):
+            raise InputError(path, f"has {rows.num_rows} rows of {part.rows(self.name)}", _AGAIN)
+        schema = pa.schema([SCHEMAS[self.name].field(name) for name in names])
+        if not rows.schema.equals(schema):
+            raise InputError(path, "has other columns than this version's", _AGAIN)
+        return rows.replace_schema_metadata(None)
+
+    def _parts(self, names: Sequence[str]) -> pa.Table:
+        """Some columns of all parts, one after the other."""
+        if not self.parts:
+            return pa.schema([SCHEMAS[self.name].field(name) for name in names]).empty_table()
+        # Reading small files is mostly waiting: Arrow gives the interpreter's lock away meanwhile.
+        with ThreadPoolExecutor(min(8, len(self.parts))) as pool:
+            read = list(pool.map(lambda index: self._part(index, names), range(len(self.parts))))
+        return pa.concat_tables(read).combine_chunks()
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """Number of rows before each part, and in all."""
+        return np.cumsum([0, *(part.rows(self.name) for part in self.parts)])
+
+    @cached_property
+    def _order(self) -> npt.NDArray[np.int64] | None:
+        """Where among the parts' rows each row by id stands; None where they stand so already."""
+        ids = self._parts(["id"])["id"].combine_chunks()
+        if len(ids) < 2 or pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py():
+            return None
+        return pc.sort_indices(ids).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+    @cached_property
+    def arrow(self) -> pa.Table:
+        """All rows as an Arrow table, sorted by id."""
+        table = self._parts(SCHEMAS[self.name].names)
+        return table if self._order is None else table.take(pa.array(self._order))
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One column as a read-only numpy array: strings as objects, landmarks as (rows, 10).
+
+        Only this column is read.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        if name not in self._columns:
+            if name not in SCHEMAS[self.name].names:
+                told = ", ".join(SCHEMAS[self.name].names)
+                raise InputError(f"{self.name}.{name}", "no such column", f"there are {told}")
+            column = self._parts([name])[name].combine_chunks()
+            if self._order is not None:
+                column = column.take(pa.array(self._order))
+            if pa.types.is_fixed_size_list(column.type) and not column.null_count:
+                flat = column.flatten().to_numpy(zero_copy_only=False)
+                values = flat.reshape(len(column), column.type.list_size)
+            else:
+                values = column.to_numpy(zero_copy_only=False)
+            values.flags.writeable = False
+            self._columns[name] = values
+        return self._columns[name]
+
+    def _placed(self, index: int) -> tuple[int, int]:
+        """The part that row ``index`` is in, and its number there."""
+        place = index if self._order is None else int(self._order[index])
+        part = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return part, place - int(self._starts[part])
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Row ``index`` as Python values; only its part is read."""
+        part, place = self._placed(index)
+        if self._last[0] != part:
+            self._last = part, self._part(part, SCHEMAS[self.name].names)
+        return self._last[1].slice(place, 1).to_pylist()[0]  # type: ignore[no-any-return]
+
+    def media(self, array: str, index: int) -> npt.NDArray[Any]:
+        """What row ``index`` points to in one of the table's arrays: a read-only memory-mapped slice.
+
+        int16 samples, or the uint8 bytes of an encoded picture.
+        """
+        suffix, offset_name, length_name = ARRAYS[self.name][array]
+        part, _ = self._placed(index)
+        offset, length = int(self.column(offset_name)[index]), int(self.column(length_name)[index])
+        dtype = np.dtype("<i2") if suffix == "i16" else np.dtype(np.uint8)
+        if not length:
+            return np.zeros(0, dtype)
+        whole = self._arrays.get((part, suffix))
+        if whole is None:
+            path = self.folder / f"{self.parts[part].part}.{suffix}"
+            try:
+                whole = np.memmap(path, dtype=dtype, mode="r")
+            except (OSError, ValueError) as error:
+                raise InputError(path, "is missing beside its table", _AGAIN) from error
+            self._arrays[part, suffix] = whole
+        if offset + length > len(whole):
+            path = self.folder / f"{self.parts[part].part}.{suffix}"
+            raise InputError(path, f"ends before row {index} of {self.name}", _AGAIN)
+        return whole[offset : offset + length]
+
+
+class Records(Sequence[R], Generic[R]):
+    """A table as a sequence of records, each built when it is asked for."""
+
+    def __init__(self, table: Table, build: Callable[[dict[str, Any]], R]) -> None:
+        self._table, self._build = table, build
+
+    def __len__(self) -> int:
+        """Rows, known without reading the table."""
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        """Record ``index``, or a list of records for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        size = len(self)
+        if not -size <= index < size:
+            raise IndexError(f"{self._table.name}[{index}] of {size}")
+        return self._build(self._table.row(index % size))
+
+    def __iter__(self) -> Iterator[R]:
+        """All records in order, read in blocks: far faster than one by one."""
+        for batch in self._table.arrow.to_batches(max_chunksize=4096):
+            yield from map(self._build, batch.to_pylist())

@@ -1,0 +1,224 @@
+"""VoxCeleb's three naming schemes, and the names of its people, read by one layer.
+
+The same recording or frame is written differently in the data set's releases and in the trial lists
+made on it::
+
+    A.R._Rahman/6WO410QOeuo_0000001.wav          VoxCeleb1 as first published; Learnable PINs' lists
+    id10002/6WO410QOeuo/00001.wav                VoxCeleb1 since version 1.1, VoxCeleb2 (.wav, .m4a, .mp4)
+    A.R._Rahman/1.6/6WO410QOeuo/0003800.jpg      frames (1.6 is the detector's margin); some releases put
+    A.R._Rahman/1.6/6WO410QOeuo/1/0003800.jpg    the frames of each utterance in a folder of its own, and
+    A.R._Rahman/6WO410QOeuo/0003800.jpg          Learnable PINs' lists leave the margin out
+
+Everything here turns them into one key, ``PERSON/VIDEO/ITEM`` (``id10002/6WO410QOeuo/00001``), with
+``vox1_meta.csv`` telling which name is which id. The utterance numbers of the two schemes are taken to
+mean the same utterances, as every published list that mixes them does.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from voiceface.corpus.file_tree import kind_of
+from voiceface.corpus.text_tables import open_text_table, read_words
+from voiceface.errors import InputError
+
+__all__ = [
+    "Identity",
+    "Names",
+    "VoxCelebFile",
+    "fold_name",
+    "is_vggface2_class",
+    "is_voxceleb_id",
+    "parse_voxceleb_path",
+    "read_names",
+    "wen_split",
+]
+
+# Letters that Unicode does not take apart into a plain letter and an accent.
+_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_VIDEO = re.compile(r"[A-Za-z0-9_-]{11}")
+_JOINED = re.compile(r"([A-Za-z0-9_-]{11})_(\d+)")
+_MARGIN = re.compile(r"\d\.\d+")
+_ID = re.compile(r"id\d{5}")
+_CLASS = re.compile(r"n\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class VoxCelebFile:
+    """What the name of one VoxCeleb file says."""
+
+    person: str
+    """As written: an id (``id10002``) or a name (``A.R._Rahman``)."""
+    video: str
+    """The YouTube video it was cut from."""
+    item: str
+    """The utterance (five digits) or the frame (as written, after its utterance where that is told)."""
+    kind: str
+    """``"sound"``, ``"image"`` or ``"video"``."""
+
+    @property
+    def key(self) -> str:
+        """``PERSON/VIDEO/ITEM`` with the person as written."""
+        return f"{self.person}/{self.video}/{self.item}"
+
+
+def parse_voxceleb_path(path: str) -> VoxCelebFile | None:
+    """Read a VoxCeleb path in any of its schemes; None if it is in none of them.
+
+    Folders before the person's (``dev/wav``, ``unzippedFaces``) do not matter.
+
+    >>> parse_voxceleb_path("wav/id10002/6WO410QOeuo/00001.wav").key
+    'id10002/6WO410QOeuo/00001'
+    >>> parse_voxceleb_path("A.R._Rahman/6WO410QOeuo_0000001.wav").key
+    'A.R._Rahman/6WO410QOeuo/00001'
+    >>> parse_voxceleb_path("A.R._Rahman/1.6/6WO410QOeuo/0003800.jpg").key
+    'A.R._Rahman/6WO410QOeuo/0003800'
+    """
+    *folders, name = path.replace("\\", "/").split("/")
+    kind = kind_of(name)
+    stem = name.rpartition(".")[0]
+    if not kind or not folders:
+        return None
+    joined = _JOINED.fullmatch(stem)
+    if joined and kind != "image":
+        return VoxCelebFile(folders[-1], joined[1], f"{int(joined[2]):05d}", kind)
+    if not stem.isdecimal():
+        return None
+    if kind != "image":
+        if len(folders) < 2 or not _VIDEO.fullmatch(folders[-1]):
+            return None
+        return VoxCelebFile(folders[-2], folders[-1], f"{int(stem):05d}", kind)
+    # From the back: an utterance's folder is a short number, a video's name has 11 characters.
+    item = stem
+    if folders[-1].isdecimal() and not _VIDEO.fullmatch(folders[-1]):
+        item = f"{int(folders.pop()):05d}/{stem}"
+    if len(folders) < 2 or not _VIDEO.fullmatch(folders[-1]):
+        return None
+    video = folders.pop()
+    if _MARGIN.fullmatch(folders[-1]):
+        folders.pop()
+    return VoxCelebFile(folders[-1], video, item, kind) if folders else None
+
+
+def fold_name(name: str) -> str:
+    """A person's name without accents, case, spaces, underscores and dots, to match by.
+
+    >>> fold_name("Harry_Connick_Jr.") == fold_name("Harry Connick Jr")
+    True
+    >>> fold_name("Beyoncé"), fold_name("Søren_Łącki")
+    ('beyonce', 'sorenlacki')
+    """
+    apart = unicodedata.normalize("NFKD", name.casefold().translate(_PLAIN))
+    return "".join(letter for letter in apart if letter.isalnum())
+
+
+def wen_split(name: str) -> str:
+    """Wen et al.'s split by the first letter of the name: F–Z train, A–B validate, C–E test.
+
+    The paper gives the people's numbers, 924/112/189; these letters give them on the people who
+    have voices in VoxCeleb1 and faces in VGGFace. ``""`` for a name that begins with no letter.
+    """
+    letter = fold_name(name)[:1]
+    if not ("a" <= letter <= "z"):
+        return ""
+    return "validation" if letter <= "b" else "test" if letter <= "e" else "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One person as the data set's metadata tells of them."""
+
+    id: str
+    name: str = ""
+    """The name (VoxCeleb1) or the VGGFace2 class ``n000012`` (VoxCeleb2)."""
+    gender: str = ""
+    nationality: str = ""
+    set: str = ""
+    """``dev`` or ``test`` as the authors put it."""
+
+
+class Names:
+    """The people of VoxCeleb by id and by name; empty where no metadata is at hand.
+
+    A name is matched as written, or else without accents, case and punctuation if that fits one
+    person alone.
+    """
+
+    def __init__(self, people: Iterable[Identity] = ()) -> None:
+        self.people = {person.id: person for person in people}
+        self._named: dict[str, Identity] = {}
+        self._folded: dict[str, Identity | None] = {}
+        for person in self.people.values():
+            if person.name:
+                self._named[person.name] = person
+                folded = fold_name(person.name)
+                self._folded[folded] = None if folded in self._folded else person
+
+    def __len__(self) -> int:
+        """How many people the metadata knows."""
+        return len(self.people)
+
+    def identity(self, written: str) -> Identity | None:
+        """Who an id or a name means, or None."""
+        if written in self.people:
+            return self.people[written]
+        return self._named.get(written) or self._folded.get(fold_name(written))
+
+    def person(self, written: str) -> str:
+        """The id for an id or a name; a name the metadata does not know stands for itself."""
+        known = self.identity(written)
+        return known.id if known else unicodedata.normalize("NFC", written)
+
+    def key(self, path: str) -> str | None:
+        """The one key of a VoxCeleb path in any scheme (``id10002/6WO410QOeuo/00001``), or None.
+
+        >>> names = Names([Identity("id10002", "A.R._Rahman")])
+        >>> names.key("A.R._Rahman/6WO410QOeuo_0000001.wav") == names.key("id10002/6WO410QOeuo/00001.wav")
+        True
+        """
+        file = parse_voxceleb_path(path)
+        return None if file is None else f"{self.person(file.person)}/{file.video}/{file.item}"
+
+
+def is_voxceleb_id(written: str) -> bool:
+    """Whether a person is written as VoxCeleb writes ids."""
+    return _ID.fullmatch(written) is not None
+
+
+def is_vggface2_class(written: str) -> bool:
+    """Whether a person is written as VGGFace2 writes its classes (``n000012``)."""
+    return _CLASS.fullmatch(written) is not None
+
+
+def read_names(*tables: Path) -> Names:
+    """The people of ``vox1_meta.csv``, ``vox2_meta.csv`` or a list of ``ID NAME`` lines (``.txt``).
+
+    Raises:
+        InputError: a table is missing, no text, or lacks the column of ids.
+    """
+    people: list[Identity] = []
+    for table in tables:
+        if table.name.removesuffix(".gz").endswith(".txt"):
+            for number, words in read_words(table):
+                if len(words) != 2:
+                    raise InputError(f"{table}, line {number}", "is no 'ID NAME' pair", "give vox1_meta.csv")
+                people.append(Identity(words[0], words[1]))
+            continue
+        columns = {"id": ("VoxCeleb1 ID", "VoxCeleb2 ID", "VoxCeleb ID")}
+        others = {
+            "name": ("VGGFace1 ID", "VGGFace2 ID", "VGGFace ID"),
+            "gender": (),
+            "nationality": (),
+            "set": (),
+        }
+        for row in open_text_table(table, columns, others).rows():
+            if row.values["id"]:
+                values = {
+                    field: row.values.get(field, "") for field in ("name", "gender", "nationality", "set")
+                }
+                people.append(Identity(row.values["id"], **values))
+    return Names(people)

@@ -1,0 +1,168 @@
+"""A corpus placed by a model: rows of all its voices and faces, kept beside it for the next time."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.corpus.splits import Selection
+from voiceface.errors import InputError
+from voiceface.evaluation.training_overlap import TrainingOverlap, training_overlap
+from voiceface.media.files import atomic_path
+from voiceface.models.matching import Matching
+from voiceface.pipelines.embed import embed_corpus, read_embeddings
+from voiceface.pipelines.matcher import Matcher
+from voiceface.pipelines.weights import Loaded, load_model
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["KNOWN_PEOPLE", "CorpusEmbeddings", "cached_embeddings"]
+
+KNOWN_PEOPLE = ("refuse", "keep", "drop")
+"""What to do with people whom the weights were trained on."""
+
+Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+"""A progress bar by its title."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusEmbeddings:
+    """Files of rows as `voiceface embed` writes them, and what is known of the model."""
+
+    voices: Path
+    faces: Path
+    model: str
+    recipe: str
+    people: TrainingOverlap
+    dropped: int
+    """People left out because the weights had met them."""
+    calibration: tuple[float, float] | None
+    """Slope and offset from a dot product to log odds at even odds."""
+
+
+def cached_embeddings(
+    weights: str | Path, corpus: Corpus, *, known_people: str = "refuse", device: str = "cpu", bar: Bar
+) -> CorpusEmbeddings:
+    """Place all voices and faces of a corpus by a model, or find that it was done before.
+
+    Matchers work in blocks that survive a kill; the rows are kept in the corpus' ``views/``.
+
+    Args:
+        weights: Shipped weights by name, or a weights folder.
+        corpus: A prepared corpus with voices and faces.
+        known_people: ``refuse`` a corpus whose people trained the weights, ``keep`` them all the same, or
+            ``drop`` those that trained or selected them.
+        device: Where a matcher works.
+        bar: Shows progress.
+
+    Raises:
+        InputError: the weights or the corpus cannot be used, or its people trained the weights.
+    """
+    loaded = load_model(weights, device=device)
+    if loaded.run.embed is None:
+        fault = f"holds weights of {loaded.run.recipe}, which place no voices and faces to compare"
+        raise InputError(weights, fault, "give a matcher's weights")
+    lost = [kind for kind in ("voices", "faces") if not len(corpus.tables[kind])]
+    if lost:
+        raise InputError(corpus.path, f"holds no {' and no '.join(lost)}", "name another corpus")
+    people = training_overlap(weights, loaded, corpus)
+    if people.known and known_people == "refuse":
+        asked = f"voiceface evaluate {loaded.run.recipe} --corpus CORPUS --folds 5"
+        remedy = f"measure the recipe on unknown people: {asked}"
+        ways = "--known-people keep to measure it all the same" + (
+            ", or drop to leave them out" if people.met else ""
+        )
+        raise InputError(corpus.path, people.told.rstrip("."), f"{remedy}; or give {ways}")
+    if known_people == "drop" and people.known and not people.met:
+        raise InputError(corpus.path, "it cannot be told which people to drop", "give --known-people keep")
+    if known_people == "drop" and people.known and people.met >= {person.id for person in corpus.people}:
+        remedy = "give --known-people keep, or another corpus"
+        raise InputError(corpus.path, f"{loaded.name} has met all of its people", remedy)
+    matcher = Matcher(loaded, device=device) if isinstance(loaded.model, Matching) else None
+    name = _fingerprint(loaded)[:12]
+    folder = _cache_folder(corpus)
+    stem = f"{loaded.name}-{name}-{corpus.fingerprint[:12]}"
+    files = {kind: folder / f"{stem}-{kind}.npz" for kind in ("voices", "faces")}
+    if not all(_whole(path, len(corpus.tables[kind])) for kind, path in files.items()):
+        _place(matcher, loaded, corpus, files, bar)
+    dropped = 0
+    if known_people == "drop" and people.met:
+        files = {kind: _without_people(path, people.met) for kind, path in files.items()}
+        dropped = sum(person.id in people.met for person in corpus.people)
+    found = loaded.facts.get("calibration")
+    return CorpusEmbeddings(
+        voices=files["voices"],
+        faces=files["faces"],
+        model=loaded.name,
+        recipe=loaded.run.recipe,
+        people=people,
+        dropped=dropped,
+        calibration=(float(found["slope"]), float(found["offset"])) if found else None,
+    )
+
+
+def _place(matcher: Matcher | None, loaded: Loaded, corpus: Corpus, files: dict[str, Path], bar: Bar) -> None:
+    if matcher is not None:
+        for kind, path in files.items():
+            with bar(kind) as progress:
+                embed_corpus(matcher, corpus, path, kind=kind, progress=progress)
+        return
+    assert loaded.run.embed is not None
+    with bar("voices and faces"):
+        sides = loaded.run.embed(loaded.model, Selection.everything(corpus), loaded.facts)
+    for (kind, path), rows in zip(files.items(), sides, strict=True):
+        names, people = (corpus.column(kind, name).astype(str) for name in ("id", "person"))
+        plan = json.dumps({"model": loaded.name, "weights": _fingerprint(loaded)})
+        _write(path, {"names": names, "people": people, "embeddings": rows, "model": np.array(plan)})
+
+
+def _fingerprint(loaded: Loaded) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(loaded.model.weights().items()):
+        digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _cache_folder(corpus: Corpus) -> Path:
+    """Where rows are kept: beside the corpus, or for this run alone where nothing may be written there."""
+    views = corpus.path / "views"
+    try:
+        views.mkdir(exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="voiceface-"))
+    return views if os.access(views, os.W_OK) else Path(tempfile.mkdtemp(prefix="voiceface-"))
+
+
+def _whole(path: Path, count: int) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        return len(read_embeddings(path)["embeddings"]) == count
+    except InputError:
+        return False
+
+
+def _without_people(path: Path, people: frozenset[str]) -> Path:
+    """The rows of everybody else, in a file beside."""
+    arrays = read_embeddings(path)
+    kept = ~np.isin(arrays["people"].astype(str), np.array(sorted(people)))
+    out = path.with_stem(f"{path.stem}-unmet")
+    _write(out, {k: v[kept] if v.shape[:1] == kept.shape else v for k, v in arrays.items()})
+    return out
+
+
+def _write(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

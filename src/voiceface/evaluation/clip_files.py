@@ -1,0 +1,189 @@
+"""Clips from files as the video protocol wants them: frames, sound, the points of the face in every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from voiceface.errors import InputError
+from voiceface.face.align import align
+from voiceface.face.detect import detect
+from voiceface.face.dlib_embedding import describe
+from voiceface.face.landmarks import five_points
+from voiceface.face.mouth import crop_mouths_from_frames
+from voiceface.media.movie import frames, movie_facts
+from voiceface.media.sound import load_sound
+from voiceface.metrics.mouth import mouth_opening
+from voiceface.protocols.clip_measurement import Judges, VideoClip
+
+__all__ = ["FPS", "Clip", "read_clip_pairs", "track_face_points", "video_judges", "read_clip"]
+
+Frames = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float64]
+
+FPS = 25.0
+"""Frames a second that clips are read at: the sync expert's."""
+RATE = 16000
+_LONGEST = 60.0
+"""Seconds of a clip that are read: its frames are held in memory."""
+_DETECT_EVERY = 5
+"""Frames from one look for a face to the next; between two looks its box moves on a straight line."""
+_DETECT_SIDE = 320
+_BORDER = 0.3
+"""A drawn face may fill its picture: it is looked for with so much of the picture's side around it."""
+_LOOKS = 5
+"""Frames of a clip that the recogniser describes."""
+_CHIP = 150
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Clip:
+    """One clip as it was read."""
+
+    frames: Frames
+    """(frames, height, width, 3)."""
+    wave: npt.NDArray[np.float32] | None
+    """(samples,) at 16 kHz; None without sound."""
+
+
+def read_clip(path: Path, *, fps: float = FPS, size: tuple[int, int] | None = None) -> Clip:
+    """Read a clip's frames at ``fps`` and its sound, no longer than a minute.
+
+    Args:
+        path: The file.
+        fps: Frames a second; the nearest of the file's own are taken.
+        size: Width and height to bring every frame to; by default the file's own.
+
+    Raises:
+        InputError: missing, no video, damaged.
+    """
+    facts = movie_facts(path)
+    pictures = []
+    for _, picture in frames(path, fps=fps, stop=_LONGEST, threads=1):
+        if size is not None and (picture.shape[1], picture.shape[0]) != size:
+            kernel = Image.Resampling.BOX if picture.shape[1] > size[0] else Image.Resampling.BICUBIC
+            picture = np.asarray(Image.fromarray(picture).resize(size, kernel))
+        pictures.append(picture)
+    wave = load_sound(path, rate=RATE, max_seconds=_LONGEST) if facts.has_sound else None
+    return Clip(frames=np.stack(pictures), wave=wave)
+
+
+def track_face_points(pictures: Frames) -> Points:
+    """The five points of the largest face in every frame, (frames, 5, 2); NaN where there is none.
+
+    A face is looked for in every fifth frame; a frame whose looks on both sides found none has none.
+    """
+    count, (height, width) = len(pictures), pictures.shape[1:3]
+    border = round(_BORDER * max(height, width))
+    edges = ((border, border), (border, border), (0, 0))
+    padded = [np.pad(picture, edges, mode="edge") for picture in pictures]
+    looks = sorted({*range(0, count, _DETECT_EVERY), count - 1})
+    boxes = np.full((count, 4), np.nan)
+    for at in looks:
+        boxes[at] = _largest(padded[at])
+    for first, last in zip(looks, looks[1:], strict=False):
+        share = np.arange(1, last - first)[:, None] / (last - first)
+        between = boxes[first] + share * (boxes[last] - boxes[first])
+        # Where one of the two looks found nothing the face is held half-way.
+        nearer = np.where(share < 0.5, boxes[first], boxes[last])
+        boxes[first + 1 : last] = np.where(np.isfinite(between), between, nearer)
+    points = np.full((count, 5, 2), np.nan)
+    for at in np.flatnonzero(np.isfinite(boxes).all(axis=1)).tolist():
+        points[at] = five_points(padded[at], boxes[at].tolist()) - border
+    return points
+
+
+def _largest(picture: Frames) -> npt.NDArray[np.float64]:
+    """Box of the largest face, NaN where there is none."""
+    share = min(1.0, _DETECT_SIDE / max(picture.shape[:2]))
+    small = picture
+    if share < 1.0:
+        size = max(1, round(picture.shape[1] * share)), max(1, round(picture.shape[0] * share))
+        small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    found = detect(small, fallback=False)
+    if not found:
+        return np.full(4, np.nan)
+    box = max(found, key=lambda face: face.side).box
+    across, down = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
+    return np.asarray(np.array(box) * np.array((across, down, across, down)))
+
+
+def video_judges(expert: Any | None) -> Judges:  # noqa: ANN401  a sync expert: `mouth_size` and `embed`
+    """The measures' callables: the sync expert (if any), dlib's recogniser, mouth opening by darkness."""
+    return Judges(
+        sync=None if expert is None else _sync_embedder(expert),
+        identity=_described,
+        opening=lambda pictures, points: mouth_opening(crop_mouths_from_frames(pictures, points)),
+    )
+
+
+def _sync_embedder(expert: Any) -> Callable[..., tuple[Any, Any]]:  # noqa: ANN401
+    def rows(pictures: Frames, points: Any, wave: npt.NDArray[Any], fps: float) -> tuple[Any, Any]:  # noqa: ANN401
+        if abs(fps - FPS) > 1e-6:
+            raise InputError("sync expert", f"is given {fps:g} frames a second", f"read clips at {FPS:g}")
+        return expert.embed(pictures, points, wave)  # type: ignore[no-any-return]
+
+    return rows
+
+
+def _described(pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401
+    """Descriptors of up to 5 frames with a face, spread over the clip, in their order; (looks, 128)."""
+    looks = np.unique(np.linspace(0, len(pictures) - 1, _LOOKS).round().astype(int))
+    rows = np.full((len(looks), 128), np.nan)
+    seen = [k for k, at in enumerate(looks) if np.isfinite(points[at]).all()]
+    if seen:
+        chips = [align(pictures[looks[k]], points[looks[k]], size=_CHIP, border="edge") for k in seen]
+        rows[seen] = describe(np.stack(chips))
+    return rows
+
+
+def read_clip_pairs(
+    drawn: Mapping[str, Path],
+    real: Mapping[str, Path],
+    *,
+    people: Mapping[str, str],
+    groups: Mapping[str, str],
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator[VideoClip]:
+    """Read clips one after another for `voiceface.protocols.video_quality`.
+
+    Real clips larger than the drawn ones are brought to their size where the shape is the same. A file
+    that cannot be read is told and left out.
+
+    Args:
+        drawn: Clip's name to file.
+        real: The same of the real clips; a name may be missing.
+        people: Clip's name to person.
+        groups: Clip's name to group.
+        tell: Is told why a file was left out.
+    """
+    for name in sorted(drawn):
+        try:
+            own = read_clip(drawn[name])
+            height, width = own.frames.shape[1:3]
+            facts = movie_facts(real[name]) if name in real else None
+            alike = facts is not None and abs(facts.width * height - facts.height * width) <= max(
+                facts.width, facts.height
+            )
+            other = read_clip(real[name], size=(width, height) if alike else None) if name in real else None
+        except InputError as error:
+            tell(str(error))
+            continue
+        yield VideoClip(
+            name=name,
+            person=people.get(name, name),
+            group=groups.get(name, ""),
+            fps=FPS,
+            drawn=own.frames,
+            real=None if other is None else other.frames,
+            generated_wave=own.wave,
+            real_wave=None if other is None else other.wave,
+            generated_points=track_face_points(own.frames),
+            real_points=None if other is None else track_face_points(other.frames),
+        )

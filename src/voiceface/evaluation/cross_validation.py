@@ -1,0 +1,264 @@
+"""Cross-validation over people: trained once a fold, everybody judged by weights that never met them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.corpus.splits import Split, fold_people
+from voiceface.errors import InputError
+from voiceface.pipelines.weights import Loaded, load_model, load_recipe
+from voiceface.protocols.calibration import Calibration, calibration
+from voiceface.protocols.gallery_matching import MatchingReport, matching
+from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
+from voiceface.protocols.pair_verification import PairTrials, VerificationReport, pair_trials, verification
+from voiceface.training.loop import train
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.training.run import Run
+
+__all__ = ["CrossValidation", "Held", "cross_validate", "judge", "hold_out_fold"]
+
+Floats = npt.NDArray[np.float64]
+Names = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Everybody's embeddings, each by the weights of the fold that held the person back."""
+
+    voices: Floats
+    faces: Floats
+    voice_people: Names
+    face_people: Names
+    voice_folds: Names
+    face_folds: Names
+    voice_genders: Names
+    face_genders: Names
+    calibrations: dict[str, tuple[float, float]]
+    """Fold to slope and offset of its own calibration, fitted on its validation people."""
+    face_places: npt.NDArray[np.int64] | None = None
+    """Where each face stands in the corpus."""
+    scores: Floats | None = None
+    """(voices, faces) of a model that judges pairs as one, 0 between folds; its rows have no numbers."""
+
+    @property
+    def similarity(self) -> Floats:
+        """How well every voice goes with every face; only pairs within a fold mean anything."""
+        return self.voices @ self.faces.T if self.scores is None else self.scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidation:
+    """A recipe's figures on unknown people, means over folds, intervals over people."""
+
+    recipe: str
+    folds: int
+    corpus: str
+    """The corpus' fingerprint."""
+    verification: VerificationReport
+    matching: MatchingReport
+    retrieval: RetrievalReport
+    calibration: dict[str, Any]
+    """ECE, Cllr and the reliability table of the probabilities, positives weighing as much as negatives."""
+    held: Held
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        calibration = ", ".join(f"{k} {v:.3f}" for k, v in self.calibration.items() if isinstance(v, float))
+        return "\n\n".join(
+            [
+                f"{self.recipe}, {self.folds} folds over people, corpus {self.corpus[:12]}",
+                f"Verification\n{self.verification}",
+                f"Matching\n{self.matching}",
+                f"Retrieval\n{self.retrieval}",
+                f"Calibration (even odds): {calibration}",
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the embeddings."""
+        return {
+            "recipe": self.recipe,
+            "folds": self.folds,
+            "corpus": self.corpus,
+            "verification": self.verification.to_dict(),
+            "matching": self.matching.to_dict(),
+            "retrieval": self.retrieval.to_dict(),
+            "calibration": self.calibration,
+        }
+
+
+def cross_validate(
+    recipe: str,
+    arguments: Mapping[str, Any],
+    corpus: Corpus,
+    out: str | Path,
+    *,
+    folds: int = 5,
+    resamples: int = 1000,
+    device: str = "auto",
+    progress: bool = True,
+) -> CrossValidation:
+    """Train ``recipe`` once a fold and judge it on the people each fold held back.
+
+    Pairs, galleries and searches stay within a fold, since two folds' spaces are not comparable. A
+    ``{fold}`` in a text argument becomes the fold's number, for parts that must not have met the fold's
+    people either. Folds already trained in ``out`` are not trained again.
+
+    Args:
+        recipe: A recipe whose run embeds voices and faces.
+        arguments: The recipe's arguments.
+        corpus: What to train and judge on.
+        out: A folder; ``fold-0-of-5``, ``fold-1-of-5``, … are made in it.
+        folds: Two or more.
+        resamples: Over people, for the 95 % intervals.
+        device: As in `train`.
+        progress: Show a bar for each training.
+
+    Raises:
+        InputError: the recipe embeds nothing, or cannot be trained on this corpus.
+    """
+    module = load_recipe(recipe)
+    parts: list[_FoldResult] = []
+    for fold in range(folds):
+        given = {k: v.replace("{fold}", str(fold)) if isinstance(v, str) else v for k, v in arguments.items()}
+        run: Run = module.recipe(**given)
+        if run.embed is None and run.score is None:
+            raise InputError(recipe, "embeds no voices and faces to compare", "evaluate another recipe")
+        held_back = hold_out_fold(run, fold, folds)
+        split = held_back.split(corpus)
+        # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
+        place = Path(out) / f"fold-{fold}-of-{folds}"
+        weights = train(held_back, corpus, place, device=device, progress=progress)
+        loaded = load_model(weights)
+        voices, faces, scored = _fold_outputs(run, loaded, split)
+        found = loaded.facts.get("calibration")
+        line = (found["slope"], found["offset"]) if found else None
+        parts.append(_FoldResult(split, voices, faces, line, scored))
+    return judge(_gather_folds(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)
+
+
+class _FoldResult(NamedTuple):
+    """One fold's test people by its weights."""
+
+    split: Split
+    voices: Floats
+    faces: Floats
+    line: tuple[float, float] | None
+    """Slope and offset of its calibration."""
+    scores: Floats | None
+
+
+def _fold_outputs(run: Run, loaded: Loaded, split: Split) -> tuple[Floats, Floats, Floats | None]:
+    """The test people's voices and faces in the one space, or without numbers and every pair's score."""
+    if run.embed is not None:
+        voices, faces = run.embed(loaded.model, split.test, loaded.facts)
+        return voices.astype(float), faces.astype(float), None
+    assert run.score is not None
+    scores = run.score(loaded.model, split.test, loaded.facts).astype(float)
+    return np.zeros((scores.shape[0], 0)), np.zeros((scores.shape[1], 0)), scores
+
+
+def hold_out_fold(run: Run, fold: int, folds: int) -> Run:
+    """The run with ``fold`` (from 0) of ``folds`` held back; the recipe's share of the others selects."""
+    share = float(run.arguments.get("validation", 0.1))
+    return replace(
+        run,
+        split=lambda corpus: fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share),
+    )
+
+
+def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> CrossValidation:
+    """Every figure of held-out embeddings, all people and same gender where it is known."""
+    people = held.voice_people, held.face_people
+    groups = held.voice_folds, held.face_folds
+    genders = held.voice_genders, held.face_genders
+    strata = {"same gender": genders} if any(g.any() for g in (genders[0] != "", genders[1] != "")) else {}
+    similarity = held.similarity
+    trials = pair_trials(similarity, people=people, groups=groups)
+    left, right = genders[0][trials.voices], genders[1][trials.faces]
+    masks = {"same gender": (left == right) & (left != "")} if strata else {}
+    verified = verification(
+        trials.scores,
+        trials.labels,
+        people=trials.people,
+        groups=trials.groups,
+        strata=masks,
+        resamples=resamples,
+    )
+    stated = _calibration(held, trials, resamples)
+    return CrossValidation(
+        recipe=recipe,
+        folds=len(np.unique(held.voice_folds)),
+        corpus=corpus,
+        verification=replace(verified, calibration=stated),
+        matching=matching(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
+        retrieval=retrieval(similarity, people=people, groups=groups, strata=strata, resamples=resamples),
+        calibration=_calibration_summary(stated),
+        held=held,
+    )
+
+
+def _calibration(held: Held, trials: PairTrials, resamples: int) -> Calibration | None:
+    """Of the probabilities that each fold's own calibration states."""
+    if not held.calibrations:
+        return None
+    names, place = np.unique(held.voice_folds[trials.voices], return_inverse=True)
+    lines = np.array([held.calibrations[fold] for fold in names])
+    odds = lines[place, 0] * trials.scores.astype(float) + lines[place, 1]
+    return calibration(odds, trials.labels, people=trials.people, groups=trials.groups, resamples=resamples)
+
+
+def _calibration_summary(found: Calibration | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {e.name: e.value for e in found.row} | {
+        "stated": np.nan_to_num(found.stated).round(4).tolist(),
+        "found": np.nan_to_num(found.found).round(4).tolist(),
+    }
+
+
+def _gather_folds(corpus: Corpus, parts: list[_FoldResult]) -> Held:
+    genders = {person.id: person.gender for person in corpus.people}
+
+    def column(table: str) -> Names:
+        rows = [corpus.column(table, "person")[getattr(p.split.test, table)].astype(str) for p in parts]
+        return np.concatenate(rows)
+
+    def folds(table: str) -> Names:
+        counts = [len(getattr(p.split.test, table)) for p in parts]
+        return np.repeat(np.array([str(k) for k in range(len(parts))]), counts)
+
+    owners = column("voices"), column("faces")
+    lines = {str(k): p.line for k, p in enumerate(parts) if p.line is not None}
+    scored = [p.scores for p in parts if p.scores is not None]
+    return Held(
+        voices=np.concatenate([p.voices for p in parts]),
+        faces=np.concatenate([p.faces for p in parts]),
+        voice_people=owners[0],
+        face_people=owners[1],
+        voice_folds=folds("voices"),
+        face_folds=folds("faces"),
+        voice_genders=np.array([genders[p] for p in owners[0]], dtype=str),
+        face_genders=np.array([genders[p] for p in owners[1]], dtype=str),
+        face_places=np.concatenate([np.asarray(p.split.test.faces, dtype=np.int64) for p in parts]),
+        calibrations=lines if len(lines) == len(parts) else {},
+        scores=_beside(scored) if len(scored) == len(parts) else None,
+    )
+
+
+def _beside(blocks: list[Floats]) -> Floats:
+    """The folds' scores as one matrix, 0 where a voice and a face are of two folds."""
+    whole = np.zeros((sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)))
+    row = column = 0
+    for block in blocks:
+        whole[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return whole

@@ -1,0 +1,196 @@
+"""Faces to judge from files: folders of pictures in which faces are found, or rows of any recogniser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.corpus.file_tree import checked_root, kind_of, stem_of, walk
+from voiceface.corpus.listing_builder import gender_of
+from voiceface.corpus.text_tables import open_text_table
+from voiceface.errors import InputError
+from voiceface.evaluation.generated_faces import FaceSet
+from voiceface.face.align import align
+from voiceface.face.detect import detect
+from voiceface.face.quality import surest
+from voiceface.media.picture import load_picture
+from voiceface.metrics.image import sharpness
+from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
+from voiceface.pipelines.embed import read_embeddings
+from voiceface.protocols.face_set import Faces
+from voiceface.protocols.input_checks import few
+
+__all__ = ["PeopleTable", "read_face_set", "read_people"]
+
+Progress = Callable[[int, int], None]
+
+_CHIP, _VIEW = 150, 64
+_COLUMNS = {"name": ("file", "picture", "image", "face", "id"), "person": ("people", "identity", "speaker")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleTable:
+    """Who each picture or row is of, and of which gender, as a table says."""
+
+    path: Path
+    person: Mapping[str, str]
+    """By name."""
+    gender: Mapping[str, str]
+    """By person."""
+
+
+def read_people(path: Path) -> PeopleTable:
+    """A table with the columns name and person, and gender if known.
+
+    Raises:
+        InputError: a column is missing, a cell is blank, one name has two people, or one person two genders.
+    """
+    sheet = open_text_table(path, _COLUMNS, {"gender": ("sex",)})
+    person: dict[str, str] = {}
+    gender: dict[str, str] = {}
+    for row in sheet.rows():
+        where = f"{path}, line {row.line}"
+        name, who = _plain(row.values["name"]), row.values["person"]
+        if not name or not who:
+            raise InputError(where, "leaves the name or the person blank", "write both")
+        if person.setdefault(name, who) != who:
+            raise InputError(
+                where, f"gives {name} to {who}, but before to {person[name]}", "keep one of them"
+            )
+        sex = gender_of(row.values["gender"]) if "gender" in sheet.columns else ""
+        if sex and gender.setdefault(who, sex) != sex:
+            raise InputError(where, f"says {who} is {sex}, but before {gender[who]}", "keep one of them")
+    if not person:
+        raise InputError(path, "holds no row", "write one a picture: name,person,gender")
+    return PeopleTable(path=path, person=person, gender=gender)
+
+
+def read_face_set(
+    path: Path, people: PeopleTable | None, *, what: str, progress: Progress | None = None
+) -> tuple[FaceSet, dict[str, int]]:
+    """Faces from a folder of pictures or a file of rows, and what of them could not be used, counted.
+
+    A folder's pictures are described by the surest face found in each (dlib); a picture without one stays,
+    as a face not found. Their names are paths from the folder, without suffix. A file is a ``.npz`` as
+    `voiceface embed` writes it: ``names``, ``embeddings``, and if it likes ``people``, ``gender``, ``found``.
+
+    Args:
+        path: The folder or file.
+        people: Who each is of; None: as the file tells, or the folder each picture lies in.
+        what: What to call them in messages.
+        progress: Told of every picture.
+
+    Raises:
+        InputError: nothing there, damaged, or nothing tells whose they are.
+    """
+    return _of_folder(path, people, what, progress) if path.is_dir() else _of_file(path, people, what)
+
+
+def _of_file(path: Path, people: PeopleTable | None, what: str) -> tuple[FaceSet, dict[str, int]]:
+    arrays = read_embeddings(path)
+    rows, names = arrays["embeddings"], arrays["names"].astype(str)
+    if rows.ndim != 2 or names.shape != (len(rows),) or not len(rows):
+        fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
+        raise InputError(path, fault, "give one name a row")
+    owners = _owners(path, names, people, _column(arrays, "people", path, len(rows)), what)
+    told = _column(arrays, "gender", path, len(rows))
+    genders = _genders(owners, people) if people is not None and people.gender else told
+    faces = Faces.of(
+        rows,
+        owners,
+        genders=None if genders is None else np.array([gender_of(g) for g in genders.tolist()]),
+        names=names,
+        found=arrays.get("found"),
+        what=what,
+    )
+    return FaceSet(faces=faces), {}
+
+
+def _of_folder(
+    path: Path, people: PeopleTable | None, what: str, progress: Progress | None
+) -> tuple[FaceSet, dict[str, int]]:
+    root = checked_root(path)
+    files = [found for found in walk(root) if found.kind == "image"]
+    if not files:
+        raise InputError(path, "holds no pictures", "give a folder of pictures")
+    names = np.array([_plain(found.path) for found in files])
+    folders = np.array([found.parts[0] if len(found.parts) > 1 else "" for found in files])
+    owners = _owners(path, names, people, folders, what)
+    rows = np.zeros((len(files), DLIB_DIM))
+    seen = np.zeros(len(files), dtype=bool)
+    views = np.zeros((len(files), _VIEW, _VIEW, 3), np.uint8)
+    damaged = 0
+    for k, found in enumerate(files):
+        try:
+            picture = np.asarray(load_picture(root / found.path))
+            face = surest(picture, detect(picture))
+        except InputError:
+            damaged, face = damaged + 1, None
+        if face is not None and face.landmarks is not None:
+            chip = align(picture, face.landmarks, size=_CHIP, template="dlib", border="edge")
+            rows[k], seen[k] = embed_aligned_faces(chip[None])[0], True
+            views[k] = align(picture, face.landmarks, size=_VIEW, template="dlib", border="edge")
+        if progress is not None:
+            progress(k + 1, len(files))
+    faces = Faces.of(
+        rows,
+        owners,
+        genders=_genders(owners, people),
+        names=names,
+        found=seen,
+        sharpness=np.where(seen, sharpness(views), np.nan),
+        what=what,
+    )
+    lost = f"{what}: pictures that cannot be read, counted as not found"
+    return FaceSet(faces=faces, pictures=views), {lost: damaged} if damaged else {}
+
+
+def _owners(
+    path: Path,
+    names: npt.NDArray[np.str_],
+    people: PeopleTable | None,
+    told: npt.NDArray[np.str_] | None,
+    what: str,
+) -> npt.NDArray[np.str_]:
+    """Person of each name, by the table or as told."""
+    if people is not None:
+        found = np.array(
+            [people.person.get(name, people.person.get(_plain(name), "")) for name in names.tolist()]
+        )
+        lost = names[found == ""]
+        if len(lost):
+            fault = f"{few(lost)} of {len(names):,} {what} have no row in it"
+            raise InputError(people.path, fault, "name them, or take them out")
+        return found
+    if told is None or not (told != "").all():
+        blank = len(names) if told is None else int((told == "").sum())
+        fault = f"does not tell whose {blank:,} of {len(names):,} {what} are"
+        raise InputError(path, fault, "give --people table.csv with the columns name,person,gender")
+    return told
+
+
+def _genders(owners: npt.NDArray[np.str_], people: PeopleTable | None) -> npt.NDArray[np.str_]:
+    known = {} if people is None else people.gender
+    return np.array([known.get(who, "") for who in owners.tolist()], dtype=str)
+
+
+def _column(arrays: Mapping[str, Any], name: str, path: Path, count: int) -> npt.NDArray[np.str_] | None:
+    if name not in arrays:
+        return None
+    values = arrays[name]
+    if values.shape != (count,):
+        raise InputError(path, f"holds {name} of shape {values.shape} for {count:,} rows", "give one a row")
+    found: npt.NDArray[np.str_] = values.astype(str)
+    return found
+
+
+def _plain(name: str) -> str:
+    """A picture's path with ``/``, without its suffix if it has a picture's."""
+    path = name.strip().replace("\\", "/").removeprefix("./")
+    folder, slash, last = path.rpartition("/")
+    return f"{folder}{slash}{stem_of(last) if kind_of(last) else last}"

@@ -1,0 +1,168 @@
+"""Grids of faces: a line of pictures each, and which voices found their face best, middling and worst."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.errors import InputError
+from voiceface.evaluation.report.evidence import Evidence
+from voiceface.evaluation.report.page import Figure
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["FaceGridRow", "GridFace", "faces_figure", "retrieved_faces_figure"]
+
+Picture = npt.NDArray[np.uint8]
+_SIDE = 96
+_QUALITY = 82
+_MAX_QUERIES = 500
+"""Voices among which the best, median and worst are looked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridFace:
+    """A picture of a grid with the words under it."""
+
+    picture: Picture
+    """(height, width, 3) uint8; shown 96 pixels wide."""
+    words: str = ""
+    right: bool = False
+    """Framed, and its words set in bold: the right answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceGridRow:
+    """A line of a grid; a heading stands above the first line that has another one than the line before."""
+
+    title: str
+    told: str = ""
+    faces: Sequence[GridFace | None] = ()
+    """None leaves a gap."""
+    heading: str = ""
+
+
+def faces_figure(title: str, lines: Sequence[FaceGridRow], *, caption: str = "") -> Figure:
+    """Lines of pictures with their words, as JPEG inside the page.
+
+    Raises:
+        InputError: a picture is not (height, width, 3) uint8.
+    """
+    parts, heading = [], ""
+    for line in lines:
+        if line.heading != heading:
+            heading = line.heading
+            parts.append(f"<h4>{html.escape(heading)}</h4>")
+        told = f"<small>{html.escape(line.told)}</small>" if line.told else ""
+        strip = "".join('<span class="gap"></span>' if face is None else _shown(face) for face in line.faces)
+        parts.append(
+            f'<div class="line"><div class="who">{html.escape(line.title)}{told}</div>'
+            f'<div class="strip">{strip}</div></div>'
+        )
+    return Figure(title=title, body=f'<div class="faces">{"".join(parts)}</div>', caption=caption, wide=True)
+
+
+def _shown(face: GridFace) -> str:
+    words = html.escape(face.words)
+    kind = "face right" if face.right else "face"
+    return f'<div class="{kind}"><img alt="{words or "face"}" src="{_as_data(face.picture)}">{words}</div>'
+
+
+def _as_data(picture: Picture) -> str:
+    from PIL import Image
+
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        fault = f"is {picture.dtype} of shape {picture.shape}"
+        raise InputError("a picture of the report", fault, "give (height, width, 3) uint8")
+    image = Image.fromarray(picture)
+    if max(image.size) > _SIDE:
+        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    held = io.BytesIO()
+    image.save(held, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode()
+
+
+def retrieved_faces_figure(evidence: Evidence, *, each: int = 4, first: int = 6) -> Figure | None:
+    """Voices that found their own face best, middling and worst, each with its own face and the first found.
+
+    None where there are no pictures to show.
+    """
+    if evidence.corpus is None or evidence.face_places is None:
+        return None
+    voices, gallery = evidence.group()
+    people = evidence.face_people[gallery]
+    asked = voices[np.isin(evidence.voice_people[voices], people)]
+    asked = asked[np.unique(evidence.voice_people[asked], return_index=True)[1]]  # a voice a person
+    if not len(asked):
+        return None
+    if len(asked) > _MAX_QUERIES:
+        asked = np.sort(np.random.default_rng(0).choice(asked, _MAX_QUERIES, replace=False))
+    ranks = _ranks(evidence, asked, gallery)
+    order = np.argsort(ranks, kind="stable")
+    each = min(each, max(1, len(order) // 3))
+    middle = len(order) // 2 - each // 2
+    lines = []
+    for heading, places in (
+        ("Best", order[:each]),
+        ("Median", order[middle : middle + each]),
+        ("Worst", order[::-1][:each]),
+    ):
+        for k in places.tolist():
+            told = f"own face at place {ranks[k]:,} of {len(gallery):,}"
+            faces = _line(evidence, int(asked[k]), gallery, first)
+            title = f"Voice of {evidence.voice_people[asked[k]]}"
+            lines.append(FaceGridRow(title=title, told=told, faces=faces, heading=heading))
+    caption = (
+        f"Left of the gap the own face, right of it the {first} faces found first; own ones are framed. "
+        f"One voice a person, of {len(asked):,} people. "
+        f"These are the corpus' own pictures: keep this page where they may lie."
+    )
+    return faces_figure("Faces found for voices: best, median, worst", lines, caption=caption)
+
+
+def _ranks(
+    evidence: Evidence, asked: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Place of the first own face for each voice, ties to its disadvantage."""
+    ranks = []
+    for voice in asked.tolist():
+        scores = evidence.faces[gallery] @ evidence.voices[voice]
+        own = evidence.face_people[gallery] == evidence.voice_people[voice]
+        ranks.append(int((scores[~own] >= scores[own].max()).sum()) + 1)
+    return np.array(ranks)
+
+
+def _line(
+    evidence: Evidence, voice: int, gallery: npt.NDArray[np.int64], first: int
+) -> list[GridFace | None]:
+    assert evidence.corpus is not None and evidence.face_places is not None
+    scores = evidence.faces[gallery] @ evidence.voices[voice]
+    person = evidence.voice_people[voice]
+    own = np.flatnonzero(evidence.face_people[gallery] == person)
+    best = own[np.argmax(scores[own])]
+    found = np.argsort(-scores, kind="stable")[:first]
+    shown: list[GridFace | None] = []
+    for k in (best, None, *found):
+        if k is None:
+            shown.append(None)
+            continue
+        picture = corpus_face(evidence.corpus, int(evidence.face_places[gallery[k]]))
+        right = evidence.face_people[gallery[k]] == person
+        shown.append(GridFace(picture=picture, words=f"{scores[k]:.2f}", right=bool(right)))
+    return shown
+
+
+def corpus_face(corpus: Corpus, place: int, *, size: int = _SIDE) -> Picture:
+    """Face ``place`` of a corpus upright in its crop, (size, size, 3)."""
+    from voiceface.face.align import align
+
+    points = np.asarray(corpus.faces[place].landmarks, dtype=np.float32)
+    return align(np.asarray(corpus.picture(place)), points, size=size, template="dlib")

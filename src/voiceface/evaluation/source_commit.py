@@ -1,0 +1,32 @@
+"""Which source a figure was made with."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+__all__ = ["source_commit"]
+
+
+def source_commit(package: Path) -> str:
+    """The commit that the package's own source is at, marked where files differ; its version outside git.
+
+    >>> bool(source_commit(Path(__file__)))
+    True
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(package.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        # Installed into somebody's environment, the repository around it is not ours.
+        git("ls-files", "--error-unmatch", str(package))
+        changes = "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("rev-parse", "--short=10", "HEAD") + changes
+    except (OSError, subprocess.SubprocessError):
+        try:
+            return f"v{version('voiceface')}"
+        except PackageNotFoundError:
+            return "unknown"

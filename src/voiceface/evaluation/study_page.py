@@ -1,0 +1,219 @@
+"""The page of a blind comparison: one HTML file with its clips, its script and its answers in it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from voiceface.media.files import write_text
+from voiceface.media.movie import frames, movie_facts
+from voiceface.media.mp4 import write_movie
+from voiceface.media.sound import load_sound
+from voiceface.protocols.preference_study import study_id, study_pairs
+
+__all__ = ["QUESTION", "write_study"]
+
+QUESTION = "Which clip looks more like a real person saying what you hear?"
+_PLAYABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm"}
+
+
+def write_study(
+    path: Path,
+    sets: tuple[Mapping[str, Path], Mapping[str, Path]],
+    *,
+    people: Mapping[str, str],
+    question: str = QUESTION,
+    seed: int = 0,
+) -> int:
+    """Write the page of all clips that both sets have; returns the number of pairs.
+
+    The page tells neither which set a clip is of nor the sets' names.
+
+    Args:
+        path: The HTML file.
+        sets: Clip's name to file, of the first set and of the second.
+        people: Clip's name to person.
+        question: What the raters are asked.
+        seed: Decides the order and the sides.
+
+    Raises:
+        InputError: no clip in both, or one that cannot be read.
+    """
+    clips = sorted(sets[0].keys() & sets[1].keys())
+    pairs = []
+    for pair in study_pairs(clips, seed=seed):
+        first, second = (_embedded(files[pair.clip]) for files in sets)
+        left, right = (first, second) if pair.first_left else (second, first)
+        pairs.append({"clip": pair.clip, "left": left, "right": right})
+    facts = {
+        "study": study_id(clips, seed=seed),
+        "seed": seed,
+        "clips": clips,
+        "people": {clip: people.get(clip, clip) for clip in clips},
+        "pairs": pairs,
+    }
+    # Nothing in the data may end the script: "</" never stands in it.
+    data = json.dumps(facts).replace("</", "<\\/")
+    page = _PAGE.replace("@QUESTION@", html.escape(question)).replace("@DATA@", data)
+    write_text(path, page)
+    return len(pairs)
+
+
+def _embedded(path: Path) -> str:
+    """A clip as a data URI that browsers play; what they do not play becomes MP4."""
+    kind = _PLAYABLE.get(path.suffix.lower())
+    if kind is not None:
+        data = path.read_bytes()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "clip.mp4"
+            facts = movie_facts(path)
+            wave = load_sound(path) if facts.has_sound else None
+            fps = facts.fps or 25.0
+            write_movie(made, (picture for _, picture in frames(path, fps=fps)), fps=fps, wave=wave)
+            data, kind = made.read_bytes(), "video/mp4"
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Which clip?</title>
+<style>
+:root { color-scheme: light dark; --line: #8888; --mark: #2b6cb0; }
+body { font: 17px/1.45 system-ui, sans-serif; max-width: 58rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.3rem; } .hidden { display: none; }
+#pair { display: flex; gap: 1.5rem; flex-wrap: wrap; }
+figure { flex: 1 1 16rem; margin: 0; text-align: center; }
+video { width: 100%; max-height: 60vh; background: #000; border-radius: 6px; }
+button { font: inherit; padding: .5rem 1.2rem; margin: .3rem .3rem .3rem 0; border: 1px solid var(--line);
+  border-radius: 6px; cursor: pointer; background: transparent; color: inherit; }
+button:hover:not(:disabled), button.chosen { border-color: var(--mark); background: #2b6cb022; }
+button:disabled { opacity: .45; cursor: default; }
+progress { width: 100%; } .small { font-size: .85rem; opacity: .8; }
+input { font: inherit; padding: .4rem; }
+</style>
+</head>
+<body>
+<h1>@QUESTION@</h1>
+<section id="start">
+<p>You will see <span class="count"></span> pairs of short clips with sound. Play both, then choose. Nobody
+knows yet which is which, and nothing leaves this page: at the end you save a file.</p>
+<p><label>Your initials, or any name: <input id="rater" autocomplete="off" maxlength="40"></label>
+<button id="begin">Begin</button></p>
+</section>
+<section id="rating" class="hidden">
+<progress id="progress" value="0"></progress>
+<p class="small"><span id="where"></span> <span id="kept"></span></p>
+<div id="pair">
+<figure><video id="left" controls playsinline preload="auto"></video><figcaption>A</figcaption></figure>
+<figure><video id="right" controls playsinline preload="auto"></video><figcaption>B</figcaption></figure>
+</div>
+<p>
+<button data-choice="left">A</button>
+<button data-choice="right">B</button>
+<button data-choice="same">no difference</button>
+<button id="back">back</button>
+<span class="small" id="hint">play both clips first</span>
+</p>
+</section>
+<section id="end" class="hidden">
+<p>Thank you. <span id="done"></span></p>
+<p><button id="json">Save answers (JSON)</button><button id="csv">Save as CSV</button>
+<button id="again">Change answers</button></p>
+<p class="small">Send the JSON file to whoever gave you this page.</p>
+</section>
+<script id="data" type="application/json">@DATA@</script>
+<script>
+"use strict";
+const study = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const show = (id) => ["start", "rating", "end"].forEach((s) => $(s).classList.toggle("hidden", s !== id));
+let rater = "", answers = {}, place = 0, since = 0, played = new Set();
+const key = () => "voiceface-study-" + study.study + "-" + rater;
+function keep() {
+  try {
+    localStorage.setItem(key(), JSON.stringify(answers));
+    localStorage.setItem("voiceface-rater", rater);
+  } catch (error) { $("kept").textContent = "This browser keeps nothing: save at the end."; }
+}
+function present() {
+  if (place >= study.pairs.length) { finish(); return; }
+  const pair = study.pairs[place];
+  show("rating");
+  played = new Set(answers[pair.clip] ? ["left", "right"] : []);
+  for (const side of ["left", "right"]) { $(side).src = pair[side]; $(side).load(); }
+  since = Date.now();
+  $("progress").max = study.pairs.length; $("progress").value = place;
+  $("where").textContent = "Pair " + (place + 1) + " of " + study.pairs.length;
+  $("back").disabled = place === 0;
+  enable();
+}
+function enable() {
+  const ready = played.size === 2, given = answers[study.pairs[place].clip];
+  document.querySelectorAll("[data-choice]").forEach((button) => {
+    button.disabled = !ready;
+    button.classList.toggle("chosen", !!given && given.choice === button.dataset.choice);
+  });
+  $("hint").classList.toggle("hidden", ready);
+}
+function choose(choice) {
+  const pair = study.pairs[place];
+  answers[pair.clip] = { choice: choice, seconds: Math.round((Date.now() - since) / 100) / 10 };
+  keep(); place += 1; present();
+}
+function sheet() {
+  return { study: study.study, seed: study.seed, rater: rater, clips: study.clips, people: study.people,
+    answers: study.pairs.filter((p) => answers[p.clip]).map((p) => ({ clip: p.clip, ...answers[p.clip] })) };
+}
+function csv() {
+  const cell = (v) => '"' + String(v).replaceAll('"', '""') + '"';
+  const fields = (a) => [study.study, rater, a.clip, a.choice, a.seconds].map(cell).join(",");
+  const rows = sheet().answers.map(fields);
+  return ["study,rater,clip,choice,seconds", ...rows].join("\\n") + "\\n";
+}
+function save(name, kind, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: kind }));
+  link.download = name; link.click();
+}
+function finish() {
+  for (const side of ["left", "right"]) $(side).pause();
+  show("end");
+  $("done").textContent = "You answered " + sheet().answers.length + " of " + study.pairs.length + " pairs.";
+}
+function begin() {
+  rater = $("rater").value.trim();
+  if (!rater) { $("rater").focus(); return; }
+  try { answers = JSON.parse(localStorage.getItem(key()) || "{}"); } catch (error) { answers = {}; }
+  const open = study.pairs.findIndex((p) => !answers[p.clip]);
+  place = open < 0 ? study.pairs.length : open;
+  present();
+}
+document.querySelectorAll(".count").forEach((span) => { span.textContent = study.pairs.length; });
+for (const side of ["left", "right"]) {
+  $(side).addEventListener("play", () => { $(side === "left" ? "right" : "left").pause(); });
+  $(side).addEventListener("ended", () => { played.add(side); enable(); });
+}
+document.querySelectorAll("[data-choice]").forEach((button) => {
+  button.addEventListener("click", () => choose(button.dataset.choice));
+});
+$("begin").addEventListener("click", begin);
+$("rater").addEventListener("keydown", (event) => { if (event.key === "Enter") begin(); });
+$("back").addEventListener("click", () => { place = Math.max(0, place - 1); present(); });
+$("again").addEventListener("click", () => { place = 0; present(); });
+const file = () => "answers-" + rater.replace(/[^A-Za-z0-9_-]+/g, "_");
+const text = () => JSON.stringify(sheet(), null, 1);
+$("json").addEventListener("click", () => save(file() + ".json", "application/json", text()));
+$("csv").addEventListener("click", () => save(file() + ".csv", "text/csv", csv()));
+try { $("rater").value = localStorage.getItem("voiceface-rater") || ""; } catch (error) { /* none kept */ }
+</script>
+</body>
+</html>
+"""

@@ -1,0 +1,99 @@
+"""The best that anybody could score on synthetic people, beside what a model scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voiceface.cli.terminal import say
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.protocols.estimate import Estimate
+    from voiceface.synthetic.ground_truth import CeilingTable
+
+__all__ = [
+    "ceiling_to_dict",
+    "ceiling_for_people",
+    "ceiling_for_embedding_files",
+    "shares",
+    "print_ceiling",
+    "print_shares",
+]
+
+_STRATA = {"all": "random", "same gender": "G"}
+_FIGURES = {"AUC": "auc", "1:2": "1:2", "1:5": "1:5", "1:10": "1:10", "R@10": "R@10", "mAP": "map"}
+"""Names in a report to those in a ceiling; all are shares, of which more is better."""
+
+
+def ceiling_for_people(corpus: Corpus, people: Iterable[str], *, faces: int) -> CeilingTable | None:
+    """The ceiling for these people with ``faces`` pictures among them; None of people who exist."""
+    from voiceface.synthetic.ground_truth import ceiling_for, is_synthetic
+
+    if not is_synthetic(corpus):
+        return None
+    known = sorted(set(people))
+    return ceiling_for(corpus, known, faces=max(1, round(faces / max(1, len(known)))))
+
+
+def ceiling_for_embedding_files(
+    corpus: Path | None, voices: Path | None, faces: Path | None
+) -> CeilingTable | None:
+    """The ceiling for the people of two files of embeddings; None where it cannot be told."""
+    if corpus is None or voices is None or faces is None:
+        return None
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.evaluation.embedding_files import read_named_embeddings
+
+    opened = Corpus.open(corpus)
+    owner = dict(zip(opened.column("voices", "id"), opened.column("voices", "person"), strict=True))
+    people = [owner[name] for name in read_named_embeddings(voices).names.tolist() if name in owner]
+    return ceiling_for_people(opened, people, faces=len(read_named_embeddings(faces).names))
+
+
+def print_ceiling(ceiling: CeilingTable | None) -> None:
+    """Print it, if there is one."""
+    if ceiling is not None:
+        say(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
+
+
+def ceiling_to_dict(ceiling: CeilingTable | None) -> dict[str, Any]:
+    """``{"ceiling": rows}``, or nothing."""
+    return {} if ceiling is None else {"ceiling": [asdict(row) for row in ceiling]}
+
+
+def shares(
+    ceiling: CeilingTable | None, reports: Mapping[str, Mapping[str, Iterable[Estimate]]]
+) -> dict[str, float]:
+    """How much of what there is above chance was reached, by figure; empty without a ceiling.
+
+    Args:
+        ceiling: of the people judged.
+        reports: ``verification``, ``matching`` and ``retrieval``: a report's rows of each.
+
+    Returns:
+        ``(value - chance) / (ceiling - chance)``; below 0 where it is worse than chance.
+    """
+    found: dict[str, float] = {}
+    for protocol, rows in reports.items() if ceiling is not None else ():
+        for row, figures in rows.items():
+            direction, _, within = row.partition(", ") if "->" in row else ("", "", row)
+            stratum = _STRATA.get(within or "all")
+            for one in figures if stratum else ():
+                best = ceiling and ceiling.find(
+                    protocol, _FIGURES.get(one.name, ""), stratum=stratum or "", direction=direction
+                )
+                if best and best.ceiling.value - one.chance > 1e-6:
+                    share = (one.value - one.chance) / (best.ceiling.value - one.chance)
+                    found[f"{protocol}, {row}: {one.name}"] = round(share, 4)
+    return found
+
+
+def print_shares(found: Mapping[str, float]) -> None:
+    """Print them, if there are any."""
+    if found:
+        say("\nShare of what there is above chance")
+        for name, share in found.items():
+            say(f"{name:<48} {share:>7.1%}")

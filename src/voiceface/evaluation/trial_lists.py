@@ -1,0 +1,81 @@
+"""Trial lists, people's metadata and lists of names as the commands are given them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from voiceface.errors import InputError
+from voiceface.protocols.read_lines import read_lines
+from voiceface.protocols.trial_lists import (
+    PINS_HEADER,
+    TrialList,
+    read_pins,
+    read_shape_of_sound,
+    read_voxceleb,
+)
+from voiceface.protocols.voxceleb_names import VoxCelebPeople
+
+__all__ = ["read_person_ids", "read_metadata", "read_names", "read_trials", "person_attributes"]
+
+
+def read_trials(path: Path, format: str, people: VoxCelebPeople | None) -> TrialList:
+    """A verification list in any of the published formats; ``auto`` tells them by the first line.
+
+    Raises:
+        InputError: it cannot be read, is of no known format, or needs the people's metadata.
+    """
+    if format == "auto":
+        first = read_lines(path)[0].strip()
+        columns = first.split()
+        if first == PINS_HEADER:
+            format = "pins"
+        elif len(columns) == 3 and columns[0] in {"0", "1"}:
+            format = "voxceleb"
+        elif len(columns) == 2:
+            format = "shape-of-sound"
+        else:
+            fault = f"begins with {first[:60]!r}, as no list of verification trials does"
+            raise InputError(path, fault, f"give `label item item` lines, or the header {PINS_HEADER}")
+    if format == "pins":
+        return read_pins(path)
+    if format == "voxceleb":
+        return read_voxceleb(path, people)
+    if people is None:
+        raise InputError(path, "holds names without labels", "give --people vox1_meta.csv to tell them by")
+    return read_shape_of_sound(path, people)
+
+
+def read_metadata(path: Path | None) -> VoxCelebPeople | None:
+    """People by id and name, or None where no file is given."""
+    return None if path is None else VoxCelebPeople.read(path)
+
+
+def person_attributes(
+    attributes: Sequence[str], people: VoxCelebPeople | None
+) -> dict[str, Mapping[str, str]]:
+    """For each attribute its value by person, under id and name alike.
+
+    Raises:
+        InputError: there is no metadata to know them from.
+    """
+    if not attributes:
+        return {}
+    if people is None:
+        raise InputError("--share", "nothing tells who is what", "give --people vox1_meta.csv too")
+    tables = {"gender": people.gender, "nationality": people.nationality}
+    return {name: {who: tables[name].get(id, "") for who, id in people.ids.items()} for name in attributes}
+
+
+def read_names(path: Path) -> list[str]:
+    """Names, one a line."""
+    return [line.strip() for line in read_lines(path) if line.strip()]
+
+
+def read_person_ids(path: Path) -> list[str]:
+    """The people of a prepared corpus, or of a file of names."""
+    if path.is_dir():
+        from voiceface.corpus.corpus import Corpus
+
+        return [person.id for person in Corpus.open(path).people]
+    return read_names(path)

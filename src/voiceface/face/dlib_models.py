@@ -1,0 +1,112 @@
+"""Where dlib's trained files lie, and the objects made from them, each once a process.
+
+The files come with the package ``face_recognition_models``. It is located, never imported: its
+``__init__`` needs ``pkg_resources``, which setuptools has removed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from voiceface.errors import MissingPartError
+
+__all__ = [
+    "landmark_predictor",
+    "find_dlib_models",
+    "frontal_detector",
+    "mmod_detector",
+    "model_file",
+    "recogniser",
+]
+
+FILES = {
+    "five_points": "shape_predictor_5_face_landmarks.dat",
+    "recogniser": "dlib_face_recognition_resnet_model_v1.dat",
+    "mmod": "mmod_human_face_detector.dat",
+}
+PACKAGE = "face_recognition_models"
+REMEDY = "install it with: python -m pip install --no-deps face_recognition_models"
+DLIB_REMEDY = "install it with: python -m pip install dlib-bin"
+
+_once: dict[str, Any] = {}
+_loading = threading.RLock()
+_idle: list[Any] = []
+
+dlib_lock = threading.Lock()
+"""Held while one of dlib's networks runs: they keep their activations in the object itself."""
+
+
+def find_dlib_models() -> Path:
+    """Return the folder of dlib's trained files; MissingPartError with the pip command where it is absent."""
+    found = importlib.util.find_spec(PACKAGE)
+    for place in (found.submodule_search_locations or []) if found else []:
+        folder = Path(place) / "models"
+        if folder.is_dir():
+            return folder
+    raise MissingPartError(PACKAGE, "is not installed, and finding faces needs its trained files", REMEDY)
+
+
+def model_file(name: str) -> Path:
+    """Return the trained file called ``name`` (a key of ``FILES``), or raise MissingPartError.
+
+    >>> model_file("five_points").name
+    'shape_predictor_5_face_landmarks.dat'
+    """
+    path = find_dlib_models() / FILES[name]
+    if not path.is_file():
+        raise MissingPartError(path, "is missing", REMEDY.replace("--no-deps", "--no-deps --force-reinstall"))
+    return path
+
+
+def dlib_module() -> Any:  # noqa: ANN401  dlib ships no types
+    """Import and return dlib's compiled module; MissingPartError with the pip command where it is absent."""
+    for name in ("_dlib_pybind11", "dlib"):
+        if importlib.util.find_spec(name) is not None:
+            return importlib.import_module(name)
+    raise MissingPartError("dlib", "is not installed, and finding faces needs it", DLIB_REMEDY)
+
+
+def _shared(key: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+    with _loading:
+        if key not in _once:
+            _once[key] = make()
+        return _once[key]
+
+
+@contextmanager
+def frontal_detector() -> Iterator[Any]:
+    """Lend dlib's HOG detector of frontal faces to one thread at a time.
+
+    It runs without the interpreter's lock and keeps state, so threads that look at once have one each;
+    making one takes 0.2 s, so they are kept for the next.
+    """
+    try:
+        detector = _idle.pop()
+    except IndexError:
+        detector = dlib_module().get_frontal_face_detector()
+    try:
+        yield detector
+    finally:
+        _idle.append(detector)
+
+
+def mmod_detector() -> Any:  # noqa: ANN401
+    """Return dlib's convolutional face detector; run it only while holding ``dlib_lock``."""
+    return _shared("mmod", lambda: dlib_module().cnn_face_detection_model_v1(str(model_file("mmod"))))
+
+
+def landmark_predictor() -> Any:  # noqa: ANN401
+    """Return dlib's predictor of five points; it keeps no state, so that threads may share it."""
+    return _shared("five_points", lambda: dlib_module().shape_predictor(str(model_file("five_points"))))
+
+
+def recogniser() -> Any:  # noqa: ANN401
+    """Return dlib's 128-d face recogniser; run it only while holding ``dlib_lock``."""
+    return _shared(
+        "recogniser", lambda: dlib_module().face_recognition_model_v1(str(model_file("recogniser")))
+    )

@@ -1,0 +1,86 @@
+"""The numbers inside dlib's trained recogniser file, layer by layer, without dlib.
+
+A layer is its name, then a tensor: an integer 2, four sizes, then little-endian float32 (dlib 19.x,
+`tensor_tools`). dlib's integers are one byte that tells their length, then as many bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.errors import InputError
+from voiceface.face.dlib_models import model_file
+
+__all__ = ["Layer", "read_dlib_layers"]
+
+Layer = tuple[str, npt.NDArray[np.float32]]
+"""``convolution``, ``affine`` or ``dense``, and all its numbers in a row."""
+
+_KINDS = {b"con_4": "convolution", b"affine_": "affine", b"fc_2": "dense"}
+_NAMED = re.compile(rb"\x01[\x04-\x07](?:con_4|affine_|fc_2)")
+
+
+def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
+    """Read the layers from the picture up.
+
+    Args:
+        path: a file as dlib writes them; None: the recogniser that ``face_recognition_models`` brings.
+
+    Raises:
+        InputError: the file cannot be read or holds no such layers.
+        MissingPartError: the package is not installed.
+    """
+    path = model_file("recogniser") if path is None else Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "give dlib's file") from error
+    layers: list[Layer] = []
+    place = 0
+    while (named := _NAMED.search(data, place)) is not None:
+        name = named.group()[2:]
+        if len(name) != named.group()[1]:
+            place = named.end()
+            continue
+        try:
+            numbers, place = _tensor(
+                data, _dense_start(data, named.end()) if name == b"fc_2" else named.end()
+            )
+        except (ValueError, IndexError) as error:
+            raise InputError(
+                path, "is cut short or damaged", "install face_recognition_models again"
+            ) from error
+        layers.append((_KINDS[name], numbers))
+    if not layers:
+        raise InputError(path, "holds no layers of a network", "give dlib's recogniser file")
+    return layers
+
+
+def _integer(data: bytes, place: int) -> tuple[int, int]:
+    """An integer and where the next thing starts."""
+    count = data[place] & 0x0F
+    value = int.from_bytes(data[place + 1 : place + 1 + count], "little")
+    return (-value if data[place] & 0x80 else value), place + 1 + count
+
+
+def _dense_start(data: bytes, place: int) -> int:
+    """A dense layer tells its two sizes before its tensor."""
+    for _ in range(2):
+        _, place = _integer(data, place)
+    return place
+
+
+def _tensor(data: bytes, place: int) -> tuple[npt.NDArray[np.float32], int]:
+    version, place = _integer(data, place)
+    if version != 2:
+        raise ValueError(f"tensor of version {version}")
+    count = 1
+    for _ in range(4):
+        size, place = _integer(data, place)
+        count *= size
+    numbers = np.frombuffer(data, dtype="<f4", count=count, offset=place).astype(np.float32)
+    return numbers, place + 4 * count

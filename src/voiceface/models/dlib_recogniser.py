@@ -1,0 +1,71 @@
+"""dlib's trained recogniser as a network with gradients: a judge of identity while something is trained.
+
+Its weights are read from the installed package ``face_recognition_models``; they are never saved with ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import torch
+from torch import nn
+
+from voiceface.errors import InputError
+from voiceface.face.read_dlib_layers import Layer, read_dlib_layers
+from voiceface.nn.face.dlib_resnet import DlibResNet
+
+__all__ = ["load_dlib_recogniser"]
+
+
+@cache
+def load_dlib_recogniser() -> DlibResNet:
+    """The recogniser, frozen and in eval mode; one a process, shared by all who ask.
+
+    Raises:
+        MissingPartError: ``face_recognition_models`` is not installed.
+        InputError: its file holds another network.
+    """
+    with torch.random.fork_rng(devices=()):  # loading it amid a training must not move the random numbers
+        network = DlibResNet()
+    _fill(network, read_dlib_layers())
+    return network.eval().requires_grad_(False)
+
+
+def _fill(network: DlibResNet, layers: list[Layer]) -> None:
+    """Put the file's layers into the network, each convolution with the scale and shift that follow it."""
+    left = iter(layers)
+    with torch.no_grad():
+        convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+        for convolution in convolutions:
+            weight, bias = _split(
+                _next(left, "convolution"), convolution.weight.numel(), len(convolution.weight)
+            )
+            scale, shift = _split(_next(left, "affine"), len(convolution.weight), len(convolution.weight))
+            convolution.weight.copy_(weight.view_as(convolution.weight) * scale.view(-1, 1, 1, 1))
+            assert convolution.bias is not None
+            convolution.bias.copy_(bias * scale + shift)
+        dense = _next(left, "dense")
+        if dense.numel() != network.last.weight.numel() or next(left, None) is not None:
+            raise _unfit()
+        # dlib multiplies from the other side: (inputs, outputs).
+        network.last.weight.copy_(dense.view(network.last.in_features, network.last.out_features).T)
+
+
+def _next(layers: Iterator[Layer], kind: str) -> torch.Tensor:
+    found, numbers = next(layers, ("", None))
+    if found != kind or numbers is None:
+        raise _unfit()
+    return torch.from_numpy(numbers)
+
+
+def _split(numbers: torch.Tensor, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:
+    if len(numbers) != first + second:
+        raise _unfit()
+    return numbers[:first], numbers[first:]
+
+
+def _unfit() -> InputError:
+    return InputError(
+        "dlib's recogniser file", "holds another network", "install face_recognition_models 0.3"
+    )

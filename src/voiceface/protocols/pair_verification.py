@@ -1,0 +1,348 @@
+"""Verification: are this voice and this face one person's? One score a trial, intervals over people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from voiceface.errors import InputError
+from voiceface.metrics.bootstrap import interval, resample_counts, resample_trials
+from voiceface.metrics.roc import (
+    EER_CONVENTIONS,
+    Floats,
+    SortedTrials,
+    area,
+    crossing,
+    detection_cost,
+    eer,
+    interpolated_tpr,
+)
+from voiceface.protocols.curves import RocPoints, roc_points
+from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.input_checks import as_labels, as_names, as_scores, check_people, index_people
+
+if TYPE_CHECKING:
+    from voiceface.protocols.calibration import Calibration
+
+__all__ = [
+    "FIGURES",
+    "CheckedTrials",
+    "PairTrials",
+    "VerificationReport",
+    "figures",
+    "pair_trials",
+    "verification",
+]
+
+Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
+People = tuple[ArrayLike, ArrayLike]
+
+FIGURES = ("AUC", "EER", "minDCF", "TPR at FPR 1 %", "TPR at FPR 10 %")
+_CHANCE = (0.5, 0.5, 1.0, 0.01, 0.1)
+_CONVENTIONS = (
+    "exact, ties count one half",
+    EER_CONVENTIONS["interpolated"],
+    "prior 0.01, both costs 1, over the better constant answer",
+    "interpolated on the exact ROC",
+    "interpolated on the exact ROC",
+)
+
+
+def figures(false: Floats, true: Floats) -> Floats:
+    """`FIGURES` of cumulated weights (`SortedTrials.cumulate`), (5,)."""
+    return np.array(
+        [
+            area(false, true),
+            crossing(false, true),
+            detection_cost(false, true),
+            interpolated_tpr(false, true, 0.01),
+            interpolated_tpr(false, true, 0.1),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationReport:
+    """What `verification` found: one row of figures for all trials and one for each stratum."""
+
+    rows: dict[str, list[Estimate]]
+    """``"all"`` and each stratum: AUC, EER, minDCF, TPR at FPR 1 % and 10 %."""
+    eer_conventions: dict[str, float]
+    """EER of all trials in each named convention; NaN where it does not exist."""
+    positives: int
+    negatives: int
+    excluded: dict[str, int] = field(default_factory=dict)
+    """What did not enter, and how many."""
+    notes: tuple[str, ...] = ()
+    curves: dict[str, RocPoints] = field(default_factory=dict)
+    """ROC (and DET) of each row, in at most 2,000 points; of several groups the mean one."""
+    calibration: Calibration | None = None
+    """Of the probabilities, where there are any: put there by whoever has them (`calibrate`)."""
+
+    @property
+    def auc(self) -> Estimate:
+        """Area under the ROC over all trials."""
+        return self.rows["all"][0]
+
+    @property
+    def eer(self) -> Estimate:
+        """Interpolated equal error rate over all trials."""
+        return self.rows["all"][1]
+
+    @property
+    def strata(self) -> dict[str, list[Estimate]]:
+        """The rows of the strata alone."""
+        return {name: row for name, row in self.rows.items() if name != "all"}
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        lines = [
+            f"{self.positives:,} positives, {self.negatives:,} negatives",
+            table(list(self.rows.items())),
+        ]
+        known = ", ".join(f"{name} {value:.4f}" for name, value in self.eer_conventions.items())
+        lines.append(f"EER by convention: {known}")
+        if self.calibration is not None:
+            lines.append(f"Calibration\n{self.calibration}")
+        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
+        return "\n".join([*lines, *self.notes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
+            "eer_conventions": {k: None if v != v else v for k, v in self.eer_conventions.items()},
+            "positives": self.positives,
+            "negatives": self.negatives,
+            "excluded": dict(self.excluded),
+            "notes": list(self.notes),
+            "curves": {name: curve.to_dict() for name, curve in self.curves.items()},
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
+        }
+
+
+class PairTrials(NamedTuple):
+    """All voice-face pairs of a similarity matrix (within a group) as verification trials."""
+
+    scores: NDArray[np.floating]
+    labels: Bools
+    people: tuple[NDArray[np.generic], NDArray[np.generic]]
+    groups: NDArray[np.generic] | None
+    voices: Ints
+    """Row of the matrix each trial comes from."""
+    faces: Ints
+    """Column of the matrix each trial comes from."""
+
+
+def pair_trials(similarity: ArrayLike, *, people: People, groups: People | None = None) -> PairTrials:
+    """Every voice against every face, or only those of one group (a fold, a gender within a fold).
+
+    Args:
+        similarity: (voices, faces) scores, higher meaning the same person.
+        people: Person of each voice and of each face.
+        groups: Group of each voice and of each face; a pair is a trial if the two are equal.
+
+    >>> trials = pair_trials([[0.9, 0.1], [0.2, 0.7]], people=(["a", "b"], ["a", "b"]))
+    >>> round(verification(trials.scores, trials.labels, people=trials.people, resamples=0).auc.value, 2)
+    1.0
+    """
+    matrix = np.asarray(similarity)
+    if matrix.ndim != 2:
+        raise InputError("similarity", f"has shape {matrix.shape}", "give scores (voices, faces)")
+    rows, columns = matrix.shape
+    voice, face, names = index_people(people[0], people[1], rows, columns)
+    group: NDArray[np.generic] | None = None
+    if groups is None:
+        keep = np.ones((rows, columns), dtype=bool)
+    else:
+        left = as_names(groups[0], rows, "groups of the voices")
+        right = as_names(groups[1], columns, "groups of the faces")
+        keep = left[:, None] == right[None, :]
+        if not keep.any():
+            raise InputError(
+                "groups", "no voice shares a group with a face", "name groups alike on both sides"
+            )
+    i, j = np.nonzero(keep)
+    if groups is not None:
+        group = left[i]
+    return PairTrials(matrix[i, j], voice[i] == face[j], (names[voice[i]], names[face[j]]), group, i, j)
+
+
+class CheckedTrials:
+    """Checked trials with everything a stratum is cut from."""
+
+    def __init__(
+        self, scores: ArrayLike, labels: ArrayLike, people: People | None, groups: ArrayLike | None
+    ) -> None:
+        self.scores = as_scores(scores)
+        n = len(self.scores)
+        self.same = as_labels(labels, n)
+        self.voice: Ints | None = None
+        self.face: Ints | None = None
+        self.people = 0
+        if people is not None:
+            self.voice, self.face, names = index_people(people[0], people[1], n, n)
+            check_people(self.same, self.voice, self.face)
+            self.people = len(names)
+        if groups is None:
+            self.group_names, self.group = np.array(["all"]), np.zeros(n, dtype=np.intp)
+        else:
+            self.group_names, self.group = np.unique(as_names(groups, n, "groups"), return_inverse=True)
+
+    def parts(self) -> list[Ints]:
+        """Sets of people to draw within: those of each group, or all where someone is in several groups."""
+        assert self.voice is not None and self.face is not None
+        members = [
+            np.union1d(self.voice[self.group == g], self.face[self.group == g])
+            for g in range(len(self.group_names))
+        ]
+        if sum(len(m) for m in members) > len(np.unique(np.concatenate(members))):
+            return [np.arange(self.people)]
+        return members
+
+    def cut(self, mask: Bools, name: str) -> tuple[list[Ints], int]:
+        """Places of the trials of each group that has both classes, and how many trials that leaves out."""
+        kept, lost = [], 0
+        for g in range(len(self.group_names)):
+            places = np.flatnonzero(mask & (self.group == g))
+            positives = int(self.same[places].sum())
+            if 0 < positives < len(places):
+                kept.append(places)
+            else:
+                lost += len(places)
+        if not kept:
+            same, other = int((mask & self.same).sum()), int((mask & ~self.same).sum())
+            found = f"{same:,} positives and {other:,} negatives"
+            raise InputError(
+                f"stratum {name!r}", f"holds {found}, in no group both", "give trials of both classes"
+            )
+        return kept, lost
+
+
+def verification(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    people: People | None = None,
+    strata: Mapping[str, ArrayLike] | None = None,
+    groups: ArrayLike | None = None,
+    videos: People | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> VerificationReport:
+    """Judge scores of voice-face trials.
+
+    Args:
+        scores: (n,) finite, higher meaning the same person (hand in minus a distance).
+        labels: (n,) 1 for the same person, 0 for two.
+        people: Person of the voice and of the face of every trial; without them there is no interval.
+        strata: For each name a mask (n,) of the trials in it, positives and negatives.
+        groups: (n,) group (fold) of each trial: every figure is the mean over groups of the group's own
+            figure, and people are drawn within their group. Only trials of one group are ever compared.
+        videos: Video of the voice and of the face of every trial: positives of one video and of two are
+            then reported apart (``same-video positives`` against all negatives, and so on).
+        resamples: Resamples over people for the 95 % percentile intervals; 0 for none.
+        seed: Seed of the resamples.
+
+    Raises:
+        InputError: scores or labels missing, not finite, of one class, or contradicting the people.
+
+    >>> print(verification([0.9, 0.8, 0.4, 0.2], [1, 0, 1, 0]).auc)
+    AUC 0.750 chance 0.500 (n 4)
+    """
+    trials = CheckedTrials(scores, labels, people, groups)
+    n = len(trials.scores)
+    masks = {"all": np.ones(n, dtype=bool)} | _masks(strata, n) | _video_masks(videos, trials.same)
+    counts = None
+    notes: tuple[str, ...] = ()
+    if trials.voice is None:
+        notes = ("no intervals: the people of the trials were not given",)
+    elif resamples:
+        counts = resample_counts(trials.parts(), trials.people, resamples, seed)
+    rows, excluded, curves = {}, {}, {}
+    for name, mask in masks.items():
+        kept, lost = trials.cut(mask, name)
+        if lost:
+            excluded[f"trials of groups of one class in {name!r}"] = lost
+        parts = [SortedTrials.of(trials.scores[places], trials.same[places]) for places in kept]
+        rows[name] = _row(trials, kept, parts, counts)
+        curves[name] = roc_points(parts)
+    return VerificationReport(
+        rows=rows,
+        eer_conventions=_conventions(trials),
+        positives=int(trials.same.sum()),
+        negatives=int((~trials.same).sum()),
+        excluded=excluded,
+        notes=notes,
+        curves=curves,
+    )
+
+
+def _masks(strata: Mapping[str, ArrayLike] | None, n: int) -> dict[str, Bools]:
+    masks: dict[str, Bools] = {}
+    for name, given in (strata or {}).items():
+        mask = np.asarray(given)
+        if mask.shape != (n,) or mask.dtype != bool:
+            raise InputError(
+                f"stratum {name!r}", f"is {mask.dtype} of shape {mask.shape}", f"give ({n},) True or False"
+            )
+        if name == "all":
+            raise InputError("stratum 'all'", "is the name of the row of all trials", "choose another name")
+        masks[name] = mask
+    return masks
+
+
+def _video_masks(videos: People | None, same: Bools) -> dict[str, Bools]:
+    if videos is None:
+        return {}
+    n = len(same)
+    one = as_names(videos[0], n, "videos of the voices") == as_names(videos[1], n, "videos of the faces")
+    masks = {"same-video positives": ~same | one, "cross-video positives": ~same | ~one}
+    return {name: mask for name, mask in masks.items() if (mask & same).any()}
+
+
+def _row(
+    trials: CheckedTrials, kept: list[Ints], parts: list[SortedTrials], counts: NDArray[np.uint16] | None
+) -> list[Estimate]:
+    """The figures of one stratum: the mean over its groups, with the interval over people."""
+    values = np.mean([figures(*part.cumulate()) for part in parts], axis=0)
+    low = high = np.full(len(values), np.nan)
+    people = valid = 0
+    if trials.voice is not None and trials.face is not None:
+        sides = [(trials.voice[places], trials.face[places]) for places in kept]
+        people = len(np.unique(np.concatenate([np.concatenate(pair) for pair in sides])))
+        if counts is not None:
+            samples = resample_trials(parts, sides, counts, figures)
+            low, high = interval(samples)
+            valid = int((~np.isnan(samples[:, 0])).sum())
+    return [
+        Estimate(
+            name=name,
+            value=float(values[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+            chance=_CHANCE[i],
+            convention=_CONVENTIONS[i],
+            n=sum(len(places) for places in kept),
+            people=people,
+            groups=len(kept),
+            resamples=valid,
+        )
+        for i, name in enumerate(FIGURES)
+    ]
+
+
+def _conventions(trials: CheckedTrials) -> dict[str, float]:
+    """The EER of all trials pooled, in each convention, in the list's own order."""
+    found = {}
+    for name in EER_CONVENTIONS:
+        try:
+            found[name] = eer(trials.scores, trials.same, convention=name)
+        except ValueError:  # a fold of one class: this convention has no value on this list
+            found[name] = float("nan")
+    return found

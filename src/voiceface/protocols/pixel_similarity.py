@@ -1,0 +1,96 @@
+"""Drawn pictures compared with real ones of the same person pixel by pixel, every scale stated (Agarwal)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from voiceface.errors import InputError
+from voiceface.metrics.image import mae, mse, pamse, psnr, snr, ssim
+from voiceface.protocols.face_set import Report
+from voiceface.protocols.input_checks import few, index_people
+from voiceface.protocols.people_bootstrap import People, mean_of_items
+
+__all__ = ["likeness"]
+
+Pictures = NDArray[np.uint8]
+Ints = NDArray[np.intp]
+Measure = Callable[[Pictures, Pictures], NDArray[np.float64]]
+
+_MEASURES: dict[str, Measure] = {
+    "MAE on [0, 1]": lambda a, b: mae(a, b, scale=255) / 255,
+    "MSE on [0, 1]": lambda a, b: mse(a, b, scale=255) / 255**2,
+    "SNR (dB)": lambda a, b: snr(a, b, scale=255),
+    "PSNR (dB)": lambda a, b: psnr(a, b, scale=255),
+    "PAMSE of grey on [0, 255]": lambda a, b: pamse(a, b, scale=255),
+    "SSIM": lambda a, b: ssim(a, b, scale=255),
+}
+
+
+def likeness(
+    drawn: Pictures,
+    real: Pictures,
+    *,
+    people: tuple[ArrayLike, ArrayLike],
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Report:
+    """MAE, MSE, SNR, PSNR, PAMSE and SSIM of each drawn picture and one real one of its person.
+
+    Chance is the same with a real picture of somebody else: what a face looks like whoever it is. Two
+    photographs of one person differ too, in light and expression; only a small distance to chance says
+    anything of the person.
+
+    Args:
+        drawn: (n, height, width, 3) uint8.
+        real: (m, height, width, 3) uint8, of the same size and cut the same way.
+        people: Person of every drawn and every real picture.
+        resamples: Over people; 0 for none.
+        seed: Of the resamples, and of which real pictures are taken.
+
+    Raises:
+        InputError: pictures of another size or type, or nobody with both.
+    """
+    a, b = np.asarray(drawn), np.asarray(real)
+    for what, pictures in (("drawn pictures", a), ("real pictures", b)):
+        if pictures.dtype != np.uint8 or pictures.ndim != 4:
+            raise InputError(
+                what, f"are {pictures.dtype} {pictures.shape}", "give 8-bit (n, height, width, 3)"
+            )
+    if a.shape[1:] != b.shape[1:]:
+        raise InputError("pictures", f"drawn are {a.shape[1:]}, real {b.shape[1:]}", "cut both the same way")
+    own, theirs, names = index_people(people[0], people[1], len(a), len(b))
+    kept, right, wrong = _reference_pictures(own, theirs, len(names), seed)
+    if not len(kept):
+        raise InputError(
+            "people", f"{few(names)}: nobody has a drawn and a real picture", "check their names"
+        )
+    whose = People(names[own[kept]], resamples=resamples, seed=seed)
+    estimates = []
+    for name, measure in _MEASURES.items():
+        values = measure(a[kept], b[right])
+        chance = float(measure(a[kept], b[wrong]).mean()) if wrong is not None else float("nan")
+        convention = "to one real picture of the person; chance: of somebody else"
+        estimates.append(mean_of_items(name, values, whose, chance=chance, convention=convention))
+    lost = len(a) - len(kept)
+    excluded = {"likeness: no real picture of the person": lost} if lost else {}
+    return Report(rows={"beside a real picture of the person": estimates}, excluded=excluded)
+
+
+def _reference_pictures(own: Ints, theirs: Ints, people: int, seed: int) -> tuple[Ints, Ints, Ints | None]:
+    """Drawn pictures with a partner, a real one of the same person for each, and one of another's."""
+    random = np.random.default_rng(seed)
+    order = np.argsort(theirs, kind="stable")
+    starts = np.searchsorted(theirs[order], np.arange(people + 1))
+    counts = np.diff(starts)
+    kept = np.flatnonzero(counts[own] > 0)
+    mine = own[kept]
+    right = order[starts[mine] + random.integers(0, counts[mine])] if len(kept) else kept
+    if (counts > 0).sum() < 2:
+        return kept, right, None
+    # Somebody else's: a place among all others' pictures, the own ones stepped over.
+    place = random.integers(0, len(theirs) - counts[mine])
+    place = np.where(place >= starts[mine], place + counts[mine], place)
+    return kept, right, order[place]

@@ -1,0 +1,174 @@
+"""How good a drawn clip is: beside the real one picture by picture, beside its sound, beside the person.
+
+Known and unknown voices are rows of their own. Every clip that does not enter a measure is counted there
+with its reason; the measures of a clip that can be taken are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from voiceface.errors import InputError
+from voiceface.metrics.sync_confidence import LEAST, REACH
+from voiceface.protocols.clip_measurement import FIGURES, Judges, Measured, VideoClip, measure, mismatched
+from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.people_bootstrap import People, mean_of_items
+
+__all__ = ["VideoClip", "VideoReport", "video"]
+
+_CONVENTIONS = {
+    "SSIM": "mean over frames, then clips; Wang et al. 2004, 11 x 11 window, mean of three colours",
+    "PSNR": "dB, mean over frames, then clips; equal frames count 100",
+    "sync confidence": "median minus minimum of the mean distances at offsets of -15 to 15 frames",
+    "sync offset": "frames that the picture comes after its sound, at the smallest distance",
+    "offset within 1 frame": "share of clips; chance 3 of 31 offsets",
+    "identity similarity": "cosine of every frame's face with the person's reference, mean over frames",
+    "identity drift": "the same in the last fifth of the frames minus the first fifth",
+    "landmark distance": "mean over points and frames, in distances between the eyes",
+    "mouth with sound": "correlation of mouth opening and loudness over frames",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoReport:
+    """What `video` found: a row of figures for the drawn and one for the real clips of each group."""
+
+    rows: dict[str, list[Estimate]]
+    excluded: dict[str, int] = field(default_factory=dict)
+    """Measure and reason to the number of clips that did not enter it."""
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    """The same to their names."""
+    notes: tuple[str, ...] = ()
+
+    def figure(self, name: str, row: str = "drawn") -> Estimate:
+        """One figure of one row."""
+        return next(e for e in self.rows[row] if e.name == name)
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        lines = []
+        for name, row in self.rows.items():
+            lines += [table([(name, row)]), ""]
+        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
+        return "\n".join([*lines, *self.notes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
+            "excluded": dict(self.excluded),
+            "left_out": {name: list(clips) for name, clips in self.left_out.items()},
+            "notes": list(self.notes),
+        }
+
+
+def video(
+    clips: Iterable[VideoClip],
+    *,
+    judges: Judges | None = None,
+    reach: int = REACH,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> VideoReport:
+    """Measure clips, one at a time, and report means over them with intervals over people.
+
+    Chance is what the same clips give beside somebody else: SSIM, PSNR against a real clip of another
+    person, confidence and mouth with the sound of another clip, identity with another person's
+    reference.
+
+    Args:
+        clips: Drawn clips with what is known of them; they may come from a generator, for only their
+            embeddings are kept.
+        judges: Callables that make embeddings of frames where a clip brings none.
+        reach: Offsets that the sound is moved by, in frames.
+        resamples: Resamples over people for the 95 % intervals; 0 for none.
+        seed: Of the resamples.
+
+    Raises:
+        InputError: no clip, two of one name, or not one clip could be measured.
+    """
+    measured: list[Measured] = []
+    others: list[VideoClip] = []  # the last real clip, and the last of a person before that one's
+    for clip in clips:
+        stranger = next((o for o in others if o.person != clip.person), None)
+        measured.append(measure(clip, judges or Judges(), reach=reach, stranger=stranger))
+        if clip.real is not None:
+            others = [clip, *(o for o in others if o.person != clip.person)][:2]
+    _check(measured)
+    rows: dict[str, list[Estimate]] = {}
+    left_out: dict[str, list[str]] = {}
+    for group in sorted({one.group for one in measured}):
+        mine = [one for one in measured if one.group == group]
+        chances = mismatched(mine, reach=reach)
+        for side in ("drawn", "real"):
+            name = f"{side}, {group}" if group else side
+            row = _row(mine, side, chances, resamples=resamples, seed=seed)
+            if row:
+                rows[name] = row
+            for one in mine:
+                for reason in one.missing[side]:
+                    left_out.setdefault(f"{name}: {reason}", []).append(one.name)
+    if not rows:
+        reasons = "; ".join(f"{reason} ({len(names)})" for reason, names in left_out.items())
+        raise InputError("clips", f"could not be measured: {reasons}", "see the clips named")
+    return VideoReport(
+        rows=rows,
+        excluded={name: len(names) for name, names in left_out.items()},
+        left_out=left_out,
+        notes=tuple(_notes(measured, reach)),
+    )
+
+
+def _check(measured: Sequence[Measured]) -> None:
+    if not measured:
+        raise InputError("clips", "there are none", "give at least one drawn clip")
+    names = [one.name for one in measured]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"clip {twice}", "is given twice", "name every clip once")
+
+
+def _row(
+    mine: Sequence[Measured], side: str, chances: dict[str, float], *, resamples: int, seed: int
+) -> list[Estimate]:
+    """The figures of one side of one group that at least one clip has."""
+    row = []
+    for name in FIGURES:
+        kept = [one for one in mine if name in one.figures[side]]
+        if not kept:
+            continue
+        people = People([one.person for one in kept], resamples=resamples, seed=seed)
+        values: ArrayLike = [one.figures[side][name] for one in kept]
+        chance = chances.get(f"{side} {name}", float("nan"))
+        if name == "offset within 1 frame":
+            chance = 3 / (2 * REACH + 1)
+        convention = _CONVENTIONS[name] + ("; one person: no interval over people" if len(people) < 2 else "")
+        row.append(
+            mean_of_items(
+                name,
+                values,
+                people,
+                chance=chance,
+                convention=convention,
+                share=name == "offset within 1 frame",
+            )
+        )
+    return row
+
+
+def _notes(measured: Sequence[Measured], reach: int) -> list[str]:
+    notes = []
+    for side in ("drawn", "real"):
+        lost = sum(one.faceless[side][0] for one in measured)
+        frames = sum(one.faceless[side][1] for one in measured)
+        if frames:
+            some = sum(one.faceless[side][0] > 0 for one in measured)
+            notes.append(f"{side}: no face in {lost:,} of {frames:,} frames ({some} clips)")
+    if any("sync confidence" in one.figures["drawn"] for one in measured):
+        told = f"sync needs {reach + LEAST} frames or more; its scale is that of the expert used"
+        notes.append(told)
+    return notes

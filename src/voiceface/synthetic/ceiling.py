@@ -1,0 +1,398 @@
+"""The best score that anybody could reach on synthetic people, from the exact posterior of the causal model.
+
+An oracle sees a voice's and a face's observed traits without any error of hearing or seeing and knows the
+model. Nothing beats the likelihood ratio it computes (Neyman and Pearson 1933), so the oracle's scores
+bound every matcher's. The ratio is exact; its AUC and the like are averages over people drawn in
+independent blocks, whose scatter gives the error stated beside every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import erf
+
+import numpy as np
+import numpy.typing as npt
+
+from voiceface.errors import InputError
+from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years, stream
+
+__all__ = [
+    "AGE_BANDS",
+    "STRATA",
+    "Ceiling",
+    "Estimate",
+    "age_band",
+    "ceiling",
+    "label_posteriors",
+    "oracle_scores",
+    "people_scores",
+]
+
+Floats = npt.NDArray[np.float64]
+
+AGE_BANDS = (35.0, 55.0)
+"""Years at which the three bands of stratum A meet."""
+
+STRATA: Mapping[str, tuple[str, ...]] = {
+    "random": (),
+    "G": ("sex",),
+    "N": ("accent",),
+    "A": ("age",),
+    "GNA": ("sex", "accent", "age"),
+}
+"""What the negative shares with the probe's person in each stratum: sex, accent (nationality), age band."""
+
+_GRID = np.linspace(-9, 9, 36001)
+_NORMAL = np.array([0.5 * (1 + erf(x / np.sqrt(2))) for x in _GRID])
+
+
+def age_band(years: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """0 below 35 years, 1 below 55, else 2.
+
+    >>> age_band([20, 35, 80]).tolist()
+    [0, 1, 2]
+    """
+    return np.searchsorted(AGE_BANDS, np.asarray(years, dtype=np.float64), side="right")
+
+
+def _band_edges() -> Floats:
+    """The bands' borders in the standard normal cause: inverse of `age_in_years`."""
+    x = np.linspace(-8, 8, 200001)
+    return np.interp(AGE_BANDS, age_in_years(x), x)
+
+
+_EDGES = _band_edges()
+
+
+def _bands(mean: Floats, deviation: float) -> Floats:
+    """Probability of each age band for a normal cause, (..., 3)."""
+    below = np.interp((_EDGES - mean[..., None]) / deviation, _GRID, _NORMAL)
+    return np.concatenate([below[..., :1], np.diff(below, axis=-1), 1 - below[..., -1:]], axis=-1)
+
+
+def _softmax(log: Floats) -> Floats:
+    p = np.exp(log - log.max(axis=1, keepdims=True))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+
+def _heard(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
+    """Posterior of the sex (n, 2) and the accent (n, k) that the voice speaks with."""
+    log = -0.5 * ((people.voice_sex[:, None] - np.array([-1.0, 1.0])) / model.voice_deviation("sex")) ** 2
+    return _softmax(log), np.eye(len(model.accents))[people.voice_accent]
+
+
+def _seen(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
+    """Posterior of the sex (n, 2) and the accent (n, k) given the face."""
+    log = -0.5 * ((people.face_sex[:, None] - np.array([-1.0, 1.0])) / model.face_deviation("sex")) ** 2
+    seen = np.stack([people.skin, people.hair], axis=1)[:, None, :] - model.tones()[None]
+    spread = np.array([model.face_deviation("skin"), model.face_deviation("hair")])
+    return _softmax(log), _softmax(-0.5 * ((seen / spread) ** 2).sum(axis=2))
+
+
+def label_posteriors(model: CausalModel, people: Population, side: str) -> dict[str, Floats]:
+    """Posterior of the labels ``sex`` (n, 2), ``accent`` (n, k) and ``age`` (n, 3 bands) given one side.
+
+    ``side`` is ``"voice"`` or ``"face"``. The voice tells the label as far as the link goes.
+    """
+    if side == "face":
+        sex, accent = _seen(model, people)
+        gain, values, noise = 1.0, people.face[:, 0], model.face_deviation("age")
+    else:
+        sex, accent = _heard(model, people)
+        keep = model.link
+        sex, accent = keep * sex + (1 - keep) / 2, keep * accent + (1 - keep) / accent.shape[1]
+        gain, values, noise = keep, people.voice[:, 0], model.voice_deviation("age")
+    weight = gain / (1 + noise**2)
+    return {"sex": sex, "accent": accent, "age": _bands(weight * values, float(np.sqrt(1 - gain * weight)))}
+
+
+def oracle_scores(
+    model: CausalModel, voices: Population, faces: Population, *, stratum: str = "random"
+) -> Floats:
+    """Log likelihood ratio of every voice against every face, (voices, faces): same person against another.
+
+    In a stratum the other one shares its labels with the voice's person; the score then is the best that
+    can be said of one pair without being told the labels. Raises InputError for an unknown stratum.
+    """
+    _check_stratum(stratum)
+    a = voices.voice / np.sqrt(1 + np.array([model.voice_deviation(n) for n in CONTINUOUS]) ** 2)
+    b = faces.face / np.sqrt(1 + np.array([model.face_deviation(n) for n in CONTINUOUS]) ** 2)
+    rho = model.correlations()
+    rest = 1 - rho**2
+    log = -0.5 * np.log(rest).sum() + (a * (rho / rest)) @ b.T
+    log -= 0.5 * (a**2 @ (rho**2 / rest))[:, None] + 0.5 * (b**2 @ (rho**2 / rest))[None, :]
+    for heard, seen in zip(_heard(model, voices), _seen(model, faces), strict=True):
+        log += np.log(model.link * heard.shape[1] * (heard @ seen.T) + 1 - model.link + 1e-300)
+    told, shown = label_posteriors(model, voices, "voice"), label_posteriors(model, faces, "face")
+    for label in STRATA[stratum]:
+        log -= np.log((told[label] / _priors(model)[label]) @ shown[label].T + 1e-300)
+    return np.asarray(log)
+
+
+def _priors(model: CausalModel) -> dict[str, Floats]:
+    k = len(model.accents)
+    return {"sex": np.full(2, 0.5), "accent": np.full(k, 1 / k), "age": _bands(np.zeros(1), 1.0)[0]}
+
+
+def _scores_given_labels(
+    model: CausalModel,
+    people: Population,
+    stratum: str,
+    scores: Floats,
+    labels: Mapping[str, npt.NDArray[np.int64]],
+) -> Floats:
+    """Log ratios within each voice's own labels, told to the oracle: what ranks a gallery that shares them.
+
+    Given its label, a trait of two or more kinds links nothing further; ages still differ within their band.
+    """
+    told, shown = label_posteriors(model, people, "voice"), label_posteriors(model, people, "face")
+    priors, out = _priors(model), scores.copy()
+    rows = np.arange(len(people))
+    heard, seen = _heard(model, people), _seen(model, people)
+    for place, label in enumerate(("sex", "accent")):
+        if label in STRATA[stratum]:
+            both = heard[place] @ seen[place].T
+            out -= np.log(model.link * heard[place].shape[1] * both + 1 - model.link + 1e-300)
+    if "age" in STRATA[stratum]:
+        nv, nf, link = model.voice_deviation("age"), model.face_deviation("age"), model.link
+        # Cause c ~ N(0,1); voice = link c + N(0, 1 - link² + nv²); face = c + N(0, nf²).
+        pv, pf = 1 / (1 - link**2 + nv**2), 1 / nf**2
+        precision = 1 + link**2 * pv + pf
+        mean = (link * pv * people.voice[:, :1] + pf * people.face[:, 0][None, :]) / precision
+        both = _bands(mean, float(precision**-0.5))
+        own = labels["age"]
+        joint = np.take_along_axis(both, own[:, None, None], axis=2)[..., 0]
+        out += np.log(joint * priors["age"][own][:, None] + 1e-300)
+        out -= np.log(told["age"][rows, own][:, None] * shown["age"][:, own].T + 1e-300)
+    return out
+
+
+def _check_stratum(stratum: str) -> None:
+    if stratum not in STRATA:
+        raise InputError("stratum", f"{stratum!r} is unknown", "one of " + ", ".join(STRATA))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over independent blocks and its standard error."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        """The value and its error, to four places."""
+        return f"{self.value:.4f} ± {self.error:.4f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """The oracle's scores: see `ceiling`."""
+
+    model: CausalModel
+    verification: Mapping[str, Mapping[str, Estimate]]
+    """stratum -> ``auc`` and ``eer``."""
+    matching: Mapping[str, Mapping[str, Mapping[int, Estimate]]]
+    """``v2f`` or ``f2v`` -> stratum -> gallery size -> accuracy."""
+    retrieval: Mapping[str, Mapping[str, Estimate]]
+    """``v2f`` or ``f2v`` -> ``R@K``, ``map`` and ``median_rank``."""
+    attributes: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """``voice`` or ``face`` -> label -> accuracy."""
+
+    def rows(self) -> list[tuple[str, Estimate]]:
+        """All numbers with a name each, for a table."""
+        table = [
+            (f"verification {s} {k}", e) for s, kinds in self.verification.items() for k, e in kinds.items()
+        ]
+        for way, strata in self.matching.items():
+            table += [
+                (f"matching {way} {s} 1:{n}", e) for s, sizes in strata.items() for n, e in sizes.items()
+            ]
+        table += [
+            (f"retrieval {way} {k}", e) for way, kinds in self.retrieval.items() for k, e in kinds.items()
+        ]
+        table += [
+            (f"{k} from {side}", e) for side, kinds in self.attributes.items() for k, e in kinds.items()
+        ]
+        return table
+
+
+def ceiling(
+    model: CausalModel,
+    *,
+    strata: Iterable[str] = tuple(STRATA),
+    sizes: Sequence[int] = (2, 3, 4, 5, 6, 7, 8, 9, 10),
+    gallery: int = 250,
+    faces: int = 1,
+    recall: Sequence[int] = (1, 5, 10),
+    blocks: int = 24,
+    seed: int = 0,
+) -> Ceiling:
+    """The best possible verification, matching, retrieval and attribute scores of a causal model.
+
+    ``gallery`` people with ``faces`` items each are searched in retrieval and drawn anew for each of the
+    ``blocks``, at least 2; errors are standard errors over blocks. In matching within a stratum the oracle
+    is told the labels that a whole gallery shares. Raises InputError for an unknown stratum or an
+    impossible number.
+
+    >>> best = ceiling(CausalModel(link=0.0), strata=["random"], sizes=[2], gallery=40, blocks=4)
+    >>> print(best.verification["random"]["auc"])
+    0.5000 ± 0.0000
+    """
+    names = list(strata)
+    for name in names:
+        _check_stratum(name)
+    if blocks < 2 or gallery < max(*sizes, 2) or faces < 1 or min(sizes) < 2:
+        raise InputError(
+            "ceiling", "was asked for impossible numbers", "at least 2 blocks, sizes 2..gallery, 1 face"
+        )
+    found: dict[tuple[str, ...], list[float]] = {}
+
+    def note(value: float, *key: str) -> None:
+        found.setdefault(key, []).append(value)
+
+    for block in range(blocks):
+        people = model.sample(gallery, stream(seed, block, 0xCE11))
+        _block(model, people, names, sizes, faces, recall, note)
+    tree: dict[str, dict[str, dict[str, Estimate]]] = {}
+    matching: dict[str, dict[str, dict[int, Estimate]]] = {"v2f": {}, "f2v": {}}
+    for key, values in found.items():
+        array = np.asarray(values)
+        if len(array) < 2:
+            continue  # a stratum that hardly any draw of so few people has: no error can be stated
+        estimate = Estimate(float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array))))
+        if key[0] == "matching":
+            matching[key[1]].setdefault(key[2], {})[int(key[3])] = estimate
+        else:
+            tree.setdefault(key[0], {}).setdefault(key[1], {})[key[2]] = estimate
+    return Ceiling(
+        model=model,
+        verification=tree.get("verification", {}),
+        matching=matching,
+        retrieval=tree["retrieval"],
+        attributes=tree["attributes"],
+    )
+
+
+def people_scores(
+    model: CausalModel,
+    people: Population,
+    *,
+    strata: Iterable[str] = tuple(STRATA),
+    sizes: Sequence[int] = (2, 5, 10),
+    faces: int = 1,
+    recall: Sequence[int] = (1, 5, 10),
+) -> dict[tuple[str, ...], float]:
+    """What the oracle reaches on these very people: named as `Ceiling` nests them, by tuples of names.
+
+    Off the ceiling by the luck of the draw; strata without two people and too large galleries are left out.
+    """
+    found: dict[tuple[str, ...], float] = {}
+
+    def note(value: float, *key: str) -> None:
+        found[key] = value
+
+    names = list(strata)
+    for name in names:
+        _check_stratum(name)
+    _block(model, people, names, sizes, faces, recall, note)
+    return found
+
+
+def _block(
+    model: CausalModel,
+    people: Population,
+    strata: Sequence[str],
+    sizes: Sequence[int],
+    faces: int,
+    recall: Sequence[int],
+    note: Callable[..., None],
+) -> None:
+    labels = {"sex": people.sex, "accent": people.accent, "age": age_band(age_in_years(people.causes[:, 0]))}
+    scores = oracle_scores(model, people, people)
+    for stratum in strata:
+        allowed = ~np.eye(len(people), dtype=bool)
+        for label in STRATA[stratum]:
+            allowed &= labels[label][:, None] == labels[label][None, :]
+        pairs = oracle_scores(model, people, people, stratum=stratum) if STRATA[stratum] else scores
+        if allowed.any():
+            auc, eer = _verification(pairs, allowed)
+            note(auc, "verification", stratum, "auc")
+            note(eer, "verification", stratum, "eer")
+        told = _scores_given_labels(model, people, stratum, scores, labels)
+        for way, matrix in (("v2f", told), ("f2v", told.T)):
+            for size in sizes:
+                value = _matching(matrix, allowed, size)
+                if value is not None:
+                    note(value, "matching", way, stratum, str(size))
+    for way, matrix in (("v2f", scores), ("f2v", scores.T)):
+        for name, value in _retrieval(matrix, faces, recall).items():
+            note(value, "retrieval", way, name)
+    for side in ("voice", "face"):
+        for label, posterior in label_posteriors(model, people, side).items():
+            # The best guess's own probability of being right: same mean as counting hits, less scatter.
+            note(float(posterior.max(axis=1).mean()), "attributes", side, label)
+
+
+def _verification(scores: Floats, allowed: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """AUC and interpolated equal error rate; every probe's negatives weigh one together."""
+    count = allowed.sum(axis=1)
+    use = count > 0
+    positive = np.diag(scores)[use]
+    negative = scores[use][allowed[use]]
+    weight = np.repeat(1 / count[use], count[use]) / use.sum()
+    values = np.concatenate([positive, negative])
+    w_pos = np.concatenate([np.full(len(positive), 1 / len(positive)), np.zeros(len(negative))])
+    w_neg = np.concatenate([np.zeros(len(positive)), weight])
+    order = np.argsort(-np.round(values, 12), kind="stable")
+    ends = np.flatnonzero(np.diff(np.round(values[order], 12), append=-np.inf) != 0)
+    hit = np.concatenate([[0.0], np.cumsum(w_pos[order])[ends]])
+    alarm = np.concatenate([[0.0], np.cumsum(w_neg[order])[ends]])
+    auc = float(np.sum(np.diff(alarm) * (hit[1:] + hit[:-1]) / 2))
+    gap = 1 - hit - alarm
+    at = int(np.argmax(gap <= 0))
+    share = gap[at - 1] / (gap[at - 1] - gap[at])
+    return auc, float(alarm[at - 1] + share * (alarm[at] - alarm[at - 1]))
+
+
+def _matching(scores: Floats, allowed: npt.NDArray[np.bool_], size: int) -> float | None:
+    """Mean chance that the positive beats ``size - 1`` others drawn at random; a tie of k earns 1/k."""
+    own = np.diag(scores)[:, None]
+    below = (allowed & (scores < own - 1e-9)).sum(axis=1)
+    tied = (allowed & (np.abs(scores - own) <= 1e-9)).sum(axis=1)
+    total = allowed.sum(axis=1)
+    use = total >= size - 1
+    if not use.any():
+        return None
+    below, tied, total = below[use].astype(float), tied[use].astype(float), total[use].astype(float)
+    chance = np.zeros(len(total))
+    # Choose j of the tied and the rest from those below: hypergeometric, summed in logs.
+    for j in range(size):
+        ways = _log_choose(tied, j) + _log_choose(below, size - 1 - j) - _log_choose(total, size - 1)
+        chance += np.exp(ways) / (j + 1)
+    return float(chance.mean())
+
+
+def _log_choose(n: Floats, k: int) -> Floats:
+    out = np.zeros(len(n))
+    for i in range(k):
+        with np.errstate(divide="ignore"):
+            out += np.log(np.maximum(n - i, 0)) - np.log(i + 1)
+    return out
+
+
+def _retrieval(scores: Floats, faces: int, recall: Sequence[int]) -> dict[str, float]:
+    """Recall at K, mean average precision and median rank of a gallery with ``faces`` items a person."""
+    own = np.diag(scores)[:, None]
+    above = (scores > own + 1e-9).sum(axis=1)
+    tied = (np.abs(scores - own) <= 1e-9).sum(axis=1) - 1
+    place = above + tied / 2
+    out = {}
+    for k in recall:
+        people = -(-k // faces)
+        out[f"R@{k}"] = float(np.clip((people - above) / (tied + 1), 0, 1).mean())
+    items = np.arange(1, faces + 1)
+    out["map"] = float(np.mean(items / (place[:, None] * faces + items)))
+    out["median_rank"] = float(np.median(place * faces + 1))
+    return out

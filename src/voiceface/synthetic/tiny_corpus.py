@@ -1,0 +1,124 @@
+"""A small corpus of synthetic people, made once and kept: what `smoke()` and the tests train and judge on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.prepare import prepare
+from voiceface.errors import InputError
+from voiceface.synthetic.sources.synthetic import listing
+
+__all__ = ["CACHE", "cache_folder", "tiny_corpus"]
+
+CACHE = "VOICEFACE_CACHE"
+"""Environment variable that names another folder to keep corpora in."""
+
+_ROOMS = ("synthetic", "corpus", "face", "audio", "video", "media")
+
+
+def cache_folder() -> Path:
+    """Where this user's synthetic corpora are kept: below ``VOICEFACE_CACHE`` or the system's own place."""
+    if told := os.environ.get(CACHE):
+        return Path(told) / "synthetic"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "voiceface" / "synthetic"
+
+
+def tiny_corpus(
+    *,
+    people: int = 12,
+    voices: int = 3,
+    faces: int = 3,
+    clips: int = 0,
+    link: float = 1.0,
+    seed: int = 0,
+    seconds: float = 2.0,
+    size: int = 96,
+) -> Corpus:
+    """A synthetic corpus made in seconds on first use, and opened from a cache by its arguments after.
+
+    Small pictures and short voices, no clips unless asked for (one takes a second or more). Two
+    processes may ask at once: both get the same finished corpus.
+
+    Raises:
+        InputError: impossible numbers, or the cache cannot be written.
+        MissingPartError: eSpeak NG is not installed.
+    """
+    arguments = {
+        "people": people, "voices": voices, "faces": faces, "clips": clips, "link": float(link),
+        "seed": seed, "seconds": float(seconds), "size": size,
+    }  # fmt: skip
+    listed = listing(
+        people=people, voices=voices, faces=faces, clips=clips, link=link, seed=seed, seconds=seconds,
+        size=size, talk_seconds=1.2, talk_size=96,
+    )  # fmt: skip
+    name = hashlib.sha256(json.dumps([arguments, _sources()], sort_keys=True).encode()).hexdigest()[:20]
+    home = cache_folder()
+    place = home / name
+    with contextlib.suppress(InputError):
+        found = Corpus.open(place)
+        if found.complete:
+            return found
+    with _workplace(home) as work:
+        made = {"source": "synthetic", **arguments}
+        prepare(listed, work / "corpus", arguments=made, workers=1, progress=False)
+        _move(work / "corpus", place)
+    return Corpus.open(place)
+
+
+@cache
+def _sources() -> str:
+    """A digest of the code that makes a corpus: other code, another corpus."""
+    package = Path(__file__).parents[1]
+    total = hashlib.sha256()
+    for room in _ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+@contextlib.contextmanager
+def _workplace(home: Path) -> Iterator[Path]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        # Beside its place, so that the finished corpus is moved there at one go.
+        work = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
+    except OSError as error:
+        fault = f"cannot be written ({error.strerror or error})"
+        raise InputError(home, fault, f"set {CACHE} to a folder that you may write to") from error
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _move(made: Path, place: Path) -> None:
+    """Move a finished corpus to its place, unless somebody else was first."""
+    try:
+        made.rename(place)
+    except OSError:
+        with contextlib.suppress(InputError):
+            if Corpus.open(place).complete:
+                return
+        # What stands there is damaged (a half-emptied cache): make way, then it must succeed.
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            made.rename(place)
+        except OSError as error:
+            fault = f"cannot be put in place ({error.strerror or error})"
+            raise InputError(place, fault, f"delete it, or set {CACHE} to another folder") from error

@@ -1,0 +1,182 @@
+"""The folder of a training: whose it is, what it starts from, and the weights it ends with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voiceface.errors import InputError
+from voiceface.media.files import write_json
+from voiceface.models.model import Model
+from voiceface.training.run import Facts, Run
+from voiceface.training.weights import package_version, read_weights, write_weights
+
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.corpus.splits import Split
+    from voiceface.training.loop import Training
+
+__all__ = ["check_facts", "check_people", "claim", "export", "people_fingerprint", "load_initial_weights"]
+
+
+def claim(out: Path, run: Run, corpus: Corpus, split: Split, *, init: str | Path | None, fabric: Any) -> Path:  # noqa: ANN401
+    """Make ``out`` the folder of this training, or find that it is already; returns it.
+
+    Who trains and who selects belongs to what a training is: another fold is another training.
+
+    Raises:
+        InputError: it holds another training (the arguments that differ are named) or other files, or
+            cannot be written to.
+    """
+    identity = {
+        "recipe": run.recipe,
+        "corpus": corpus.fingerprint,
+        "split": _who(split),
+        "init": _digest(Path(init)) if init is not None else None,
+        "steps": run.steps,
+        "seed": run.seed,
+        "arguments": _json(run, "arguments", run.arguments),
+    }
+    _json(run, "contract", run.contract)
+    path = out / "training.json"
+    if path.is_file():
+        _refuse_other_training(path, identity)
+    elif out.exists() and not out.is_dir():
+        raise InputError(out, "is a file", "give a folder to train in")
+    elif out.is_dir() and any(not item.name.startswith(".") for item in out.iterdir()):
+        raise InputError(out, "holds other files and no training", "give a new folder")
+    fabric.barrier()  # every process has looked before the first one writes
+    if fabric.global_rank == 0 and not path.is_file():
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(out, f"cannot be made ({error.strerror})", "train in another folder") from error
+        write_json(path, identity | {"voiceface": package_version()})
+    fabric.barrier()
+    return out
+
+
+def check_people(run: Run, split: Split) -> None:
+    """Refuse a split without people to train on, or to select on where the recipe selects."""
+    remedy = "prepare a larger corpus or give validation a larger share"
+    if not len(split.train.people):
+        raise InputError(run.recipe, "the split leaves nobody to train on", remedy)
+    if run.validate is not None and not len(split.validation.people):
+        raise InputError(run.recipe, "the split leaves nobody to validate on", remedy)
+
+
+def check_facts(run: Run, facts: Facts) -> Facts:
+    """The facts as JSON gives them back, so that training and loading build from the same."""
+    checked: Facts = _json(run, "facts", facts)
+    return checked
+
+
+def load_initial_weights(init: str | Path, model: Model, people: Sequence[str]) -> list[str]:
+    """Load a weights folder into ``model``; returns the class heads' tensors that start afresh.
+
+    A head starts afresh where its shape is another, and where the weights were trained on others than
+    ``people``: a class of the same number would be somebody else.
+
+    Raises:
+        InputError: the folder cannot be read, or a tensor that is in no class head is missing, too
+            many or of another shape.
+    """
+    tensors, card = read_weights(init)
+    own = model.weights()
+    told = (card.get("people") or {}).get("fingerprint")
+    others = told is not None and told != people_fingerprint(people)
+    afresh = [
+        name
+        for name in sorted(own.keys() | tensors.keys())
+        if model.is_class_head(name)
+        and (others or name not in own or name not in tensors or own[name].shape != tensors[name].shape)
+    ]
+    kept = {name: own[name] for name in afresh if name in own}
+    model.load_weights({n: t for n, t in tensors.items() if n not in afresh} | kept, source=init)
+    return afresh
+
+
+def export(training: Training, corpus: Corpus, split: Split, *, afresh: Sequence[str]) -> None:
+    """Write ``weights/`` from the model as it stands, and ``cost.json`` (hours, machine) beside it."""
+    run, model, place = training.run, training.judged, training.place
+    facts = dict(training.facts)
+    if run.calibrate is not None:
+        facts |= _json(run, "calibration", run.calibrate(model, split.validation, training.facts))
+    people = [str(person) for person in split.train.people]
+    run_json = {
+        "recipe": run.recipe,
+        "arguments": dict(run.arguments),
+        "facts": facts,
+        "contract": dict(run.contract),
+        "people": {"count": len(people), "fingerprint": people_fingerprint(people)},
+        "corpus": corpus.fingerprint,
+        "licence": run.licence,
+        "steps": run.steps,
+        "best_step": training.best["step"],
+        "started_afresh": list(afresh),
+        "results": {"validation": _json(run, "validation", training.best["figures"])},
+    }
+    cost = {
+        "seconds": training.seconds,
+        "device": str(training.fabric.device),
+        "processes": training.fabric.world_size,
+    }
+    write_json(place / "cost.json", cost)
+    write_weights(place / "weights", model.weights(), run_json, half=run.half)
+
+
+def people_fingerprint(people: Sequence[str]) -> str:
+    """SHA-256 of the sorted identifiers, so that overlap of whole sets can be told without naming anyone."""
+    return hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()
+
+
+def _who(split: Split) -> str:
+    """Fingerprint of the items that train and that select, and of their people."""
+    digest = hashlib.sha256()
+    for part in (split.train, split.validation):
+        for table in ("voices", "faces", "clips"):
+            digest.update(repr([int(row) for row in getattr(part, table, ())]).encode())
+        digest.update(people_fingerprint([str(person) for person in part.people]).encode())
+    return digest.hexdigest()
+
+
+def _refuse_other_training(path: Path, identity: Mapping[str, Any]) -> None:
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        theirs, ours = _flat(there), _flat(identity)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(path, "is damaged", "train in a new folder") from error
+    missing = object()
+    differ = [n for n in sorted(theirs.keys() | ours) if theirs.get(n, missing) != ours.get(n, missing)]
+    if differ:
+        parts = (f"{n} ({theirs.get(n, 'not')} there, {ours.get(n, 'not')} here)" for n in differ)
+        fault = f"holds a training with other arguments: {', '.join(parts)}"
+        raise InputError(path.parent, fault, "give the same arguments to go on, or a new folder")
+
+
+def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """One level, the arguments last so that the user's word stands for a thing named twice."""
+    plain = {name: identity[name] for name in ("recipe", "corpus", "split", "init", "steps", "seed")}
+    return plain | dict(identity["arguments"])
+
+
+def _json(run: Run, what: str, value: object) -> Any:  # noqa: ANN401
+    """``value`` as JSON gives it back; found out now rather than when hours of training are to be saved."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{run.recipe}'s {what}", f"JSON cannot hold it ({error})", "correct the recipe"
+        ) from error
+
+
+def _digest(folder: Path) -> str:
+    """The tensors' fingerprint, wherever the folder lies."""
+    read_weights(folder)
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,161 @@
+"""The door itself: help at once, every error one line, exit codes, streams of any kind."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cli_fixtures import call, shell
+from voiceface.cli import app
+from voiceface.components import component_names
+from voiceface.errors import InputError
+
+COMMANDS = [name.replace("_", "-") for name in component_names(app.COMMANDS)]
+HEAVY = (
+    "torch",
+    "numpy",
+    "av",
+    "pyarrow",
+    "PIL",
+    "dlib",
+    "voiceface.recipes.matcher",
+    "voiceface.corpus.prepare",
+)
+
+
+def test_help_lists_every_command_and_recipe_and_imports_nothing_heavy():
+    code = (
+        "import sys, time, voiceface.cli\n"
+        "assert voiceface.cli.main(['--help']) == 0\n"
+        f"print('loaded', [m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
+        "print('seconds', time.process_time(), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for name in (*COMMANDS, *component_names("voiceface.recipes")):
+        assert name in done.stdout
+    assert "loaded []" in done.stderr
+    # 0.15 s here; the bound only catches an import of torch (1 s) on a slow machine.
+    assert float(done.stderr.split()[-1]) < 1.0
+
+
+def test_importing_the_package_loads_no_library():
+    code = "import sys, voiceface; print([m for m in ('torch', 'numpy', 'cyclopts') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name):
+    said = call(name, "--help")
+    assert said.code == 0 and name in said.out and not said.err
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_version():
+    said = call("--version")
+    assert said.code == 0 and said.out.strip()[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "offered"),
+    [
+        (["mach", "a.wav", "b.jpg"], '"match"'),
+        (["match", "a.wav", "b.jpg", "--devise", "cpu"], "--device"),
+        (["match", "a.wav", "b.jpg", "--direction", "voice-to-fac"], '"voice-to-face"'),
+        (["list", "recipe"], '"recipes"'),
+        (["train", "voice_student", "--corpus", "c", "--stepps", "3"], "--steps"),
+        (["prepare", "pairs", "r", "-o", "c", "--faces-onli"], "--faces-only"),
+        (["match", "a.wav"], "CANDIDATES"),
+        (["prepare", "pairs", "r"], "--out"),
+    ],
+)
+def test_a_wrong_command_line_offers_the_nearest_in_one_line(tokens, offered):
+    call(*tokens).refused(offered, code=2)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "offered"),
+    [(["train", "voice_studnt", "--corpus", "c"], "voice_student"), (["prepare", "voxcelb", "r"], "voxceleb"),
+     (["evaluate", "matchr", "--corpus", "c"], "matcher")],
+)  # fmt: skip
+def test_an_unknown_recipe_or_source_offers_the_nearest(tokens, offered):
+    call(*tokens).refused(offered)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("a.wav", "is empty", "record it"), 1, "voiceface: a.wav: is empty; record it"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (MemoryError(), 1, "memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "memory"),
+        (OSError(28, "No space left on device", "x.npz"), 1, "x.npz: the disk is full"),
+        (PermissionError(13, "Permission denied", "dir/y"), 1, "dir/y: the model says: Permission denied"),
+    ],
+)
+def test_errors_become_one_line_and_a_code(monkeypatch, error, code, line):
+    def broken(tokens):
+        raise error
+
+    monkeypatch.setattr(app, "_do", broken)
+    call("list").refused(line, code=code)
+
+
+def test_a_broken_pipe_is_silent(monkeypatch):
+    def broken(tokens):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(app, "_do", broken)
+    said = call("list")
+    assert (said.code, said.err) == (141, "")
+
+
+def test_a_fault_of_ours_keeps_its_traceback_in_a_file(monkeypatch):
+    def broken(tokens):
+        raise TypeError("of ours")
+
+    monkeypatch.setattr(app, "_do", broken)
+    said = call("list")
+    said.refused("TypeError: of ours")
+    path = said.lines[0].split()[-1]
+    with open(path, encoding="utf-8") as file:
+        assert "in broken" in file.read()
+    os.remove(path)
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    monkeypatch.setenv("VOICEFACE_DEBUG", "1")
+    said = call("match", "nothere.wav", "b.jpg")
+    assert said.code == 1 and "Traceback" in said.err and said.lines[-1].startswith("voiceface: ")
+
+
+def test_output_that_cannot_be_written_is_said(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        said = shell("list", stdout=full, env={"PYTHONUNBUFFERED": ""})
+    assert said.code == 1 and said.lines == [
+        "voiceface: output: the disk is full; free some space or write to another disk"
+    ]
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f'"{sys.executable}" -m voiceface list | head -n 1'
+    if os.name != "posix":
+        pytest.skip("no head")
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("recipes") and done.stderr == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_consoles_of_any_encoding(encoding):
+    for tokens in (["--help"], ["prepare", "voxceleb+vggface", "--help"]):
+        said = shell(*tokens, env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+        assert said.code == 0 and said.out and not said.err, (encoding, said.err)
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names there are Unicode")
+def test_names_that_are_no_text(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe\x1b[31m.wav")
+    said = shell("match", name, "b.jpg")
+    assert said.code == 1 and len(said.lines) == 1 and "\\x1b[31m.wav" in said.err and "\x1b" not in said.err

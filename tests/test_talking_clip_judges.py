@@ -1,0 +1,102 @@
+"""Judges of drawn clips on made faces: they find who is shown and what is felt, and know when they cannot."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from voiceface.evaluation.talking_clip_judges import EmotionJudge, IdentityJudge
+from voiceface.evaluation.talking_clips import KNOWN, Told, as_video_clips
+from voiceface.protocols.clip_measurement import Judges
+
+PEOPLE, FEELINGS = ("ann", "ben", "cid"), ("anger", "fear", "joy")
+
+
+def frames_of(person, feeling, seed):
+    """A person is a grey level; a feeling is a bright bar in another place."""
+    random = np.random.default_rng(seed)
+    made = 60 + 40 * person + random.integers(0, 6, (6, 32, 32, 3))
+    made[:, 4 + 8 * feeling : 8 + 8 * feeling, 6:26] += 60
+    return made.astype(np.uint8)
+
+
+class Corpus:
+    """Three people, each feeling four times; clips made on the spot."""
+
+    def __init__(self):
+        self.what = [(p, f, k) for p in range(3) for f in range(3) for k in range(4)]
+        self.clips = [SimpleNamespace(emotion=FEELINGS[f]) for _, f, _ in self.what]
+
+    def column(self, table, name):
+        if name == "person":
+            return np.array([PEOPLE[p] for p, _, _ in self.what])
+        return np.array([f"clip-{k}" for k in range(len(self.what))])
+
+    def clip_frames(self, row, *, size, template):
+        return frames_of(*self.what[row][:2], seed=row)
+
+
+def part(rows):
+    return SimpleNamespace(clips=np.array(rows))
+
+
+@pytest.fixture
+def made():
+    corpus = Corpus()
+    test = [row for row, (_, _, take) in enumerate(corpus.what) if take == 0]
+    train = [row for row in range(36) if row not in test]
+    told = [
+        Told(
+            name=f"clip-{row}",
+            person=PEOPLE[corpus.what[row][0]],
+            group=KNOWN,
+            emotion=FEELINGS[corpus.what[row][1]],
+            real=corpus.clip_frames(row, size=32, template="dlib"),
+            wave=np.ones(3_840, np.float32),
+            heard=np.ones(3_840, np.float32),
+            still=lambda size, template: np.zeros((size, size, 3), np.uint8),
+            stranger=lambda size, template: np.zeros((size, size, 3), np.uint8),
+        )
+        for row in test
+    ]
+    return corpus, SimpleNamespace(train=part(train), test=part(test)), told
+
+
+def turned(told):
+    """Every clip drawn as one of another person."""
+    return {clip.name: told[k - 3].real for k, clip in enumerate(told)}
+
+
+def test_people_are_found_by_other_clips_of_theirs(made):
+    corpus, split, told = made
+    levels = Judges(identity=lambda frames, points: frames.mean((1, 2))[::3])
+    judge = IdentityJudge(corpus, split, told, levels, template="dlib")
+    right = judge.accuracy(told, None, resamples=20, seed=0)
+    assert (right.value, right.n, right.people) == (1.0, 9, 3) and right.chance == pytest.approx(1 / 3)
+    assert judge.accuracy(told, turned(told), resamples=20, seed=0).value == 0.0
+    assert judge.accuracy(told[:3], None, resamples=20, seed=0) == "one person"
+
+
+def test_feelings_are_found_on_any_face_and_wrong_ones_are_not(made):
+    corpus, split, told = made
+    judge = EmotionJudge(corpus, split, size=32, template="dlib")
+    assert "27 real training clips" in judge.note
+    right = judge.accuracy(told, None, resamples=20, seed=0)
+    assert right.value == 1.0 and right.chance == pytest.approx(1 / 3)
+    shifted = {clip.name: told[3 * (k // 3) + (k + 1) % 3].real for k, clip in enumerate(told)}
+    assert judge.accuracy(told, shifted, resamples=20, seed=0).value == 0.0
+    for clip in corpus.clips:
+        clip.emotion = ""
+    dumb = EmotionJudge(corpus, split, size=32, template="dlib")
+    assert dumb.accuracy(told, None, resamples=20, seed=0) == "no emotions told"
+
+
+def test_real_clips_stand_alone_and_drawn_ones_beside_them(made):
+    told = made[2]
+    alone = list(as_video_clips(told, None, fps=25.0, template="dlib"))
+    assert all(
+        clip.real is None and (clip.drawn == one.real).all() for clip, one in zip(alone, told, strict=True)
+    )
+    beside = next(iter(as_video_clips(told, turned(told), fps=25.0, template="dlib")))
+    assert (beside.real == told[0].real).all() and (beside.drawn == told[-3].real).all()
+    assert beside.generated_points.shape == (6, 5, 2)
