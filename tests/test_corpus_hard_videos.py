@@ -9,9 +9,10 @@ from draw_face import draw_face
 from test_media_movie import encode, turned
 from voiceface.corpus.item import VideoItem
 from voiceface.corpus.item_processing import make
-from voiceface.corpus.options import RATE, Options
+from voiceface.corpus.options import Options
 from voiceface.media.movie import movie_facts, write_movie
 from voiceface.media.picture import decode_jpeg
+from voiceface.records import SAMPLE_RATE
 
 WIDE, HIGH = 256, 192
 
@@ -40,8 +41,8 @@ def test_a_clip_is_as_long_as_its_picture_whatever_the_sound(tmp_path, heard):
     remuxed(tmp_path / "v.mp4", synthetic_voice(1, heard))
     ((row, media),) = made_of(tmp_path).rows["clips"]
     samples = np.frombuffer(media["samples"], "<i2")
-    assert row["seconds"] == 2.0 and len(row["sizes"]) == 20 and len(samples) == 2 * RATE
-    end = np.abs(samples[int(1.6 * RATE) :].astype(float)).mean()
+    assert row["seconds"] == 2.0 and len(row["sizes"]) == 20 and len(samples) == 2 * SAMPLE_RATE
+    end = np.abs(samples[int(1.6 * SAMPLE_RATE) :].astype(float)).mean()
     assert end < 5 if heard < 2 else end > 500
 
 
@@ -55,13 +56,13 @@ def remuxed(path, wave):
     with av.open(str(old)) as source, av.open(str(path), "w") as target:
         seen = source.streams.video[0]
         video = target.add_stream_from_template(seen)
-        audio = target.add_stream("aac", rate=RATE, layout="mono")
+        audio = target.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         for packet in source.demux(seen):
             if packet.dts is not None:
                 packet.stream = video
                 target.mux(packet)
         frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = RATE, 0
+        frame.sample_rate, frame.pts = SAMPLE_RATE, 0
         target.mux([*audio.encode(frame), *audio.encode(None)])
     old.unlink()
 

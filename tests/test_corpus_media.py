@@ -8,13 +8,14 @@ from corpus_media import synthetic_voice, talking
 from draw_face import draw_face
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.corpus.item_processing import digest, make
-from voiceface.corpus.options import RATE, Options
+from voiceface.corpus.options import Options
 from voiceface.corpus.video_items import windows
 from voiceface.errors import InputError
 from voiceface.face.detect import detect
 from voiceface.media.movie import write_movie
 from voiceface.media.picture import decode_jpeg
 from voiceface.media.sound import save_sound
+from voiceface.records import SAMPLE_RATE
 
 
 def scene(*faces, size=(200, 480), shade=110):
@@ -93,11 +94,11 @@ def test_silence_is_kept_and_told(tmp_path):
 
 def test_windows_of_roldan():
     four = Options(window_seconds=4, window_overlap=2)
-    assert windows(3 * RATE, four) == [(0, 3 * RATE)]
-    assert [start / RATE for start, _ in windows(11 * RATE, four)] == [0, 2, 4, 6]
-    assert windows(11 * RATE, Options(window_seconds=0, window_overlap=0)) == [(0, 11 * RATE)]
+    assert windows(3 * SAMPLE_RATE, four) == [(0, 3 * SAMPLE_RATE)]
+    assert [start / SAMPLE_RATE for start, _ in windows(11 * SAMPLE_RATE, four)] == [0, 2, 4, 6]
+    assert windows(11 * SAMPLE_RATE, Options(window_seconds=0, window_overlap=0)) == [(0, 11 * SAMPLE_RATE)]
     apart = Options(window_seconds=4, window_overlap=0)
-    assert [start / RATE for start, _ in windows(11 * RATE, apart)] == [0, 4]
+    assert [start / SAMPLE_RATE for start, _ in windows(11 * SAMPLE_RATE, apart)] == [0, 4]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,9 @@ def test_pictures_of_a_video_are_a_second_apart_and_lost_faces_are_skipped(tmp_p
 
 def test_a_cut_makes_two_clips_with_their_own_sound(tmp_path):
     one, two = scene((3, 170, 60, 10), size=(192, 288)), scene((3, 150, 20, 30), size=(192, 288), shade=30)
-    tones = [np.sin(2 * np.pi * hertz * np.arange(2 * RATE) / RATE) * 0.3 for hertz in (200, 2000)]
+    tones = [
+        np.sin(2 * np.pi * hertz * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE) * 0.3 for hertz in (200, 2000)
+    ]
     write_movie(
         tmp_path / "v.mp4", [one] * 50 + [two] * 50, fps=25, wave=np.concatenate(tones).astype(np.float32)
     )
@@ -147,9 +150,9 @@ def test_a_cut_makes_two_clips_with_their_own_sound(tmp_path):
     ]
     for (row, media), hertz in zip(clips, (200, 2000), strict=True):
         samples = np.frombuffer(media["samples"], "<i2")
-        assert len(samples) == 2 * RATE and len(row["sizes"]) == 25
+        assert len(samples) == 2 * SAMPLE_RATE and len(row["sizes"]) == 25
         inner = samples[3200:-3200]
-        peak = np.argmax(np.abs(np.fft.rfft(inner))) * RATE / len(inner)
+        peak = np.argmax(np.abs(np.fft.rfft(inner))) * SAMPLE_RATE / len(inner)
         assert peak == pytest.approx(hertz, abs=2)
         stops = np.cumsum(row["sizes"])
         assert stops[-1] == len(media["pictures"])

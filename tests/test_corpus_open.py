@@ -52,6 +52,9 @@ def test_records_are_built_from_columns(made):
         corpus.column("voices", "hue")
     with pytest.raises(InputError, match="no such table"):
         corpus.column("choices", "id")
+    assert corpus.person_of("voices").tolist() == [voice.person for voice in corpus.voices]
+    with pytest.raises(InputError, match="no such table"):
+        corpus.person_of("choices")
 
 
 def test_a_view_of_the_stored_crop_is_that_of_the_picture(made):

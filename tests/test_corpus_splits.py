@@ -27,6 +27,9 @@ class Shelf:
         self.rows = {table: [row for row in rows if row["table"] == table] for table in TABLES}
         self.tables = {table: self.rows[table] for table in TABLES}
 
+    def person_of(self, table):
+        return self.column(table, "person")
+
     def column(self, table, name):
         values = [
             row.get(name, {"time": math.nan, "start": 0.0, "seconds": 1.0}.get(name, ""))

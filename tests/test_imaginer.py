@@ -272,6 +272,9 @@ class SomeCorpus:
         self.people = [SimpleNamespace(id=id, gender=gender) for id, gender in sorted(genders.items())]
         self.faces = [SimpleNamespace(landmarks=points) for points in landmarks]
 
+    def person_of(self, table):
+        return self.column(table, "person")
+
     def column(self, table, name):
         assert name == "person"
         return np.array(self.owners[table], dtype=object)

@@ -41,6 +41,9 @@ class Shelf:
         owners = np.repeat([person.id for person in self.people], EACH)
         self.tables = {"voices": owners, "faces": owners, "clips": owners[:0]}
 
+    def person_of(self, table):
+        return self.column(table, "person")
+
     def column(self, table, name):
         assert name == "person"
         return self.tables[table].astype(object)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
+from voiceface.records import SAMPLE_RATE
 from voiceface.synthetic.appearance import EXPRESSIONS, Pose, appearance_of, scene_of
 from voiceface.synthetic.drawing import Portrait, draw
 from voiceface.synthetic.people import synthetic_person
-from voiceface.synthetic.speech import RATE, Phoneme
+from voiceface.synthetic.speech import Phoneme
 from voiceface.synthetic.talking_clip import FPS, mouth_shape, mouth_track, talk, talk_frames
 
 needs_espeak = pytest.mark.skipif(
@@ -186,7 +187,7 @@ def test_a_clip_moves_its_mouth_with_the_sound_and_a_shift_is_noticed():
     shifted, aligned = [], []
     for seed, emotion in ((3, "neutral"), (50, "anger")):
         planned = talk_frames(synthetic_person(seed), seed=1, emotion=emotion, size=48, seconds=2.0)
-        hop = int(RATE / FPS)
+        hop = int(SAMPLE_RATE / FPS)
         wave = planned.wave.astype(float)
         energy = np.sqrt(np.convolve(wave**2, np.ones(hop) / hop, "same")[::hop])
         seen = mouth_change(planned)
@@ -206,7 +207,7 @@ def test_a_clip_is_whole_and_repeats():
     frames, wave, fps = talk(person, seed=2, emotion="happy", size=48, seconds=0.6)
     assert frames.shape == (15, 48, 48, 3)
     assert frames.dtype == np.uint8
-    assert len(wave) == 15 * RATE / FPS
+    assert len(wave) == 15 * SAMPLE_RATE / FPS
     again = talk(person, seed=2, emotion="happy", size=48, seconds=0.6)
     assert frames.tobytes() == again[0].tobytes()
     assert wave.tobytes() == again[1].tobytes()

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError, MissingPartError
+from voiceface.records import SAMPLE_RATE
 from voiceface.synthetic import speech
 from voiceface.synthetic.people import synthetic_person
 from voiceface.synthetic.sentences import SENTENCES, sentence
-from voiceface.synthetic.speech import EMOTIONS, RATE, speak
+from voiceface.synthetic.speech import EMOTIONS, speak
 from voiceface.synthetic.traits import ACCENTS
 
 needs_espeak = pytest.mark.skipif(
@@ -28,8 +29,8 @@ def pitch(wave):
     frames = frames[np.argsort(-(frames**2).sum(axis=1))[: len(frames) // 3]]
     spectrum = np.abs(np.fft.rfft(frames * np.hanning(800), 2048)) ** 2
     lags = np.fft.irfft(spectrum)[:, :400]
-    span = lags[:, RATE // 350 : RATE // 65]
-    return float(np.median(RATE / (span.argmax(axis=1) + RATE // 350)))
+    span = lags[:, SAMPLE_RATE // 350 : SAMPLE_RATE // 65]
+    return float(np.median(SAMPLE_RATE / (span.argmax(axis=1) + SAMPLE_RATE // 350)))
 
 
 def loudness(wave):
@@ -65,7 +66,7 @@ def test_other_seeds_and_other_people_sound_different():
 def test_every_accent_speaks_with_events_in_order(accent):
     person = synthetic_person(11, accent=accent)
     wave, events = speak(person, seed=0)
-    seconds = len(wave) / RATE
+    seconds = len(wave) / SAMPLE_RATE
     assert wave.dtype == np.float32
     assert 1 < seconds < 15
     assert 0.02 < np.abs(wave).max() <= 1
@@ -103,9 +104,9 @@ def test_emotions_change_pitch_rate_and_level():
 def test_a_length_asked_for_is_kept_to_the_sample():
     for seconds in (0.7, 6.0):
         wave, events = speak(synthetic_person(2), seconds=seconds)
-        assert len(wave) == round(seconds * RATE)
+        assert len(wave) == round(seconds * SAMPLE_RATE)
         assert all(e.stop <= seconds for e in events)
-    assert loudness(wave[-RATE:]) > 1e-3  # filled with speech, not padded
+    assert loudness(wave[-SAMPLE_RATE:]) > 1e-3  # filled with speech, not padded
     assert all(a.start < b.start for a, b in zip(events, events[1:], strict=False))
     assert events[-1].stop > 5.5
 

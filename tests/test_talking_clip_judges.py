@@ -27,6 +27,9 @@ class Corpus:
         self.what = [(p, f, k) for p in range(3) for f in range(3) for k in range(4)]
         self.clips = [SimpleNamespace(emotion=FEELINGS[f]) for _, f, _ in self.what]
 
+    def person_of(self, table):
+        return self.column(table, "person")
+
     def column(self, table, name):
         if name == "person":
             return np.array([PEOPLE[p] for p, _, _ in self.what])

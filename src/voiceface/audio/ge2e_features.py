@@ -15,11 +15,11 @@ from torch import Tensor
 from voiceface.audio.mel import mel_bank, power_frames
 from voiceface.audio.vad import Wave, require_mono, speech_flags
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
+from voiceface.records import SAMPLE_RATE
 
 __all__ = [
     "BANDS",
     "PARTIAL_FRAMES",
-    "RATE",
     "ge2e_mel",
     "ge2e_partials",
     "normalise_volume",
@@ -27,7 +27,6 @@ __all__ = [
     "trim_silences",
 ]
 
-RATE = 16_000
 BANDS = 40
 PARTIAL_FRAMES = 160  # 1.6 s, the length the encoder was trained on
 
@@ -67,7 +66,7 @@ def normalise_volume(
     return (batch * gain[:, None]).reshape(wave.shape)
 
 
-def ge2e_mel(wave: Tensor, *, rate: int = RATE) -> Tensor:
+def ge2e_mel(wave: Tensor, *, rate: int = SAMPLE_RATE) -> Tensor:
     """Give the power mel spectrogram (no logarithm) that the encoder reads.
 
     Args:
@@ -80,9 +79,9 @@ def ge2e_mel(wave: Tensor, *, rate: int = RATE) -> Tensor:
     Raises:
         InputError: another rate, no samples, NaN, wrong shape.
     """
-    require_rate(rate, needed=RATE, feature="ge2e_mel")
+    require_rate(rate, needed=SAMPLE_RATE, feature="ge2e_mel")
     batch = as_batch(wave)
-    bank = mel_bank(bands=BANDS, fft=_WINDOW, rate=RATE).to(batch.dtype).to(batch.device)
+    bank = mel_bank(bands=BANDS, fft=_WINDOW, rate=SAMPLE_RATE).to(batch.dtype).to(batch.device)
     with full_precision(batch):
         mels = power_frames(batch, fft=_WINDOW, hop=_HOP) @ bank
     return mels if wave.ndim == 2 else mels[0]
@@ -97,14 +96,16 @@ def partial_starts(samples: int) -> list[int]:
     >>> partial_starts(16_000), partial_starts(48_000)
     ([0], [0, 77, 154])
     """
-    step = round(RATE / _PARTIALS_A_SECOND / _HOP)
+    step = round(SAMPLE_RATE / _PARTIALS_A_SECOND / _HOP)
     frames = math.ceil((samples + 1) / _HOP)
     starts = list(range(0, max(1, frames - PARTIAL_FRAMES + step + 1), step))
     covered = (samples - starts[-1] * _HOP) / (PARTIAL_FRAMES * _HOP)
     return starts[:-1] if len(starts) > 1 and covered < _LEAST_COVERAGE else starts
 
 
-def ge2e_partials(wave: Tensor, *, lengths: Tensor | None = None, rate: int = RATE) -> tuple[Tensor, Tensor]:
+def ge2e_partials(
+    wave: Tensor, *, lengths: Tensor | None = None, rate: int = SAMPLE_RATE
+) -> tuple[Tensor, Tensor]:
     """Cut waves into the encoder's mel windows, all recordings' windows in one batch.
 
     Args:
@@ -130,7 +131,7 @@ def ge2e_partials(wave: Tensor, *, lengths: Tensor | None = None, rate: int = RA
     return torch.stack(windows), torch.tensor([len(rows) for rows in starts], device=batch.device)
 
 
-def trim_silences(wave: Wave, *, rate: int = RATE) -> Wave:
+def trim_silences(wave: Wave, *, rate: int = SAMPLE_RATE) -> Wave:
     """Cut pauses out of a recording as the encoder's training did; nothing is left of pure silence.
 
     WebRTC's strictest mode judges 30 ms frames, the flags are averaged over 8 frames and rounded, and
@@ -146,8 +147,8 @@ def trim_silences(wave: Wave, *, rate: int = RATE) -> Wave:
     Raises:
         InputError: another rate, NaN, wrong shape.
     """
-    require_rate(rate, needed=RATE, feature="trim_silences")
-    frame = 30 * RATE // 1000
+    require_rate(rate, needed=SAMPLE_RATE, feature="trim_silences")
+    frame = 30 * SAMPLE_RATE // 1000
     # The package scales samples by 32,767, speech_flags by 32,768.
     flags = speech_flags(require_mono(wave) * (32_767 / 32_768), rate=rate, mode=3, frame_ms=30).astype(
         np.float64

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from voiceface.audio.wave_checks import as_batch, require_rate
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["log_fbank"]
 
-_RATE, _FFT, _HOP = 16_000, 400, 160
+_FFT, _HOP = 400, 160
 _FLOOR, _RANGE_DB = 1e-10, 80.0
 
 
-def log_fbank(wave: Tensor, *, rate: int = _RATE, bands: int = 80) -> Tensor:
+def log_fbank(wave: Tensor, *, rate: int = SAMPLE_RATE, bands: int = 80) -> Tensor:
     """Decibels in mel bands, each band minus its mean over the recording.
 
     Hamming windows of 25 ms every 10 ms, centred, with zeros beyond the ends; power in triangular bands
@@ -37,7 +38,7 @@ def log_fbank(wave: Tensor, *, rate: int = _RATE, bands: int = 80) -> Tensor:
     >>> log_fbank(torch.ones(16_000)).shape
     torch.Size([101, 80])
     """
-    require_rate(rate, needed=_RATE, feature="log_fbank")
+    require_rate(rate, needed=SAMPLE_RATE, feature="log_fbank")
     batch = as_batch(wave)
     window = torch.hamming_window(_FFT, dtype=batch.dtype, device=batch.device)
     spectra = torch.stft(batch, _FFT, _HOP, window=window, pad_mode="constant", return_complex=True)
@@ -51,8 +52,8 @@ def log_fbank(wave: Tensor, *, rate: int = _RATE, bands: int = 80) -> Tensor:
 @functools.lru_cache(maxsize=4)
 def _bands(count: int) -> Tensor:
     """float64 ``(201, count)``; cached, not to be written into."""
-    top = 2595 * torch.log10(torch.tensor(1 + _RATE / 2 / 700, dtype=torch.float64))
+    top = 2595 * torch.log10(torch.tensor(1 + SAMPLE_RATE / 2 / 700, dtype=torch.float64))
     mels = torch.linspace(0.0, float(top), count + 2, dtype=torch.float64)
     edges = 700 * (10 ** (mels / 2595) - 1)
-    bins = torch.linspace(0, _RATE / 2, _FFT // 2 + 1, dtype=torch.float64)[:, None]
+    bins = torch.linspace(0, SAMPLE_RATE / 2, _FFT // 2 + 1, dtype=torch.float64)[:, None]
     return (1 - (bins - edges[1:-1]).abs() / edges.diff()[:-1]).clamp_min(0)

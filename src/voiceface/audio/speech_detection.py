@@ -11,10 +11,10 @@ from voiceface.audio.ge2e_features import normalise_volume
 from voiceface.audio.vad import Wave, require_mono, speech_flags
 from voiceface.audio.voice_statistics import analyse_frames
 from voiceface.audio.wave_checks import as_batch, as_lengths, require_rate
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["SpeechFacts", "is_speech", "speech_facts", "speech_seconds"]
 
-RATE = 16_000
 
 _FRAME_SECONDS = 0.010
 _VAD_FRAME_MS = 20
@@ -53,7 +53,7 @@ class SpeechFacts:
         return "a sound whose colour never changes" if self.spread < 4.5 else ""
 
 
-def speech_facts(wave: Wave, *, rate: int = RATE) -> SpeechFacts:
+def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
     """Measure whether a recording holds speech: voice activity, voiced sound, changing colour.
 
     Quiet recordings are raised first, so the level does not count. Music with melody is not told from
@@ -69,7 +69,7 @@ def speech_facts(wave: Wave, *, rate: int = RATE) -> SpeechFacts:
     >>> speech_facts(np.zeros(16_000, np.float32)).missing
     'no voice activity'
     """
-    require_rate(rate, needed=RATE, feature="speech_facts")
+    require_rate(rate, needed=SAMPLE_RATE, feature="speech_facts")
     samples = torch.from_numpy(np.array(require_mono(wave), dtype=np.float32))
     batch = normalise_volume(as_batch(samples))
     flags = speech_flags(batch[0].numpy(), rate=rate, mode=3, frame_ms=_VAD_FRAME_MS)
@@ -85,12 +85,12 @@ def speech_facts(wave: Wave, *, rate: int = RATE) -> SpeechFacts:
     )
 
 
-def is_speech(wave: Wave, *, rate: int = RATE) -> bool:
+def is_speech(wave: Wave, *, rate: int = SAMPLE_RATE) -> bool:
     """Say whether a recording ``(samples,)`` at 16 kHz holds speech; see :func:`speech_facts`."""
     return speech_facts(wave, rate=rate).is_speech
 
 
-def speech_seconds(wave: Wave, *, rate: int = RATE) -> float:
+def speech_seconds(wave: Wave, *, rate: int = SAMPLE_RATE) -> float:
     """Say how many seconds of speech a recording ``(samples,)`` at 16 kHz holds: 0 where it is not speech."""
     facts = speech_facts(wave, rate=rate)
     return facts.active_seconds if facts.is_speech else 0.0

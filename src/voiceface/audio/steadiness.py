@@ -7,10 +7,10 @@ import torch.nn.functional as F
 
 from voiceface.audio.vad import Wave, require_mono
 from voiceface.audio.wave_checks import require_rate
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["steadiness"]
 
-RATE = 16_000
 
 _WINDOW, _FFT, _HOP = 1024, 2048, 256
 _LOW_HZ, _HIGH_HZ = 200, 3000
@@ -23,7 +23,7 @@ _BELOW_LOUD = 10**-2.5
 _FEWEST = 5
 
 
-def steadiness(wave: Wave, *, rate: int = RATE) -> float:
+def steadiness(wave: Wave, *, rate: int = SAMPLE_RATE) -> float:
     """Say how alike a sound's partials are 144 ms apart: near 0 in speech, near 1 in held notes.
 
     The logarithmic spectrum from 200 to 3,000 Hz, less its smooth course, is correlated with the one nine
@@ -45,7 +45,7 @@ def steadiness(wave: Wave, *, rate: int = RATE) -> float:
     >>> steadiness(0.1 * chord) > 0.9
     True
     """
-    require_rate(rate, needed=RATE, feature="steadiness")
+    require_rate(rate, needed=SAMPLE_RATE, feature="steadiness")
     samples = torch.from_numpy(require_mono(wave).astype("float32"))
     if len(samples) < _WINDOW + (_APART + _FEWEST) * _HOP:
         return 0.0
@@ -56,7 +56,7 @@ def steadiness(wave: Wave, *, rate: int = RATE) -> float:
     power = spectra.square().sum(0)
     if float(power.max()) < 1e-9:
         return 0.0
-    low, high = _LOW_HZ * _FFT // RATE, _HIGH_HZ * _FFT // RATE
+    low, high = _LOW_HZ * _FFT // SAMPLE_RATE, _HIGH_HZ * _FFT // SAMPLE_RATE
     course = torch.log(spectra[low:high].T + 1e-3 * spectra.max())
     smooth = F.avg_pool1d(course[:, None], _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)[:, 0]
     partials = F.normalize(course - smooth, dim=1, eps=1e-6)

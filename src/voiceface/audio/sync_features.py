@@ -9,10 +9,10 @@ from torch import Tensor
 
 from voiceface.audio.mel import mel_bank, power_frames
 from voiceface.audio.wave_checks import as_batch, require_rate
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["BANDS", "HOPS", "RATE", "WINDOW", "sync_mel", "sync_windows", "syncnet_cepstra"]
+__all__ = ["BANDS", "HOPS", "WINDOW", "sync_mel", "sync_windows", "syncnet_cepstra"]
 
-RATE = 16_000
 BANDS = 40
 WINDOW = 20
 """Frames of 10 ms that one window holds: 5 video frames at 25 a second."""
@@ -25,7 +25,7 @@ _FLOOR = 1e-5
 _PSF_FFT, _PSF_FILTERS, _PSF_KEPT, _PSF_LIFTER = 512, 26, 13, 22
 
 
-def sync_mel(wave: Tensor, *, frames: int, rate: int = RATE) -> Tensor:
+def sync_mel(wave: Tensor, *, frames: int, rate: int = SAMPLE_RATE) -> Tensor:
     """Log-mel spectrum of a clip whose level is brought to a root mean square of 1, every 10 ms.
 
     Args:
@@ -39,14 +39,14 @@ def sync_mel(wave: Tensor, *, frames: int, rate: int = RATE) -> Tensor:
     Raises:
         InputError: another rate, no samples, NaN.
     """
-    require_rate(rate, needed=RATE, feature="sync_mel")
+    require_rate(rate, needed=SAMPLE_RATE, feature="sync_mel")
     batch = as_batch(wave)
     needed = frames * HOPS * _HOP
     batch = batch[:, :needed]
     level = batch.square().mean(1, keepdim=True).sqrt()
     batch = torch.nn.functional.pad(batch / level.clamp_min(1e-4), (0, needed - batch.shape[1]))
     power = power_frames(batch, fft=_FFT, hop=_HOP)[:, : HOPS * frames]
-    bank = mel_bank(bands=BANDS, fft=_FFT, rate=RATE).to(power.dtype).to(power.device)
+    bank = mel_bank(bands=BANDS, fft=_FFT, rate=SAMPLE_RATE).to(power.dtype).to(power.device)
     mels = torch.log(power @ bank + _FLOOR)
     return mels if wave.ndim == 2 else mels[0]
 
@@ -60,7 +60,7 @@ def sync_windows(mels: Tensor) -> Tensor:
     return mels.unfold(-2, WINDOW, HOPS)
 
 
-def syncnet_cepstra(wave: Tensor, *, rate: int = RATE) -> Tensor:
+def syncnet_cepstra(wave: Tensor, *, rate: int = SAMPLE_RATE) -> Tensor:
     """Thirteen mel cepstra every 10 ms, as SyncNet's published weights expect them.
 
     Those of the program ``python_speech_features``: samples as 16-bit numbers, pre-emphasis 0.97,
@@ -78,7 +78,7 @@ def syncnet_cepstra(wave: Tensor, *, rate: int = RATE) -> Tensor:
     Raises:
         InputError: another rate, no samples, NaN.
     """
-    require_rate(rate, needed=RATE, feature="syncnet_cepstra")
+    require_rate(rate, needed=SAMPLE_RATE, feature="syncnet_cepstra")
     samples = (as_batch(wave)[0].double() * 32768.0).round()
     samples = torch.cat([samples[:1], samples[1:] - 0.97 * samples[:-1]])
     count = 1 + max(0, math.ceil((len(samples) - _FFT) / _HOP))
@@ -102,9 +102,9 @@ def syncnet_cepstra(wave: Tensor, *, rate: int = RATE) -> Tensor:
 
 def _psf_bank() -> Tensor:
     """Its filters, (257, 26): triangles between whole bins, not normalised."""
-    top = 2595 * math.log10(1 + RATE / 2 / 700)
+    top = 2595 * math.log10(1 + SAMPLE_RATE / 2 / 700)
     points = torch.linspace(0, top, _PSF_FILTERS + 2, dtype=torch.float64)
-    edges = ((_PSF_FFT + 1) * (700 * (10 ** (points / 2595) - 1)) / RATE).floor()
+    edges = ((_PSF_FFT + 1) * (700 * (10 ** (points / 2595) - 1)) / SAMPLE_RATE).floor()
     bins = torch.arange(_PSF_FFT // 2 + 1, dtype=torch.float64)[:, None]
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins - left) / (centre - left).clamp_min(1e-12)

@@ -15,10 +15,10 @@ from torch import Tensor
 from voiceface.audio.mel import cosine_transform, mel_bank
 from voiceface.audio.pitch import CEILING_HZ, FLOOR_HZ, frame_samples, pitch
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["SIZE", "Frames", "analyse_frames", "voice_statistics"]
 
-RATE = 16_000
 CEPSTRA = 20
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SIZE = 3 * CEPSTRA + len(PERCENTILES) + 1
@@ -33,7 +33,7 @@ _UNKNOWN_LOG_F0 = 0.5 * math.log(FLOOR_HZ * CEILING_HZ)
 _BLOCK = 512  # frames of all recordings at a time: few enough to stay in the processor's cache
 
 
-def voice_statistics(wave: Tensor, *, rate: int = RATE, lengths: Tensor | None = None) -> Tensor:
+def voice_statistics(wave: Tensor, *, rate: int = SAMPLE_RATE, lengths: Tensor | None = None) -> Tensor:
     """Describe each recording's timbre and pitch by 66 numbers.
 
     Twenty mel cepstra's means, their standard deviations (population) and their mean absolute changes
@@ -53,7 +53,7 @@ def voice_statistics(wave: Tensor, *, rate: int = RATE, lengths: Tensor | None =
     Raises:
         InputError: another rate, no samples, NaN, wrong shape or lengths.
     """
-    require_rate(rate, needed=RATE, feature="voice_statistics")
+    require_rate(rate, needed=SAMPLE_RATE, feature="voice_statistics")
     batch = as_batch(wave)
     sizes = as_lengths(lengths, batch)
     with full_precision(batch):
@@ -91,7 +91,7 @@ def analyse_frames(batch: Tensor, sizes: Tensor) -> Frames:
     Frames start at a recording's first sample, and each lies wholly inside its recording; a recording
     shorter than a frame (49 ms) is taken as followed by silence.
     """
-    span = frame_samples(RATE)
+    span = frame_samples(SAMPLE_RATE)
     inside = torch.arange(batch.shape[1], device=batch.device) < sizes[:, None]
     batch = batch * inside
     level = batch.square().sum(1).div(sizes).sqrt()
@@ -99,7 +99,7 @@ def analyse_frames(batch: Tensor, sizes: Tensor) -> Frames:
     batch = torch.nn.functional.pad(batch, (0, max(0, span - batch.shape[1])))
     total = 1 + (batch.shape[1] - span) // _HOP
     window = torch.hann_window(_FFT, dtype=batch.dtype, device=batch.device)
-    bank = mel_bank(bands=_BANDS, fft=_FFT, rate=RATE).to(batch.dtype).to(batch.device)
+    bank = mel_bank(bands=_BANDS, fft=_FFT, rate=SAMPLE_RATE).to(batch.dtype).to(batch.device)
     table = cosine_transform(bands=_BANDS, kept=CEPSTRA).to(batch.dtype).to(batch.device)
     parts = []
     block = max(1, _BLOCK // len(batch))
@@ -111,7 +111,7 @@ def analyse_frames(batch: Tensor, sizes: Tensor) -> Frames:
         spectra = torch.fft.rfft(frames[..., left : left + _FFT] * window)
         mels = (spectra.real.square() + spectra.imag.square()) @ bank
         cepstra = torch.log(mels.clamp_min(_POWER_FLOOR)) @ table
-        parts.append((cepstra, frames.square().mean(-1), *pitch(frames, rate=RATE)))
+        parts.append((cepstra, frames.square().mean(-1), *pitch(frames, rate=SAMPLE_RATE)))
     cepstra, power, f0, periodicity = (torch.cat(each, dim=1) for each in zip(*parts, strict=True))
     counts = 1 + (sizes - span).clamp_min(0) // _HOP
     inside = torch.arange(total, device=batch.device) < counts[:, None]

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["BANDS", "RATE", "frame_count", "repeat_frames", "wen_bank", "wen_logmel"]
+__all__ = ["BANDS", "frame_count", "repeat_frames", "wen_bank", "wen_logmel"]
 
-RATE = 16_000
 BANDS = 64
 
 _WINDOW = 400
@@ -43,7 +43,7 @@ def wen_bank() -> Tensor:
         2595 * torch.log10(1 + torch.tensor(f, dtype=torch.float64) / 700) for f in (_LOW_HZ, _HIGH_HZ)
     )
     edges = 700 * (10 ** ((low + (high - low) / (BANDS + 1) * torch.arange(BANDS + 2)) / 2595) - 1)
-    bin_hz = RATE / _FFT
+    bin_hz = SAMPLE_RATE / _FFT
     left, centre, right = (torch.round(edges / bin_hz)[i : i + BANDS] for i in range(3))
     bins = torch.arange(_FFT // 2 + 1, dtype=torch.float64)[:, None]
     triangles = torch.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))
@@ -59,7 +59,7 @@ def frame_count(samples: int) -> int:
     return 1 + samples // _HOP
 
 
-def wen_logmel(wave: Tensor, *, rate: int = RATE, lengths: Tensor | None = None) -> Tensor:
+def wen_logmel(wave: Tensor, *, rate: int = SAMPLE_RATE, lengths: Tensor | None = None) -> Tensor:
     """Give log-mels with zero mean and unit (population) deviation of each band over the recording.
 
     Args:
@@ -74,7 +74,7 @@ def wen_logmel(wave: Tensor, *, rate: int = RATE, lengths: Tensor | None = None)
     Raises:
         InputError: another rate, no samples, NaN, wrong shape or lengths.
     """
-    require_rate(rate, needed=RATE, feature="wen_logmel")
+    require_rate(rate, needed=SAMPLE_RATE, feature="wen_logmel")
     batch = as_batch(wave)
     sizes = as_lengths(lengths, batch)
     frames = _frames(batch * _SIXTEEN_BIT, sizes)

@@ -83,8 +83,8 @@ def _missing(corpus: Corpus) -> Iterator[Problem]:
 
 
 def _people(corpus: Corpus) -> Iterator[Problem]:
-    heard = set(corpus.column("voices", "person")) | set(corpus.column("clips", "person"))
-    seen = set(corpus.column("faces", "person")) | set(corpus.column("clips", "person"))
+    heard = set(corpus.person_of("voices")) | set(corpus.person_of("clips"))
+    seen = set(corpus.person_of("faces")) | set(corpus.person_of("clips"))
     # A corpus of voices alone or of faces alone misses nothing.
     one_sided = not heard or not seen
     found = []
@@ -105,7 +105,7 @@ def _splits(corpus: Corpus) -> Iterator[Problem]:
     splits: dict[str, set[str]] = defaultdict(set)
     of_person = {person.id: person.split for person in corpus.people}
     for table in corpus.tables:
-        rows = zip(corpus.column(table, "person"), corpus.column(table, "split"), strict=True)
+        rows = zip(corpus.person_of(table), corpus.column(table, "split"), strict=True)
         for person, split in set(rows):
             splits[person].add(split or of_person.get(person, ""))
     torn = {person: names - {""} for person, names in splits.items() if len(names - {""}) > 1}
@@ -174,7 +174,7 @@ def _duplicates(corpus: Corpus) -> Iterator[Problem]:
 
 
 def _groups(corpus: Corpus, table: str, groups: dict[str, list[int]]) -> Iterator[Problem]:
-    ids, people = corpus.column(table, "id"), corpus.column(table, "person")
+    ids, people = corpus.column(table, "id"), corpus.person_of(table)
     for rows in groups.values():
         whose = sorted({people[row] for row in rows})
         apart = len(whose) > 1

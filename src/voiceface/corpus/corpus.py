@@ -134,6 +134,14 @@ class Corpus:
             raise InputError(table, "no such table", f"there are {', '.join(self.tables)}")
         return self.tables[table].column(name)
 
+    def person_of(self, table: str) -> npt.NDArray[np.object_]:
+        """Whose each row of ``voices``, ``faces`` or ``clips`` is: person ids (rows,), strings as objects.
+
+        Raises:
+            InputError: there is no such table.
+        """
+        return self.column(table, "person")
+
     def wave(self, index: int) -> npt.NDArray[np.int16]:
         """Samples of voice ``index``: (samples,) int16 at 16 kHz, memory-mapped."""
         return self.tables["voices"].media("samples", _within(self.voices, index))

@@ -17,7 +17,7 @@ from PIL import Image
 
 from voiceface.audio.vad import speech_flags
 from voiceface.corpus.item import FaceItem, Item, Maker, VideoItem, VoiceItem
-from voiceface.corpus.options import RATE, Options
+from voiceface.corpus.options import Options
 from voiceface.corpus.tables import Row
 from voiceface.errors import InputError, MissingPartError
 from voiceface.face.align import TEMPLATES, similarity, template_points
@@ -25,13 +25,13 @@ from voiceface.face.detect import Detection, detect
 from voiceface.face.quality import quality, surest
 from voiceface.media.picture import encode_jpeg, load_picture
 from voiceface.media.sound import stream_sound
-from voiceface.records import Box
+from voiceface.records import SAMPLE_RATE, Box
 
 __all__ = ["Made", "context", "digest", "face_row", "make", "place", "read_samples", "unseen", "voice_row"]
 
 LARGEST = 4096
 """A photo's long side is reduced to this before anything else: the smallest face worth keeping survives."""
-_BLOCK = 60 * RATE
+_BLOCK = 60 * SAMPLE_RATE
 _FLOOR = -120.0
 
 Media = Mapping[str, bytes | memoryview]
@@ -118,7 +118,7 @@ def read_samples(path: Path, start: float, stop: float | None) -> npt.NDArray[np
     Raises:
         InputError: as `stream_sound`.
     """
-    blocks = stream_sound(path, rate=RATE, start=start, stop=stop)
+    blocks = stream_sound(path, rate=SAMPLE_RATE, start=start, stop=stop)
     pieces = [np.clip(np.rint(block * 32768.0), -32768, 32767).astype("<i2") for block in blocks]
     return np.concatenate(pieces) if pieces else np.zeros(0, "<i2")
 
@@ -129,7 +129,7 @@ def sound_columns(samples: npt.NDArray[np.int16]) -> Row:
     for start in range(0, len(samples), _BLOCK):
         block = samples[start : start + _BLOCK].astype(np.float32) / np.float32(32768.0)
         power += float(np.sum(np.square(block), dtype=np.float64))
-        speech += int(speech_flags(block, rate=RATE, frame_ms=20).sum())
+        speech += int(speech_flags(block, rate=SAMPLE_RATE, frame_ms=20).sum())
     level = 10.0 * np.log10(power / max(1, len(samples)) + 1e-12)
     return {"level": small(max(_FLOOR, level)), "speech": small(speech * 0.02)}
 
@@ -147,7 +147,7 @@ def voice_row(
     row = {
         **whose(item, id, session),
         "start": round(start, 6),
-        "seconds": len(samples) / RATE,
+        "seconds": len(samples) / SAMPLE_RATE,
         "language": item.language,
         "emotion": item.emotion,
         **sound_columns(samples),

@@ -6,10 +6,7 @@ from dataclasses import asdict, dataclass
 
 from voiceface.errors import InputError
 
-__all__ = ["RATE", "Options"]
-
-RATE = 16000
-"""Samples a second of every stored sound."""
+__all__ = ["Options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,7 @@ class Selection:
         """Sorted ids of everybody with an item here."""
         found: set[str] = set()
         for table in TABLES:
-            found.update(
-                np.unique(self.corpus.column(table, "person")[getattr(self, table)].astype(str)).tolist()
-            )
+            found.update(np.unique(self.corpus.person_of(table)[getattr(self, table)].astype(str)).tolist())
         return sorted(found)
 
     def restrict(self, people: Iterable[str]) -> Selection:
@@ -63,7 +61,7 @@ class Selection:
         kept = []
         for table in TABLES:
             rows = getattr(self, table)
-            kept.append(rows[np.isin(self.corpus.column(table, "person")[rows].astype(str), wanted)])
+            kept.append(rows[np.isin(self.corpus.person_of(table)[rows].astype(str), wanted)])
         return Selection(self.corpus, *kept)
 
     def __len__(self) -> int:
@@ -175,7 +173,7 @@ def split_known(
     units = _units(corpus, by)
     owned: dict[str, dict[Hashable, set[str]]] = defaultdict(lambda: defaultdict(set))
     for table in TABLES:
-        for unit, person in zip(units[table], corpus.column(table, "person"), strict=True):
+        for unit, person in zip(units[table], corpus.person_of(table), strict=True):
             owned[person][unit].add(table)
     part_of: dict[Hashable, str] = {}
     kept = []
@@ -208,7 +206,7 @@ def authors_split(corpus: Corpus) -> Split:
     whole = Selection.everything(corpus)
 
     def parts(table: str, rows: Rows) -> list[str]:
-        splits, people = corpus.column(table, "split"), corpus.column(table, "person")
+        splits, people = corpus.column(table, "split"), corpus.person_of(table)
         return [splits[row] or of_person.get(people[row], "") for row in rows]
 
     named = {part for table in TABLES for part in parts(table, getattr(whole, table))} - {""}
@@ -233,7 +231,7 @@ def _split(whole: Selection, parts: Callable[[str, Rows], Sequence[str]]) -> Spl
 
 def _of_people(whole: Selection, part_of: Mapping[str, str]) -> Split:
     def parts(table: str, rows: Rows) -> list[str]:
-        return [part_of[person] for person in whole.corpus.column(table, "person")[rows]]
+        return [part_of[person] for person in whole.corpus.person_of(table)[rows]]
 
     return _split(whole, parts)
 
@@ -311,7 +309,7 @@ def _units(corpus: Corpus, by: str) -> dict[str, list[Hashable]]:
     for table in TABLES:
         sources = corpus.column(table, "source")
         sessions = corpus.column(table, "session")
-        people = corpus.column(table, "person")
+        people = corpus.person_of(table)
         if by == "session":
             # Two people's sessions may have one name ("1", "morning"); a file's name is its own.
             rows = zip(people, sessions, sources, strict=True)

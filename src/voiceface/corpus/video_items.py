@@ -31,7 +31,7 @@ from voiceface.corpus.item_processing import (
     voice_row,
     whose,
 )
-from voiceface.corpus.options import RATE, Options
+from voiceface.corpus.options import Options
 from voiceface.corpus.tables import Row
 from voiceface.errors import InputError
 from voiceface.face.align import align
@@ -41,7 +41,7 @@ from voiceface.face.landmarks import with_landmarks
 from voiceface.face.pixels import shrink
 from voiceface.media.movie import MovieFacts, frames, movie_facts
 from voiceface.media.picture import decode_jpeg, encode_jpeg
-from voiceface.records import Box
+from voiceface.records import SAMPLE_RATE, Box
 from voiceface.video.cuts import cuts
 from voiceface.video.tracks import Track, best_track, link
 
@@ -72,7 +72,7 @@ def film(item: VideoItem, where: Path | Maker, options: Options, made: Made) -> 
         samples = reel.samples()
         if "voices" in want:
             for start, stop in windows(len(samples), options):
-                at = item.start + start / RATE
+                at = item.start + start / SAMPLE_RATE
                 row = voice_row(item, _id(item, at), _session(item), at, samples[start:stop])
                 made.add("voices", *row)
 
@@ -110,10 +110,10 @@ def windows(samples: int, options: Options) -> list[tuple[int, int]]:
     >>> windows(9 * 16000, Options(window_seconds=4, window_overlap=2))
     [(0, 64000), (32000, 96000), (64000, 128000)]
     """
-    size = round(options.window_seconds * RATE)
+    size = round(options.window_seconds * SAMPLE_RATE)
     if not size or samples <= size:
         return [(0, samples)]
-    step = size - round(options.window_overlap * RATE)
+    step = size - round(options.window_overlap * SAMPLE_RATE)
     return [(start, start + size) for start in range(0, samples - size + 1, step)]
 
 
@@ -352,7 +352,7 @@ class _ClipCutter:
 
     def _sound(self, piece: _ClipSegment) -> npt.NDArray[np.int16]:
         """The samples of exactly the piece's frames; silence where the sound is shorter than the picture."""
-        start = round((piece.first - self.item.start) * RATE)
-        length = round(len(piece.pictures) / self.fps * RATE)
+        start = round((piece.first - self.item.start) * SAMPLE_RATE)
+        length = round(len(piece.pictures) / self.fps * SAMPLE_RATE)
         found = self.samples[max(0, start) : start + length]
         return np.pad(found, (0, length - len(found))).astype("<i2")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import atomic_path
 from voiceface.media.sound import load_sound
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["write_movie"]
 
@@ -33,7 +34,7 @@ def write_movie(
     *,
     fps: float,
     wave: NDArray[Any] | Iterator[NDArray[np.float32]] | None = None,
-    rate: int = 16000,
+    rate: int = SAMPLE_RATE,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write frames and a voice as MP4 (H.264 yuv420p, AAC), whole or not at all, frame by frame.

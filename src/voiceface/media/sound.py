@@ -26,6 +26,7 @@ from voiceface.media.container import (
 from voiceface.media.files import atomic_path, name_of, readable
 from voiceface.media.resample import gathered, resampled
 from voiceface.media.samples import RATES, Pieces, Wave, as_float, channels_and_rate, checked, mixed
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["SoundSource", "load_sound", "save_sound", "sound_seconds", "stream_sound"]
 
@@ -46,7 +47,7 @@ _WAV_PLACEHOLDER = 0x7FFF0000  # a data size from here up says that the writer d
 def load_sound(
     source: SoundSource,
     *,
-    rate: int = 16000,
+    rate: int = SAMPLE_RATE,
     max_seconds: float | None = None,
     start: float = 0.0,
     stop: float | None = None,
@@ -86,7 +87,7 @@ def load_sound(
 def stream_sound(
     source: SoundSource,
     *,
-    rate: int = 16000,
+    rate: int = SAMPLE_RATE,
     block_seconds: float = 60.0,
     start: float = 0.0,
     stop: float | None = None,
@@ -148,7 +149,7 @@ def sound_seconds(source: SoundSource) -> float:
     return seconds
 
 
-def save_sound(path: str | Path, wave: NDArray[Any], *, rate: int = 16000) -> None:
+def save_sound(path: str | Path, wave: NDArray[Any], *, rate: int = SAMPLE_RATE) -> None:
     """Write a mono wave as 16-bit WAV, whole or not at all.
 
     Args:

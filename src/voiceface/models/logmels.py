@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from voiceface.audio.vad import keep_speech
-from voiceface.audio.wen_logmel import BANDS, RATE, repeat_frames, wen_logmel
+from voiceface.audio.wen_logmel import BANDS, repeat_frames, wen_logmel
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path
 from voiceface.models.voice_encoder import as_wave
+from voiceface.records import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -36,7 +37,7 @@ def logmel(wave: npt.NDArray[Any]) -> Tensor:
         InputError: no samples, NaN.
     """
     whole = as_wave(wave).numpy()
-    speech = keep_speech(whole, rate=RATE, rejudge=True)
+    speech = keep_speech(whole, rate=SAMPLE_RATE, rejudge=True)
     return wen_logmel(torch.from_numpy(speech if len(speech) else whole))
 
 

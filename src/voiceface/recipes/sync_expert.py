@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.audio.sync_features import HOPS, RATE, sync_mel
+from voiceface.audio.sync_features import HOPS, sync_mel
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
@@ -31,6 +31,7 @@ from voiceface.models.model import Model
 from voiceface.models.sync_expert import SyncModel, embed_mouths
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _STORED = 64
 _CHIP = 120
 _FPS = 25.0
 _CONTRACT = {
-    "rate": RATE,
+    "rate": SAMPLE_RATE,
     "fps": _FPS,
     "frames": FRAMES,
     "size": SIZE,
@@ -216,7 +217,7 @@ def _facts(selection: Selection) -> Facts:
     for clip in rows:
         wave = selection.corpus.clip_wave(clip)
         if wave.any():
-            mels.append(sync_mel(as_wave(wave), frames=len(wave) // (RATE // int(_FPS))))
+            mels.append(sync_mel(as_wave(wave), frames=len(wave) // (SAMPLE_RATE // int(_FPS))))
     if not mels:
         raise InputError(selection.corpus.path, "holds no clip with sound", "prepare clips with sound")
     every = torch.cat(mels)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from voiceface.audio.sync_features import RATE
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.errors import InputError
 from voiceface.models.model import Model
@@ -30,6 +29,7 @@ from voiceface.models.still_face_clips import LowerFaceClips, animation_clips
 from voiceface.models.still_face_talking import StillTalkingFace
 from voiceface.models.sync_expert import SyncModel
 from voiceface.recipes import sync_expert
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_weights
 
@@ -40,7 +40,7 @@ __all__ = ["recipe", "smoke"]
 
 EXPERT = Path(__file__).parents[1] / "shipped" / "sync-expert"
 _FPS = 25.0
-_CONTRACT = {"rate": RATE, "fps": _FPS, "template": TEMPLATE, "face": "still", "clips": True}
+_CONTRACT = {"rate": SAMPLE_RATE, "fps": _FPS, "template": TEMPLATE, "face": "still", "clips": True}
 _MAX_VALIDATED, _STRETCH = 16, 40
 
 

@@ -19,7 +19,7 @@ from voiceface.synthetic.appearance import EXPRESSIONS
 from voiceface.synthetic.drawing import Portrait
 from voiceface.synthetic.ground_truth import synthetic_model, write_traits
 from voiceface.synthetic.people import SyntheticPerson, seed_of, synthetic_person
-from voiceface.synthetic.speech import RATE, Phoneme, speak
+from voiceface.synthetic.speech import Phoneme, speak
 from voiceface.synthetic.talking_clip import FPS, Talk, talk_frames
 from voiceface.synthetic.traits import CausalModel, stream
 
@@ -190,6 +190,5 @@ class _SyntheticVideo:
 
 
 def _samples(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    assert RATE == 16000
     samples: npt.NDArray[np.int16] = np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)
     return samples

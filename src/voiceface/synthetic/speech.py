@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError, MissingPartError
+from voiceface.records import SAMPLE_RATE
 from voiceface.synthetic.espeak_worker import read_message, write_message
 from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.sentences import SENTENCES, sentence
@@ -26,7 +27,6 @@ from voiceface.synthetic.traits import stream
 
 __all__ = ["EMOTIONS", "Phoneme", "Prosody", "check_installed", "speak", "variant"]
 
-RATE = 16000
 LONGEST_PATH = 120
 """Characters that eSpeak's data path may have: 136 were fine and 186 ended the process, whatever the text."""
 
@@ -184,13 +184,15 @@ def variant(person: SyntheticPerson, prosody: Prosody, *, pitch: float = 1.0) ->
 
 def _resample(samples: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.float64]:
     """To 16 kHz by cutting the spectrum: it starts and ends in silence, so the wrap is not heard."""
-    if rate == RATE:
+    if rate == SAMPLE_RATE:
         return samples
-    step = rate // np.gcd(rate, RATE)
+    step = rate // np.gcd(rate, SAMPLE_RATE)
     padded = np.pad(samples, (0, -len(samples) % step + step))
-    out = len(padded) * RATE // rate
+    out = len(padded) * SAMPLE_RATE // rate
     spectrum = np.fft.rfft(padded)[: out // 2 + 1]
-    return np.asarray(np.fft.irfft(spectrum, out) * (out / len(padded)))[: round(len(samples) * RATE / rate)]
+    return np.asarray(np.fft.irfft(spectrum, out) * (out / len(padded)))[
+        : round(len(samples) * SAMPLE_RATE / rate)
+    ]
 
 
 def _utter(
@@ -231,14 +233,14 @@ def _utter(
 
 def _room(wave: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """A small room and its noise: exponentially dying reflections, coloured noise 24 to 42 dB below."""
-    length = int(RATE * rng.uniform(0.08, 0.3))
+    length = int(SAMPLE_RATE * rng.uniform(0.08, 0.3))
     tail = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
     tail *= rng.uniform(0.05, 0.35) / np.sqrt(np.sum(tail**2))
     tail[0] += 1.0
     size = 1 << int(len(wave) + length - 1).bit_length()
     wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(tail, size), size)[: len(wave)]
     noise = np.fft.rfft(rng.standard_normal(len(wave)))
-    noise /= np.maximum(np.arange(len(noise)) * RATE / len(wave), 50) ** 0.5
+    noise /= np.maximum(np.arange(len(noise)) * SAMPLE_RATE / len(wave), 50) ** 0.5
     hiss = np.fft.irfft(noise, len(wave))
     level = np.sqrt(np.mean(wet**2)) * 10 ** (-rng.uniform(24, 42) / 20)
     return np.asarray(wet + hiss * level / max(np.sqrt(np.mean(hiss**2)), 1e-12))
@@ -274,16 +276,16 @@ def speak(
     waves: list[Wave] = []
     events: list[Phoneme] = []
     done = 0
-    while not waves or (seconds is not None and text is None and done < seconds * RATE):
+    while not waves or (seconds is not None and text is None and done < seconds * SAMPLE_RATE):
         said = text if text is not None else sentence(language, rng)
         wave, spoken = _utter(person, said, prosody, rng)
-        start = done / RATE
+        start = done / SAMPLE_RATE
         events += [Phoneme(e.name, e.start + start, e.stop + start) for e in spoken]
         waves.append(wave)
         done += len(wave)
     whole = np.concatenate(waves).astype(np.float64)
     if seconds is not None:
-        wanted = round(seconds * RATE)
+        wanted = round(seconds * SAMPLE_RATE)
         whole = np.pad(whole[:wanted], (0, max(0, wanted - len(whole))))
         events = [Phoneme(e.name, e.start, min(e.stop, seconds)) for e in events if e.start < seconds]
     if room:

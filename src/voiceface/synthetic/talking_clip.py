@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
+from voiceface.records import SAMPLE_RATE
 from voiceface.synthetic.appearance import EXPRESSIONS, Expression, Pose
 from voiceface.synthetic.drawing import Portrait
 from voiceface.synthetic.people import SyntheticPerson
-from voiceface.synthetic.speech import RATE, Phoneme, Wave, speak
+from voiceface.synthetic.speech import Phoneme, Wave, speak
 from voiceface.synthetic.traits import stream
 
 __all__ = ["FPS", "Talk", "mouth_shape", "mouth_track", "phone_class", "talk", "talk_frames"]
@@ -112,7 +113,7 @@ class Talk:
 
 def _energy(wave: Wave, count: int) -> Floats:
     """Loudness around every frame's moment, 0 to about 1."""
-    hop = RATE / FPS
+    hop = SAMPLE_RATE / FPS
     padded = np.pad(wave.astype(np.float64) ** 2, (int(hop), int(2 * hop)))
     total = np.concatenate([[0.0], np.cumsum(padded)])
     middle = (np.arange(count) * hop + hop).astype(int)
@@ -151,8 +152,8 @@ def talk_frames(
     if emotion not in EXPRESSIONS:
         raise InputError("emotion", f"{emotion!r} is unknown", "one of " + ", ".join(EXPRESSIONS))
     wave, events = speak(person, text=text, seed=seed, emotion=emotion, seconds=seconds)
-    count = int(np.ceil(len(wave) * FPS / RATE))
-    wave = np.pad(wave, (0, round(count * RATE / FPS) - len(wave)))
+    count = int(np.ceil(len(wave) * FPS / SAMPLE_RATE))
+    wave = np.pad(wave, (0, round(count * SAMPLE_RATE / FPS) - len(wave)))
     rng = stream(person.seed, seed, 0x7A1C)
     portrait = Portrait(person, seed=seed, size=size)
     shape = mouth_track(events, np.arange(count) / FPS)
