@@ -1,18 +1,20 @@
 """What every voice encoder keeps to, and each one's own weights: found, missing, damaged."""
 
 import importlib.util
+import types
 
 import numpy as np
 import pytest
 import torch
 
 from corpus_media import synthetic_voice
+from encoder_contract import VOICE_CHECKS, check_voice_encoder
 from published_weights import ecapa_file, wavlm_folder
 from voiceface.audio.ge2e_features import ge2e_partials, normalise_volume
 from voiceface.components import component_names, load_component
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.encoders import ge2e, student
-from voiceface.models.voice_encoder import WindowEncoder
+from voiceface.models.voice_encoder import VoiceEncoder, WindowEncoder, as_wave
 from voiceface.nn.voice.ge2e import Ge2e, load_published
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.training.weights import write_weights
@@ -50,79 +52,31 @@ def encoder(request, student_weights, tmp_path_factory):
         pytest.skip(str(missing))
 
 
-def test_it_says_who_it_is(encoder):
+@pytest.mark.parametrize("check", VOICE_CHECKS, ids=lambda check: check.__name__)
+def test_every_encoder_keeps_the_contract(encoder, check):
+    check(encoder)
+
+
+def test_an_encoder_bears_the_name_of_its_file(encoder):
     assert encoder.name in component_names(ENCODERS)
-    assert encoder.dim > 0 and len(encoder.fingerprint) == 64
-    assert not any(p.requires_grad for p in encoder.network.parameters()) and not encoder.network.training
 
 
-@pytest.mark.parametrize("seconds", [0.05, 1.0, 1.7, 33.0])
-def test_short_and_long_recordings_are_rows_of_length_one(encoder, seconds):
-    (row,) = encoder.embed([synthetic_voice(1, seconds)])
-    assert row.shape == (encoder.dim,) and row.dtype == np.float32
-    assert np.linalg.norm(row) == pytest.approx(1.0, abs=1e-5)
+def test_the_contract_refuses_what_breaks_it():
+    """Each fault that a newcomer may make is found by the check that is meant for it."""
 
+    class Plain(VoiceEncoder):
+        name, dim, fingerprint = "plain", 2, "plain-1"
 
-def test_a_recording_is_the_same_alone_and_among_others(encoder):
-    waves = [synthetic_voice(seed, seconds) for seed, seconds in enumerate([2.0, 0.4, 5.3, 1.6])]
-    together = encoder.embed(waves)
-    for wave, row in zip(waves, together, strict=True):
-        np.testing.assert_allclose(encoder.embed([wave])[0], row, atol=1e-5)
-    assert np.abs(together[0] - together[2]).max() > 1e-3
+        def embed(self, waves):
+            rows = np.array([[as_wave(wave).std(), as_wave(wave).mean()] for wave in waves], np.float32)
+            return rows.reshape(-1, 2)
 
-
-def test_more_recordings_than_a_block_keep_their_order(encoder):
-    waves = [synthetic_voice(seed % 3, 1.7) for seed in range(67)]
-    rows = encoder.embed(waves)
-    assert rows.shape == (67, encoder.dim)
-    for place in (1, 63, 64, 66):
-        np.testing.assert_allclose(rows[place], rows[place % 3], atol=1e-5)
-    assert np.abs(rows[64] - rows[65]).max() > 1e-3
-
-
-def test_int16_is_the_float_wave(encoder):
-    wave = np.round(synthetic_voice(2) * 32768).astype(np.int16)
-    # The level is raised to one loudness for both, so a wrong scale would show in a loud wave only.
-    loud = (wave.astype(int) * 2).clip(-32768, 32767).astype(np.int16)
-    for samples in (wave, loud):
-        as_float = samples.astype(np.float32) / 32768
-        np.testing.assert_allclose(encoder.embed([samples]), encoder.embed([as_float]), atol=1e-6)
-    np.testing.assert_allclose(
-        encoder.embed([loud.astype(np.int32) * 65536]), encoder.embed([loud]), atol=1e-5
-    )
-
-
-def test_silence_is_a_finite_row(encoder):
-    assert np.isfinite(encoder.embed([np.zeros(16_000, np.float32)])).all()
-
-
-def test_nothing_gives_no_rows(encoder):
-    assert encoder.embed([]).shape == (0, encoder.dim)
-
-
-@pytest.mark.parametrize(
-    ("wave", "fault"),
-    [
-        (np.zeros(0, np.float32), "has shape"),
-        (np.zeros((2, 100), np.float32), "has shape"),
-        (np.array([0.0, np.nan, 0.1] * 900, np.float32), "NaN"),
-        (np.array([0.0, np.inf, 0.1] * 900, np.float32), "NaN or infinite"),
-        (np.full(3000, 128, np.uint8), "uint8"),
-        (np.zeros(3000, np.complex64), "complex64"),
-    ],
-)
-@pytest.mark.filterwarnings("error")
-def test_what_is_no_wave_is_refused_with_its_fault(encoder, wave, fault):
-    with pytest.raises(InputError, match=f"wave: .*{fault}"):
-        encoder.embed([synthetic_voice(1), wave])
-
-
-def test_under_bf16_the_rows_are_float32_and_nearly_the_same(encoder):
-    wave = synthetic_voice(4, 2.0)
-    with torch.autocast("cpu", torch.bfloat16):
-        rows = encoder.embed([wave])
-    assert rows.dtype == np.float32
-    assert float(rows[0] @ encoder.embed([wave])[0]) > 0.99
+    module = types.ModuleType("plain")
+    module.load = lambda *, device="cpu": Plain()
+    with pytest.raises(AssertionError, match="s$"):
+        check_voice_encoder(module)
+    with pytest.raises(AssertionError, match="name is the file's name"):
+        check_voice_encoder(types.ModuleType("other"), Plain())
 
 
 def need_wheel():

@@ -79,7 +79,7 @@ def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
         ("faces", "time"): np.where(np.arange(len(corpus.faces)) == face, 1.5, np.nan),
         ("faces", "source"): np.array(["film"] * len(corpus.faces)),
         ("voices", "source"): np.array(["film"] * len(corpus.voices)),
-        ("voices", "start"): np.zeros(len(corpus.voices)),
+        ("voices", "start"): np.where(np.isin(np.arange(len(corpus.voices)), mine[1:]), 0.5, 0.25),
     }
 
     class Filmed:
@@ -95,10 +95,16 @@ def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
             return columns.get((table, name), corpus.column(table, name))
 
     data = KnownPeopleBatches(replace(selection, corpus=Filmed()), people, batch_size=4, size=16, frame=8000)
-    assert data.moments == {face: [(voice, 24_000) for voice in mine]}
+    # A recording that starts at 0.5 s of the film has the picture's moment, 1.5 s, at its own 1.0 s.
+    starts = [0.25, *[0.5] * (len(mine) - 1)]
+    moments = [round((1.5 - start) * 16_000) for start in starts]
+    assert data.moments == {face: list(zip(mine, moments, strict=True))}
     cut = np.zeros(8000, np.int16)
     data._say(cut, int(np.flatnonzero(data.faces == face)[0]), np.random.default_rng(0))
-    assert any((cut == corpus.wave(voice)[20_000:28_000]).all() for voice in mine)
+    assert any(
+        (cut == corpus.wave(voice)[middle - 4_000 : middle + 4_000]).all()
+        for voice, middle in data.moments[face]
+    )
 
 
 def test_unknown_names_are_refused_with_the_nearest_ones():

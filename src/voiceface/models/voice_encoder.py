@@ -77,7 +77,8 @@ def as_wave(wave: npt.NDArray[Any]) -> Tensor:
     """A recording as a float tensor ``(samples,)`` in [-1, 1].
 
     Raises:
-        InputError: it has no samples, is not one-dimensional or holds neither floats nor signed integers.
+        InputError: it has no samples, is not one-dimensional or holds neither floats nor signed integers,
+            or NaN or infinite samples.
     """
     if wave.ndim != 1 or not wave.size:
         raise InputError("wave", f"has shape {wave.shape}", "give (samples,), at least one")
@@ -85,4 +86,6 @@ def as_wave(wave: npt.NDArray[Any]) -> Tensor:
         raise InputError("wave", f"holds {wave.dtype} samples", "give floats in [-1, 1] or int16")
     if wave.dtype.kind == "i":
         return torch.from_numpy(wave.astype(np.float32) / -float(np.iinfo(wave.dtype).min))
+    if not np.isfinite(wave).all():
+        raise InputError("wave", "holds NaN or infinite samples", "repair or leave out the recording")
     return torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32))

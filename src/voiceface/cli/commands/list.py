@@ -1,4 +1,4 @@
-"""What there is: recipes, corpus sources, encoders, protocols and the weights that came with voiceface."""
+"""What there is: recipes, corpus sources, encoders, teachers, protocols and shipped weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voiceface.components import SOURCES, component_names
 
 __all__ = ["add_to"]
 
-Kind = Literal["recipes", "sources", "encoders", "face-encoders", "protocols", "weights"]
+Kind = Literal["recipes", "sources", "encoders", "face-encoders", "teachers", "protocols", "weights"]
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
@@ -29,7 +29,7 @@ def _list(
     *,
     json: Flag = False,
 ) -> int:
-    """List recipes, corpus sources, encoders, protocols and shipped weights.
+    """List recipes, corpus sources, encoders, teachers, protocols and shipped weights.
 
     Args:
         what: one kind; all of them otherwise
@@ -40,6 +40,7 @@ def _list(
         "sources": lambda: component_summaries(SOURCES),
         "encoders": lambda: component_summaries("voiceface.models.encoders"),
         "face-encoders": lambda: component_summaries("voiceface.models.face_encoders"),
+        "teachers": lambda: component_summaries("voiceface.models.teachers"),
         "protocols": _protocols,
         "weights": _weights,
     }
@@ -50,8 +51,9 @@ def _list(
     use = {
         "recipes": "voiceface train RECIPE --corpus CORPUS",
         "sources": "voiceface prepare SOURCE ROOT -o CORPUS",
-        "encoders": "of voices: parts of recipes (--voice-encoder NAME or NAME=PLACE)",
-        "face-encoders": "of faces: parts of recipes (--face-encoder NAME or NAME=PLACE)",
+        "encoders": "of voices: parts of recipes (--voice-encoder NAME or NAME=FOLDER)",
+        "face-encoders": "of faces: parts of recipes (--face-encoder NAME or NAME=FOLDER)",
+        "teachers": "of faces: parts of si_distill (--identity and --emotion)",
         "protocols": "voiceface evaluate PROTOCOL",
         "weights": "voiceface match --weights NAME",
     }
