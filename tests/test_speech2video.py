@@ -115,7 +115,7 @@ def test_an_expert_and_its_weight_come_together():
         played(model, batch() | {"mels": torch.randn(3, 16, 40)})
     data = batch(moments=8) | {"mels": torch.randn(3, 32, 40)}
     shared = model.shared(data)
-    told = model.generate(data, shared)
+    told = model.generator_loss(data, shared)
     (pushed,) = torch.autograd.grad(
         model._expert_loss(data, shared["drawn"]), shared["drawn"], retain_graph=True
     )

@@ -134,13 +134,13 @@ class Corpus:
             raise InputError(table, "no such table", f"there are {', '.join(self.tables)}")
         return self.tables[table].column(name)
 
-    def person_of(self, table: str) -> npt.NDArray[np.object_]:
-        """Whose each row of ``voices``, ``faces`` or ``clips`` is: person ids (rows,), strings as objects.
+    def person_of(self, table: str) -> npt.NDArray[np.str_]:
+        """Ids of the people of every item of ``voices``, ``faces`` or ``clips``, in the table's order.
 
         Raises:
             InputError: there is no such table.
         """
-        return self.column(table, "person")
+        return self.column(table, "person").astype(str)
 
     def wave(self, index: int) -> npt.NDArray[np.int16]:
         """Samples of voice ``index``: (samples,) int16 at 16 kHz, memory-mapped."""

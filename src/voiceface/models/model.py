@@ -4,42 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.talking_face import TalkingFace, Who
 
-__all__ = ["Batch", "Shared", "Model", "Turn"]
+__all__ = ["Ability", "Batch", "Embeddings", "Model", "Pictures", "Scores", "Shared", "Turn", "Wave"]
 
 Batch = Any
 """A tensor, or dicts, lists and tuples of tensors, whose first dimension is the item."""
 Shared = Any
 """Whatever `Model.shared` returned for the batch."""
 
+Wave = npt.NDArray[Any]
+"""``(samples,)`` at 16 kHz, mono: float in [-1, 1] or int16."""
+Embeddings = npt.NDArray[np.float32]
+"""``(items, dim)``, rows of length 1: a dot product compares two of them."""
+Scores = npt.NDArray[np.float32]
+"""``(voices, faces)``, higher for a better match."""
+Pictures = npt.NDArray[np.uint8]
+"""``(n, size, size, 3)`` RGB."""
+
+Ability = Literal["embed", "score", "generate", "talk"]
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One player's move in a step: what it may change, and what it tries to make small.
+    """One optimiser's move in a step: the parameters it may change, and the loss it minimises.
 
-    While a turn is played no other parameter requires a gradient and none is accumulated elsewhere,
-    even if the loss reaches further back: a judge's turn cannot push the generator.
+    During a turn no other parameter requires a gradient and none is accumulated elsewhere, even if
+    the loss reaches further back: a discriminator's turn cannot change the generator.
     """
 
     name: str
     parameters: Sequence[nn.Parameter]
-    """What this turn's optimiser changes; two turns may share parameters."""
+    """The parameters this turn's optimiser updates; two turns may share parameters."""
     loss: Callable[[Batch, Shared], Mapping[str, Tensor | float]]
     """``(batch, shared) -> {"loss": scalar, ...}``; the other entries are figures for the log."""
     every: int = 1
-    """Played once in this many steps, the last of them (a critic's five moves to the generator's one)."""
+    """Taken once in this many steps, at the last of them (a critic's five updates to the generator's one)."""
     retain: bool = False
     """True where a later turn goes backward through the same part of the shared graph."""
 
 
+_METHODS = {
+    "embed": ("embed_voices", "embed_faces"),
+    "score": ("score",),
+    "generate": ("generate",),
+    "talk": ("talk",),
+}
+
+
 class Model(nn.Module):
-    """Networks and losses of one learning problem; the loop asks it for nothing but the methods below.
+    """Networks and losses of one learning problem, and the inference methods that it can offer.
+
+    The training loop uses `turns`, `shared`, `after_step`, `weights` and `load_weights`. Of the inference
+    methods a model overrides those it can answer; `can` tells which. They run in eval mode without
+    gradients, on the device of the model, and need nothing but their arguments: a model is built with all it
+    has to know, and holds its pretrained encoders itself (`voiceface.models.pretrained`).
 
     >>> class Line(Model):
     ...     def __init__(self) -> None:
@@ -55,17 +83,76 @@ class Model(nn.Module):
 
     class_heads: tuple[str, ...] = ()
     """Names of the submodules or tensors whose shape depends on the number of classes: fine-tuning
-    on other people starts them afresh."""
+    on other people reinitialises them."""
+
+    face_size: int
+    """Pixels a side of the aligned faces that it takes, or of those it generates."""
+    face_template: str
+    """How these faces are aligned: a name of `voiceface.face.align.TEMPLATES`."""
+    fps: float
+    """Frames a second of a model that talks."""
+    face_embedding_mean: Sequence[float] | None = None
+    """Of a model that generates faces: the training faces' mean dlib embedding (128 numbers), which
+    `voiceface.models.selection_embeddings` subtracts to compare generated faces with real ones."""
+    uses_names: bool = False
+    """Whether it generates faces from people's ids too, so that evaluation must pass them."""
+
+    # Inference
+
+    def can(self, ability: Ability) -> bool:
+        """Whether the model has the methods of an ability; ``embed`` needs `embed_voices` and `embed_faces`.
+
+        >>> Model().can("talk")
+        False
+        """
+        return all(getattr(type(self), name) is not getattr(Model, name) for name in _METHODS[ability])
+
+    def embed_voices(self, waves: Sequence[Wave]) -> Embeddings:
+        """Embed recordings in the space that voices and faces share: ``(waves, dim)``."""
+        raise NotImplementedError
+
+    def embed_faces(self, faces: Pictures) -> Embeddings:
+        """Embed aligned faces ``(n, face_size, face_size, 3)`` in the same space: ``(n, dim)``."""
+        raise NotImplementedError
+
+    def score(self, waves: Sequence[Wave], faces: Pictures) -> Scores:
+        """Score every pair ``(waves, faces)``, of a model that judges pairs and has no common space."""
+        raise NotImplementedError
+
+    def generate(self, inputs: Sequence[GeneratorInput], *, seed: int = 0, typical: bool = False) -> Pictures:
+        """Generate one face an input, ``(inputs, face_size, face_size, 3)``.
+
+        An input's random numbers depend on ``seed`` and on its ``draw``, or else on its index in the call.
+
+        Args:
+            inputs: what to generate from.
+            seed: random seed.
+            typical: the most likely face of each input, without random variation, where the model knows it.
+
+        Raises:
+            InputError: an input lacks what this model generates from.
+        """
+        raise NotImplementedError
+
+    def talk(self, speaker: Who) -> TalkingFace:
+        """A talking face of this speaker: sound goes in piece by piece, frames come out.
+
+        Raises:
+            InputError: the speaker lacks what this model needs.
+        """
+        raise NotImplementedError
+
+    # Training
 
     def turns(self) -> Sequence[Turn]:
-        """The turns of a step, in the order they are played."""
+        """The turns of a step, in order."""
         raise NotImplementedError
 
     def shared(self, batch: Batch) -> Shared:
-        """What several turns need of a batch, the generated faces say, computed once a step.
+        """What several turns need of a batch (the generated faces, say), computed once a step.
 
-        Every turn's parameters require gradients here. A turn that should not go backward through
-        it loses nothing by not detaching it, save the memory of a graph held a little longer.
+        Every turn's parameters require gradients here. A turn that should not go backward through it need
+        not detach it; that only holds the graph in memory a little longer.
         """
         return None
 
@@ -73,7 +160,7 @@ class Model(nn.Module):
         """Called after the last turn of each step, without gradients (weight clipping)."""
 
     def weights(self) -> dict[str, Tensor]:
-        """The tensors themselves that are saved in the end; a part not ours to ship leaves itself out."""
+        """The tensors themselves (no copies) that are saved; a part that may not be shipped is left out."""
         return dict(self.state_dict())
 
     def load_weights(self, tensors: Mapping[str, Tensor], *, source: object = "weights") -> None:

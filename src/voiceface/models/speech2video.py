@@ -135,7 +135,7 @@ class Speech2Video(Model):
         if terms.sync:
             made.append(Turn("sync", list(self.sync_judge.parameters()), self.discriminate_sync))
         own = [*self.inflation.parameters(), *self.decoder.parameters()]
-        return [*made, Turn("generator", own, self.generate)]
+        return [*made, Turn("generator", own, self.generator_loss)]
 
     def shared(self, batch: Batch) -> dict[str, Any]:
         """Inflated and real maps, drawn and real frames in [-1, 1], a row a clip and moment."""
@@ -179,7 +179,7 @@ class Speech2Video(Model):
         loss = least_squares_discriminator(real, fake, shifted)
         return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "shifted": shifted.mean()}
 
-    def generate(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
+    def generator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
         """Equation 10: to be taken for real by the judges, to be like the real frames, with their edges."""
         terms, drawn, real = self.terms, shared["drawn"], shared["real"]
         told: dict[str, tuple[float, Tensor]] = {

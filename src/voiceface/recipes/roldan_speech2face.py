@@ -41,12 +41,12 @@ from voiceface.models.known_people import (
     sample_indices,
     speech_frames,
 )
-from voiceface.training.run import Facts, Optimiser, Pictures, Rows, Run
+from voiceface.training.run import Facts, Optimiser, Pictures, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voiceface.models.model import Model
+    from voiceface.models.model import Embeddings, Model
 
 __all__ = ["recipe", "smoke"]
 
@@ -159,7 +159,7 @@ def _draw(model: Model, selection: Selection, facts: Facts) -> Pictures:
     return generate_for_selection(selection, lambda cues: _imagine(model, cues, facts, 0), named=named)
 
 
-def _embed(model: Model, selection: Selection, facts: Facts) -> tuple[Rows, Rows]:
+def _embed(model: Model, selection: Selection, facts: Facts) -> tuple[Embeddings, Embeddings]:
     """Drawn and real faces as centred descriptors."""
     pictures = _draw(model, selection, facts)
     return embed_generated_and_real(pictures, selection, template=TEMPLATE, centre=facts["descriptor_mean"])

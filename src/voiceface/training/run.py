@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from typing_extensions import TypeVar
 
 from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.model import Batch, Model
+from voiceface.models.model import Batch, Embeddings, Model, Pictures
 from voiceface.models.talking_face import TalkingFace, Who
 
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batches", "Facts", "Optimiser", "Pictures", "Run"]
 
-Rows = npt.NDArray[np.float32]
-Pictures = npt.NDArray[np.uint8]
+M = TypeVar("M", bound=Model, default=Any)
 Facts = dict[str, Any]
 """What training learnt about the corpus and no argument tells; JSON values only."""
 
@@ -62,7 +60,7 @@ class Batches(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Generic[M]):
     """One training: a recipe's answer to its arguments.
 
     The callables may be lambdas and closures; they are not pickled. ``facts``, ``build`` and
@@ -76,37 +74,37 @@ class Run:
     split: Callable[[Corpus], Split]
     facts: Callable[[Selection], Facts]
     """From the training people alone."""
-    build: Callable[[Facts], Model]
+    build: Callable[[Facts], M]
     """Opens no corpus and no network."""
     data: Callable[[Selection, Facts], Batches]
     optimisers: Mapping[str, Optimiser]
     """One for each turn, by its name."""
     steps: int
     seed: int = 0
-    validate: Callable[[Model, Selection, Facts], dict[str, float]] | None = None
+    validate: Callable[[M, Selection, Facts], dict[str, float]] | None = None
     """Figures on validation people; the model is in eval mode, without gradients or autocast, on the
     first process alone (`gather_with_gradient` gathers nothing there)."""
     every: int = 1000
     """Steps between validations; a checkpoint is written at each."""
     select: str = "auc"
     """The validation figure whose best step is exported; a leading minus: the smaller the better."""
-    start: Callable[[Model, Selection, Facts], None] | None = None
+    start: Callable[[M, Selection, Facts], None] | None = None
     """Fills tensors that are computed from the training people rather than learnt (a whitening, a
     closed-form answer), before the first step; not called when starting from other weights."""
-    embed: Callable[[Model, Selection, Facts], tuple[Rows, Rows]] | None = None
+    embed: Callable[[M, Selection, Facts], tuple[Embeddings, Embeddings]] | None = None
     """The selection's voices and faces as rows of length 1 in one space, for protocols to compare;
     None where the model makes none."""
-    score: Callable[[Model, Selection, Facts], Rows] | None = None
+    score: Callable[[M, Selection, Facts], Embeddings] | None = None
     """How well each of the selection's voices goes with each of its faces, ``(voices, faces)``, of models
     that judge pairs as one and place nothing in a space (`embed` is None then)."""
-    imagine: Callable[[Model, Sequence[GeneratorInput], Facts, int], Pictures] | None = None
+    imagine: Callable[[M, Sequence[GeneratorInput], Facts, int], Pictures] | None = None
     """``(model, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
     at random depends on the seed and the cue's place, so equal cues in one call give different faces.
     ``contract`` must tell the ``size`` and the ``template`` (`voiceface.face.align`) of these pictures."""
-    talk: Callable[[Model, Who, Facts], TalkingFace] | None = None
+    talk: Callable[[M, Who, Facts], TalkingFace] | None = None
     """``(model, who, facts)`` to a face that frames can be had from as sound arrives. ``contract`` must
     tell the ``size``, the ``template`` and the ``fps`` of these frames."""
-    calibrate: Callable[[Model, Selection, Facts], Facts] | None = None
+    calibrate: Callable[[M, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None
     """Decay a step of the exponential average of the weights, which is then validated and exported."""
