@@ -28,7 +28,7 @@ class Shelf:
         self.tables = {table: self.rows[table] for table in TABLES}
 
     def person_of(self, table):
-        return self.column(table, "person")
+        return self.column(table, "person").astype(str)
 
     def column(self, table, name):
         values = [

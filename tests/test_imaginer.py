@@ -273,7 +273,7 @@ class SomeCorpus:
         self.faces = [SimpleNamespace(landmarks=points) for points in landmarks]
 
     def person_of(self, table):
-        return self.column(table, "person")
+        return self.column(table, "person").astype(str)
 
     def column(self, table, name):
         assert name == "person"

@@ -42,7 +42,7 @@ class Shelf:
         self.tables = {"voices": owners, "faces": owners, "clips": owners[:0]}
 
     def person_of(self, table):
-        return self.column(table, "person")
+        return self.column(table, "person").astype(str)
 
     def column(self, table, name):
         assert name == "person"

@@ -89,7 +89,7 @@ def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
             return getattr(corpus, name)
 
         def person_of(self, table):
-            return self.column(table, "person")
+            return self.column(table, "person").astype(str)
 
         def column(self, table, name):
             return columns.get((table, name), corpus.column(table, name))

@@ -28,7 +28,7 @@ class Corpus:
         self.clips = [SimpleNamespace(emotion=FEELINGS[f]) for _, f, _ in self.what]
 
     def person_of(self, table):
-        return self.column(table, "person")
+        return self.column(table, "person").astype(str)
 
     def column(self, table, name):
         if name == "person":

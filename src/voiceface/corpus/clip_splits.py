@@ -31,7 +31,7 @@ def split_clips(corpus: Corpus, *, seed: int, validation: float, test: float, le
     if not (validation > 0 and test >= 0 and validation + test < 1):
         fault = f"{validation} and {test} leave nothing to train or select on"
         raise InputError("validation and test", fault, "give shares that sum to less than 1")
-    people = corpus.person_of("clips").astype(str)
+    people = corpus.person_of("clips")
     ids = corpus.column("clips", "id").astype(str)
     if not len(ids):
         raise InputError(corpus.path, "holds no talking clips", "prepare some (--clips, or videos)")
@@ -72,7 +72,7 @@ def without_people(split: Split, leave_out: str) -> Split:
 
     def kept(part: Selection) -> Selection:
         rows = [
-            found[~np.isin(corpus.person_of(table)[found].astype(str), sorted(out))]
+            found[~np.isin(corpus.person_of(table)[found], sorted(out))]
             for table, found in (("voices", part.voices), ("faces", part.faces), ("clips", part.clips))
         ]
         return Selection(corpus, *rows)

@@ -52,7 +52,7 @@ class Selection:
         """Sorted ids of everybody with an item here."""
         found: set[str] = set()
         for table in TABLES:
-            found.update(np.unique(self.corpus.person_of(table)[getattr(self, table)].astype(str)).tolist())
+            found.update(np.unique(self.corpus.person_of(table)[getattr(self, table)]).tolist())
         return sorted(found)
 
     def restrict(self, people: Iterable[str]) -> Selection:
@@ -61,7 +61,7 @@ class Selection:
         kept = []
         for table in TABLES:
             rows = getattr(self, table)
-            kept.append(rows[np.isin(self.corpus.person_of(table)[rows].astype(str), wanted)])
+            kept.append(rows[np.isin(self.corpus.person_of(table)[rows], wanted)])
         return Selection(self.corpus, *kept)
 
     def __len__(self) -> int:

@@ -104,7 +104,7 @@ def unique_seconds(
 
 
 def _sexes(corpus: Corpus, table: str, sex_of: dict[str, str]) -> npt.NDArray[np.str_]:
-    people, inverse = np.unique(corpus.person_of(table).astype(str), return_inverse=True)
+    people, inverse = np.unique(corpus.person_of(table), return_inverse=True)
     return np.array([sex_of.get(person, "unknown") for person in people], "<U7")[inverse]
 
 
