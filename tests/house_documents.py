@@ -1,19 +1,20 @@
-"""What the documents must keep to, as functions that return violations: paths that exist, rows that parse."""
+"""What the documents must keep to, as functions that return violations: paths that exist, whole records."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SUFFIXES = (".py", ".md", ".toml", ".yml", ".txt", ".cff", ".json")
-RESULT_COLUMNS = ("recipe", "corpus", "protocol", "value", "chance", "command", "commit")
-INTERVAL = re.compile(
-    r"(?P<value>-?\d+(?:\.\d+)?)\s*%?\s*[\[(](?P<low>-?\d+(?:\.\d+)?)\s*(?:,|–|-|to|…)\s*"
-    r"(?P<high>-?\d+(?:\.\d+)?)\s*%?[\])]"
-)
 COMMANDS = ("voiceface ", "make ", "python ", "torchrun ")
+NO_CHANCE = re.compile(
+    r"found.*|mean|.*ratio|Fréchet.*|kernel distance.*"
+    r"|confidence|sync offset|landmark distance|identity drift"
+)
+"""Figures that guessing reaches no particular value of."""
 
 
 def dead_paths(document: Path, root: Path) -> list[str]:
@@ -43,56 +44,29 @@ def dead_paths(document: Path, root: Path) -> list[str]:
     return found
 
 
-def result_faults(text: str) -> list[str]:
-    """Rows of RESULTS.md that do not say what was run, how it came out and against which chance.
-
-    Only tables with a column ``recipe`` are rows of results; their value is ``0.80 [0.77, 0.83]``.
-    """
-    found: list[str] = []
-    header: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.lstrip().startswith("|"):
-            header = []
-            continue
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-        if not header:
-            header = [cell.lower() for cell in cells]
-            if "recipe" in header:
-                missing = [name for name in RESULT_COLUMNS if not _column(header, name)]
-                found += [f"line {number}: no column {name!r}" for name in missing]
-            continue
-        if "recipe" not in header or set("".join(cells)) <= set(":- "):
-            continue
-        if len(cells) != len(header):
-            found.append(f"line {number}: {len(cells)} cells under {len(header)} columns")
-            continue
-        plain = [re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", cell) for cell in cells]  # 4,422.4 is a number too
-        row = dict(zip(header, plain, strict=True))
-        found += [f"line {number}: {fault}" for fault in _row_faults(header, row)]
-    return found
+def record_faults(record: dict[str, Any]) -> list[str]:
+    """What a record of an experiment lacks: its origin, its command, a figure's interval or chance."""
+    found = [f"{name} is missing" for name in ("recipe", "protocol") if not record.get(name)]
+    for name, pattern in (
+        ("corpus", r"[0-9a-f]{8,64}"),
+        ("commit", r"[0-9a-f]{7,40}\+?|v\d.*"),
+        ("date", r"\d{4}-\d\d-\d\d"),
+    ):
+        if not re.fullmatch(pattern, str(record.get(name))):
+            found.append(f"{name} is {record.get(name)!r}")
+    if not str(record.get("command")).startswith(COMMANDS):
+        found.append(f"command is {record.get('command')!r}")
+    if not record.get("figures"):
+        found.append("no figures")
+    return found + [fault for figure in record.get("figures") or [] for fault in _figure_faults(figure)]
 
 
-def _column(header: list[str], name: str) -> str:
-    return next((column for column in header if column.startswith(name)), "")
-
-
-def _row_faults(header: list[str], row: dict[str, str]) -> list[str]:
-    found = [f"{column or 'a column'} is empty" for column, cell in row.items() if not cell]
-
-    def cell(name: str) -> str:
-        return row.get(_column(header, name), "").strip("`")
-
-    match = INTERVAL.search(cell("value").replace("*", ""))
-    if not match:
-        found.append(f"value {cell('value')!r} is no number with its interval")
-    elif not float(match["low"]) <= float(match["value"]) <= float(match["high"]):
-        found.append(f"value {cell('value')!r} lies outside its interval")
-    if not re.match(r"-?\d+(\.\d+)?\s*%?$", cell("chance")) and cell("chance") not in ("-", "–", "—"):
-        found.append(f"chance {cell('chance')!r} is no number")
-    if not re.search(r"[0-9a-f]{7,64}", cell("corpus")):
-        found.append(f"corpus {cell('corpus')!r} names no fingerprint")
-    if not re.match(r"[0-9a-f]{7,40}(\+|-dirty)?$", cell("commit")):
-        found.append(f"commit {cell('commit')!r} is none")
-    if not cell("command").startswith(COMMANDS):
-        found.append(f"command {cell('command')!r} is none")
+def _figure_faults(figure: dict[str, Any]) -> list[str]:
+    name = f"{figure.get('row')}: {figure.get('name')}"
+    value, low, high = (figure.get(key) for key in ("value", "low", "high"))
+    if not all(isinstance(number, int | float) for number in (value, low, high)):
+        return [f"{name} is no number with its interval"]
+    found = [] if low <= value <= high else [f"{name} lies outside its interval"]
+    if figure.get("chance") is None and not NO_CHANCE.fullmatch(str(figure.get("name"))):
+        found.append(f"{name} has no chance level")
     return found

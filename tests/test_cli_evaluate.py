@@ -7,9 +7,7 @@ import pytest
 
 from cli_fixtures import call
 from voiceface import protocols
-from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.pair_verification import pair_trials
-from voiceface.protocols.results import COLUMNS, Result, record
 
 PEOPLE = np.array([f"P{k % 6}" for k in range(18)])
 GENDER = np.array(["fm"[k % 6 % 2] for k in range(18)])
@@ -177,21 +175,3 @@ def test_lists_that_do_not_fit_the_embeddings(files, tmp_path):
     for ending, words in (("", "has 2 columns"), (" U/7.jpg", "lack 1 (U/7.jpg)")):
         place.write_text(galleries + ending + "\n")
         call("evaluate", "matching", *files, "--list", place).refused(words)
-
-
-def test_results_are_appended_to_the_table_wherever_it_stands(tmp_path):
-    value = Estimate(name="AUC", value=0.8, low=0.75, high=0.85, chance=0.5)
-    one = Result(recipe="m", corpus="ab" * 32, protocol="p|q", value=value, command="c --x", commit="d")
-    path = tmp_path / "RESULTS.md"
-    record(path, [one])
-    first = path.read_text(encoding="utf-8").splitlines()
-    assert [c.strip() for c in first[-3].strip("|").split("|")] == list(COLUMNS)
-    assert first[-1] == "| m | `abababababab` | p\\|q: AUC | 0.800 [0.750, 0.850] | 0.500 | `c --x` | d |"
-    path.write_text("\n".join([*first, "", "## Notes", "| a | b |"]) + "\n", encoding="utf-8")
-    record(path, [one, one])
-    second = path.read_text(encoding="utf-8").splitlines()
-    assert second == [*first, first[-1], first[-1], "", "## Notes", "| a | b |"]
-    other = tmp_path / "OTHER.md"
-    other.write_text("Text only.\n", encoding="utf-8")
-    record(other, [one])
-    assert other.read_text(encoding="utf-8").startswith("Text only.\n\n| recipe |")

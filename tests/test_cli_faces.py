@@ -11,6 +11,7 @@ from PIL import Image
 from cli_fixtures import call
 from draw_face import draw_face
 from voiceface.corpus.splits import split_known, split_people
+from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.pipelines import weights as weights_module
 from voiceface.training.training_folder import people_fingerprint
 
@@ -45,7 +46,7 @@ def judge(files, *more):
 
 
 def test_rows_of_any_recogniser_are_judged(files, tmp_path):
-    said = judge(files, "--features", "toy", "--json", "--record", "--results", tmp_path / "R.md")
+    said = judge(files, "--features", "toy", "--json", "--record", "--results", tmp_path / "results")
     assert said.code == 0, said.err
     found = said.json["judged"]["d.npz"]["sections"]
     assert list(found) == ["Drawn faces", "Threshold", "Memorisation, toy"]
@@ -53,9 +54,10 @@ def test_rows_of_any_recogniser_are_judged(files, tmp_path):
     assert rows["matching, L2"][0]["value"] > 0.98 and rows["matching, L2"][0]["chance"] == 0.5
     assert rows["drawn faces as a heap"][0]["name"] == "Fréchet (toy)"
     assert rows["gender, drawn faces"][0]["value"] == 1.0
-    table = (tmp_path / "R.md").read_text(encoding="utf-8")
-    assert "| matching, L2: 1:2 |" in table and "--drawn DRAWN.npz" in table and str(tmp_path) not in table
-    assert "classifier itself" not in table
+    (one,) = read_experiments(tmp_path / "results")
+    assert ("matching, L2", "1:2") in [(figure["row"], figure["name"]) for figure in one["figures"]]
+    assert "--drawn DRAWN.npz" in one["command"] and str(tmp_path) not in str(one)
+    assert one["protocol"] and "classifier itself" not in str(one)
 
 
 def test_it_reads_well_in_a_terminal(files):

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from cli_fixtures import call, matcher_weights, require_ge2e, write_people_tree
-from house_documents import result_faults
+from house_documents import record_faults
 from voiceface import protocols
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import split_people
+from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.pipelines import matcher as place
 from voiceface.training.training_folder import people_fingerprint
 from voiceface.training.weights import read_weights, write_weights
@@ -99,7 +100,7 @@ def test_people_who_trained_it_are_refused_named_or_dropped(corpus, weights, tmp
 
 def test_reports_and_rows_are_written(corpus, weights, tmp_path):
     pytest.importorskip("matplotlib")
-    results = tmp_path / "RESULTS.md"
+    results = tmp_path / "results"
     tokens = ["--model", weights, "--corpus", corpus, "--same", "gender", "--resamples", "30", "--record"]
     for protocol in protocols.__all__:
         places = ["--markdown", tmp_path / f"{protocol}.md", "--results", results]
@@ -115,13 +116,14 @@ def test_reports_and_rows_are_written(corpus, weights, tmp_path):
     assert "Faces found for voices" in page and page.count("data:image/jpeg") >= 3 * 8
     assert str(corpus) not in page and "--corpus CORPUS" in page
     assert "own face at place" in page and "<svg" in page
-    text = results.read_text(encoding="utf-8")
-    rows = [line for line in text.splitlines() if line.startswith("| made")]
-    assert len(rows) == 2 + 4 + 4  # AUC, 1:2 and R@10 of each row
-    commits = [fault for fault in result_faults(text) if "commit" not in fault]
-    assert not commits and Corpus.open(corpus).fingerprint[:12] in rows[0]
-    command = "`voiceface evaluate verification --model WEIGHTS --corpus CORPUS --same gender`"
-    assert command in next(row for row in rows if "verification, all: AUC" in row)
+    records = read_experiments(results)
+    assert [len(one["figures"]) for one in records] == [4, 4, 2]  # 1:2, R@10 and AUC of each row
+    assert {one["corpus"] for one in records} == {Corpus.open(corpus).fingerprint}
+    assert [fault for one in records for fault in record_faults(one)] == []
+    assert (
+        records[2]["command"]
+        == "voiceface evaluate verification --model WEIGHTS --corpus CORPUS --same gender"
+    )
 
 
 def test_what_cannot_be_done_is_said_before_any_work(corpus, weights, tmp_path, monkeypatch):
@@ -145,8 +147,8 @@ def test_what_cannot_be_done_is_said_before_any_work(corpus, weights, tmp_path, 
 
 def test_figures_without_intervals_are_not_recorded(corpus, weights, tmp_path):
     tokens = ["evaluate", "matching", "--model", weights, "--corpus", corpus, "--resamples", "0", "--record"]
-    said = call(*tokens, "--results", tmp_path / "R.md")
-    assert said.code == 1 and "no intervals" in said.err and not (tmp_path / "R.md").exists()
+    said = call(*tokens, "--results", tmp_path / "results")
+    assert said.code == 1 and "no intervals" in said.err and not (tmp_path / "results").exists()
 
 
 def test_a_corpus_that_may_not_be_written_to_is_judged_all_the_same(corpus, weights, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import fold_people
 from voiceface.errors import InputError
+from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.fold_training import parse_fold
 from voiceface.pipelines.weights import resolve
 from voiceface.training.training_folder import people_fingerprint
@@ -96,17 +97,19 @@ def test_a_recipe_of_ones_own_is_run_only_if_trusted(corpus, tmp_path):
 
 
 def test_cross_validation_and_its_rows(corpus, tmp_path):
-    results, out = tmp_path / "RESULTS.md", tmp_path / "cv"
+    results, out = tmp_path / "results", tmp_path / "cv"
     tokens = ["evaluate", "matcher", "--corpus", corpus, "--folds", "2", "-o", out, *SMALL, "--steps", "2",
               "--resamples", "20"]  # fmt: skip
     said = call(*tokens, "--record", "--results", results)
     assert said.code == 0, said.err
     assert "2 folds over people" in said.out and "chance 0.500" in said.out
-    rows = results.read_text(encoding="utf-8").splitlines()
-    assert rows[4].startswith("| recipe | corpus |") and "verification, all: AUC" in rows[6]
-    assert "--dim 8" in rows[6] and str(tmp_path) not in "".join(rows) and str(corpus) not in "".join(rows)
+    (one,) = read_experiments(results)
+    assert one["protocol"] == "2 folds over people" and one["figures"][0]["row"] == "verification, all"
+    assert "--dim 8" in one["command"] and str(tmp_path) not in str(one) and str(corpus) not in str(one)
     told = call(*tokens, "--json").json
-    assert told["folds"] == 2 and f"{told['verification']['rows']['all'][0]['value']:.3f}" in rows[6]
+    assert (
+        told["folds"] == 2 and told["verification"]["rows"]["all"][0]["value"] == one["figures"][0]["value"]
+    )
     call("evaluate", "matcher", "--corpus", corpus, "--folds", "4", "-o", out, *SMALL).refused(
         "2 folds", "4 folds"
     )
@@ -118,8 +121,8 @@ def test_cross_validation_and_its_rows(corpus, tmp_path):
 def test_what_cannot_be_is_refused_before_training(corpus, tmp_path):
     call("train", "matcher", "--corpus", tmp_path / "no").refused("does not exist", "voiceface prepare")
     call("train", "matcher", "--corpus", corpus, "--device", "tpu", "-o", tmp_path / "r").refused("tpu")
-    record = ("--record", "--results", tmp_path / "no" / "R.md")
-    call("evaluate", "matcher", "--corpus", corpus, *record, "-o", tmp_path / "x").refused("R.md")
+    record = ("--record", "--results", tmp_path / "no" / "records")
+    call("evaluate", "matcher", "--corpus", corpus, *record, "-o", tmp_path / "x").refused("records")
     assert not list(tmp_path.iterdir())
 
 

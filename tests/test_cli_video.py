@@ -11,6 +11,7 @@ from cli_fixtures import call
 from corpus_media import synthetic_voice
 from draw_face import draw_face
 from voiceface.evaluation.clip_files import read_clip, track_face_points
+from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.study_page import write_study
 from voiceface.media.movie import frames
 from voiceface.media.mp4 import write_movie
@@ -106,7 +107,7 @@ def sized(folders):
 
 
 def test_what_is_printed_and_recorded(folders, tmp_path):
-    results, two = tmp_path / "R.md", tmp_path / "two"
+    results, two = tmp_path / "results", tmp_path / "two"
     for clip in ("ann/2.mp4", "bob/3.mp4"):
         (two / clip).parent.mkdir(parents=True)
         (two / clip).write_bytes((folders / "real" / clip).read_bytes())
@@ -118,8 +119,11 @@ def test_what_is_printed_and_recorded(folders, tmp_path):
     assert all(len(line) <= 80 for line in said.out.splitlines())
     if "no sync expert" in said.err:
         assert "sync confidence" not in said.out
-    text = results.read_text()
-    assert "video, drawn: SSIM" in text and str(folders) not in text
+    (one,) = read_experiments(results)
+    assert (
+        one["protocol"] == "video" and {"row": "drawn", "name": "SSIM"}.items() <= one["figures"][0].items()
+    )
+    assert str(folders) not in str(one)
 
 
 def test_points_of_every_frame_and_none_where_there_is_no_face():

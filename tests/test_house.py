@@ -120,13 +120,6 @@ def test_documents_lead_somewhere(document):
     assert house_documents.dead_paths(ROOT / document, ROOT) == []
 
 
-def test_the_rows_of_results_parse():
-    results = ROOT / "RESULTS.md"
-    assert (
-        house_documents.result_faults(results.read_text(encoding="utf-8") if results.exists() else "") == []
-    )
-
-
 @pytest.mark.parametrize("door", ["voiceface", "voiceface.cli", "voiceface.demo", "voiceface.protocols"])
 def test_the_doors_open_without_torch(door):
     path = PACKAGE.parent / door.replace(".", "/")
@@ -353,39 +346,3 @@ def test_dead_paths(tmp_path):
     )
     told = [line.split()[-5] for line in house_documents.dead_paths(text, tmp_path)]
     assert told == ["src/c.py,", "src/b.py,", "src/gone/NAME.py,"]
-
-
-HEAD = "| recipe | corpus | protocol | value (95 %) | chance | command | commit |\n" + "|---" * 7 + "|\n"
-ROW = "| matcher | pairs `0a1b2c3d` | AUC | 0.80 [0.77, 0.83] | 0.5 | `voiceface evaluate` | 7853b67 |\n"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("", "", None),
-        ("[0.77, 0.83]", "", "is no number with its interval"),
-        ("0.80 [", "0.90 [", "lies outside"),
-        ("0.5", "half", "chance"),
-        ("0a1b2c3d", "", "fingerprint"),
-        ("7853b67", "today", "commit"),
-        ("voiceface evaluate", "ran it", "command"),
-        ("| 0.5 ", "", "6 cells under 7"),
-        ("AUC", "", "protocol is empty"),
-        ("| commit", "| x", "no column 'commit'"),
-    ],
-)
-def test_rows_of_results(old, new, told):
-    text = "# Results\n\n" + HEAD + ROW + "\n| other | table |\n|---|---|\n| x |\n"
-    found = house_documents.result_faults(text.replace(old, new) if old else text)
-    assert (told in found[0]) if told else found == []
-
-
-def test_what_is_recorded_parses(tmp_path):
-    from voiceface.protocols.estimate import Estimate
-    from voiceface.protocols.results import Result, record
-
-    value = Estimate(name="AUC", value=0.8, low=0.7, high=0.9, chance=0.5)
-    told = {"recipe": "matcher", "corpus": "ab" * 32, "protocol": "unknown people", "commit": "7853b67"}
-    record(tmp_path / "RESULTS.md", [Result(**told, value=value, command="voiceface evaluate matcher")] * 2)
-    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert text.count("matcher") >= 4 and house_documents.result_faults(text) == []

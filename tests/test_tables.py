@@ -13,6 +13,7 @@ from voiceface.cli.app import run
 from voiceface.cli.commands import tables as command
 from voiceface.components import component_names, load_component
 from voiceface.errors import InputError
+from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.paper_plots import threshold_plot, tsne, tsne_plot
 from voiceface.evaluation.paper_table import Table, save_tables
 from voiceface.protocols.estimate import Estimate
@@ -74,14 +75,15 @@ def paper(monkeypatch, tmp_path):
 
 
 def test_one_command_makes_records_and_saves_them(paper, tmp_path, capsys):
-    corpus, out, results = (str(tmp_path / name) for name in ("corpus", "out", "RESULTS.md"))
+    corpus, out, results = (str(tmp_path / name) for name in ("corpus", "out", "results"))
     given = ["--steps", "7", "--names", "a b", "--fast", "--record", "--results", results]
     assert run(["tables", "agarwal", "--corpus", corpus, "-o", out, *given]) == 0
     assert paper == [(tmp_path / "out", 7, ["a b"], True)]
     words = "voiceface tables agarwal --corpus CORPUS --steps 7 --names 'a b' --fast"
     assert words in capsys.readouterr().out
-    (row,) = [line for line in (tmp_path / "RESULTS.md").read_text().splitlines() if "T: ours" in line]
-    assert "0.500 [0.250, 0.750]" in row and words in row
+    (one,) = read_experiments(tmp_path / "results")
+    assert one["command"] == words and one["figures"][0]["row"].startswith("T: ours")
+    assert [one["figures"][0][key] for key in ("value", "low", "high")] == [0.5, 0.25, 0.75]
     assert words in (tmp_path / "out" / "agarwal.md").read_text()
     assert run(["tables", "agarwal", "--corpus", corpus, "-o", out, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

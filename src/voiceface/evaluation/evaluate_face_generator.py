@@ -77,9 +77,7 @@ def evaluate_face_generator(
             recipe=loaded.run.recipe,
             corpus=opened.fingerprint,
             command=words,
-            protocol={"test": "unknown people, ", "known": "known people, ", "all": "another corpus, "}[
-                split
-            ],
+            protocol={"test": "unknown people", "known": "known people", "all": "another corpus"}[split],
             warnings=() if split == "test" else (part.told,),
         ),
         kept=_kept(drawn[loaded.name]),

@@ -157,13 +157,14 @@ class Measured:
             for one in value if isinstance(value, list | tuple) else [value]:
                 words += [name, shlex.quote(str(one))]
         known = placed is not None and placed.people.known
-        met = "known people, " if known and placed is not None and not placed.dropped else ""
+        part = "known people" if known and placed is not None and not placed.dropped else ""
+        listed = f"list {self.trials.name}" if self.trials else ""
         return ReportSubject(
             title=f"{kind.capitalize()} of {placed.model if placed else self._named()}",
             recipe=placed.model if placed else self._named(),
             corpus=self._fingerprint(),
             command=" ".join(words),
-            protocol=f"{met}{'list ' + self.trials.name + ', ' if self.trials else ''}",
+            protocol=", ".join(filter(None, (part, listed))) or kind,
             warnings=[_warning(placed)] if placed is not None else [],
         )
 

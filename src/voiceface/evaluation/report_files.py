@@ -1,11 +1,11 @@
-"""Where figures go beside the terminal: Markdown, one HTML page, and the table of results."""
+"""Where figures go beside the terminal: Markdown, one HTML page, and the records of experiments."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -29,10 +29,8 @@ class OutputOptions:
     html: Annotated[Path | None, Parameter(help="also write one HTML page with curves, a map and faces")] = (
         None
     )
-    record: Annotated[Flag, Parameter(help="add the figures to the table of RESULTS.md (or --results)")] = (
-        False
-    )
-    results: Annotated[Path, Parameter(help="the file to add them to")] = Path("RESULTS.md")
+    record: Annotated[Flag, Parameter(help="append the figures to the records of experiments")] = False
+    results: Annotated[Path, Parameter(help="folder of the records")] = Path("results")
     json: Annotated[Flag, Parameter(help="print JSON")] = False
 
     def check(self) -> None:
@@ -42,11 +40,14 @@ class OutputOptions:
             InputError: a file cannot be written.
             MissingPartError: a page is wanted and what draws it is not installed.
         """
+        from voiceface.evaluation.experiment_records import check_results_folder
         from voiceface.media.check_writable import check_writable
 
-        for path in (self.markdown, self.html, self.results if self.record else None):
+        for path in (self.markdown, self.html):
             if path is not None:
                 check_writable(path)
+        if self.record:
+            check_results_folder(self.results)
         if self.html is not None:
             from voiceface.evaluation.report.drawing import require_packages
 
@@ -55,16 +56,16 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSubject:
-    """What was measured, in the words of the report and of the table of results."""
+    """What was measured, in the words of the report and of the record."""
 
     title: str
     recipe: str
-    """The model's name in the table of results."""
+    """The model's name in the record."""
     corpus: str
     """Fingerprint of the corpus, or of the files."""
     command: str
     protocol: str = ""
-    """Stands before the name of the figure: ``5 folds over people, ``."""
+    """What was done, for all figures together: ``5 folds over people``."""
     warnings: Sequence[str] = ()
 
 
@@ -80,7 +81,7 @@ def write_reports(
         outputs: What was asked for.
         subject: What was measured.
         sections: Makes the report's sections; True with drawings.
-        recorded: Protocol and row, and the figure, for each row of the table of results.
+        recorded: Row of the report and figure, for each figure to record.
 
     Raises:
         InputError: a file cannot be written, or a figure to record has no interval.
@@ -132,23 +133,16 @@ def _package() -> Path:
 
 
 def _record(results: Path, subject: ReportSubject, recorded: Sequence[tuple[str, Estimate]]) -> None:
-    from voiceface.evaluation.source_commit import source_commit
-    from voiceface.protocols.results import Result, record
+    from voiceface.evaluation.experiment_records import record_experiment
 
     if any(value.low != value.low and value.value == value.value for _, value in recorded):
-        remedy = "give --resamples, and tell whose the items are"
+        remedy = "give --resamples, and name the people of the items"
         raise InputError("--record", "the figures have no intervals over people", remedy)
-    commit = source_commit(_package())
-    rows: list[Any] = [
-        Result(
-            recipe=subject.recipe,
-            corpus=subject.corpus,
-            protocol=f"{subject.protocol}{protocol}",
-            value=value,
-            command=subject.command,
-            commit=commit,
-        )
-        for protocol, value in recorded
-        if value.value == value.value
-    ]
-    record(results, rows)
+    record_experiment(
+        results,
+        recipe=subject.recipe,
+        corpus=subject.corpus,
+        protocol=subject.protocol,
+        command=subject.command,
+        figures=recorded,
+    )

@@ -157,6 +157,7 @@ def _of_files(
         recipe=f"faces of {drawn.name}",
         corpus=digest.hexdigest(),
         command=" ".join(words) + non_default_flags(asked),
+        protocol="generated faces",
     )
     return Found(judged={drawn.name: judged}, subject=subject)
 

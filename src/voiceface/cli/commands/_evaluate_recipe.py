@@ -1,4 +1,4 @@
-"""A recipe judged by cross-validation over people, and its row of RESULTS.md."""
+"""A recipe judged by cross-validation over people, and its record."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _OPTIONS_HELP = """Args:
     resamples: resamples over people for the intervals
     markdown: also write a report in Markdown
     html: also write one HTML page with curves, a map and faces
-    record: add the figures to the table of RESULTS.md (or --results)
-    results: the file to add them to
+    record: append the figures to the records of experiments
+    results: folder of the records
     json: print JSON
 """
 
@@ -61,7 +61,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         markdown: Path | None = None,
         html: Path | None = None,
         record: Flag = False,
-        results: Path = Path("RESULTS.md"),
+        results: Path = Path("results"),
         json: Flag = False,
         given: Given,
     ) -> int:
@@ -96,7 +96,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
 
 def _written(outputs: OutputOptions, found: CrossValidation, corpus: Corpus, words: str) -> None:
-    """The report and the rows of the table of results, where they were asked for."""
+    """The report and the record, where they were asked for."""
     from voiceface.evaluation.measurement import results_table_rows
     from voiceface.evaluation.report.evidence import Evidence
     from voiceface.evaluation.report.page import Section
@@ -132,7 +132,7 @@ def _written(outputs: OutputOptions, found: CrossValidation, corpus: Corpus, wor
         recipe=found.recipe,
         corpus=found.corpus,
         command=words,
-        protocol=f"{found.folds} folds over people, ",
+        protocol=f"{found.folds} folds over people",
     )
     rows = [row for kind, report in reports.items() for row in results_table_rows(kind, report)]
     write_reports(outputs, subject, sections, rows)

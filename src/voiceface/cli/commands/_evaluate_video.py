@@ -36,7 +36,7 @@ def video_command(
     resamples: int = 1000,
     seed: int = 0,
     record: Flag = False,
-    results: Path = Path("RESULTS.md"),
+    results: Path = Path("results"),
     json: Flag = False,
 ) -> int:
     """How good are drawn clips? SSIM, PSNR, sync, identity, landmarks, or a blind A/B page.
@@ -62,8 +62,8 @@ def video_command(
         sync: weights of a sync expert, or SyncNet's syncnet_v2.model; by default the shipped one, if any
         resamples: resamples over people for the intervals; 0 for none
         seed: of the resamples, and of the page's order and sides
-        record: add the figures to the table of RESULTS.md (or --results)
-        results: the file to add them to
+        record: append the figures to the records of experiments
+        results: folder of the records
         json: print JSON
     """
     if answers:
@@ -96,14 +96,14 @@ def _measure(
     drawn_by: tuple[int, int],
     results: Path | None,
 ) -> Any:  # noqa: ANN401  a VideoReport
-    """The report of clips in folders; recorded in the file ``results`` if one is named."""
+    """The report of clips in folders; recorded in the folder ``results`` if one is named."""
     from voiceface.evaluation.clip_files import read_clip_pairs, video_judges
-    from voiceface.media.check_writable import check_writable
+    from voiceface.evaluation.experiment_records import check_results_folder
     from voiceface.protocols.video_quality import video
 
     drawn, real = folders
     if results is not None:
-        check_writable(results)
+        check_results_folder(results)
     ours, people = _clips(drawn, person_in)
     theirs = _clips(real, person_in)[0] if real is not None else {}
     if real is not None and not ours.keys() & theirs.keys():
@@ -202,31 +202,19 @@ def _print(report: Any, *, json: bool) -> None:  # noqa: ANN401
 
 
 def _record(results: Path, report: Any, seen: Mapping[str, Path], folders: tuple[Path, Path | None]) -> None:  # noqa: ANN401
-    """Add every figure to the table; where the clips lie on this machine is nobody's business."""
-    import voiceface
-    from voiceface.evaluation.source_commit import source_commit
-    from voiceface.protocols.results import Result
-    from voiceface.protocols.results import record as add
+    """Append every figure to the records; where the clips lie on this machine is nobody's business."""
+    from voiceface.evaluation.experiment_records import record_experiment
 
     digest = hashlib.sha256()
     for name, path in sorted(seen.items()):
         digest.update(name.encode() + b"\n" + hashlib.sha256(path.read_bytes()).digest())
-    words = "voiceface evaluate video --drawn DRAWN" + (" --real REAL" if folders[1] is not None else "")
-    commit = source_commit(Path(voiceface.__file__))
-    add(
+    record_experiment(
         results,
-        [
-            Result(
-                recipe=folders[0].resolve().name,
-                corpus=digest.hexdigest(),
-                protocol=f"video, {name}",
-                value=value,
-                command=words,
-                commit=commit,
-            )
-            for name, row in report.rows.items()
-            for value in row
-        ],
+        recipe=folders[0].resolve().name,
+        corpus=digest.hexdigest(),
+        protocol="video",
+        command="voiceface evaluate video --drawn DRAWN" + (" --real REAL" if folders[1] is not None else ""),
+        figures=[(name, value) for name, row in report.rows.items() for value in row],
     )
 
 

@@ -34,8 +34,8 @@ voiceface tables PAPER --help shows what is trained for them"""
 _OPTIONS_HELP = """Args:
     corpus: the prepared corpus
     out: folder for the tables, figures and trainings: new, or one to go on with; by default runs/tables-PAPER
-    record: add every figure that has an interval to the table of RESULTS.md (or --results)
-    results: the file to add them to
+    record: append every figure that has an interval to the records of experiments
+    results: folder of the records
     json: print JSON
 """
 
@@ -67,18 +67,18 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
         corpus: Path,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         record: Flag = False,
-        results: Path = Path("RESULTS.md"),
+        results: Path = Path("results"),
         json: Flag = False,
         given: Given,
     ) -> int:
         """Placeholder; the paper's own card stands here."""
         from voiceface.corpus.corpus import Corpus
+        from voiceface.evaluation.experiment_records import check_results_folder
         from voiceface.evaluation.paper_table import save_tables
-        from voiceface.media.check_writable import check_writable
 
         opened = Corpus.open(corpus)
         if record:
-            check_writable(results)
+            check_results_folder(results)
         place = out or Path("runs") / f"tables-{name}"
         words = _words(name, changed(given, options))
         made: list[Table] = [
@@ -101,27 +101,20 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
 
 
 def _record(results: Path, made: Sequence[Table], corpus: Corpus, *, name: str) -> None:
-    import voiceface
-    from voiceface.evaluation.source_commit import source_commit
-    from voiceface.protocols.results import Result, record
+    from voiceface.evaluation.experiment_records import record_experiment
 
-    commit = source_commit(Path(voiceface.__file__))
-    # RESULTS.md holds no figure without its interval.
-    rows = [(table, where, one) for table in made for where, one in table.estimates() if one.low == one.low]
-    record(
-        results,
-        [
-            Result(
+    for command in dict.fromkeys(table.command for table in made):
+        tables = [table for table in made if table.command == command]
+        figures = [(f"{table.title}: {row}", one) for table in tables for row, one in table.estimates()]
+        if any(one.low == one.low for _, one in figures):
+            record_experiment(
+                results,
                 recipe=name,
                 corpus=corpus.fingerprint,
-                protocol=f"{table.title}: {where}",
-                value=one,
-                command=table.command,
-                commit=commit,
+                protocol="tables of the paper",
+                command=command,
+                figures=figures,
             )
-            for table, where, one in rows
-        ],
-    )
 
 
 def _words(name: str, given: Given) -> str:
