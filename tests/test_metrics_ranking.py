@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from voiceface.metrics.ranking import (
     FirstRanks,
-    chance_average_precision,
+    ProbeRanks,
     expected_wins,
     rank_probes,
     subset_sums,
@@ -39,7 +39,8 @@ def by_all_orders(scores, right):
     st.lists(st.integers(0, 2), min_size=6, max_size=6), st.sets(st.integers(0, 5), min_size=1, max_size=4)
 )
 def test_ties_are_the_mean_over_all_their_orders(scores, right):
-    precision, first = rank_probes(np.array([scores], float), [np.array(sorted(right))])
+    found = rank_probes(np.array([scores], float), [np.array(sorted(right))])
+    precision, first = found.precision, found.first
     expected, firsts = by_all_orders(scores, right)
     assert precision[0] == pytest.approx(expected, abs=1e-12)
     assert first.mean()[0] == pytest.approx(firsts.mean(), abs=1e-12)
@@ -52,7 +53,8 @@ def test_average_precision_matches_scikit_learn_without_ties():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(20, 50)).astype(np.float32)
     right = [rng.choice(50, rng.integers(1, 10), replace=False) for _ in range(20)]
-    precision, first = rank_probes(scores, right)
+    found = rank_probes(scores, right)
+    precision, first = found.precision, found.first
     for i in range(20):
         relevant = np.isin(np.arange(50), right[i])
         assert precision[i] == pytest.approx(average_precision_score(relevant, scores[i]), abs=1e-6)
@@ -63,8 +65,9 @@ def test_average_precision_matches_scikit_learn_without_ties():
 def test_chance_is_the_mean_over_all_orders():
     for right, gallery in [(1, 1), (1, 5), (3, 6), (6, 6)]:
         expected, firsts = by_all_orders([0] * gallery, set(range(right)))
-        assert chance_average_precision(right, gallery) == pytest.approx(expected, abs=1e-12)
-        ranks = FirstRanks.by_chance([right], [gallery])
+        chance = ProbeRanks.by_chance([right], [gallery])
+        assert chance.precision[0] == pytest.approx(expected, abs=1e-12)
+        ranks = chance.first
         assert ranks.mean()[0] == pytest.approx(firsts.mean(), abs=1e-12)
         assert ranks.within(2)[0] == pytest.approx((firsts <= 2).mean(), abs=1e-9)
 

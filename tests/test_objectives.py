@@ -15,7 +15,7 @@ from voiceface.nn.loss.contrastive import sigmoid_pair_loss, supervised_contrast
 from voiceface.nn.loss.margin_contrastive import margin_contrastive
 from voiceface.nn.loss.orthogonal_projection import orthogonal_projection
 from voiceface.papers import objectives
-from voiceface.protocols.gallery_matching import DIRECTIONS
+from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.recipes import nagrani_pins, nagrani_svhf, saeed_fop, wen_dimnet, zhai_siglip
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 

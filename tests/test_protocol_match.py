@@ -10,7 +10,7 @@ from voiceface.metrics.bootstrap import resample_counts
 from voiceface.metrics.ranking import tie_credit
 from voiceface.protocols import gallery_matching as module
 from voiceface.protocols import matching
-from voiceface.protocols.comparison_groups import Sides, cells
+from voiceface.protocols.comparison_groups import comparisons
 from voiceface.protocols.fixed_gallery_matching import fixed_gallery_matching
 
 PERSON = np.array([0, 0, 1, 2, 2, 3, 4, 5])
@@ -75,15 +75,15 @@ def test_influence_is_the_derivative_of_the_weighted_accuracy():
     """Raising one person's weight from m copies to m + 1 moves the played accuracy by the influence / m."""
     rng = np.random.default_rng(2)
     scores = rng.integers(0, 5, (8, 8)).astype(float)
-    sides = Sides.of(scores, (PERSON, PERSON))
-    work = module._MatchingAccuracy(sides, cells(sides, None, None, "all")[0], (2,), seed=0)
+    one = next(comparisons(scores, (PERSON, PERSON), strata=None, groups=None, resamples=0, seed=0))
+    found = module._MatchingAccuracy(one.sides, one.groups, (2,), seed=0)
     counts = np.ones((6, 6), dtype=np.uint16)
     counts[np.arange(6), np.arange(6)] = 2
     rows = []
     original = module.interval
     try:
         module.interval = lambda samples: (rows.append(samples), original(samples))[1]
-        work.estimates(counts)
+        found.estimates(counts)
     finally:
         module.interval = original
     base = played_weighted(scores, np.ones(6))

@@ -16,17 +16,16 @@ from voiceface.cli.terminal import answer, say, shown, tell
 from voiceface.errors import InputError
 from voiceface.evaluation.evaluate_files import Known
 from voiceface.evaluation.report_files import OutputOptions, ReportSubject, write_reports
+from voiceface.metrics.figure import figures
 
 if TYPE_CHECKING:
     from voiceface.evaluation.cached_embeddings import CorpusEmbeddings
     from voiceface.evaluation.report.evidence import Evidence
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
+    from voiceface.protocols.report import Report
 
-__all__ = ["RESULTS_TABLE_FIGURES", "Measured", "results_table_rows"]
-
-RESULTS_TABLE_FIGURES = {"verification": ("AUC",), "matching": ("1:2",), "retrieval": ("R@10",)}
-"""The figures of each protocol that stand in the table of results."""
+__all__ = ["Measured", "results_table_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,14 +235,10 @@ class Measured:
         return digest.hexdigest()
 
 
-def results_table_rows(kind: str, report: Any) -> list[tuple[str, Estimate]]:  # noqa: ANN401  one of the three reports
+def results_table_rows(kind: str, report: Report) -> list[tuple[str, Estimate]]:
     """The figures that sum a report up, with their protocol and row."""
-    return [
-        (f"{kind}, {name}", e)
-        for name, row in report.rows.items()
-        for e in row
-        if e.name in RESULTS_TABLE_FIGURES[kind]
-    ]
+    headlines = {one.headline for one in figures()}
+    return [(f"{kind}, {name}", e) for name, row in report.rows.items() for e in row if e.name in headlines]
 
 
 def _warning(placed: CorpusEmbeddings) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from voiceface.metrics.roc import Floats, SortedTrials
 
-__all__ = ["resample_counts", "interval", "linear_resamples", "resample_trials", "two_sided_p"]
+__all__ = ["Statistic", "interval", "linear_resamples", "resample_counts", "resample_trials", "two_sided_p"]
 
 Ints = NDArray[np.intp]
 Statistic = Callable[[Floats, Floats], Floats]

@@ -12,15 +12,23 @@ from math import ceil
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from voiceface.metrics.figure import Figure
+
 __all__ = [
+    "FIXED_MATCHING",
+    "MATCHING",
+    "MEAN_AVERAGE_PRECISION",
+    "MEAN_RANK",
+    "MEDIAN_RANK",
+    "RECALL",
     "FirstRanks",
     "GalleryWins",
-    "chance_average_precision",
+    "ProbeRanks",
     "expected_wins",
     "rank_probes",
     "subset_sums",
-    "tie_credit",
     "subset_sums_without_each",
+    "tie_credit",
 ]
 
 Floats = NDArray[np.float64]
@@ -82,33 +90,41 @@ class FirstRanks:
         return low
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeRanks:
+    """How the gallery was ranked for every probe: what figures of retrieval are computed from."""
+
+    first: FirstRanks
+    precision: Floats
+    """(probes,) average precision over the whole gallery."""
+
+    @classmethod
+    def by_chance(cls, right: ArrayLike, gallery: ArrayLike) -> ProbeRanks:
+        """The expectation over random orders of ``gallery`` items with ``right`` relevant ones.
+
+        >>> round(float(ProbeRanks.by_chance(1, 2).precision), 3)
+        0.75
+        """
+        r, g = np.asarray(right, dtype=np.float64), np.asarray(gallery, dtype=np.intp)
+        harmonic = np.concatenate(([0.0], np.cumsum(1.0 / np.arange(1, int(g.max(initial=0)) + 1))))
+        share = (r - 1.0) / np.maximum(g - 1.0, 1.0)
+        return cls(FirstRanks.by_chance(right, gallery), share + (harmonic[g] / g) * (1.0 - share))
+
+
 def _log_factorials(n: int) -> Floats:
     logs: Floats = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
     return logs
 
 
-def chance_average_precision(right: ArrayLike, gallery: ArrayLike) -> Floats:
-    """Exact expected average precision of a random order with ``right`` right items among ``gallery``.
-
-    >>> round(float(chance_average_precision(1, 2)), 3)
-    0.75
-    """
-    r, g = np.asarray(right, dtype=np.float64), np.asarray(gallery, dtype=np.intp)
-    harmonic = np.concatenate(([0.0], np.cumsum(1.0 / np.arange(1, int(g.max(initial=0)) + 1))))
-    share = (r - 1.0) / np.maximum(g - 1.0, 1.0)
-    out: Floats = share + (harmonic[g] / g) * (1.0 - share)
-    return out
-
-
-def rank_probes(similarity: NDArray[np.floating], right: list[Ints]) -> tuple[Floats, FirstRanks]:
+def rank_probes(similarity: NDArray[np.floating], right: list[Ints]) -> ProbeRanks:
     """Average precision and first rank of every row of scores, ties in random order.
 
     Args:
         similarity: (probes, gallery) scores, higher meaning closer, finite.
-        right: For each row the gallery's places of its right items, at least one.
+        right: For each row the gallery's indices of its relevant items, at least one.
 
     Returns:
-        Average precision (probes,) and the first ranks. Ties as in McSherry & Najork 2008, exact.
+        The ranks of all rows. Ties as in McSherry & Najork 2008, exact.
     """
     n, gallery = similarity.shape
     ranked = np.sort(similarity, axis=1)
@@ -127,7 +143,7 @@ def rank_probes(similarity: NDArray[np.floating], right: list[Ints]) -> tuple[Fl
         mean = (better + 1.0 - slope * (above + 1.0)) * (harmonic[above + tied] - harmonic[above])
         precision[i] = np.mean(mean / tied + slope)
         first[:, i] = above[-1], tied[-1], level[-1]
-    return precision, FirstRanks(first[0], first[1], first[2])
+    return ProbeRanks(FirstRanks(first[0], first[1], first[2]), precision)
 
 
 def tie_credit(scores: ArrayLike) -> Floats:
@@ -193,3 +209,49 @@ def expected_wins(below: Floats, tied: Floats, sizes: tuple[int, ...]) -> Galler
     for weight, _, sums in nodes:
         total += weight * sums
     return GalleryWins(total[[n - 1 for n in sizes]], nodes)
+
+
+def _one_in(n: int) -> float:
+    return 1.0 / n
+
+
+MATCHING = Figure(
+    name="1:{n}",
+    of="galleries",
+    function=expected_wins,
+    chance=_one_in,
+    convention="mean over every gallery of N different people (one item each), ties earn 1/k",
+    headline="1:2",
+)
+FIXED_MATCHING = Figure(
+    name="1:{n}",
+    of="fixed galleries",
+    function=tie_credit,
+    chance=_one_in,
+    convention="mean over the listed galleries, ties earn 1/k",
+)
+
+
+_RANKS = "whole gallery, ties in random order, people drawn as probes"
+RECALL = Figure(
+    name="R@{k}",
+    of="ranks",
+    function=lambda ranks, k: ranks.first.within(k),
+    convention=_RANKS,
+    headline="R@10",
+    order=1,
+)
+MEAN_AVERAGE_PRECISION = Figure(
+    name="mAP", of="ranks", function=lambda ranks: ranks.precision, convention=_RANKS, order=2
+)
+MEAN_RANK = Figure(
+    name="mean rank", of="ranks", function=lambda ranks: ranks.first.mean(), convention=_RANKS, order=3
+)
+MEDIAN_RANK = Figure(
+    name="median rank",
+    of="ranks",
+    function=lambda ranks, weights: ranks.first.median(weights),
+    convention=_RANKS,
+    pooled=True,
+    order=4,
+)

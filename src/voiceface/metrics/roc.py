@@ -8,13 +8,21 @@ which tied trials were written down.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from voiceface.metrics.figure import Figure
+
 __all__ = [
+    "AUC",
+    "EER",
     "EER_CONVENTIONS",
+    "MIN_DCF",
+    "TPR_1",
+    "TPR_10",
     "Curve",
     "SortedTrials",
     "area",
@@ -268,3 +276,42 @@ def _probit(p: Floats) -> Floats:
 
     inverse = NormalDist().inv_cdf
     return np.array([inverse(float(x)) for x in p])
+
+
+def _tpr_figure(rate: float, order: int) -> Figure:
+    return Figure(
+        name=f"TPR at FPR {100 * rate:g} %",
+        of="trials",
+        function=partial(interpolated_tpr, rate=rate),
+        chance=rate,
+        convention="interpolated on the exact ROC",
+        order=order,
+    )
+
+
+AUC = Figure(
+    name="AUC",
+    of="trials",
+    function=area,
+    chance=0.5,
+    convention="exact, ties count one half",
+    headline="AUC",
+    order=1,
+)
+EER = Figure(
+    name="EER",
+    of="trials",
+    function=crossing,
+    chance=0.5,
+    convention=EER_CONVENTIONS["interpolated"],
+    order=2,
+)
+MIN_DCF = Figure(
+    name="minDCF",
+    of="trials",
+    function=detection_cost,
+    chance=1.0,
+    convention="prior 0.01, both costs 1, over the better constant answer",
+    order=3,
+)
+TPR_1, TPR_10 = _tpr_figure(0.01, order=4), _tpr_figure(0.1, order=5)

@@ -31,8 +31,8 @@ from voiceface.evaluation.embedding_space import (
 from voiceface.evaluation.paper_plots import check_plots, tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.pipelines.weights import load_model
+from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.estimate import Estimate
-from voiceface.protocols.gallery_matching import DIRECTIONS
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.protocols.paired_comparison import compare
 from voiceface.recipes import nawaz_ssnet

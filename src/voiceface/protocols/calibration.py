@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,12 @@ _MIN_PROBABILITY = 1e-9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """What `calibration` found: two figures, and the reliability table they come from."""
+
+    title: ClassVar[str] = "Calibration"
+    question: ClassVar[str] = (
+        "Do the stated probabilities come true? ECE: their mean distance from the share found; "
+        "Cllr: what deciding by them costs, in bits."
+    )
 
     row: list[Estimate]
     """ECE and Cllr."""

@@ -1,33 +1,73 @@
-"""Who may be compared with whom: probes and galleries cut by group (fold) and by a shared attribute."""
+"""Who may be compared with whom: probes and galleries within a group (fold) and a shared attribute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
+from voiceface.metrics.bootstrap import resample_counts
+from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import as_names, as_similarity, index_people
+from voiceface.protocols.report import Report
 
-__all__ = ["Cell", "Sides", "blocks", "cells", "resampling_groups"]
+__all__ = [
+    "DIRECTIONS",
+    "Comparison",
+    "ComparisonGroup",
+    "DirectedReport",
+    "ProbesAndGallery",
+    "blocks",
+    "comparisons",
+]
 
 Ints = NDArray[np.intp]
 Pair = tuple[ArrayLike, ArrayLike]
 
+DIRECTIONS = ("voice->face", "face->voice")
 
-class Cell(NamedTuple):
-    """Probes and gallery that meet: places in the probes' and in the gallery's own list."""
+
+class ComparisonGroup(NamedTuple):
+    """Probes and the gallery they are compared with: indices into either side's own list."""
 
     group: int
     probes: Ints
     gallery: Ints
 
 
+class Comparison(NamedTuple):
+    """One row of a report: a direction and a stratum."""
+
+    name: str
+    sides: ProbesAndGallery
+    groups: list[ComparisonGroup]
+    left_out: int
+    """Probes without a gallery: of unknown attribute, or in a group of their own."""
+    counts: NDArray[np.uint16] | None
+    """(resamples, people) how often each person is drawn; None without resamples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectedReport(Report):
+    """Rows named by their direction, followed by a comma and the stratum where there is one."""
+
+    def figure(
+        self, name: str, row: str = "", *, direction: str = DIRECTIONS[0], stratum: str = "all"
+    ) -> Estimate:
+        """One figure of a row, or of a direction and a stratum."""
+        return super().figure(name, row or _row_name(direction, stratum))
+
+
+def _row_name(direction: str, stratum: str) -> str:
+    return direction if stratum == "all" else f"{direction}, {stratum}"
+
+
 @dataclass(frozen=True)
-class Sides:
+class ProbesAndGallery:
     """Probes on the left, gallery on the right, and the scores between them (either direction)."""
 
     left: Ints
@@ -38,35 +78,27 @@ class Sides:
     matrix: NDArray[np.floating] | None
     vectors: tuple[NDArray[np.float32], NDArray[np.float32]] | None
     same: tuple[Ints, Ints] | None
-    """First place of a vector equal to each, on either side: equal vectors must score exactly alike."""
+    """First index of a vector equal to each, on either side: equal vectors must score exactly alike."""
 
     @classmethod
-    def of(cls, similarity: ArrayLike | tuple[ArrayLike, ArrayLike], people: Pair) -> Sides:
+    def of(cls, similarity: ArrayLike | tuple[ArrayLike, ArrayLike], people: Pair) -> ProbesAndGallery:
         """Check scores (voices, faces) or a pair of embeddings, and the people of both sides."""
         given = as_similarity(similarity)
+        shape = (len(given[0]), len(given[1])) if isinstance(given, tuple) else given.shape
+        left, right, names = index_people(people[0], people[1], *shape)
         if isinstance(given, tuple):
-            left, right, names = index_people(people[0], people[1], len(given[0]), len(given[1]))
-            return cls(
-                left,
-                right,
-                len(names),
-                None,
-                given,
-                (_first_equal_index(given[0]), _first_equal_index(given[1])),
-            )
-        left, right, names = index_people(people[0], people[1], *given.shape)
+            same = _first_equal_index(given[0]), _first_equal_index(given[1])
+            return cls(left, right, len(names), None, given, same)
         return cls(left, right, len(names), given, None, None)
 
-    def turned(self) -> Sides:
-        """The other direction: the gallery asks, the probes answer."""
-        matrix = None if self.matrix is None else self.matrix.T
-        vectors = None if self.vectors is None else self.vectors[::-1]
-        return Sides(
+    def reversed(self) -> ProbesAndGallery:
+        """The other direction: the gallery's items are the probes."""
+        return ProbesAndGallery(
             self.right,
             self.left,
             self.people,
-            matrix,
-            vectors,
+            None if self.matrix is None else self.matrix.T,
+            None if self.vectors is None else self.vectors[::-1],
             None if self.same is None else self.same[::-1],
         )
 
@@ -92,17 +124,37 @@ def _first_equal_index(rows: NDArray[np.float32]) -> Ints:
     return np.array([seen.setdefault(row.tobytes(), i) for i, row in enumerate(rows)], dtype=np.intp)
 
 
-def cells(sides: Sides, groups: Pair | None, values: Pair | None, name: str) -> tuple[list[Cell], int]:
-    """The cells of one stratum, and how many probes have no cell (attribute unknown or a group of their own).
+def comparisons(
+    similarity: ArrayLike | tuple[ArrayLike, ArrayLike],
+    people: Pair,
+    *,
+    strata: Mapping[str, Pair] | None,
+    groups: Pair | None,
+    resamples: int,
+    seed: int,
+) -> Iterator[Comparison]:
+    """Both directions of all items, then of each stratum; arguments as in `matching` and `retrieval`."""
+    sides = ProbesAndGallery.of(similarity, people)
+    counts = None
+    if resamples:
+        counts = resample_counts(_resampling_groups(sides, groups), sides.people, resamples, seed)
+    asked: dict[str, Any] = {"all": None, **(strata or {})}
+    for direction in DIRECTIONS:
+        for stratum, values in asked.items():
+            found, left_out = _comparison_groups(sides, groups, values, stratum)
+            yield Comparison(_row_name(direction, stratum), sides, found, left_out, counts)
+        sides = sides.reversed()
+        groups = None if groups is None else groups[::-1]
+        asked = {name: None if values is None else values[::-1] for name, values in asked.items()}
 
-    Args:
-        sides: Probes and gallery.
-        groups: Group of every probe and of every gallery item, or None for one group.
-        values: Attribute of every probe and gallery item; a blank is unknown and meets nobody.
-        name: The stratum's name, for messages.
+
+def _comparison_groups(
+    sides: ProbesAndGallery, groups: Pair | None, values: Pair | None, name: str
+) -> tuple[list[ComparisonGroup], int]:
+    """The groups of one stratum, and how many probes are in none; a blank attribute is compared with nothing.
 
     Raises:
-        InputError: lengths differ, or nobody meets anybody.
+        InputError: lengths differ, or no probe has a gallery.
     """
     n, m = len(sides.left), len(sides.right)
     group_left, group_right = _joint(groups, n, m, "groups", blank=False)
@@ -113,7 +165,7 @@ def cells(sides: Sides, groups: Pair | None, values: Pair | None, name: str) -> 
             probes = np.flatnonzero((group_left == g) & (value_left == v))
             gallery = np.flatnonzero((group_right == g) & (value_right == v))
             if len(gallery):
-                found.append(Cell(int(g), probes, gallery))
+                found.append(ComparisonGroup(int(g), probes, gallery))
     if not found:
         raise InputError(f"stratum {name!r}", "leaves no probe a gallery", "name groups and attributes alike")
     return found, n - sum(len(c.probes) for c in found)
@@ -142,8 +194,8 @@ def _joint(pair: Pair | None, n: int, m: int, what: str, *, blank: bool) -> tupl
     return np.where(known[0], index[:n], -1), np.where(known[1], index[n:], -1)
 
 
-def resampling_groups(sides: Sides, groups: Pair | None) -> list[Ints]:
-    """Sets of people to draw within: each group's own, or all where someone is in several groups."""
+def _resampling_groups(sides: ProbesAndGallery, groups: Pair | None) -> list[Ints]:
+    """Sets of people to resample within: each group's own, or all where someone is in several groups."""
     n, m = len(sides.left), len(sides.right)
     left, right = _joint(groups, n, m, "groups", blank=False)
     members = [np.union1d(sides.left[left == g], sides.right[right == g]) for g in np.union1d(left, right)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Estimate", "table"]
+from numpy.typing import NDArray
+
+__all__ = ["Column", "Estimate", "estimate_row", "number", "table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,42 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where something is not known."""
         return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in asdict(self).items()}
+
+
+class Column(NamedTuple):
+    """A figure of a row: its name, its chance level and how it is counted."""
+
+    name: str
+    chance: float = float("nan")
+    convention: str = ""
+
+
+def estimate_row(
+    columns: Iterable[Column],
+    values: Sequence[float] | NDArray[Any],
+    ends: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    **facts: int,
+) -> list[Estimate]:
+    """One estimate a column.
+
+    Args:
+        columns: (k) columns.
+        values: (k,) their values.
+        ends: Lower and upper ends of their intervals, (k,) each; None where there are none.
+        **facts: What all of them rest on: ``n``, ``people``, ``groups``, ``resamples`` of `Estimate`.
+    """
+    return [
+        Estimate(
+            name=column.name,
+            value=float(values[i]),
+            low=float("nan") if ends is None else float(ends[0][i]),
+            high=float("nan") if ends is None else float(ends[1][i]),
+            chance=column.chance,
+            convention=column.convention,
+            **facts,
+        )
+        for i, column in enumerate(columns)
+    ]
 
 
 def number(value: float) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
 from voiceface.metrics.bootstrap import interval, linear_resamples, resample_counts
-from voiceface.metrics.ranking import tie_credit
+from voiceface.metrics.ranking import FIXED_MATCHING, tie_credit
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.gallery_matching import MatchingReport, gallery_sizes
 from voiceface.protocols.input_checks import as_names
@@ -96,12 +96,12 @@ def _fixed_gallery_row(
             low, high = np.clip(interval(linear_resamples(value, influence, counts)), 0.0, 1.0)
         out.append(
             Estimate(
-                name=f"1:{size}",
+                name=FIXED_MATCHING.named(n=size),
                 value=float(value[0]),
                 low=float(low[0]),
                 high=float(high[0]),
-                chance=1.0 / size,
-                convention="mean over the listed galleries, ties earn 1/k",
+                chance=FIXED_MATCHING.chance_of(n=size),
+                convention=FIXED_MATCHING.convention,
                 n=len(earned),
                 people=0 if people is None else len(members),
                 resamples=resamples if people is not None else 0,

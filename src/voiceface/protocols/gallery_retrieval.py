@@ -1,4 +1,4 @@
-"""Retrieval: the whole gallery ranked for every probe, voices asking for faces and faces for voices."""
+"""Retrieval: the whole gallery ranked for every probe, from voices to faces and from faces to voices."""
 
 from __future__ import annotations
 
@@ -6,59 +6,59 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.bootstrap import interval, resample_counts
-from voiceface.metrics.ranking import FirstRanks, chance_average_precision, rank_probes
+from voiceface.metrics.bootstrap import interval
+from voiceface.metrics.figure import Figure, figures
+from voiceface.metrics.ranking import FirstRanks, ProbeRanks, rank_probes
 from voiceface.metrics.roc import Floats
-from voiceface.protocols.comparison_groups import Cell, Sides, blocks, cells, resampling_groups
+from voiceface.protocols.comparison_groups import (
+    ComparisonGroup,
+    DirectedReport,
+    ProbesAndGallery,
+    blocks,
+    comparisons,
+)
 from voiceface.protocols.curves import CmcCurve
-from voiceface.protocols.estimate import Estimate, table
-from voiceface.protocols.gallery_matching import DIRECTIONS
+from voiceface.protocols.estimate import Column, Estimate, estimate_row
 
 __all__ = ["RetrievalReport", "retrieval"]
 
 Ints = NDArray[np.intp]
 Pair = tuple[ArrayLike, ArrayLike]
 
-_EVERY = 100
+_DENSE_RANKS = 100
 """The cumulative match curve holds every rank up to this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrievalReport:
+@dataclass(frozen=True, kw_only=True)
+class RetrievalReport(DirectedReport):
     """What `retrieval` found: for each direction and stratum R@K, mAP, median and mean first rank."""
 
-    rows: dict[str, list[Estimate]]
+    title = "Retrieval"
+    question = "Where does the first right item stand when the whole gallery is ranked for every probe?"
+
     gallery: dict[str, int]
     """Largest gallery of each row: figures over different galleries never share a column."""
-    excluded: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
     cmc: dict[str, CmcCurve] = field(default_factory=dict)
     """Of each row: recall at every rank up to 100 (or the gallery), and at some ranks beyond."""
 
-    def figure(self, name: str, *, direction: str = "voice->face", stratum: str = "all") -> Estimate:
-        """One figure (``"R@10"``, ``"mAP"``, ``"median rank"``, ``"mean rank"``) of one row."""
-        row = self.rows[direction if stratum == "all" else f"{direction}, {stratum}"]
-        return next(e for e in row if e.name == name)
-
-    def __str__(self) -> str:
-        """As it is printed."""
-        lines = [table([(f"{k} (gallery {self.gallery[k]:,})", row) for k, row in self.rows.items()])]
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
+    def row_title(self, row: str) -> str:
+        """With the size of the gallery."""
+        return f"{row} (gallery {self.gallery[row]:,})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
+        plain = super().to_dict()
         return {
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
+            "rows": plain.pop("rows"),
             "gallery": dict(self.gallery),
-            "excluded": dict(self.excluded),
-            "notes": list(self.notes),
+            **plain,
             "cmc": {name: curve.to_dict() for name, curve in self.cmc.items()},
         }
 
@@ -100,31 +100,19 @@ def retrieval(
     wanted = tuple(int(k) for k in ks)
     if any(k < 1 for k in wanted):
         raise InputError("ks", f"is {list(ks)}", "give ranks from 1")
-    sides = Sides.of(similarity, people)
-    counts = (
-        resample_counts(resampling_groups(sides, groups), sides.people, resamples, seed)
-        if resamples
-        else None
-    )
     rows: dict[str, list[Estimate]] = {}
     gallery: dict[str, int] = {}
     excluded: dict[str, int] = {}
     cmc: dict[str, CmcCurve] = {}
-    for direction in DIRECTIONS:
-        for stratum, values in {"all": None, **(strata or {})}.items():
-            name = direction if stratum == "all" else f"{direction}, {stratum}"
-            parts, lost = cells(sides, groups, values, stratum)
-            if lost:
-                excluded[f"{name}: attribute unknown or nobody to meet"] = lost
-            ranked = _RankedProbes.of(sides, parts)
-            if ranked.lost:
-                excluded[f"{name}: no item of the probe's person in the gallery"] = ranked.lost
-            rows[name] = _row(ranked, wanted, counts)
-            gallery[name] = int(ranked.gallery.max())
-            cmc[name] = _cmc_curve(ranked, counts)
-        sides = sides.turned()
-        groups = None if groups is None else groups[::-1]
-        strata = {k: v[::-1] for k, v in (strata or {}).items()}
+    for one in comparisons(similarity, people, strata=strata, groups=groups, resamples=resamples, seed=seed):
+        if one.left_out:
+            excluded[f"{one.name}: attribute unknown or nobody to meet"] = one.left_out
+        ranked = _RankedProbes.of(one.sides, one.groups)
+        if ranked.left_out:
+            excluded[f"{one.name}: no item of the probe's person in the gallery"] = ranked.left_out
+        rows[one.name] = _row(ranked, wanted, one.counts)
+        gallery[one.name] = int(ranked.gallery.max())
+        cmc[one.name] = _cmc_curve(ranked, one.counts)
     return RetrievalReport(rows=rows, gallery=gallery, excluded=excluded, cmc=cmc)
 
 
@@ -135,116 +123,108 @@ class _RankedProbes:
     person: Ints
     weight: Floats
     """1 over the probes of its group, over groups: all groups count the same."""
-    precision: Floats
-    first: FirstRanks
-    right: Ints
-    """Right items in the probe's gallery."""
+    ranks: ProbeRanks
+    relevant: Ints
+    """Relevant items in the probe's gallery."""
     gallery: Ints
     """Size of the probe's gallery."""
     groups: int
-    lost: int
+    left_out: int
 
     @classmethod
-    def of(cls, sides: Sides, parts: list[Cell]) -> _RankedProbes:
-        lost = 0
-        kept: list[Cell] = []
-        for cell in parts:
-            has = np.isin(sides.left[cell.probes], sides.right[cell.gallery])
-            lost += int((~has).sum())
+    def of(cls, sides: ProbesAndGallery, groups: list[ComparisonGroup]) -> _RankedProbes:
+        left_out = 0
+        kept: list[ComparisonGroup] = []
+        for one in groups:
+            has = np.isin(sides.left[one.probes], sides.right[one.gallery])
+            left_out += int((~has).sum())
             if has.any():
-                kept.append(Cell(cell.group, cell.probes[has], cell.gallery))
+                kept.append(ComparisonGroup(one.group, one.probes[has], one.gallery))
         if not kept:
             raise InputError(
                 "retrieval", "no probe has an item of its own person in its gallery", "check people"
             )
-        found = [_rank_group(sides, cell) for cell in kept]
-        group = np.concatenate([np.full(len(cell.probes), cell.group) for cell in kept])
+        found = [_rank_group(sides, one) for one in kept]
+        group = np.concatenate([np.full(len(one.probes), one.group) for one in kept])
         names, where, sizes = np.unique(group, return_inverse=True, return_counts=True)
         return cls(
-            person=sides.left[np.concatenate([cell.probes for cell in kept])],
+            person=sides.left[np.concatenate([one.probes for one in kept])],
             weight=1.0 / (sizes[where] * len(names)),
-            precision=np.concatenate([precision for precision, _, _ in found]),
-            first=_joined([first for _, first, _ in found]),
-            right=np.concatenate([right for _, _, right in found]),
+            ranks=_concatenate_ranks([ranks for ranks, _ in found]),
+            relevant=np.concatenate([relevant for _, relevant in found]),
             gallery=np.concatenate([np.full(len(c.probes), len(c.gallery), dtype=np.intp) for c in kept]),
             groups=len(names),
-            lost=lost,
+            left_out=left_out,
         )
 
 
-def _joined(parts: Sequence[FirstRanks]) -> FirstRanks:
-    return FirstRanks(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("above", "tied", "right")))
+def _concatenate_ranks(parts: Sequence[ProbeRanks]) -> ProbeRanks:
+    first = (np.concatenate([getattr(p.first, name) for p in parts]) for name in ("above", "tied", "right"))
+    return ProbeRanks(FirstRanks(*first), np.concatenate([p.precision for p in parts]))
 
 
-def _rank_group(sides: Sides, cell: Cell) -> tuple[Floats, FirstRanks, Ints]:
-    """Average precision, first rank and number of right items of every probe of a cell."""
-    order = np.argsort(sides.right[cell.gallery], kind="stable")
-    owners = sides.right[cell.gallery][order]
-    starts, stops = (np.searchsorted(owners, sides.left[cell.probes], side=s) for s in ("left", "right"))
+def _rank_group(sides: ProbesAndGallery, one: ComparisonGroup) -> tuple[ProbeRanks, Ints]:
+    """Ranks and number of relevant items of every probe of a group."""
+    order = np.argsort(sides.right[one.gallery], kind="stable")
+    owners = sides.right[one.gallery][order]
+    starts, stops = (np.searchsorted(owners, sides.left[one.probes], side=s) for s in ("left", "right"))
 
-    def rank(block: slice) -> tuple[Floats, FirstRanks]:
-        right = [order[a:b] for a, b in zip(starts[block], stops[block], strict=True)]
-        return rank_probes(sides.scores(cell.probes[block], cell.gallery), right)
+    def rank(block: slice) -> ProbeRanks:
+        relevant = [order[a:b] for a, b in zip(starts[block], stops[block], strict=True)]
+        return rank_probes(sides.scores(one.probes[block], one.gallery), relevant)
 
-    pieces = list(blocks(len(cell.probes), len(cell.gallery)))
+    pieces = list(blocks(len(one.probes), len(one.gallery)))
     with ThreadPoolExecutor(max_workers=min(len(pieces), 4, os.cpu_count() or 1)) as pool:
         done = list(pool.map(rank, pieces))  # NumPy sorts and multiplies outside the interpreter's lock
-    return np.concatenate([p for p, _ in done]), _joined([f for _, f in done]), stops - starts
+    return _concatenate_ranks(done), stops - starts
 
 
 def _row(ranked: _RankedProbes, ks: tuple[int, ...], counts: NDArray[np.uint16] | None) -> list[Estimate]:
-    chance_ranks = FirstRanks.by_chance(ranked.right, ranked.gallery)
-    names = [*(f"R@{k}" for k in ks), "mAP", "mean rank"]
-    ours = [*(ranked.first.within(k) for k in ks), ranked.precision, ranked.first.mean()]
-    by_chance = [
-        *(chance_ranks.within(k) for k in ks),
-        chance_average_precision(ranked.right, ranked.gallery),
-        chance_ranks.mean(),
-    ]
-    values = [float(np.dot(ranked.weight, x)) for x in ours]
-    chances = [float(np.dot(ranked.weight, x)) for x in by_chance]
-    names.append("median rank")
-    values.append(float(ranked.first.median(ranked.weight)))
-    chances.append(float(chance_ranks.median(ranked.weight)))
-    low = high = np.full(len(names), np.nan)
+    """Every figure of ranks, those of a value a probe first; chance is the same of a random order."""
+    declared: list[tuple[str, Figure, Any]] = []
+    for figure in figures("ranks"):
+        if "{k}" in figure.name:
+            declared += [(figure.named(k=k), figure, partial(figure.function, k=k)) for k in ks]
+        else:
+            declared.append((figure.name, figure, figure.function))
+    declared.sort(key=lambda one: one[1].pooled)
+    by_chance = ProbeRanks.by_chance(ranked.relevant, ranked.gallery)
+    columns, values = [], []
+    for name, figure, function in declared:
+        if figure.pooled:
+            value, chance = (float(function(one, ranked.weight)) for one in (ranked.ranks, by_chance))
+        else:
+            value, chance = (float(np.dot(ranked.weight, function(one))) for one in (ranked.ranks, by_chance))
+        columns.append(Column(name, chance, figure.convention))
+        values.append(value)
+    ends = None
     if counts is not None:
-        low, high = interval(_resampled(ranked, ours, counts))
-    return [
-        Estimate(
-            name=name,
-            value=values[i],
-            low=float(low[i]),
-            high=float(high[i]),
-            chance=chances[i],
-            convention="whole gallery, ties in random order, people drawn as probes",
-            n=len(ranked.person),
-            people=len(np.unique(ranked.person)),
-            groups=ranked.groups,
-            resamples=0 if counts is None else len(counts),
-        )
-        for i, name in enumerate(names)
-    ]
+        means = [function(ranked.ranks) for _, figure, function in declared if not figure.pooled]
+        pooled = [function for _, figure, function in declared if figure.pooled]
+        ends = interval(_resampled(ranked, means, pooled, counts))
+    facts = {"n": len(ranked.person), "people": len(np.unique(ranked.person)), "groups": ranked.groups}
+    return estimate_row(columns, values, ends, **facts, resamples=0 if counts is None else len(counts))
 
 
 def _cmc_curve(ranked: _RankedProbes, counts: NDArray[np.uint16] | None) -> CmcCurve:
-    """Recall at every rank to `_EVERY`, then at ranks that grow by a tenth, to the whole gallery."""
+    """Recall at every rank to `_DENSE_RANKS`, then at ranks that grow by a tenth, to the whole gallery."""
     last = int(ranked.gallery.max())
-    beyond = _EVERY * 1.1 ** np.arange(1, 200)
-    ranks = [*range(1, min(last, _EVERY) + 1), *sorted({int(r) for r in beyond if r < last})]
-    ranks += [last] if last > _EVERY else []
+    beyond = _DENSE_RANKS * 1.1 ** np.arange(1, 200)
+    ranks = [*range(1, min(last, _DENSE_RANKS) + 1), *sorted({int(r) for r in beyond if r < last})]
+    ranks += [last] if last > _DENSE_RANKS else []
     people = int(ranked.person.max()) + 1 if counts is None else counts.shape[1]
     chance_of, weight = _by_chance(ranked)
     value, chance, sums = [], [], []
     for k in ranks:
-        weighted = ranked.weight * ranked.first.within(k)
+        weighted = ranked.weight * ranked.ranks.first.within(k)
         value.append(float(weighted.sum()))
         chance.append(float(np.dot(weight, chance_of.within(k))))
         sums.append(np.bincount(ranked.person, weighted, people))
     low = high = np.full(len(ranks), np.nan)
     if counts is not None:
-        drawn = counts.astype(np.float64)
-        totals = drawn @ np.bincount(ranked.person, ranked.weight, people)
-        low, high = interval((drawn @ np.stack(sums, axis=1)) / totals[:, None])
+        weights = counts.astype(np.float64)
+        totals = weights @ np.bincount(ranked.person, ranked.weight, people)
+        low, high = interval((weights @ np.stack(sums, axis=1)) / totals[:, None])
     return CmcCurve(
         ranks=tuple(ranks),
         recall=tuple(np.clip(value, 0.0, 1.0).tolist()),
@@ -255,20 +235,24 @@ def _cmc_curve(ranked: _RankedProbes, counts: NDArray[np.uint16] | None) -> CmcC
 
 
 def _by_chance(ranked: _RankedProbes) -> tuple[FirstRanks, Floats]:
-    """Ranks by chance of each kind of probe (right items, gallery), and the kind's weight."""
-    kinds, where = np.unique(np.stack([ranked.right, ranked.gallery], axis=1), axis=0, return_inverse=True)
+    """Ranks by chance of each kind of probe (relevant items, gallery), and the kind's weight."""
+    kinds, where = np.unique(np.stack([ranked.relevant, ranked.gallery], axis=1), axis=0, return_inverse=True)
     weight: Floats = np.bincount(where.ravel(), ranked.weight, len(kinds)).astype(np.float64)
     return FirstRanks.by_chance(kinds[:, 0], kinds[:, 1]), weight
 
 
-def _resampled(ranked: _RankedProbes, figures: list[Floats], counts: NDArray[np.uint16]) -> Floats:
-    """Means by weighted sums over people, the median by weighted ranks, (resamples, figures + 1)."""
+def _resampled(
+    ranked: _RankedProbes, means: list[Floats], pooled: list[Any], counts: NDArray[np.uint16]
+) -> Floats:
+    """Means by weighted sums over people, pooled figures by weighted probes, (resamples, figures)."""
     people = counts.shape[1]
     sums = np.stack(
-        [np.bincount(ranked.person, ranked.weight * x, people) for x in [*figures, np.ones(1)]], axis=1
+        [np.bincount(ranked.person, ranked.weight * x, people) for x in [*means, np.ones(1)]], axis=1
     )
-    drawn = counts.astype(np.float64)
-    totals = drawn @ sums
-    means = totals[:, :-1] / totals[:, -1:]
-    medians = [ranked.first.median(row[ranked.person] * ranked.weight) for row in drawn]
-    return np.column_stack([means, medians])
+    weights = counts.astype(np.float64)
+    totals = weights @ sums
+    found = [totals[:, :-1] / totals[:, -1:]]
+    for function in pooled:
+        values = [function(ranked.ranks, row[ranked.person] * ranked.weight) for row in weights]
+        found.append(np.array(values, dtype=np.float64)[:, None])
+    return np.concatenate(found, axis=1)

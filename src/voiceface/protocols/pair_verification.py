@@ -10,31 +10,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.bootstrap import interval, resample_counts, resample_trials
-from voiceface.metrics.roc import (
-    EER_CONVENTIONS,
-    Floats,
-    SortedTrials,
-    area,
-    crossing,
-    detection_cost,
-    eer,
-    interpolated_tpr,
-)
+from voiceface.metrics.bootstrap import Statistic, interval, resample_counts, resample_trials
+from voiceface.metrics.figure import figures
+from voiceface.metrics.roc import EER_CONVENTIONS, Floats, SortedTrials, eer
 from voiceface.protocols.curves import RocPoints, roc_points
-from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.estimate import Column, Estimate, estimate_row
 from voiceface.protocols.input_checks import as_labels, as_names, as_scores, check_people, index_people
+from voiceface.protocols.report import Report
 
 if TYPE_CHECKING:
     from voiceface.protocols.calibration import Calibration
 
 __all__ = [
-    "FIGURES",
     "CheckedTrials",
     "PairTrials",
     "VerificationReport",
-    "figures",
     "pair_trials",
+    "trial_columns",
+    "trial_statistic",
     "verification",
 ]
 
@@ -42,85 +35,82 @@ Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 People = tuple[ArrayLike, ArrayLike]
 
-FIGURES = ("AUC", "EER", "minDCF", "TPR at FPR 1 %", "TPR at FPR 10 %")
-_CHANCE = (0.5, 0.5, 1.0, 0.01, 0.1)
-_CONVENTIONS = (
-    "exact, ties count one half",
-    EER_CONVENTIONS["interpolated"],
-    "prior 0.01, both costs 1, over the better constant answer",
-    "interpolated on the exact ROC",
-    "interpolated on the exact ROC",
-)
+
+def trial_columns() -> list[Column]:
+    """Every figure that `voiceface.metrics` declares of trials, with its chance level and convention."""
+    return [Column(one.name, one.chance_of(), one.convention) for one in figures("trials")]
 
 
-def figures(false: Floats, true: Floats) -> Floats:
-    """`FIGURES` of cumulated weights (`SortedTrials.cumulate`), (5,)."""
-    return np.array(
-        [
-            area(false, true),
-            crossing(false, true),
-            detection_cost(false, true),
-            interpolated_tpr(false, true, 0.01),
-            interpolated_tpr(false, true, 0.1),
-        ]
-    )
+def trial_statistic() -> Statistic:
+    """Their values (k,) of cumulated weights (`SortedTrials.cumulate`), in the order of `trial_columns`."""
+    functions = [one.function for one in figures("trials")]
+
+    def values(false: Floats, true: Floats) -> Floats:
+        return np.array([function(false, true) for function in functions])
+
+    return values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationReport:
-    """What `verification` found: one row of figures for all trials and one for each stratum."""
+@dataclass(frozen=True, kw_only=True)
+class VerificationReport(Report):
+    """What `verification` found: one row of figures for all trials (``"all"``) and one for each stratum."""
 
-    rows: dict[str, list[Estimate]]
-    """``"all"`` and each stratum: AUC, EER, minDCF, TPR at FPR 1 % and 10 %."""
+    title = "Verification"
+    question = "Are this voice and this face one person's?"
+
     eer_conventions: dict[str, float]
     """EER of all trials in each named convention; NaN where it does not exist."""
     positives: int
     negatives: int
-    excluded: dict[str, int] = field(default_factory=dict)
-    """What did not enter, and how many."""
-    notes: tuple[str, ...] = ()
     curves: dict[str, RocPoints] = field(default_factory=dict)
     """ROC (and DET) of each row, in at most 2,000 points; of several groups the mean one."""
     calibration: Calibration | None = None
-    """Of the probabilities, where there are any: put there by whoever has them (`calibrate`)."""
+    """Of the probabilities, where there are any: put there by whoever has them (`calibration`)."""
 
     @property
     def auc(self) -> Estimate:
         """Area under the ROC over all trials."""
-        return self.rows["all"][0]
+        return self.figure("AUC", "all")
 
     @property
     def eer(self) -> Estimate:
         """Interpolated equal error rate over all trials."""
-        return self.rows["all"][1]
+        return self.figure("EER", "all")
 
     @property
     def strata(self) -> dict[str, list[Estimate]]:
         """The rows of the strata alone."""
         return {name: row for name, row in self.rows.items() if name != "all"}
 
+    def facts(self) -> list[str]:
+        """How many trials there are, and their EER by convention."""
+        known = ", ".join(f"{k} {v:.4f}" for k, v in self.eer_conventions.items() if v == v)
+        return [
+            f"{self.positives:,} positives, {self.negatives:,} negatives. "
+            f"EER of all trials by convention: {known}."
+        ]
+
     def __str__(self) -> str:
         """As it is printed."""
+        known = ", ".join(f"{name} {value:.4f}" for name, value in self.eer_conventions.items())
         lines = [
             f"{self.positives:,} positives, {self.negatives:,} negatives",
-            table(list(self.rows.items())),
+            super().__str__(),
+            f"EER by convention: {known}",
         ]
-        known = ", ".join(f"{name} {value:.4f}" for name, value in self.eer_conventions.items())
-        lines.append(f"EER by convention: {known}")
         if self.calibration is not None:
             lines.append(f"Calibration\n{self.calibration}")
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
+        plain = super().to_dict()
         return {
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
+            "rows": plain.pop("rows"),
             "eer_conventions": {k: None if v != v else v for k, v in self.eer_conventions.items()},
             "positives": self.positives,
             "negatives": self.negatives,
-            "excluded": dict(self.excluded),
-            "notes": list(self.notes),
+            **plain,
             "curves": {name: curve.to_dict() for name, curve in self.curves.items()},
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
@@ -310,31 +300,17 @@ def _row(
     trials: CheckedTrials, kept: list[Ints], parts: list[SortedTrials], counts: NDArray[np.uint16] | None
 ) -> list[Estimate]:
     """The figures of one stratum: the mean over its groups, with the interval over people."""
-    values = np.mean([figures(*part.cumulate()) for part in parts], axis=0)
-    low = high = np.full(len(values), np.nan)
-    people = valid = 0
+    statistic = trial_statistic()
+    values = np.mean([statistic(*part.cumulate()) for part in parts], axis=0)
+    ends, people, valid = None, 0, 0
     if trials.voice is not None and trials.face is not None:
         sides = [(trials.voice[places], trials.face[places]) for places in kept]
         people = len(np.unique(np.concatenate([np.concatenate(pair) for pair in sides])))
         if counts is not None:
-            samples = resample_trials(parts, sides, counts, figures)
-            low, high = interval(samples)
-            valid = int((~np.isnan(samples[:, 0])).sum())
-    return [
-        Estimate(
-            name=name,
-            value=float(values[i]),
-            low=float(low[i]),
-            high=float(high[i]),
-            chance=_CHANCE[i],
-            convention=_CONVENTIONS[i],
-            n=sum(len(places) for places in kept),
-            people=people,
-            groups=len(kept),
-            resamples=valid,
-        )
-        for i, name in enumerate(FIGURES)
-    ]
+            samples = resample_trials(parts, sides, counts, statistic)
+            ends, valid = interval(samples), int((~np.isnan(samples[:, 0])).sum())
+    facts = {"n": sum(map(len, kept)), "people": people, "groups": len(kept), "resamples": valid}
+    return estimate_row(trial_columns(), values, ends, **facts)
 
 
 def _conventions(trials: CheckedTrials) -> dict[str, float]:

@@ -12,7 +12,7 @@ from voiceface.metrics.bootstrap import interval, resample_counts, resample_tria
 from voiceface.metrics.roc import SortedTrials
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import few
-from voiceface.protocols.pair_verification import FIGURES, CheckedTrials, People, figures
+from voiceface.protocols.pair_verification import CheckedTrials, People, trial_columns, trial_statistic
 
 __all__ = ["Comparison", "compare"]
 
@@ -51,16 +51,17 @@ def compare(
         labels: (n,) 1 for the same person.
         people: Person of the voice and of the face of every trial.
         groups: (n,) group (fold) of each trial, as in `verification`.
-        figure: ``"AUC"``, ``"EER"``, ``"minDCF"``, ``"TPR at FPR 1 %"`` or ``"TPR at FPR 10 %"``.
+        figure: ``"AUC"``, ``"EER"``, ``"minDCF"`` or any other figure of trials (`metrics.figure`).
         resamples: Draws of people, the same for both models.
         seed: Seed of the draws.
 
     Raises:
         InputError: as `verification`, or the two lists differ in length, or the figure is unknown.
     """
-    if figure not in FIGURES:
-        raise InputError(f"figure {figure!r}", "is unknown", f"choose from {few(FIGURES, 9)}")
-    column = FIGURES.index(figure)
+    names = [one.name for one in trial_columns()]
+    if figure not in names:
+        raise InputError(f"figure {figure!r}", "is unknown", f"choose from {few(names, len(names))}")
+    column, statistic = names.index(figure), trial_statistic()
     models = [CheckedTrials(scores, labels, people, groups) for scores in (first, second)]
     counts = resample_counts(models[0].parts(), models[0].people, resamples, seed)
     values, samples = [], []
@@ -69,8 +70,8 @@ def compare(
         kept, _ = trials.cut(np.ones(len(trials.scores), dtype=bool), "all")
         parts = [SortedTrials.of(trials.scores[places], trials.same[places]) for places in kept]
         sides = [(trials.voice[places], trials.face[places]) for places in kept]
-        values.append(float(np.mean([figures(*part.cumulate())[column] for part in parts])))
-        samples.append(resample_trials(parts, sides, counts, figures)[:, column])
+        values.append(float(np.mean([statistic(*part.cumulate())[column] for part in parts])))
+        samples.append(resample_trials(parts, sides, counts, statistic)[:, column])
     moved = samples[0] - samples[1]
     low, high = interval(moved[:, None])
     difference = Estimate(

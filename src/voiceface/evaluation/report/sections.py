@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from voiceface.evaluation.report.curves import (
     cmc_figure,
     det_figure,
@@ -18,10 +16,9 @@ from voiceface.evaluation.report.page import Figure, Section
 from voiceface.protocols.gallery_matching import MatchingReport
 from voiceface.protocols.gallery_retrieval import RetrievalReport
 from voiceface.protocols.pair_verification import VerificationReport
+from voiceface.protocols.report import Report
 
-__all__ = ["Report", "evidence_section", "report_sections"]
-
-Report = VerificationReport | MatchingReport | RetrievalReport
+__all__ = ["evidence_section", "report_sections"]
 
 
 def report_sections(report: Report, *, drawn: bool) -> list[Section]:
@@ -31,54 +28,27 @@ def report_sections(report: Report, *, drawn: bool) -> list[Section]:
         report: What a protocol found.
         drawn: Draw its curves (matplotlib must be installed); False for words and tables alone.
     """
-    if isinstance(report, VerificationReport):
-        return _verification(report, drawn)
-    if isinstance(report, MatchingReport):
-        text = [
-            "Which of N people's items goes with the probe? Every gallery of N different people counts alike."
-        ]
-        figures = (
-            [gallery_size_figure(report)]
-            if drawn and any(report.by_size(name) for name in report.rows)
-            else []
+    lost = "; ".join(f"{name}: {count:,}" for name, count in report.excluded.items())
+    text = [report.question, *report.facts(), *([f"Left out: {lost}."] if lost else []), *report.notes]
+    rows = {report.row_title(name): row for name, row in report.rows.items()}
+    sections = [Section(title=report.title, text=text, rows=rows, figures=_curves(report) if drawn else [])]
+    found = report.calibration if isinstance(report, VerificationReport) else None
+    if found is not None:
+        figures = [reliability_figure(found)] if drawn else []
+        sections.append(
+            Section(title=found.title, text=[found.question], rows={"all": found.row}, figures=figures)
         )
-        text += _left_out(report.excluded, report.notes)
-        return [Section(title="Matching", text=text, rows=report.rows, figures=figures)]
-    text = ["Where does the first right item stand when the whole gallery is ranked for every probe?"]
-    text += _left_out(report.excluded, report.notes)
-    rows = {f"{name} (gallery {report.gallery[name]:,})": row for name, row in report.rows.items()}
-    figures = [cmc_figure(report.cmc)] if drawn and report.cmc else []
-    return [Section(title="Retrieval", text=text, rows=rows, figures=figures)]
-
-
-def _verification(report: VerificationReport, drawn: bool) -> list[Section]:
-    known = ", ".join(
-        f"{name} {value:.4f}" for name, value in report.eer_conventions.items() if value == value
-    )
-    text = [
-        "Are this voice and this face one person's?",
-        f"{report.positives:,} positives, {report.negatives:,} negatives. "
-        f"EER of all trials by convention: {known}.",
-        *_left_out(report.excluded, report.notes),
-    ]
-    figures: list[Figure] = []
-    if drawn and report.curves:
-        figures = [roc_figure(report.curves), det_figure(report.curves)]
-    sections = [Section(title="Verification", text=text, rows=report.rows, figures=figures)]
-    if report.calibration is not None:
-        words = (
-            "Do the stated probabilities come true? ECE: their mean distance from the share found; "
-            "Cllr: what deciding by them costs, in bits."
-        )
-        figures = [reliability_figure(report.calibration)] if drawn else []
-        rows = {"all": report.calibration.row}
-        sections.append(Section(title="Calibration", text=[words], rows=rows, figures=figures))
     return sections
 
 
-def _left_out(excluded: Mapping[str, int], notes: Sequence[str]) -> list[str]:
-    lost = "; ".join(f"{name}: {count:,}" for name, count in excluded.items())
-    return [*([f"Left out: {lost}."] if lost else []), *notes]
+def _curves(report: Report) -> list[Figure]:
+    if isinstance(report, VerificationReport) and report.curves:
+        return [roc_figure(report.curves), det_figure(report.curves)]
+    if isinstance(report, MatchingReport) and any(report.by_size(name) for name in report.rows):
+        return [gallery_size_figure(report)]
+    if isinstance(report, RetrievalReport) and report.cmc:
+        return [cmc_figure(report.cmc)]
+    return []
 
 
 def evidence_section(evidence: Evidence) -> Section:
