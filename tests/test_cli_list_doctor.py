@@ -10,6 +10,7 @@ import pytest
 
 from cli_fixtures import call, fits
 from voiceface import protocols
+from voiceface.cli.commands.list import COMPONENTS
 from voiceface.components import SOURCES, component_names
 from voiceface.errors import MissingPartError
 from voiceface.models.encoders import ge2e
@@ -20,7 +21,8 @@ def test_list_walks_the_folders():
     found = call("list", "--json").json
     assert list(found["recipes"]) == component_names("voiceface.recipes")
     assert {name.replace("+", "_") for name in found["sources"]} == set(component_names(SOURCES))
-    assert list(found["encoders"]) == component_names("voiceface.models.encoders")
+    for kind, (folder, _) in COMPONENTS.items():
+        assert {name.replace("+", "_") for name in found[kind]} == set(component_names(folder)), kind
     assert set(found["protocols"]) == set(protocols.__all__)
     assert all(line for kind in found.values() for line in kind.values())
     assert list(call("list", "sources", "--json").json) == ["sources"]

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from cyclopts import App, CoercionError
 
-from voiceface.cli.docstrings import component_summaries, docstring_arguments, first_line
+from voiceface.cli.docstrings import component_summaries, docstring_arguments, summary_line
 from voiceface.cli.options import changed, keyword_options, with_options
 from voiceface.errors import InputError
 
@@ -91,6 +91,6 @@ def test_components_speak_for_themselves_without_being_imported(tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     assert component_summaries("made_components") == {"broken": "", "one": "First line.", "two+b": "Second."}
     assert (
-        first_line("voiceface.protocols.pair_verification", "verification")
+        summary_line("voiceface.protocols.pair_verification", "verification")
         == "Judge scores of voice-face trials."
     )

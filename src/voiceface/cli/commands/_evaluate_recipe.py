@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from voiceface.cli.component_commands import component_help
 from voiceface.cli.options import Flag, Given, changed, with_options
 from voiceface.cli.print_estimates import print_row, print_rows
 from voiceface.cli.recipe_options import load_recipe, recipe_options
 from voiceface.cli.terminal import answer, interactive, say, shown
-from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.errors import InputError
 from voiceface.evaluation.report_files import OutputOptions, ReportSubject, write_reports
 from voiceface.evaluation.synthetic_ceiling import (
@@ -91,7 +90,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         _written(outputs, found, opened, _words(name, folds, changed(given, options)))
         return 0
 
-    command.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{_OPTIONS_HELP}"
+    command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"recipe {name}")
 
 

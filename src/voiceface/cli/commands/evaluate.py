@@ -10,8 +10,9 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.commands._evaluate_faces import command as judge_faces
 from voiceface.cli.commands._evaluate_video import video_command
-from voiceface.cli.docstrings import component_summaries
+from voiceface.cli.component_commands import add_components
 from voiceface.cli.options import heading
+from voiceface.cli.recipe_options import RECIPES
 from voiceface.evaluation.report_files import OutputOptions
 
 __all__ = ["add_to"]
@@ -29,7 +30,7 @@ Same = Annotated[list[Literal["gender", "nationality"]] | None, Parameter(negati
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
-    """Add the command with the protocols, and the recipes by name or the one that is asked for."""
+    """Add the command with the protocols and the recipe that is named, or the list of all."""
     evaluate = App(name="evaluate", help=_ABOUT, group=heading("Measure"), version_flags=[])
     app.command(evaluate)
     protocols: dict[str, Callable[..., int]] = {
@@ -41,20 +42,14 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
     }
     for name, command in protocols.items():
         evaluate.command(command, name=name, group="Protocols")
-    if tokens is None:
-        return
-    asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
-    if asked is None:
-        for name, line in component_summaries("voiceface.recipes").items():
-            evaluate.command(_listed_only, name=name, help=line, group="Recipes")
-    elif asked not in protocols:
-        from voiceface.cli.commands._evaluate_recipe import recipe_command
-
-        evaluate.command(recipe_command(asked, tokens), name=asked)
+    if not tokens or tokens[0] not in protocols:
+        add_components(evaluate, tokens, RECIPES, lambda name: _recipe(name, tokens or ()), group="Recipes")
 
 
-def _listed_only() -> None:
-    """Stands in the list of recipes; never run, for a recipe that is named is loaded."""
+def _recipe(name: str, tokens: Sequence[str]) -> Callable[..., int]:
+    from voiceface.cli.commands._evaluate_recipe import recipe_command
+
+    return recipe_command(name, tokens)
 
 
 def _verification(

@@ -1,21 +1,36 @@
-"""What there is: recipes, corpus sources, encoders, teachers, protocols and shipped weights."""
+"""List components and shipped weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from cyclopts import App
 
-from voiceface.cli.docstrings import component_summaries, first_line
+from voiceface.cli.docstrings import component_summaries, summary_line
 from voiceface.cli.options import Flag, heading
 from voiceface.cli.terminal import answer, say
 from voiceface.cli.text_wrapping import wrap_columns
-from voiceface.components import SOURCES, component_names
+from voiceface.components import SOURCES, Packages, component_names
 
-__all__ = ["add_to"]
+__all__ = ["COMPONENTS", "add_to"]
 
-Kind = Literal["recipes", "sources", "encoders", "face-encoders", "teachers", "protocols", "weights"]
+COMPONENTS: dict[str, tuple[Packages, str]] = {
+    "recipes": ("voiceface.recipes", "voiceface train RECIPE --corpus CORPUS"),
+    "sources": (SOURCES, "voiceface prepare SOURCE ROOT -o CORPUS"),
+    "voice-encoders": ("voiceface.models.encoders", "--voice-encoder NAME or NAME=FOLDER of recipes"),
+    "face-encoders": ("voiceface.models.face_encoders", "--face-encoder NAME or NAME=FOLDER of recipes"),
+    "teachers": ("voiceface.models.teachers", "--identity NAME and --emotion NAME of si_distill"),
+    "metrics": ("voiceface.metrics", "from voiceface.metrics import METRIC"),
+    "papers": ("voiceface.papers", "voiceface tables PAPER --corpus CORPUS"),
+    "importers": ("voiceface.pipelines.importers", "voiceface import-weights IMPORTER"),
+}
+"""Each kind of component with its folder and how it is used."""
+
+Kind = Literal[
+    "recipes", "sources", "voice-encoders", "face-encoders", "teachers", "protocols", "metrics", "papers",
+    "importers", "weights",
+]  # fmt: skip
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
@@ -23,61 +38,42 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
     app.command(_list, name="list", group=heading("Look around"))
 
 
-def _list(
-    what: Kind | None = None,
-    /,
-    *,
-    json: Flag = False,
-) -> int:
-    """List recipes, corpus sources, encoders, teachers, protocols and shipped weights.
+def _list(what: Kind | None = None, /, *, json: Flag = False) -> int:
+    """List recipes, sources, encoders, protocols, metrics and shipped weights.
 
     Args:
-        what: one kind; all of them otherwise
+        what: one kind; by default all of them
         json: print JSON
     """
-    kinds: dict[str, Callable[[], dict[str, str]]] = {
-        "recipes": lambda: component_summaries("voiceface.recipes"),
-        "sources": lambda: component_summaries(SOURCES),
-        "encoders": lambda: component_summaries("voiceface.models.encoders"),
-        "face-encoders": lambda: component_summaries("voiceface.models.face_encoders"),
-        "teachers": lambda: component_summaries("voiceface.models.teachers"),
-        "protocols": _protocols,
-        "weights": _weights,
-    }
-    found = {name: look() for name, look in kinds.items() if what in (None, name)}
+    found = {name: component_summaries(folder) for name, (folder, _) in COMPONENTS.items()}
+    found |= {"protocols": _protocols(), "weights": _weights()}
+    usage = {name: use for name, (_, use) in COMPONENTS.items()}
+    usage |= {"protocols": "voiceface evaluate PROTOCOL", "weights": "voiceface match --weights NAME"}
+    chosen = {name: found[name] for name in Kind.__args__ if what in (None, name)}  # type: ignore[attr-defined]
     if json:
-        answer(found)
+        answer(chosen)
         return 0
-    use = {
-        "recipes": "voiceface train RECIPE --corpus CORPUS",
-        "sources": "voiceface prepare SOURCE ROOT -o CORPUS",
-        "encoders": "of voices: parts of recipes (--voice-encoder NAME or NAME=FOLDER)",
-        "face-encoders": "of faces: parts of recipes (--face-encoder NAME or NAME=FOLDER)",
-        "teachers": "of faces: parts of si_distill (--identity and --emotion)",
-        "protocols": "voiceface evaluate PROTOCOL",
-        "weights": "voiceface match --weights NAME",
-    }
-    width = max((len(name) for group in found.values() for name in group), default=0)
-    for number, (kind, group) in enumerate(found.items()):
-        say(("\n" if number else "") + f"{kind}: {use[kind]}")
+    width = max((len(name) for group in chosen.values() for name in group), default=0)
+    for number, (kind, group) in enumerate(chosen.items()):
+        say(("\n" if number else "") + f"{kind}: {usage[kind]}")
         for name, line in group.items() or [("(none)", "")]:
             say(wrap_columns(f"  {name:<{width}}  {line}".rstrip()))
     return 0
 
 
 def _protocols() -> dict[str, str]:
-    """The protocols' functions with the first line of what they say of themselves."""
+    """The protocols' functions with the first line of their docstrings."""
     from voiceface import protocols
 
     found = {}
     for name in protocols.__all__:
-        lines = [first_line(f"{protocols.__name__}.{m}", name) for m in component_names(protocols.__name__)]
+        lines = [summary_line(f"{protocols.__name__}.{m}", name) for m in component_names(protocols.__name__)]
         found[name] = next(filter(None, lines), "")
     return found
 
 
 def _weights() -> dict[str, str]:
-    """The weights inside the package, with the recipe that made them."""
+    """The shipped weights with the recipe that trained them."""
     import json
 
     from voiceface.pipelines.weights import shipped
@@ -85,5 +81,5 @@ def _weights() -> dict[str, str]:
     found = {}
     for name, folder in shipped().items():
         card = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        found[name] = f"made by the recipe {card['recipe']} from {card['people']['count']:,} people"
+        found[name] = f"trained with the recipe {card['recipe']} on {card['people']['count']:,} people"
     return found

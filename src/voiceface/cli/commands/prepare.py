@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.docstrings import component_summaries
+from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.options import Flag, Given, changed, field_options, heading, keyword_options, with_options
 from voiceface.cli.terminal import answer, interactive, say, shown, tell
-from voiceface.cli.text_wrapping import wrap_columns, wrap_hanging
+from voiceface.cli.text_wrapping import wrap_hanging
 from voiceface.components import SOURCES, load_component
 from voiceface.errors import InputError
 
@@ -42,22 +41,11 @@ _SHOWN = 5  # rejections and findings printed; the corpus holds them all
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
-    """Add the command, and below it the source that is asked for, or all by name."""
+    """Add the command with the source that is named, or the list of all."""
     # Some sources have an option --version, so that only the app itself may have that flag.
     prepare = App(name="prepare", help=_ABOUT, group=heading("Learn"), version_flags=[])
     app.command(prepare)
-    if tokens is None:
-        return
-    asked = next((token for token in tokens if not token.startswith("-")), None)
-    for name, line in component_summaries(SOURCES).items():
-        if asked is None:
-            prepare.command(_listed_only, name=name, help=line)
-    if asked is not None:
-        prepare.command(_command(asked), name=asked)
-
-
-def _listed_only() -> None:
-    """Stands in the list of sources; never run, for a source that is named is loaded."""
+    add_components(prepare, tokens, SOURCES, _command)
 
 
 def _command(name: str) -> Callable[..., int]:
@@ -112,7 +100,7 @@ def _command(name: str) -> Callable[..., int]:
     rootless = getattr(module, "ROOTLESS", False)
     chosen: Callable[..., int] = making if rootless else command
     own = _OPTIONS_HELP.replace(_ROOT, "") if rootless else _OPTIONS_HELP
-    chosen.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{own}"
+    chosen.__doc__ = component_help(module, own)
     return with_options(chosen, groups, owner=f"source {name}")
 
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.docstrings import component_summaries
+from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.options import Flag, Given, changed, heading, keyword_options, with_options
 from voiceface.cli.terminal import answer, say, shown
-from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import load_component
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-TABLES = "voiceface.papers"
+PAPERS = "voiceface.papers"
 
 _ABOUT = """Make a paper's tables again, ours beside the printed ones.
 
@@ -41,25 +40,14 @@ _OPTIONS_HELP = """Args:
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
-    """Add the command, and below it the paper that is asked for, or all by name."""
+    """Add the command with the paper that is named, or the list of all."""
     tables = App(name="tables", help=_ABOUT, group=heading("Measure"), version_flags=[])
     app.command(tables)
-    if tokens is None:
-        return
-    asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
-    if asked is None:
-        for name, line in component_summaries(TABLES).items():
-            tables.command(_listed_only, name=name, help=line)
-    else:
-        module = load_component(TABLES, asked)
-        tables.command(_command(module, asked), name=asked)
+    add_components(tables, tokens, PAPERS, _command)
 
 
-def _listed_only() -> None:
-    """Stands in the list of papers; never run, for one that is named is loaded."""
-
-
-def _command(module: ModuleType, name: str) -> Callable[..., int]:
+def _command(name: str) -> Callable[..., int]:
+    module = load_component(PAPERS, name)
     options = keyword_options(module.tables, title=f"Options of {name}")
 
     def command(
@@ -96,7 +84,7 @@ def _command(module: ModuleType, name: str) -> Callable[..., int]:
         say(f"tables: {shown(page)}")
         return 0
 
-    command.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{_OPTIONS_HELP}"
+    command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"tables of {name}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.docstrings import component_summaries
+from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.options import Flag, Given, heading, with_options
 from voiceface.cli.recipe_options import RECIPES, load_recipe, recipe_options
 from voiceface.cli.terminal import answer, interactive, say, shown
-from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,21 +40,10 @@ _OPTIONS_HELP = """Args:
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
-    """Add the command, and below it the recipe that is asked for, or all by name."""
+    """Add the command with the recipe that is named, or the list of all."""
     train = App(name="train", help=_ABOUT, group=heading("Learn"), version_flags=[])
     app.command(train)
-    if tokens is None:
-        return
-    asked = tokens[0] if tokens and not tokens[0].startswith("-") else None
-    if asked is None:
-        for name, line in component_summaries(RECIPES).items():
-            train.command(_listed_only, name=name, help=line)
-    else:
-        train.command(_command(asked, tokens), name=asked)
-
-
-def _listed_only() -> None:
-    """Stands in the list of recipes; never run, for a recipe that is named is loaded."""
+    add_components(train, tokens, RECIPES, lambda name: _command(name, tokens or ()))
 
 
 def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
@@ -85,7 +72,7 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         )
         return _train(run, corpus, place, fold=fold, how=(device, precision, init), json=json)
 
-    command.__doc__ = f"{wrap_columns(inspect.getdoc(module) or name)}\n\n{_OPTIONS_HELP}"
+    command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, options, owner=f"recipe {name}")
 
 
