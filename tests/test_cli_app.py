@@ -90,7 +90,11 @@ def test_an_unknown_recipe_or_source_offers_the_nearest(tokens, offered):
         (MemoryError(), 1, "memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "memory"),
         (OSError(28, "No space left on device", "x.npz"), 1, "x.npz: the disk is full"),
-        (PermissionError(13, "Permission denied", "dir/y"), 1, "dir/y: operating system error: Permission denied"),
+        (
+            PermissionError(13, "Permission denied", "dir/y"),
+            1,
+            "dir/y: Permission denied (operating system)",
+        ),
     ],
 )
 def test_errors_become_one_line_and_a_code(monkeypatch, error, code, line):

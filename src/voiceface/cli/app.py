@@ -123,7 +123,7 @@ def _system(error: OSError) -> str:
     why = error.strerror or str(error) or type(error).__name__
     if error.errno == errno.ENOSPC:
         return str(InputError(what, "the disk is full", "free some space or write to another disk"))
-    return str(InputError(what, f"operating system error: {why}", "check the path, its permissions and the disk"))
+    return str(InputError(what, f"{why} (operating system)", "check the path, its permissions and the disk"))
 
 
 def _out_of_memory(error: BaseException) -> bool:
