@@ -190,3 +190,6 @@ def _reader(odds: Floats, prior: float, bins: int) -> Callable[[Floats, Floats],
         return np.array([np.abs(np.bincount(place, apart, bins)).sum(), cost])
 
     return read
+
+
+PROTOCOL = calibration

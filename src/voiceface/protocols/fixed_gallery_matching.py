@@ -108,3 +108,6 @@ def _fixed_gallery_row(
             )
         )
     return out
+
+
+PROTOCOL = fixed_gallery_matching

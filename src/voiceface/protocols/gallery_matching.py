@@ -299,3 +299,6 @@ def _expected_contribution(
     chosen = np.array([(size - 1) / max(others, 1) for size in sizes])
     spread: Floats = chosen * (weighted.sum(axis=0) - own)
     return spread
+
+
+PROTOCOL = matching

@@ -256,3 +256,6 @@ def _resampled(
         values = [function(ranked.ranks, row[ranked.person] * ranked.weight) for row in weights]
         found.append(np.array(values, dtype=np.float64)[:, None])
     return np.concatenate(found, axis=1)
+
+
+PROTOCOL = retrieval

@@ -138,3 +138,6 @@ def _parts(people: NDArray[np.str_], women: NDArray[np.bool_], folds: int, seed:
         fold = {name: place % folds for place, name in enumerate(names.tolist())}
         part[side] = [fold[name] for name in people[side].tolist()]
     return part
+
+
+PROTOCOL = gender_agreement

@@ -310,3 +310,6 @@ def discriminator_scores(
     convention = "how often a voice's face scores above a noise's, ties half"
     rows["voices above noises"] = [auc_of_groups("AUC", upper, lower, sides, convention=convention)]
     return Report(rows=rows)
+
+
+PROTOCOL = drawn_faces

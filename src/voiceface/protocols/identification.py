@@ -239,3 +239,6 @@ def _checked(
         fault = f"{few(lost)} people of the items have no column"
         raise InputError("scores", fault, "leave these items out or score their people")
     return values, own, names
+
+
+PROTOCOL = identify

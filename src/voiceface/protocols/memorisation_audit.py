@@ -225,3 +225,6 @@ def _cut(rising: Floats, weights: Floats, quantile: float) -> float:
     """The smallest value that ``quantile`` of the weight does not exceed."""
     total = np.cumsum(weights)
     return float(rising[min(int(np.searchsorted(total, quantile * total[-1])), len(rising) - 1)])
+
+
+PROTOCOL = memorisation_audit

@@ -322,3 +322,6 @@ def _conventions(trials: CheckedTrials) -> dict[str, float]:
         except ValueError:  # a fold of one class: this convention has no value on this list
             found[name] = float("nan")
     return found
+
+
+PROTOCOL = verification

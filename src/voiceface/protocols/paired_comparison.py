@@ -1,8 +1,9 @@
-"""Is one model better than another? The same trials, the same draws of people."""
+"""Is one model better than another? The same trials, the same resamples of people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,13 +20,18 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two models on the same trials: first minus second, over the same draws of people."""
+    """Two models on the same trials: first minus second, over the same resamples of people."""
 
     first: float
     second: float
     difference: Estimate
     p: float
     """Two-sided, of no difference; never below 2 / (resamples + 1)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plain = {"first": self.first, "second": self.second, "p": self.p}
+        return plain | {"difference": self.difference.to_dict()}
 
     def __str__(self) -> str:
         """As it is printed."""
@@ -52,8 +58,8 @@ def compare(
         people: Person of the voice and of the face of every trial.
         groups: (n,) group (fold) of each trial, as in `verification`.
         figure: ``"AUC"``, ``"EER"``, ``"minDCF"`` or any other figure of trials (`metrics.figure`).
-        resamples: Draws of people, the same for both models.
-        seed: Seed of the draws.
+        resamples: Resamples of people, the same for both models.
+        seed: Seed of the resamples.
 
     Raises:
         InputError: as `verification`, or the two lists differ in length, or the figure is unknown.
@@ -72,8 +78,8 @@ def compare(
         sides = [(trials.voice[places], trials.face[places]) for places in kept]
         values.append(float(np.mean([statistic(*part.cumulate())[column] for part in parts])))
         samples.append(resample_trials(parts, sides, counts, statistic)[:, column])
-    moved = samples[0] - samples[1]
-    low, high = interval(moved[:, None])
+    apart = samples[0] - samples[1]
+    low, high = interval(apart[:, None])
     difference = Estimate(
         name=f"difference of {figure}",
         value=values[0] - values[1],
@@ -83,6 +89,9 @@ def compare(
         convention="paired bootstrap over people",
         n=len(models[0].scores),
         people=models[0].people,
-        resamples=int((~np.isnan(moved)).sum()),
+        resamples=int((~np.isnan(apart)).sum()),
     )
-    return Comparison(first=values[0], second=values[1], difference=difference, p=two_sided_p(moved))
+    return Comparison(first=values[0], second=values[1], difference=difference, p=two_sided_p(apart))
+
+
+PROTOCOL = compare

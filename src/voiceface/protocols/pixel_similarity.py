@@ -94,3 +94,6 @@ def _reference_pictures(own: Ints, theirs: Ints, people: int, seed: int) -> tupl
     place = random.integers(0, len(theirs) - counts[mine])
     place = np.where(place >= starts[mine], place + counts[mine], place)
     return kept, right, order[place]
+
+
+PROTOCOL = likeness

@@ -189,3 +189,6 @@ def _resampled(raters: Any, people: Any, values: Floats, resamples: int, seed: i
     with np.errstate(invalid="ignore", divide="ignore"):
         means: Floats = weights @ values / weights.sum(axis=1, keepdims=True)
     return means
+
+
+PROTOCOL = preference

@@ -100,3 +100,6 @@ def _figures(
         for name, values, chance, share in table
     ]
     return [replace(one, people=1) for one in found] if over == _OVER_CLIPS else found
+
+
+PROTOCOL = sync_trials

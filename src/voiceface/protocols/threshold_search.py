@@ -255,3 +255,6 @@ def _figures(hits: Floats, passed: Floats, totals: NDArray[Any]) -> Floats:
         balanced = (hits / totals[0] + passed / totals[1]) / 2.0
         f1 = 2.0 * hits / (hits + totals[1] - passed + totals[0])
     return np.stack([accuracy, balanced, f1], axis=1)
+
+
+PROTOCOL = threshold_search

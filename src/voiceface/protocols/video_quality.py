@@ -172,3 +172,6 @@ def _notes(measured: Sequence[Measured], reach: int) -> list[str]:
         told = f"sync needs {reach + LEAST} frames or more; its scale is that of the expert used"
         notes.append(told)
     return notes
+
+
+PROTOCOL = video
