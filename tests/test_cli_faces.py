@@ -11,6 +11,7 @@ from PIL import Image
 from cli_fixtures import call
 from draw_face import draw_face
 from voiceface.corpus.splits import split_known, split_people
+from voiceface.corpus.views import face_view
 from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.pipelines import weights as weights_module
 from voiceface.training.training_folder import people_fingerprint
@@ -178,7 +179,7 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     def split(one):
         return split_people(one, seed=1, validation=0.1, test=0.5)
 
-    view = corpus.view(size=64, template="dlib")
+    view = face_view(corpus, size=64, template="dlib")
     owners = corpus.column("faces", "person").astype(str)
     test = split(corpus).test
     voices = {

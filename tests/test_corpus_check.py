@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_media import ARGUMENTS, blank, tree, written
-from voiceface.corpus.check import check
+from voiceface.corpus.check import check_corpus
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
-from voiceface.corpus.statistics import unique_seconds
+from voiceface.corpus.statistics import corpus_statistics, unique_seconds
 from voiceface.records import Person
 
 FINE = {"level": -20.0, "speech": 1.0, "size": 80.0}
@@ -25,7 +25,7 @@ def corpus_of(tmp_path, people, **tables):
 
 
 def told(corpus):
-    return [(problem.severity, problem.what, problem.fault) for problem in check(corpus)]
+    return [(problem.severity, problem.what, problem.fault) for problem in check_corpus(corpus)]
 
 
 TWO = [Person(id="a", gender="f"), Person(id="b", gender="m")]
@@ -107,19 +107,19 @@ def test_damage_after_opening_and_bits_that_fell_over(tmp_path):
         workers=1,
         progress=False,
     )
-    assert corpus.check(deep=True) == []
+    assert check_corpus(corpus, deep=True) == []
     path = next((corpus.path / "voices").glob("*.i16"))
     data = bytearray(path.read_bytes())
     data[40_000] ^= 4
     path.write_bytes(data)
     again = Corpus.open(corpus.path)
-    assert again.check() == []
-    (problem,) = again.check(deep=True)
+    assert check_corpus(again) == []
+    (problem,) = check_corpus(again, deep=True)
     assert (
         problem.severity == "error" and problem.what == "voices p1" and "not what was written" in str(problem)
     )
     path.unlink()
-    assert "is missing" in again.check()[0].fault
+    assert "is missing" in check_corpus(again)[0].fault
 
 
 def test_the_table_by_sex(tmp_path):
@@ -127,7 +127,7 @@ def test_the_table_by_sex(tmp_path):
         row("voices", "b1", "b", seconds=3.5)
     ]
     corpus = corpus_of(tmp_path, TWO, voices=voices, faces=SOUND["faces"] * 1)
-    table = corpus.statistics()
+    table = corpus_statistics(corpus)
     assert [
         (one.sex, one.people, one.voices, one.faces, one.seconds, one.unique_seconds) for one in table.lines
     ] == [

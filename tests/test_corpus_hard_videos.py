@@ -8,8 +8,8 @@ from corpus_media import synthetic_voice
 from draw_face import draw_face
 from test_media_movie import encode, turned
 from voiceface.corpus.item import VideoItem
-from voiceface.corpus.item_processing import make
-from voiceface.corpus.options import Options
+from voiceface.corpus.item_processing import process_item
+from voiceface.corpus.options import PrepareOptions
 from voiceface.media.movie import movie_facts, write_movie
 from voiceface.media.picture import decode_jpeg
 from voiceface.records import SAMPLE_RATE
@@ -26,7 +26,7 @@ def scene(*faces):
 
 def made_of(folder, **options):
     item = VideoItem(key="v", person="p", path="v.mp4", want=("faces", "clips"))
-    return make(item, folder, Options(**({"clip_fps": 10.0} | options)))
+    return process_item(item, folder, PrepareOptions(**({"clip_fps": 10.0} | options)))
 
 
 def rows(made, table):

@@ -10,8 +10,10 @@ import pytest
 
 from corpus_media import ARGUMENTS, blank, tree, written
 from voiceface.corpus.corpus import Corpus
-from voiceface.corpus.options import Options
+from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
+from voiceface.corpus.statistics import corpus_statistics
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.media.picture import load_picture
@@ -22,7 +24,7 @@ from voiceface.records import Person
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
     listing = tree(root / "in", people=3)
-    options = Options(frame_side=80)
+    options = PrepareOptions(frame_side=80)
     corpus = prepare(listing, root / "out", arguments=ARGUMENTS, options=options, workers=1, progress=False)
     return listing, corpus
 
@@ -60,7 +62,7 @@ def test_records_are_built_from_columns(made):
 def test_a_view_of_the_stored_crop_is_that_of_the_picture(made):
     listing, corpus = made
     for template in ("dlib", "portrait"):
-        view = corpus.view(size=64, template=template)
+        view = face_view(corpus, size=64, template=template)
         assert view.shape == (6, 64, 64, 3) and view.dtype == np.uint8
         face = corpus.faces[0]
         pixels = np.asarray(load_picture(listing.root / face.source))
@@ -79,40 +81,40 @@ def test_a_view_of_the_stored_crop_is_that_of_the_picture(made):
 
 def test_a_view_is_made_once_and_again_only_for_other_contents(made, copy):
     corpus = Corpus.open(copy)
-    first = corpus.view(size=32)
+    first = face_view(corpus, size=32)
     (path,) = (copy / "views").iterdir()
     assert path.name == f"32-dlib-{corpus.fingerprint[:12]}.npy"
     stamp = path.stat().st_mtime_ns
-    again = Corpus.open(copy).view(size=32)
+    again = face_view(Corpus.open(copy), size=32)
     assert path.stat().st_mtime_ns == stamp and (first == again).all() and isinstance(again, np.memmap)
     with pytest.raises(ValueError):
         again[0] = 0
     old = path.with_name("32-dlib-000000000000.npy")
     shutil.copy(path, old)
     path.unlink()
-    Corpus.open(copy).view(size=32)
+    face_view(Corpus.open(copy), size=32)
     assert path.exists() and not old.exists()
     path.write_bytes(b"torn")
     with pytest.raises(InputError, match="damaged; delete it"):
-        Corpus.open(copy).view(size=32)
+        face_view(Corpus.open(copy), size=32)
     with pytest.raises(InputError, match="did you mean 'portrait'"):
-        corpus.view(size=32, template="potrait")
+        face_view(corpus, size=32, template="potrait")
 
 
 def test_many_processes_make_the_same_view(made, copy, monkeypatch):
     from voiceface.corpus import views
 
     corpus = Corpus.open(copy)
-    one = np.array(corpus.view(size=48, cache=copy / "one"))
-    monkeypatch.setattr(views, "_ALONE", 0)
+    one = np.array(face_view(corpus, size=48, cache=copy / "one"))
+    monkeypatch.setattr(views, "_MIN_FACES_FOR_PROCESSES", 0)
     monkeypatch.setattr(views, "_CHUNK", 4)
-    assert (corpus.view(size=48, cache=copy / "two", workers=2) == one).all()
+    assert (face_view(corpus, size=48, cache=copy / "two", workers=2) == one).all()
     assert not (copy / "views").exists()
 
 
 def test_bare_boxes_and_whole_frames(made, copy):
     corpus = Corpus.open(copy)
-    box, frame = corpus.view(size=40, template="box"), corpus.view(size=40, template="frame")
+    box, frame = face_view(corpus, size=40, template="box"), face_view(corpus, size=40, template="frame")
     assert box.shape == frame.shape == (6, 40, 40, 3)
     assert max(corpus.frame(0).size) == 80
     left, top, right, bottom = corpus.faces[0].box
@@ -182,7 +184,7 @@ def test_torn_tables_are_told(copy):
 def test_an_empty_corpus_has_empty_columns(tmp_path):
     corpus = Corpus.open(written(tmp_path / "c", [], []))
     assert list(corpus.voices) == [] and corpus.column("faces", "landmarks").shape == (0, 10)
-    assert corpus.view(size=8).shape == (0, 8, 8, 3) and corpus.statistics().all.people == 0
+    assert face_view(corpus, size=8).shape == (0, 8, 8, 3) and corpus_statistics(corpus).all.people == 0
 
 
 @pytest.mark.slow

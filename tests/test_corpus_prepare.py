@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from corpus_media import ARGUMENTS, contents, synthetic_voice, tree
-from voiceface.corpus import item_processing, worker_pool
+from voiceface.corpus import item_processing, item_rows, worker_pool
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, VoiceItem
-from voiceface.corpus.options import Options
+from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
-from voiceface.corpus.shards import Shard, cut, run_shard
+from voiceface.corpus.shards import Shard, cut_into_shards, run_shard
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import load_sound, save_sound
 
@@ -68,7 +68,7 @@ def test_only_a_lost_shard_is_done_again(listing, whole, tmp_path):
     assert len(Corpus.open(copy).voices) < len(whole.voices)
     told = []
     quiet(listing, copy, progress=told.append, workers=1)
-    assert told[0].before == told[0].done > 0 and told[-1].done == told[-1].total == len(listing.items)
+    assert told[0].already_done == told[0].done > 0 and told[-1].done == told[-1].total == len(listing.items)
     assert contents(copy) == contents(whole.path)
 
 
@@ -78,7 +78,7 @@ def test_a_grown_listing_adds_only_what_is_new(listing, whole, tmp_path):
     told = []
     grown = quiet(listing, tmp_path / "c", workers=1, progress=told.append)
     assert first.fingerprint != whole.fingerprint
-    assert told[-1].before == 10 and told[-1].done == len(listing.items)
+    assert told[-1].already_done == 10 and told[-1].done == len(listing.items)
     # Other shards, the same contents in the same order.
     assert grown.fingerprint == whole.fingerprint
     assert grown.column("voices", "id").tolist() == whole.column("voices", "id").tolist()
@@ -121,7 +121,7 @@ def test_bad_files_are_rejected_with_their_reason_and_the_rest_is_done(tmp_path)
         "sound.mp4",
     }
     assert set(reasons) == names
-    assert reasons["grass.png"].startswith("no face was found")
+    assert reasons["grass.png"].startswith("contains no detectable face")
     assert "lies outside" in reasons["p0.png"] and "key 'p0'" in reasons["p1.wav"]
     assert all(reason and "\n" not in reason and str(root) not in reason for reason in reasons.values())
     # The sound of a video without pictures is kept.
@@ -134,7 +134,7 @@ def test_other_arguments_are_refused_and_touch_nothing(listing, whole):
     with pytest.raises(InputError, match="was prepared with source = 'made', not 'other'"):
         prepare(listing, whole.path, arguments={"source": "other"}, progress=False)
     with pytest.raises(InputError, match="frame_side = 0, not 64"):
-        quiet(listing, whole.path, options=Options(frame_side=64))
+        quiet(listing, whole.path, options=PrepareOptions(frame_side=64))
     assert contents(whole.path) == before
 
 
@@ -165,14 +165,14 @@ def test_one_preparation_at_a_time(listing, tmp_path):
 
 def test_shards_depend_on_the_items_alone(listing):
     items = sorted(listing.items, key=lambda item: item.key)
-    chunks = list(cut(items))
+    chunks = list(cut_into_shards(items))
     assert [item for chunk in chunks for item in chunk] == items and all(chunks)
-    assert list(cut([])) == []
+    assert list(cut_into_shards([])) == []
 
 
 def test_a_shard_done_again_leaves_nothing_of_the_first_attempt(listing, tmp_path):
     items = [item for item in listing.items if item.key == "p1"]
-    shard = Shard(part="000-00000", items=items, root=listing.root, out=tmp_path, options=Options())
+    shard = Shard(part="000-00000", items=items, root=listing.root, out=tmp_path, options=PrepareOptions())
     (tmp_path / "rejected").mkdir()
     (tmp_path / "rejected" / "000-00000.parquet").write_bytes(b"of an attempt that was killed")
     facts = run_shard(shard)
@@ -183,20 +183,20 @@ def test_a_shard_done_again_leaves_nothing_of_the_first_attempt(listing, tmp_pat
 def _ends_the_process(item, root, options):
     if item.key == "p3" and isinstance(item, VoiceItem):
         os._exit(139)
-    return _make(item, root, options)
+    return _process_item(item, root, options)
 
 
-_make = item_processing.make
+_process_item = item_processing.process_item
 
 
-def fatal(shard):
-    item_processing.make = _ends_the_process
+def crashing_shard(shard):
+    item_processing.process_item = _ends_the_process
     return run_shard(shard)
 
 
 def test_an_item_that_ends_its_worker_is_rejected_alone(listing, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=fatal)
+        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=crashing_shard)
     )
     corpus = quiet(listing, tmp_path / "c", workers=2)
     assert [(one.path, one.person) for one in corpus.rejected] == [("p3.wav", "p3")]
@@ -247,10 +247,10 @@ def test_a_missing_package_is_no_fault_of_the_file():
     def odd():
         raise ZeroDivisionError("deep inside\na decoder")
 
-    made = item_processing.Made()
+    made = item_rows.ItemResult()
     with pytest.raises(MissingPartError):
-        made.attempt(absent)
-    made.attempt(odd)
+        made.run_step(absent)
+    made.run_step(odd)
     assert made.rejected == ["cannot be used (ZeroDivisionError: deep inside a decoder)"]
 
 
@@ -270,7 +270,7 @@ def test_progress_tells_rate_and_time_left(listing, tmp_path, monkeypatch):
     quiet(listing, tmp_path / "c", workers=1, progress=told.append)
     dones = [state.done for state in told]
     assert dones == sorted(dones) and dones[-1] == len(listing.items) == told[-1].total
-    assert told[-1].rate > 0 and told[-1].left == 0.0
+    assert told[-1].rate > 0 and told[-1].seconds_left == 0.0
     assert len(set(dones)) > 3  # finer than the shards
 
 

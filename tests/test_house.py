@@ -9,6 +9,7 @@ import pytest
 
 import house
 import house_documents
+from voiceface.components import SOURCES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "voiceface"
@@ -92,8 +93,9 @@ def test_every_smoke_is_run():
     assert house.unsmoked(PACKAGE / "recipes", ROOT / "tests") == []
 
 
-def test_every_source_lists():
-    assert house.source_violations(PACKAGE / "corpus" / "sources") == []
+@pytest.mark.parametrize("package", SOURCES)
+def test_every_source_lists(package):
+    assert house.source_violations(PACKAGE.joinpath(*package.split(".")[1:])) == []
 
 
 def test_nothing_heavy_is_imported_at_the_top():

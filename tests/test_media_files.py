@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path, leftovers, readable, write_bytes, write_json, write_text
+from voiceface.media.files import atomic_path, partial_files, readable, write_bytes, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -42,7 +42,7 @@ def test_a_killed_writer_leaves_the_old_file_and_litter_that_can_be_told(tmp_pat
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")]).returncode == 9
     assert (tmp_path / "a.txt").read_text() == "old"
-    (litter,) = leftovers(tmp_path)
+    (litter,) = partial_files(tmp_path)
     assert litter.read_text() == "half" and names(tmp_path) == sorted(["a.txt", litter.name])
 
 

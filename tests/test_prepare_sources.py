@@ -10,7 +10,7 @@ import source_trees
 import voiceface.corpus.sources
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
-from voiceface.corpus.options import Options
+from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
 
 FOLDER = Path(voiceface.corpus.sources.__path__[0])
@@ -31,7 +31,7 @@ def test_every_source_has_a_tree():
 def test_from_files_to_a_corpus(source, tmp_path):
     tree = source_trees.TREES[source](tmp_path / "data", source_trees.real)
     listing = import_module(f"voiceface.corpus.sources.{source}").listing(tree.root, **tree.options)
-    options = Options(face_fps=2.0, clip_seconds=5.0)
+    options = PrepareOptions(face_fps=2.0, clip_seconds=5.0)
     corpus = prepare(
         listing, tmp_path / "corpus", arguments={"source": source}, options=options, workers=1, progress=False
     )

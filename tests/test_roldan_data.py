@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models import generated_known_people
 from voiceface.models.conditional_gan import Shape
@@ -36,7 +37,7 @@ def test_a_batch_larger_than_the_corpus_repeats_its_pictures(tiny_corpus):
     assert all(torch.equal(drawn[name], data.batch(3)[name]) for name in drawn)
     assert not torch.equal(drawn["people"], data.batch(4)["people"])
     # Every picture is its person's, every wave is cut from one of that person's training recordings.
-    corpus, view = selection.corpus, selection.corpus.view(size=16, template="dlib")
+    corpus, view = selection.corpus, face_view(selection.corpus, size=16, template="dlib")
     for row in range(12):
         whose = people[int(drawn["people"][row])]
         mine = [k for k in selection.faces.tolist() if corpus.faces[k].person == whose]

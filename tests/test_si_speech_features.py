@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from corpus_media import synthetic_voice
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.disentangling import Disentangling, whole
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
@@ -203,14 +204,14 @@ def test_students_hold_what_they_hear_by_and_their_teachers_scale(corpus, stages
     assert identity.shape == (128,) and emotion.shape == (len(felt.emotions),)
     omega = whole(model.contexts(wave), "spread")
     torch.testing.assert_close(model.students(omega[None])[0][0], identity)
-    face = torch.from_numpy(corpus.clip_frames(0, size=64)[:1]).permute(0, 3, 1, 2).float()
+    face = torch.from_numpy(clip_frames(corpus, 0, size=64)[:1]).permute(0, 3, 1, 2).float()
     taught = model.taught(face)
     rows = load_teacher("dlib").describe(face)
     back = taught * model.get_buffer("identity_deviation") + model.get_buffer("identity_mean")
     torch.testing.assert_close(back, rows, rtol=1e-2, atol=1e-3)
     assert [m.shape[1] for m in model.maps(face)] == [128, 64, 32]
     training = load_model(stages.distilled).run.split(corpus).train
-    firsts = [torch.from_numpy(corpus.clip_frames(row, size=96)[0]) for row in training.clips.tolist()]
+    firsts = [torch.from_numpy(clip_frames(corpus, row, size=96)[0]) for row in training.clips.tolist()]
     mean = described(load_teacher("dlib"), firsts).mean(0)
     torch.testing.assert_close(model.get_buffer("identity_mean"), mean, rtol=2e-3, atol=2e-3)
 

@@ -102,7 +102,7 @@ def test_a_wrong_root_is_one_line(source, fault, tmp_path):
 @pytest.mark.parametrize("source", ROOTLESS)
 def test_without_a_folder_the_options_alone_say_what_is_made(source):
     found = listing_of(source)()
-    assert found.maker is not None and found.items and found.people
+    assert found.generator is not None and found.items and found.people
     again = pickle.loads(pickle.dumps(found))
     assert again == found == listing_of(source)()
     assert {item.person for item in found.items} == {person.id for person in found.people}

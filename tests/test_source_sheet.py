@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from voiceface.corpus.file_tree import find_file, texts, walk
+from voiceface.corpus.file_tree import find_file, find_tables, walk_media
 from voiceface.corpus.item import VoiceItem
-from voiceface.corpus.listing_builder import ListingBuilder, read_people, spaced
+from voiceface.corpus.listing_builder import ListingBuilder, add_people_from_table, evenly_spaced
 from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
 
@@ -105,7 +105,7 @@ def test_the_walk_follows_links_but_not_in_circles(tmp_path):
         (root / "gone.wav").symlink_to(root / "nothing.wav")
     except OSError:
         pytest.skip("this system makes no links")
-    found = {item.path: (item.kind, item.reason) for item in walk(root)}
+    found = {item.path: (item.kind, item.reason) for item in walk_media(root)}
     assert found["a/linked/b.WAV"] == ("sound", "")
     assert "back into" in found["a/up"][1] and "back into" in found["a/linked/back/linked"][1]
     assert "not there" in found["gone.wav"][1]
@@ -118,7 +118,7 @@ def test_names_that_are_no_text_and_folders_that_are_closed(tmp_path):
     (tmp_path / "open.wav").touch()
     open(os.path.join(os.fsencode(tmp_path), b"na\xefve.wav"), "wb").close()
     (tmp_path / "closed").chmod(0)
-    found = {item.path: item.reason for item in walk(tmp_path)}
+    found = {item.path: item.reason for item in walk_media(tmp_path)}
     (tmp_path / "closed").chmod(0o755)
     assert found["open.wav"] == ""
     assert found["na?ve.wav"] == "its name is no Unicode text; rename it"
@@ -135,16 +135,16 @@ def test_finding_metadata_beside_the_media(tmp_path):
     (tmp_path / "wav" / "vox1_meta.csv").touch()
     (tmp_path / "meta" / "VOX1_META.CSV").touch()
     assert find_file(tmp_path, "vox1_meta.csv").parent.name == "meta"
-    assert [path.name for path in texts(tmp_path, skip={"wav"})] == ["VOX1_META.CSV"]
+    assert [path.name for path in find_tables(tmp_path, skip={"wav"})] == ["VOX1_META.CSV"]
 
 
 def test_contradictions_between_mentions_of_a_person(tmp_path):
     builder = ListingBuilder(tmp_path, "made")
-    builder.person("ann", gender="f", split="train")
-    builder.person("ann", gender="", split="test", where="t.csv, line 3", age=30.0)
-    builder.person("ann", split="train")
+    builder.add_person("ann", gender="f", split="train")
+    builder.add_person("ann", gender="", split="test", where="t.csv, line 3", age=30.0)
+    builder.add_person("ann", split="train")
     builder.add(VoiceItem(key="a", person="ann", path="a.wav"))
-    listing = builder.listing("nothing")
+    listing = builder.build("nothing")
     (ann,) = listing.people
     assert (ann.gender, ann.split, ann.age) == ("f", "", 30.0)
     (note,) = listing.rejected
@@ -156,7 +156,7 @@ def test_copies_are_counted_by_folder(tmp_path):
     for number in range(50):
         builder.add(VoiceItem(key=str(number), person="ann", path=f"wav/{number}.wav"))
         builder.add(VoiceItem(key=str(number), person="ann", path=f"mp3/{number}.mp3"))
-    listing = builder.listing("nothing")
+    listing = builder.build("nothing")
     assert len(listing.items) == 50
     (note,) = listing.rejected
     assert note.path == "mp3" and "50 .mp3 files repeat others (mp3/0.mp3 is wav/0.wav)" in note.reason
@@ -166,7 +166,7 @@ def test_nothing_found_says_what_was_met_and_looked_for(tmp_path):
     builder = ListingBuilder(tmp_path, "made")
     builder.reject("x.txt", "is no sound")
     with pytest.raises(InputError, match=r"1 left out, first x.txt: is no sound; looked for b\.wav"):
-        builder.listing("b.wav")
+        builder.build("b.wav")
 
 
 def test_a_table_of_people(tmp_path):
@@ -175,10 +175,10 @@ def test_a_table_of_people(tmp_path):
     path.write_text(
         "Person;Sex;Age;Split;Nationality\nAnn;Woman;33;dev;Ireland\n;m;;;\nBo;?;old;;\n", "utf-8"
     )
-    read_people(builder, path)
+    add_people_from_table(builder, path)
     for person in ("Ann", "Bo"):
         builder.add(VoiceItem(key=person, person=person, path=f"{person}.wav"))
-    listing = builder.listing("nothing")
+    listing = builder.build("nothing")
     ann, bo = listing.people
     assert (ann.gender, ann.age, ann.split, ann.nationality) == ("f", 33.0, "validation", "Ireland")
     assert (bo.gender, bo.age, bo.split) == ("", None, "")
@@ -188,9 +188,9 @@ def test_a_table_of_people(tmp_path):
 
 
 def test_spacing_keeps_to_the_number_and_covers_the_whole():
-    assert list(spaced(range(100), 0)) == list(range(100))
-    assert list(spaced(range(3), 5)) == [0, 1, 2]
+    assert list(evenly_spaced(range(100), 0)) == list(range(100))
+    assert list(evenly_spaced(range(3), 5)) == [0, 1, 2]
     for most in range(1, 20):
-        kept = list(spaced(range(20), most))
+        kept = list(evenly_spaced(range(20), most))
         assert len(kept) == most == len(set(kept)) and kept == sorted(kept)
         assert kept[0] <= 20 / most and kept[-1] >= 20 - 1 - 20 / most

@@ -11,8 +11,8 @@ from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.corpus.sources import voxceleb_vggface
 from voiceface.corpus.sources.voxceleb import listing
 from voiceface.corpus.voxceleb_names import (
-    Identity,
-    Names,
+    VoxCelebNames,
+    VoxCelebPerson,
     fold_name,
     parse_voxceleb_path,
     read_names,
@@ -54,7 +54,13 @@ def test_every_scheme_gives_one_key(path, key):
 
 
 def test_names_match_without_accents_and_dots_if_one_fits():
-    names = Names([Identity("id1", "Zoë_Łee_Jr."), Identity("id2", "Bo_Li"), Identity("id3", "Bo_L.I.")])
+    names = VoxCelebNames(
+        [
+            VoxCelebPerson("id1", "Zoë_Łee_Jr."),
+            VoxCelebPerson("id2", "Bo_Li"),
+            VoxCelebPerson("id3", "Bo_L.I."),
+        ]
+    )
     assert names.identity("zoe lee jr").id == "id1" and names.identity("id1").id == "id1"
     assert names.identity("Bo_Li").id == "id2" and names.identity("Bo_L.I.").id == "id3"
     assert names.identity("bo li") is None  # two people fit

@@ -9,6 +9,7 @@ import torch
 from corpus_media import synthetic_voice
 from plain_speech_encoder import CONTEXT, EMOTION, IDENTITY, MAPS, PlainSpeechEncoder
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.speech2video import Heard, LossWeights, Sizes, Speech2Video
 from voiceface.models.sync_expert import SyncModel
@@ -155,7 +156,7 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
     assert not torch.equal(one["frames"], other["frames"])
     assert one["context"].shape == (4, 6, 3 * CONTEXT)
     assert [known.shape[2] for known in one["maps"]] == [4, 8, 16]
-    frames = [talkers.clip_frames(row, size=32) for row in range(6)]
+    frames = [clip_frames(talkers, row, size=32) for row in range(6)]
     for clip in range(4):
         row = next(k for k in range(6) if (frames[k] == one["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         wave = torch.from_numpy(talkers.clip_wave(row).astype(np.float32) / 32768)
@@ -180,7 +181,7 @@ def test_stretches_forced_teachers_and_other_peoples_sound(talkers):
     forced = replace(dealing, consecutive=True, forcing=1.0)
     data = TalkingClips(whole, PlainSpeechEncoder(), dealing=forced, **told).batch(0)
     assert data["mels"].shape == (6, 32, 40)
-    frames = [talkers.clip_frames(row, size=32) for row in range(6)]
+    frames = [clip_frames(talkers, row, size=32) for row in range(6)]
     for clip in range(6):
         row = next(k for k in range(6) if (frames[k] == data["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         taught = torch.from_numpy(frames[row][0]).float().mean((0, 1)) / 255

@@ -12,8 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
-from voiceface.corpus.item_processing import make
-from voiceface.corpus.options import Options
+from voiceface.corpus.item_processing import process_item
+from voiceface.corpus.options import PrepareOptions
+from voiceface.corpus.views import clip_frames
 from voiceface.synthetic.people import seed_of, synthetic_person
 from voiceface.synthetic.sources.synthetic import listing
 
@@ -87,7 +88,7 @@ def rows_of(kind, table, **options):
     listed = listing(**options)
     found = []
     for item in (i for i in listed.items if isinstance(i, kind)):
-        made = make(item, listed.maker, Options())
+        made = process_item(item, listed.generator, PrepareOptions())
         assert not made.rejected
         found += [(row, media) for row, media in made.rows[table]]
     return found
@@ -129,7 +130,7 @@ def test_stored_clips_are_alike_in_all_but_what_they_show(tiny_corpus):
 
 def seen_and_heard(corpus, index):
     """How much teeth and shade there is in the mouth's middle, and the sound's energy, a number a frame."""
-    grey = corpus.clip_frames(index, size=128, template="dlib").astype(float).mean(axis=-1)
+    grey = clip_frames(corpus, index, size=128, template="dlib").astype(float).mean(axis=-1)
     column = grey[:, 76:116, 58:70].mean(axis=2)
     wave = corpus.clip_wave(index).astype(float)[: len(grey) * 640].reshape(len(grey), 640)
     return np.abs(np.diff(column, axis=1)).sum(axis=1), np.sqrt((wave**2).mean(axis=1))

@@ -17,12 +17,14 @@ import pytest
 from corpus_media import contents
 from voiceface.corpus import item_processing, worker_pool
 from voiceface.corpus import prepare as engine
+from voiceface.corpus.check import check_corpus
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
-from voiceface.corpus.options import Options
+from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.shards import run_shard
 from voiceface.corpus.splits import split_known
+from voiceface.corpus.statistics import corpus_statistics
 from voiceface.errors import InputError, MissingPartError
 from voiceface.synthetic import speech, tiny_corpus
 from voiceface.synthetic.ground_truth import drawn_faces, true_traits
@@ -62,7 +64,7 @@ def whole(tmp_path_factory):
 
 
 def test_everybody_has_all_that_was_asked_for(whole):
-    assert whole.complete and not whole.rejected and not whole.check(deep=True)
+    assert whole.complete and not whole.rejected and not check_corpus(whole, deep=True)
     assert Counter(whole.column("voices", "person")) == dict.fromkeys((p.id for p in whole.people), 3)
     assert Counter(whole.column("faces", "person")) == dict.fromkeys((p.id for p in whole.people), 2)
     assert set(whole.column("voices", "seconds")) == {1.0}
@@ -70,7 +72,7 @@ def test_everybody_has_all_that_was_asked_for(whole):
     for person in whole.people:
         true = synthetic_person(int(person.id[-8:]))
         assert (person.gender, person.nationality) == (true.sex, true.accent.name)
-    assert whole.statistics().lines
+    assert corpus_statistics(whole).lines
 
 
 def test_any_number_of_workers_writes_the_same_bytes(whole, tmp_path):
@@ -87,8 +89,8 @@ def test_another_seed_is_other_people_and_another_link_other_voices_of_the_same(
     assert here.people == loose.people
     face = next(item for item in here.items if isinstance(item, FaceItem))
     voice = next(item for item in here.items if isinstance(item, VoiceItem))
-    assert np.array_equal(here.maker.picture(face)[0], loose.maker.picture(face)[0])
-    assert not np.array_equal(here.maker.sound(voice), loose.maker.sound(voice))
+    assert np.array_equal(here.generator.picture(face)[0], loose.generator.picture(face)[0])
+    assert not np.array_equal(here.generator.sound(voice), loose.generator.sound(voice))
 
 
 def test_the_media_are_the_persons_own(whole):
@@ -98,13 +100,13 @@ def test_the_media_are_the_persons_own(whole):
         voice = whole.voices[index]
         item = next(i for i in listed.items if isinstance(i, VoiceItem) and i.key == voice.id)
         assert item.person == voice.person
-        assert np.array_equal(whole.wave(index), listed.maker.sound(item))
+        assert np.array_equal(whole.wave(index), listed.generator.sound(item))
 
 
 def test_no_two_recordings_pictures_or_clips_are_alike(whole):
     for table in ("voices", "faces"):
         assert len(set(whole.column(table, "content"))) == len(whole.tables[table])
-    maker = listing(**arguments()).maker
+    maker = listing(**arguments()).generator
     clip = maker.video(
         VideoItem(key="synthetic-00000000-00000", person="synthetic-00000000", path="", emotion="fear")
     )
@@ -133,10 +135,10 @@ def test_known_people_split_by_recording(whole):
 def test_a_face_that_the_detector_misses_stands_where_it_was_drawn(monkeypatch):
     listed = listing(**arguments(size=192))
     item = next(i for i in listed.items if isinstance(i, FaceItem))
-    pixels, drawn = listed.maker.picture(item)
-    (found,) = item_processing.make(item, listed.maker, Options()).rows["faces"]
+    pixels, drawn = listed.generator.picture(item)
+    (found,) = item_processing.process_item(item, listed.generator, PrepareOptions()).rows["faces"]
     monkeypatch.setattr(item_processing, "detect", lambda pixels: [])
-    ((row, media),) = item_processing.make(item, listed.maker, Options()).rows["faces"]
+    ((row, media),) = item_processing.process_item(item, listed.generator, PrepareOptions()).rows["faces"]
     assert row["score"] == 0.0 < found[0]["score"]
     assert row["id"] == found[0]["id"] and media["pictures"]
     # Points of both lie within a few pixels, though each box is its own.
@@ -151,7 +153,7 @@ def test_the_drawn_box_is_where_the_detector_finds_the_face():
     listed = listing(**arguments(people=12, size=192))
     shares = []
     for item in [i for i in listed.items if isinstance(i, FaceItem)][::2]:
-        pixels, drawn = listed.maker.picture(item)
+        pixels, drawn = listed.generator.picture(item)
         found = detect_hog(pixels)
         if found:
             a, b = np.array(drawn), np.array(found[0].box)

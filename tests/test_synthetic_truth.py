@@ -35,8 +35,8 @@ WAYS = ("voice->face", "face->voice")
 def corpus_of(folder, people, **options):
     """A synthetic corpus without media: its card, its people and their traits."""
     listed = listing(people=people, voices=0, faces=1, **options)
-    path = written(folder / "c", listed.people, [], made=json.loads(json.dumps(listed.maker.facts())))
-    write_traits(path, [listed.maker.person(k) for k in range(people)])
+    path = written(folder / "c", listed.people, [], made=json.loads(json.dumps(listed.generator.facts())))
+    write_traits(path, [listed.generator.person(k) for k in range(people)])
     return Corpus.open(path)
 
 

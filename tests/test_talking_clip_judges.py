@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from voiceface.evaluation import talking_clip_judges
 from voiceface.evaluation.talking_clip_judges import EmotionJudge, IdentityJudge
 from voiceface.evaluation.talking_clips import KNOWN, Told, as_video_clips
 from voiceface.protocols.clip_measurement import Judges
@@ -35,7 +36,7 @@ class Corpus:
             return np.array([PEOPLE[p] for p, _, _ in self.what])
         return np.array([f"clip-{k}" for k in range(len(self.what))])
 
-    def clip_frames(self, row, *, size, template):
+    def clip_frames(self, row):
         return frames_of(*self.what[row][:2], seed=row)
 
 
@@ -44,8 +45,9 @@ def part(rows):
 
 
 @pytest.fixture
-def made():
+def made(monkeypatch):
     corpus = Corpus()
+    monkeypatch.setattr(talking_clip_judges, "clip_frames", lambda corpus, row, **_: corpus.clip_frames(row))
     test = [row for row, (_, _, take) in enumerate(corpus.what) if take == 0]
     train = [row for row in range(36) if row not in test]
     told = [
@@ -54,7 +56,7 @@ def made():
             person=PEOPLE[corpus.what[row][0]],
             group=KNOWN,
             emotion=FEELINGS[corpus.what[row][1]],
-            real=corpus.clip_frames(row, size=32, template="dlib"),
+            real=corpus.clip_frames(row),
             wave=np.ones(3_840, np.float32),
             heard=np.ones(3_840, np.float32),
             still=lambda size, template: np.zeros((size, size, 3), np.uint8),

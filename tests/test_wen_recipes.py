@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from voiceface.corpus.splits import Selection, Split
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.pipelines.weights import load_model
@@ -56,7 +57,7 @@ def test_voices_and_faces_are_drawn_apart_and_joined_by_labels(corpus):
     again = data.batch(7)
     assert all(torch.equal(batch[name], again[name]) for name in batch)
     assert not torch.equal(batch["voice_people"], batch["face_people"])
-    view = corpus.view(size=64)[chosen.faces].transpose(0, 3, 1, 2)
+    view = face_view(corpus, size=64)[chosen.faces].transpose(0, 3, 1, 2)
     named = np.array([facts["people"].index(p) for p in owners(corpus, "faces", chosen.faces)])
     mirrored = 0
     for face, person in zip(batch["faces"].numpy(), batch["face_people"].tolist(), strict=True):

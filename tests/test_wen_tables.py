@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from voiceface.audio.noise import KINDS, noise
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.papers.wen import _nearest_average_faces, tables
 from voiceface.pipelines.weights import load_model
@@ -80,7 +81,7 @@ def test_averages_are_of_training_faces_and_follow_the_voice(corpus, weights):
     loaded = load_model(weights)
     split = loaded.run.split(corpus)
     own = _nearest_average_faces(loaded, split.train, split.train)
-    view = corpus.view(size=64)
+    view = face_view(corpus, size=64)
     owners = corpus.column("faces", "person")[split.train.faces].astype(str)
     speakers = corpus.column("voices", "person")[split.train.voices].astype(str)
     means = {p: view[split.train.faces[owners == p]].astype(float).mean(0) for p in set(owners)}

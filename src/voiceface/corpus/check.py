@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voiceface.corpus.item_processing import digest
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.item_rows import digest
 from voiceface.errors import InputError
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
-
-__all__ = ["Problem", "check"]
+__all__ = ["Problem", "check_corpus"]
 
 SILENT = -60.0
 """dB below full scale; a softer recording is silence."""
@@ -40,7 +37,7 @@ class Problem:
         return f"{self.severity}: {self.what}: {self.fault}; {self.remedy}"
 
 
-def check(corpus: Corpus, *, deep: bool = False) -> list[Problem]:
+def check_corpus(corpus: Corpus, *, deep: bool = False) -> list[Problem]:
     """All findings, errors first; an empty list for a sound corpus.
 
     Args:

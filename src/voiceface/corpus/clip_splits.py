@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection, Split
 from voiceface.errors import InputError
-
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
 
 __all__ = ["split_clips", "without_people"]
 

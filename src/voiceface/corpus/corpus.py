@@ -23,9 +23,6 @@ from voiceface.records import Clip, Face, Person, Voice
 if TYPE_CHECKING:
     from PIL import Image
 
-    from voiceface.corpus.check import Problem
-    from voiceface.corpus.statistics import Statistics
-
 __all__ = ["Corpus"]
 
 
@@ -166,56 +163,10 @@ class Corpus:
         return self.tables["clips"].media("samples", _within(self.clips, index))
 
     def clip_pictures(self, index: int) -> list[Image.Image]:
-        """The context crops of clip ``index``, a frame each, all of one size and place."""
+        """The context crops of clip ``index``, one a frame: all show the same part of their frames."""
         data = self.tables["clips"].media("pictures", _within(self.clips, index)).tobytes()
         stops = np.cumsum(self.tables["clips"].row(index % len(self.clips))["sizes"]).tolist()
         return [decode_jpeg(data[start:stop]) for start, stop in zip([0, *stops], stops, strict=False)]
-
-    def view(
-        self,
-        *,
-        size: int,
-        template: str = "dlib",
-        workers: int | None = None,
-        cache: str | Path | None = None,
-    ) -> npt.NDArray[np.uint8]:
-        """All faces cut to one template, (faces, size, size, 3) uint8, memory-mapped read-only.
-
-        Decoded once, on all cores, into ``views/`` (or the folder ``cache``), and read from there after.
-
-        Args:
-            size: Pixels a side.
-            template: A name of `voiceface.face.align.TEMPLATES`, ``"box"`` (the bare box stretched to a
-                square, as Roldán's) or ``"frame"`` (the whole picture, where kept).
-            workers: Processes; by default one a core.
-            cache: Where to keep the array if not in the corpus.
-
-        Raises:
-            InputError: no such template, no frames kept, a damaged picture, a full disk.
-        """
-        from voiceface.corpus.views import view
-
-        return view(self, size=size, template=template, workers=workers, cache=cache)
-
-    def clip_frames(self, index: int, *, size: int, template: str = "dlib") -> npt.NDArray[np.uint8]:
-        """The frames of clip ``index`` cut to a template, (frames, size, size, 3) uint8, all at one place."""
-        from voiceface.corpus.views import cut
-
-        row = self.tables["clips"].row(_within(self.clips, index))
-        pictures = self.clip_pictures(index)
-        return np.stack([cut(np.asarray(picture), row, size, template) for picture in pictures])
-
-    def check(self, *, deep: bool = False) -> list[Problem]:
-        """What is wrong with the corpus, worst first; ``deep`` also reads all media against its digests."""
-        from voiceface.corpus.check import check
-
-        return check(self, deep=deep)
-
-    def statistics(self) -> Statistics:
-        """People, voices, faces, clips and seconds by sex, as Roldán's Table I."""
-        from voiceface.corpus.statistics import statistics
-
-        return statistics(self)
 
 
 def _within(records: Sequence[Any], index: int) -> int:
@@ -229,21 +180,21 @@ def _picked(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-_WHOSE = ("id", "person", "session", "source", "split")
+_IDENTITY_COLUMNS = ("id", "person", "session", "source", "split")
 
 
 def _voice(row: Mapping[str, Any]) -> Voice:
-    return Voice(**_picked(row, (*_WHOSE, "start", "seconds", "language", "emotion")))
+    return Voice(**_picked(row, (*_IDENTITY_COLUMNS, "start", "seconds", "language", "emotion")))
 
 
 def _face(row: Mapping[str, Any]) -> Face:
     points = row["landmarks"]
     return Face(
-        **_picked(row, (*_WHOSE, "time")),
+        **_picked(row, (*_IDENTITY_COLUMNS, "time")),
         box=(row["left"], row["top"], row["right"], row["bottom"]),
         landmarks=tuple(zip(points[::2], points[1::2], strict=True)),
     )
 
 
 def _clip(row: Mapping[str, Any]) -> Clip:
-    return Clip(**_picked(row, (*_WHOSE, "start", "seconds", "fps", "emotion")))
+    return Clip(**_picked(row, (*_IDENTITY_COLUMNS, "start", "seconds", "fps", "emotion")))

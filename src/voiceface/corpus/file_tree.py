@@ -17,13 +17,13 @@ __all__ = [
     "IMAGES",
     "SOUNDS",
     "VIDEOS",
-    "Found",
+    "FoundFile",
     "checked_root",
     "find_file",
-    "kind_of",
+    "media_kind",
     "stem_of",
-    "texts",
-    "walk",
+    "find_tables",
+    "walk_media",
 ]
 
 SOUNDS = frozenset(
@@ -54,7 +54,7 @@ VIDEOS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A media file, or (kind ``"fault"``) a place that could not be looked into."""
 
     path: str
@@ -79,10 +79,10 @@ def stem_of(path: str) -> str:
     return os.path.splitext(path.rpartition("/")[2])[0]
 
 
-def kind_of(name: str) -> str:
+def media_kind(name: str) -> str:
     """What a file holds by its suffix, whatever its case: sound, image, video or ``""``.
 
-    >>> kind_of("A.WAV"), kind_of("notes.txt")
+    >>> media_kind("A.WAV"), media_kind("notes.txt")
     ('sound', '')
     """
     suffix = os.path.splitext(name)[1].lower()
@@ -114,7 +114,7 @@ def checked_root(root: str | Path) -> Path:
         raise InputError(root, fault, "check the folder's permissions") from None
 
 
-def walk(root: Path, *, under: str = "", skip: Collection[str] = ()) -> Iterator[Found]:
+def walk_media(root: Path, *, under: str = "", skip: Collection[str] = ()) -> Iterator[FoundFile]:
     """Every media file below the root, sorted by path within each folder; hidden names are left out.
 
     ``under`` starts in a folder of the root; ``skip`` names folders not to enter (lower case). Links
@@ -125,19 +125,19 @@ def walk(root: Path, *, under: str = "", skip: Collection[str] = ()) -> Iterator
     )
 
 
-def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, ...]) -> Iterator[Found]:
+def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, ...]) -> Iterator[FoundFile]:
     try:
         with os.scandir(folder) as entries:
             inside = sorted(((entry.name, entry) for entry in entries), key=lambda pair: pair[0])
     except OSError as error:
-        yield Found(prefix or ".", "fault", f"the folder cannot be listed ({error.strerror or error})")
+        yield FoundFile(prefix or ".", "fault", f"the folder cannot be listed ({error.strerror or error})")
         return
     for name, entry in inside:
         if name.startswith("."):
             continue
         path = f"{prefix}/{name}" if prefix else name
         if not name.isascii() and not _is_unicode(name):
-            yield Found(
+            yield FoundFile(
                 path.encode(errors="replace").decode(), "fault", "its name is no Unicode text; rename it"
             )
             continue
@@ -149,18 +149,18 @@ def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, .
             if linked:
                 target, here = os.path.realpath(entry.path), os.path.realpath(folder)
                 if target in followed or here == target or here.startswith(target + os.sep):
-                    yield Found(path, "fault", "a link that leads back into its own folder")
+                    yield FoundFile(path, "fault", "a link that leads back into its own folder")
                     continue
                 chain = (*followed, target)
             yield from _walk(entry.path, path, skip, chain)
             continue
-        kind = kind_of(name)
+        kind = media_kind(name)
         if not kind:
             continue
         if linked and not os.path.exists(entry.path):
-            yield Found(path, "fault", "a link to a file that is not there")
+            yield FoundFile(path, "fault", "a link to a file that is not there")
         else:
-            yield Found(path, kind)
+            yield FoundFile(path, kind)
 
 
 def _is_unicode(name: str) -> bool:
@@ -198,7 +198,7 @@ def find_file(root: Path, *names: str) -> Path | None:
     return None
 
 
-def texts(root: Path, *, depth: int = 3, skip: Collection[str] = ()) -> Iterator[Path]:
+def find_tables(root: Path, *, depth: int = 3, skip: Collection[str] = ()) -> Iterator[Path]:
     """The .txt, .csv and .tsv files in the root and its folders, down to a depth, sorted.
 
     ``skip`` names folders not to enter (lower case): those of the media, which hold too many files.
@@ -209,4 +209,4 @@ def texts(root: Path, *, depth: int = 3, skip: Collection[str] = ()) -> Iterator
         if not is_folder and os.path.splitext(name)[1].lower() in (".txt", ".csv", ".tsv"):
             yield root / name
         elif is_folder and depth > 0 and name.lower() not in skip:
-            yield from texts(root / name, depth=depth - 1, skip=skip)
+            yield from find_tables(root / name, depth=depth - 1, skip=skip)

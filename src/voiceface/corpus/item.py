@@ -2,7 +2,7 @@
 
 A source (a file of ``corpus/sources``) only lists and checks; `voiceface.corpus.prepare` does all
 media work, item by item. Everything here is small, frozen and picklable, for it crosses process
-borders. Where no file holds the media, the listing brings a `Maker` that makes them in the worker.
+borders. Where no file holds the media, the listing has a `MediaGenerator` that makes them in the worker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "FaceItem",
     "Item",
     "Listing",
-    "Maker",
+    "MediaGenerator",
     "VideoReader",
     "Rejection",
     "VideoItem",
@@ -106,7 +106,7 @@ class VideoReader(Protocol):
         ...
 
 
-class Maker(Protocol):
+class MediaGenerator(Protocol):
     """Makes items' media where no file holds them; picklable, and the same item is the same anywhere."""
 
     def facts(self) -> Mapping[str, Any]:
@@ -129,7 +129,7 @@ class Maker(Protocol):
         """A video."""
         ...
 
-    def room(self, item: FaceItem | VideoItem) -> int:
+    def padded_size(self, item: FaceItem | VideoItem) -> int:
         """Bytes that each of an item's encoded pictures is filled up to: else its length tells of it."""
         ...
 
@@ -152,7 +152,7 @@ class Listing:
     """Who is known; a person an item names but nobody lists is added with nothing known."""
     items: Sequence[Item]
     rejected: Sequence[Rejection] = field(default=())
-    maker: Maker | None = None
+    generator: MediaGenerator | None = None
     """Who makes the media, if no files below ``root`` hold them; items' paths are then names alone."""
 
 

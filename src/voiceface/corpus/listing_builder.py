@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from voiceface.corpus.file_tree import Found
+from voiceface.corpus.file_tree import FoundFile
 from voiceface.corpus.item import FaceItem, Item, Listing, Rejection, VideoItem, VoiceItem
 from voiceface.corpus.text_tables import open_text_table
 from voiceface.errors import InputError
 from voiceface.records import Person
 
-__all__ = ["ListingBuilder", "age_of", "gender_of", "read_people", "spaced", "split_of"]
+__all__ = ["ListingBuilder", "age_of", "gender_of", "add_people_from_table", "evenly_spaced", "split_of"]
 
 T = TypeVar("T")
 
@@ -48,10 +48,10 @@ def age_of(text: str) -> float | None:
     return age if 0 <= age <= 130 else None
 
 
-def spaced(items: Sequence[T], most: int) -> Sequence[T]:
+def evenly_spaced(items: Sequence[T], most: int) -> Sequence[T]:
     """At most so many of the items, evenly spaced; 0 gives them all.
 
-    >>> spaced("abcdefghi", 3)
+    >>> evenly_spaced("abcdefghi", 3)
     ['b', 'e', 'h']
     """
     if not 0 < most < len(items):
@@ -60,7 +60,7 @@ def spaced(items: Sequence[T], most: int) -> Sequence[T]:
 
 
 class ListingBuilder:
-    """What a source has found so far; `listing` closes it.
+    """What a source has found so far; `build` makes the listing.
 
     A person mentioned twice is one person; where two mentions contradict each other the fact is
     cleared and the contradiction listed. An item whose key is taken is a copy: copies are counted by
@@ -76,7 +76,7 @@ class ListingBuilder:
         self._copies: dict[tuple[str, str], list[str]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
 
-    def person(self, id: str, *, where: str = "", **facts: str | float | None) -> str:
+    def add_person(self, id: str, *, where: str = "", **facts: str | float | None) -> str:
         """Note a person and what is known of them (fields of `Person`); returns the id."""
         id = unicodedata.normalize("NFC", id)
         known = self._people.get(id)
@@ -99,7 +99,7 @@ class ListingBuilder:
             self._people[id] = dataclasses.replace(known, **changes)  # type: ignore[arg-type]
         return id
 
-    def knows(self, id: str) -> bool:
+    def has_person(self, id: str) -> bool:
         """Whether this person has been noted."""
         return id in self._people
 
@@ -107,7 +107,7 @@ class ListingBuilder:
         """Whether an item of this kind and key has been taken."""
         return (kind.__name__, key) in self._items
 
-    def held(self, item: Item) -> Item | None:
+    def item_with_key(self, item: Item) -> Item | None:
         """The item of the same kind that holds this one's key, if any."""
         return self._items.get((type(item).__name__, item.key))
 
@@ -128,7 +128,7 @@ class ListingBuilder:
         """Leave something out, saying why in one line."""
         self.rejected.append(Rejection(path=path, reason=" ".join(reason.split()), person=person))
 
-    def fault(self, found: Found) -> bool:
+    def reject_if_fault(self, found: FoundFile) -> bool:
         """Whether this is no media file but a fault of the walk, which is then listed."""
         if found.kind == "fault":
             self.reject(found.path, found.reason)
@@ -138,13 +138,13 @@ class ListingBuilder:
         """How many items there are, of one kind or of all."""
         return sum(kind is None or isinstance(item, kind) for item in self._items.values())
 
-    def listing(self, looked_for: str, *, everybody: bool = False) -> Listing:
+    def build(self, expected_layout: str, *, include_people_without_items: bool = False) -> Listing:
         """Close the builder: people, items and rejections, each sorted.
 
-        People without an item are left out unless ``everybody`` is asked for.
+        People without an item are left out unless ``include_people_without_items`` is asked for.
 
         Raises:
-            InputError: nothing was found; says what was ``looked_for`` and the first fault met.
+            InputError: nothing was found; says what was ``expected_layout`` and the first fault met.
         """
         for (top, suffix), (copy, held) in self._copies.items():
             number = self._numbers[top, suffix]
@@ -158,15 +158,17 @@ class ListingBuilder:
             first = min(self.rejected, key=lambda rejection: rejection.path, default=None)
             hint = f"; {len(self.rejected)} left out, first {first.path}: {first.reason}" if first else ""
             fault = f"no {self.source} data found in it{hint}"
-            raise InputError(self.root, fault, f"looked for {looked_for}")
+            raise InputError(self.root, fault, f"looked for {expected_layout}")
         speaking = {item.person for item in self._items.values()}
-        people = [self._people[id] for id in sorted(self._people) if everybody or id in speaking]
+        people = [
+            self._people[id] for id in sorted(self._people) if include_people_without_items or id in speaking
+        ]
         items = sorted(self._items.values(), key=lambda item: (item.key, type(item).__name__))
         rejected = sorted(self.rejected, key=lambda rejection: (rejection.path, rejection.reason))
         return Listing(root=self.root, people=people, items=items, rejected=rejected)
 
 
-def read_people(
+def add_people_from_table(
     builder: ListingBuilder, path: Path, *, ids: Iterable[str] = ("person", "id", "speaker")
 ) -> None:
     """Note the people of a table ``person, name, gender, nationality, age, ethnicity, split``.
@@ -189,7 +191,7 @@ def read_people(
         known = {
             fact: row.values[fact] for fact in ("name", "nationality", "ethnicity") if row.values.get(fact)
         }
-        builder.person(
+        builder.add_person(
             id,
             where=where,
             gender=gender_of(row.values.get("gender", "")),

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 
 from voiceface.errors import InputError
 
-__all__ = ["Options"]
+__all__ = ["PrepareOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class PrepareOptions:
     """The engine's choices; they stand in ``corpus.json``, and a corpus has one set of them.
 
     Raises InputError when a value cannot be.
@@ -51,7 +51,7 @@ class Options:
     def facts(self) -> dict[str, float | int]:
         """As JSON holds them.
 
-        >>> Options(frame_side=512).facts()["frame_side"]
+        >>> PrepareOptions(frame_side=512).facts()["frame_side"]
         512
         """
         return asdict(self)

@@ -14,16 +14,24 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.default_workers import default_workers
 from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import Item, Listing, Rejection
-from voiceface.corpus.options import Options
-from voiceface.corpus.progress import Progress, shown
-from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, cut, items_digest, kind_of, sweep
+from voiceface.corpus.options import PrepareOptions
+from voiceface.corpus.progress import Progress, show_progress
+from voiceface.corpus.shards import (
+    JOURNAL_FOLDER,
+    Shard,
+    cut_into_shards,
+    item_kind,
+    items_digest,
+    remove_partial_files,
+)
 from voiceface.corpus.table_reader import CARD, SOURCE_REJECTIONS, Commit, commits, read_card
 from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, Row, content_sum, write_table
-from voiceface.corpus.worker_pool import cluster_worker_pool, default_workers, local_worker_pool, run
+from voiceface.corpus.worker_pool import cluster_worker_pool, local_worker_pool, run_all_shards
 from voiceface.errors import InputError
-from voiceface.media.files import leftovers, write_json
+from voiceface.media.files import partial_files, write_json
 from voiceface.records import Person
 
 __all__ = ["Progress", "prepare"]
@@ -34,7 +42,7 @@ def prepare(
     out: str | Path,
     *,
     arguments: Mapping[str, Any],
-    options: Options | None = None,
+    options: PrepareOptions | None = None,
     workers: int | None = None,
     cluster: str | None = None,
     progress: bool | Callable[[Progress], None] = True,
@@ -48,7 +56,7 @@ def prepare(
         listing: What a source found.
         out: The corpus' folder: new, empty, or prepared with the same arguments and options.
         arguments: Source and its arguments, as JSON; they name the corpus.
-        options: What is kept of the media; by default ``Options()``.
+        options: What is kept of the media; by default ``PrepareOptions()``.
         workers: Processes on this machine; by default one a core.
         cluster: ``"local"`` or a Dask scheduler's address: its workers instead of ours.
         progress: A bar on the terminal, or a function that is told now and then.
@@ -59,10 +67,10 @@ def prepare(
             go on); nothing is listed.
         MissingPartError: a package that the work needs is not installed.
     """
-    out, options = Path(out), options or Options()
+    out, options = Path(out), options or PrepareOptions()
     if workers is not None and workers < 1:
         raise InputError("workers", f"is {workers}", "give 1 or more")
-    made = {"made": dict(listing.maker.facts())} if listing.maker else {}
+    made = {"made": dict(listing.generator.facts())} if listing.generator else {}
     card = _card_for(out, {"arguments": arguments, "options": options.facts(), **made})
     items, doubles = _unique(listing.items)
     if not items and not (out / CARD).exists():
@@ -79,8 +87,8 @@ def prepare(
         _clean(out, {commit.part for commit in finished})
         _write_people(out, listing.people, items)
         _write_listed(out, [*listing.rejected, *doubles])
-        if listing.maker:
-            listing.maker.write(out)
+        if listing.generator:
+            listing.generator.write(out)
         missing, card = _plan(out, card, items, finished)
         shards = [_shard(listing, out, options, part, chunk) for part, chunk in missing]
         if shards:
@@ -91,8 +99,10 @@ def prepare(
     return Corpus.open(out)
 
 
-def _shard(listing: Listing, out: Path, options: Options, part: str, chunk: Sequence[Item]) -> Shard:
-    return Shard(part=part, items=chunk, root=listing.root, out=out, options=options, maker=listing.maker)
+def _shard(listing: Listing, out: Path, options: PrepareOptions, part: str, chunk: Sequence[Item]) -> Shard:
+    return Shard(
+        part=part, items=chunk, root=listing.root, out=out, options=options, generator=listing.generator
+    )
 
 
 def _first_reason(listing: Listing) -> str:
@@ -127,11 +137,11 @@ def _card_for(out: Path, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, An
 
 def _unique(items: Iterable[Item]) -> tuple[list[Item], list[Rejection]]:
     """Items sorted by key, one of each; the others as rejections."""
-    ordered = sorted(items, key=lambda item: (item.key, kind_of(item), item.path, item.person))
+    ordered = sorted(items, key=lambda item: (item.key, item_kind(item), item.path, item.person))
     kept: list[Item] = []
     doubles = []
     for item in ordered:
-        if kept and (kept[-1].key, kind_of(kept[-1])) == (item.key, kind_of(item)):
+        if kept and (kept[-1].key, item_kind(kept[-1])) == (item.key, item_kind(item)):
             reason = f"is listed under the key {item.key!r}, which {kept[-1].path} has; give each its own"
             doubles.append(Rejection(path=item.path, reason=reason, person=item.person))
         else:
@@ -141,12 +151,12 @@ def _unique(items: Iterable[Item]) -> tuple[list[Item], list[Rejection]]:
 
 def _clean(out: Path, finished: set[str]) -> None:
     """Remove what killed workers left: temporary files, journals, parts without a commit."""
-    for path in leftovers(out):
+    for path in partial_files(out):
         path.unlink(missing_ok=True)
     shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
     there = {path.name.split(".")[0] for table in (*ARRAYS, "rejected") for path in (out / table).glob("*.*")}
     for part in there - finished - {SOURCE_REJECTIONS}:
-        sweep(out, part)
+        remove_partial_files(out, part)
 
 
 def _write_people(out: Path, people: Iterable[Person], items: Iterable[Item]) -> None:
@@ -196,17 +206,22 @@ def _plan(
     plans = card["plans"]
     last = f"{len(plans) - 1:03d}-"
     older = _keys(out, [commit.part for commit in finished if not commit.part.startswith(last)])
-    missing = [item for item in items if (kind_of(item), item.key) not in older]
+    missing = [item for item in items if (item_kind(item), item.key) not in older]
     if not plans or items_digest(missing) != plans[-1]["digest"]:
         newest = _keys(out, [commit.part for commit in finished if commit.part.startswith(last)])
-        missing = [item for item in missing if (kind_of(item), item.key) not in newest]
+        missing = [item for item in missing if (item_kind(item), item.key) not in newest]
         if missing:
             digest = items_digest(missing)
-            plans = [*plans, {"items": len(missing), "shards": len(list(cut(missing))), "digest": digest}]
+            plans = [
+                *plans,
+                {"items": len(missing), "shards": len(list(cut_into_shards(missing))), "digest": digest},
+            ]
             card = card | {"plans": plans, "complete": False}
             write_json(out / CARD, card)
     done = {commit.part for commit in finished}
-    named = ((f"{len(plans) - 1:03d}-{index:05d}", chunk) for index, chunk in enumerate(cut(missing)))
+    named = (
+        (f"{len(plans) - 1:03d}-{index:05d}", chunk) for index, chunk in enumerate(cut_into_shards(missing))
+    )
     return [(part, chunk) for part, chunk in named if part not in done], card
 
 
@@ -231,20 +246,24 @@ def _run(
 ) -> None:
     workers, cluster = where
     count = sum(len(shard.items) for shard in shards)
-    state = Progress(done=total - count, total=total, rejected=rejected, seconds=0.0, before=total - count)
+    state = Progress(
+        done=total - count, total=total, rejected=rejected, seconds=0.0, already_done=total - count
+    )
     began = time.monotonic()
 
-    def tell(done: int, facts: dict[str, dict[str, Any]] | None) -> None:
+    def on_progress(done: int, facts: dict[str, dict[str, Any]] | None) -> None:
         nonlocal state
         lost = state.rejected + (facts or {}).get("rejected", {}).get("rows", 0)
         seconds = time.monotonic() - began
         # A shard done again after its worker died must not turn the bar back.
-        state = replace(state, done=max(state.done, state.before + done), rejected=lost, seconds=seconds)
+        state = replace(
+            state, done=max(state.done, state.already_done + done), rejected=lost, seconds=seconds
+        )
         show(state)
 
     size = min(workers or default_workers(), len(shards))
     with (
-        shown(progress) as show,
-        cluster_worker_pool(cluster) if cluster else local_worker_pool(size) as crew,
+        show_progress(progress) as show,
+        cluster_worker_pool(cluster) if cluster else local_worker_pool(size) as pool,
     ):
-        run(shards, crew, tell)
+        run_all_shards(shards, pool, on_progress)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Progress", "shown"]
+__all__ = ["Progress", "show_progress"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,23 +17,23 @@ class Progress:
     total: int
     rejected: int
     seconds: float
-    before: int = 0
+    already_done: int = 0
     """Of `done`, what an earlier run had finished."""
 
     @property
     def rate(self) -> float:
         """Items a second in this run."""
-        return (self.done - self.before) / self.seconds if self.seconds > 0 else 0.0
+        return (self.done - self.already_done) / self.seconds if self.seconds > 0 else 0.0
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """Seconds to go at this rate, None before it is known."""
         return (self.total - self.done) / self.rate if self.rate > 0 else None
 
 
 @contextlib.contextmanager
-def shown(progress: bool | Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
-    """A function to tell the progress to: the caller's own, a bar on the error stream, or nothing."""
+def show_progress(progress: bool | Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
+    """A function that takes the progress: the caller's own, a bar on the error stream, or nothing."""
     if callable(progress):
         yield progress
     elif not progress:
@@ -53,14 +53,14 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[status]}"),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("preparing", total=None, told="")
+        task = bar.add_task("preparing", total=None, status="")
 
         def show(state: Progress) -> None:
-            told = f"{state.rate:.1f} items/s, {_clock(state.left)} left, {state.rejected} rejected"
-            bar.update(task, completed=state.done, total=state.total, told=told)
+            status = f"{state.rate:.1f} items/s, {_clock(state.seconds_left)} left, {state.rejected} rejected"
+            bar.update(task, completed=state.done, total=state.total, status=status)
 
         yield show
 

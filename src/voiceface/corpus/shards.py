@@ -11,11 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceface.corpus.item import FaceItem, Item, Maker, VideoItem
-from voiceface.corpus.options import Options
+from voiceface.corpus.item import FaceItem, Item, MediaGenerator, VideoItem
+from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import ARRAYS, PartWriter, Row, write_table
 
-__all__ = ["JOURNAL_FOLDER", "Shard", "cut", "items_digest", "journal", "kind_of", "run_shard", "sweep"]
+__all__ = [
+    "JOURNAL_FOLDER",
+    "Shard",
+    "cut_into_shards",
+    "items_digest",
+    "read_journal",
+    "item_kind",
+    "run_shard",
+    "remove_partial_files",
+]
 
 JOURNAL_FOLDER = ".working"
 """Folder of the shards' journals while a preparation runs."""
@@ -24,7 +33,7 @@ _SHARDS = 256  # about so many a corpus: enough for many workers, few enough to 
 _LEAST, _MOST = 64, 4096  # in the units below: what a kill loses stays below some minutes of one core
 
 
-def kind_of(item: Item) -> str:
+def item_kind(item: Item) -> str:
     """``voice``, ``face`` or ``video``."""
     return {"VoiceItem": "voice", "FaceItem": "face", "VideoItem": "video"}[type(item).__name__]
 
@@ -42,19 +51,19 @@ class Shard:
     items: Sequence[Item]
     root: Path
     out: Path
-    options: Options
+    options: PrepareOptions
     fatal: Mapping[int, str] = field(default_factory=dict)
     """Items that ended a worker (index -> reason): rejected without being touched again."""
-    maker: Maker | None = None
+    generator: MediaGenerator | None = None
 
 
 def items_digest(items: Iterable[Item]) -> str:
     """A digest of which items these are, in order."""
-    names = "\n".join(f"{kind_of(item)}\t{item.key}" for item in items)
+    names = "\n".join(f"{item_kind(item)}\t{item.key}" for item in items)
     return hashlib.sha256(names.encode()).hexdigest()
 
 
-def cut(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+def cut_into_shards(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """Cut sorted items into shards of about equal work; it depends on nothing but the items."""
     weights = [_weight(item) for item in items]
     limit = min(_MOST, max(_LEAST, -(-sum(weights) // _SHARDS)))
@@ -68,14 +77,14 @@ def cut(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start:]
 
 
-def sweep(out: Path, part: str) -> None:
+def remove_partial_files(out: Path, part: str) -> None:
     """Remove whatever an unfinished attempt at a shard left under final names."""
     for table in (*ARRAYS, "rejected"):
         for path in (out / table).glob(f"{part}.*"):
             path.unlink(missing_ok=True)
 
 
-def journal(shard: Shard) -> int | None:
+def read_journal(shard: Shard) -> int | None:
     """Which of its items a shard is at (its length once all are done), or None before the first."""
     try:
         return int((shard.out / JOURNAL_FOLDER / shard.part).read_bytes())
@@ -93,35 +102,36 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
         InputError: the corpus' disk is full or cannot be written.
         MissingPartError: a package that the work needs is not installed.
     """
-    from voiceface.corpus.item_processing import make
+    # Here: detector and decoders take a second to load, and the process that hands out shards needs none.
+    from voiceface.corpus.item_processing import process_item
 
-    sweep(shard.out, shard.part)
+    remove_partial_files(shard.out, shard.part)
     note = shard.out / JOURNAL_FOLDER / shard.part
-    told: list[Row] = []
+    item_rows: list[Row] = []
     with ExitStack() as stack:
         names = (*ARRAYS, "rejected")
         writers = {t: stack.enter_context(PartWriter(shard.out, t, shard.part)) for t in names}
         for index, item in enumerate(shard.items):
             _note(note, index)
-            row: Row = {"kind": kind_of(item), "key": item.key, "path": item.path}
+            row: Row = {"kind": item_kind(item), "key": item.key, "path": item.path}
             row |= dict.fromkeys(ARRAYS, 0)
             if index in shard.fatal:
                 reasons = [shard.fatal[index]]
             else:
-                made = make(item, shard.maker or shard.root, shard.options)
-                reasons = made.rejected
-                for table, rows in made.rows.items():
+                result = process_item(item, shard.generator or shard.root, shard.options)
+                reasons = result.rejected
+                for table, rows in result.rows.items():
                     row[table] = len(rows)
                     for columns, media in rows:
                         writers[table].add(columns, media)
             for reason in reasons:
                 refusal = {"path": item.path, "reason": reason, "person": item.person, "key": item.key}
                 writers["rejected"].add(refusal, {})
-            told.append(row)
+            item_rows.append(row)
         _note(note, len(shard.items))
     facts = {table: writer.facts() for table, writer in writers.items() if writer.rows}
     (shard.out / "items").mkdir(exist_ok=True)
-    write_table(shard.out / "items" / f"{shard.part}.parquet", "items", told, {"tables": facts})
+    write_table(shard.out / "items" / f"{shard.part}.parquet", "items", item_rows, {"tables": facts})
     return facts
 
 

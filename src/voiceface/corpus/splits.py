@@ -13,15 +13,13 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
-
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
 
 __all__ = ["Selection", "Split", "authors_split", "fold_people", "split_known", "split_people"]
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Line", "Statistics", "statistics", "unique_seconds"]
+__all__ = ["Statistics", "StatisticsRow", "corpus_statistics", "unique_seconds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class StatisticsRow:
     """One line of the table."""
 
     sex: str
@@ -34,11 +32,11 @@ class Line:
 class Statistics:
     """The table; ``str()`` prints it."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[StatisticsRow, ...]
     rejected: int
 
     @property
-    def all(self) -> Line:
+    def all(self) -> StatisticsRow:
         """The line of everybody."""
         return self.lines[-1]
 
@@ -55,7 +53,7 @@ class Statistics:
         return "\n".join([head, *body, f"{self.rejected:,} files rejected"])
 
 
-def statistics(corpus: Corpus) -> Statistics:
+def corpus_statistics(corpus: Corpus) -> Statistics:
     """The table of a corpus: male, female, unknown if there are any, and all."""
     sex_of = {
         person.id: {"m": "male", "f": "female"}.get(person.gender, "unknown") for person in corpus.people
@@ -73,7 +71,7 @@ def statistics(corpus: Corpus) -> Statistics:
         if sex == "unknown" and not people:
             continue
         voices = chosen["voices"]
-        line = Line(
+        line = StatisticsRow(
             sex=sex,
             people=people,
             **{table: int(rows.sum()) for table, rows in chosen.items()},

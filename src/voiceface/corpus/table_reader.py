@@ -186,7 +186,7 @@ class Table:
             self._columns[name] = values
         return self._columns[name]
 
-    def _placed(self, index: int) -> tuple[int, int]:
+    def _part_and_row(self, index: int) -> tuple[int, int]:
         """The part that row ``index`` is in, and its number there."""
         place = index if self._order is None else int(self._order[index])
         part = int(np.searchsorted(self._starts, place, side="right")) - 1
@@ -194,7 +194,7 @@ class Table:
 
     def row(self, index: int) -> dict[str, Any]:
         """Row ``index`` as Python values; only its part is read."""
-        part, place = self._placed(index)
+        part, place = self._part_and_row(index)
         if self._last[0] != part:
             self._last = part, self._part(part, SCHEMAS[self.name].names)
         return self._last[1].slice(place, 1).to_pylist()[0]  # type: ignore[no-any-return]
@@ -205,7 +205,7 @@ class Table:
         int16 samples, or the uint8 bytes of an encoded picture.
         """
         suffix, offset_name, length_name = ARRAYS[self.name][array]
-        part, _ = self._placed(index)
+        part, _ = self._part_and_row(index)
         offset, length = int(self.column(offset_name)[index]), int(self.column(length_name)[index])
         dtype = np.dtype("<i2") if suffix == "i16" else np.dtype(np.uint8)
         if not length:

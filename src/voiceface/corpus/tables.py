@@ -43,8 +43,8 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema(list(columns.items()))
 
 
-_WHOSE = {"id": _TEXT, "person": _TEXT, "session": _TEXT, "source": _TEXT}
-_WHERE = {
+_IDENTITY_COLUMNS = {"id": _TEXT, "person": _TEXT, "session": _TEXT, "source": _TEXT}
+_FACE_COLUMNS = {
     **dict.fromkeys(("left", "top", "right", "bottom"), _SMALL),
     "landmarks": pa.list_(_SMALL, 10),
     "width": pa.int32(),
@@ -60,27 +60,34 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         id=_TEXT, name=_TEXT, gender=_TEXT, nationality=_TEXT, age=_REAL, ethnicity=_TEXT, split=_TEXT
     ),
     "voices": _schema(
-        **_WHOSE, start=_REAL, seconds=_REAL, language=_TEXT, emotion=_TEXT, split=_TEXT, **_SOUND, **_BYTES
+        **_IDENTITY_COLUMNS,
+        start=_REAL,
+        seconds=_REAL,
+        language=_TEXT,
+        emotion=_TEXT,
+        split=_TEXT,
+        **_SOUND,
+        **_BYTES,
     ),
     "faces": _schema(
-        **_WHOSE,
+        **_IDENTITY_COLUMNS,
         time=_REAL,
         split=_TEXT,
-        **_WHERE,
+        **_FACE_COLUMNS,
         **_BYTES,
         frame_offset=_INT,
         frame_length=_INT,
         frame_box=pa.list_(_SMALL, 4),
     ),
     "clips": _schema(
-        **_WHOSE,
+        **_IDENTITY_COLUMNS,
         start=_REAL,
         seconds=_REAL,
         fps=_REAL,
         language=_TEXT,
         emotion=_TEXT,
         split=_TEXT,
-        **_WHERE,
+        **_FACE_COLUMNS,
         **_SOUND,
         **_BYTES,
         sizes=pa.list_(pa.int32()),
@@ -101,7 +108,9 @@ ARRAYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
 }
 """Of each table its arrays: name -> (file suffix, offset column, length column)."""
 
-_PLACES = frozenset({"offset", "length", "frame_offset", "frame_length", "sound_offset", "sound_length"})
+_OFFSET_COLUMNS = frozenset(
+    {"offset", "length", "frame_offset", "frame_length", "sound_offset", "sound_length"}
+)
 
 
 def content_sum(table: str, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -111,7 +120,7 @@ def content_sum(table: str, rows: Iterable[Mapping[str, Any]]) -> int:
     """
     total = 0
     for row in rows:
-        told = [table, {name: value for name, value in sorted(row.items()) if name not in _PLACES}]
+        told = [table, {name: value for name, value in sorted(row.items()) if name not in _OFFSET_COLUMNS}]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
         total += int.from_bytes(digest, "big")
     return total % (1 << 256)

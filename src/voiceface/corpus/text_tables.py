@@ -19,14 +19,14 @@ from typing import BinaryIO, TextIO, cast
 
 from voiceface.errors import InputError
 
-__all__ = ["Row", "TextTable", "open_text_table", "read_words"]
+__all__ = ["TextRow", "TextTable", "open_text_table", "read_words"]
 
 _LONGEST_LINE = 100_000  # characters; a table's lines are far shorter, a binary file's "line" is not
 _DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TextRow:
     """One line of a sheet."""
 
     line: int
@@ -47,7 +47,7 @@ class TextTable:
     """Which cell holds which of the wanted columns."""
     delimiter: str
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TextRow]:
         """Its rows, blank ones left out.
 
         Raises:
@@ -73,7 +73,7 @@ class TextTable:
                     continue
                 cells = [cell.strip() for cell in cells]
                 values = {name: cells[at] if at < len(cells) else "" for name, at in self.columns.items()}
-                yield Row(begins, values, cells)
+                yield TextRow(begins, values, cells)
 
 
 def open_text_table(

@@ -1,7 +1,7 @@
 """From a video to rows: windows of its sound, pictures of the person, clips of them talking.
 
 Every frame is decoded once where memory allows. Detection costs far more than all the rest, so faces
-are looked for at a few frames a second and linked over time.
+are detected at a few frames a second and linked over time.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.corpus.item import Maker, VideoItem, VideoReader
-from voiceface.corpus.item_processing import (
-    Made,
+from voiceface.corpus.item import MediaGenerator, VideoItem, VideoReader
+from voiceface.corpus.item_rows import (
+    ItemResult,
     Media,
-    context,
+    as_float32,
+    context_box,
     crop,
     digest,
     face_row,
-    place,
+    identity_columns,
+    position_columns,
     read_samples,
-    small,
     sound_columns,
-    unseen,
+    undetected_face,
     voice_row,
-    whose,
 )
-from voiceface.corpus.options import Options
+from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import Row
 from voiceface.errors import InputError
 from voiceface.face.align import align
@@ -45,41 +45,43 @@ from voiceface.records import SAMPLE_RATE, Box
 from voiceface.video.cuts import cuts
 from voiceface.video.tracks import Track, best_track, link
 
-__all__ = ["film", "windows"]
+__all__ = ["process_video", "voice_windows"]
 
 CLIP_DETECTIONS_PER_SECOND = 2.0
-"""Looks for faces a second where clips are wanted (or more, if more pictures are)."""
-SHORTEST = 1.0
-"""Seconds; a shorter stretch is no clip."""
-HELD = 300_000_000
-"""Bytes of frames kept while the person's track is not known yet; a longer video is decoded twice."""
+"""Faces are detected so often a second where clips are wanted (or more often, if more pictures are)."""
+MIN_CLIP_SECONDS = 1.0
+"""A shorter stretch is no clip."""
+MAX_BUFFERED_BYTES = 300_000_000
+"""Of frames kept while the person's track is not known yet; a longer video is decoded twice."""
 MAX_FACES_PER_FRAME = 3
-"""Faces a frame that are followed, the surest."""
-SAME = 0.5
-"""Descriptors this near are the person again after a cut or a gap; dlib's 0.6 would let relatives through."""
+"""Faces of a frame that are tracked, those of the highest score."""
+SAME_PERSON_DISTANCE = 0.5
+"""Embeddings nearer than this are the person again after a cut or a gap; dlib's 0.6 admits relatives."""
 
 Frame = tuple[float, npt.NDArray[np.uint8]]
 
 
-def film(item: VideoItem, where: Path | Maker, options: Options, made: Made) -> None:
-    """Add to ``made`` all rows that the video (below the folder ``where``, or made there) is wanted for."""
-    want = set(item.want)
-    reel = _VideoFile(item, where / item.path) if isinstance(where, Path) else where.video(item)
+def process_video(
+    item: VideoItem, media: Path | MediaGenerator, options: PrepareOptions, result: ItemResult
+) -> None:
+    """Add to ``result`` the rows that a video (below the folder ``media``, or generated) is wanted for."""
+    outputs = set(item.want)
+    reader = _VideoFile(item, media / item.path) if isinstance(media, Path) else media.video(item)
     samples: npt.NDArray[np.int16] | None = None
 
-    def sound() -> None:
+    def read_sound() -> None:
         nonlocal samples
-        samples = reel.samples()
-        if "voices" in want:
-            for start, stop in windows(len(samples), options):
-                at = item.start + start / SAMPLE_RATE
-                row = voice_row(item, _id(item, at), _session(item), at, samples[start:stop])
-                made.add("voices", *row)
+        samples = reader.samples()
+        if "voices" in outputs:
+            for start, stop in voice_windows(len(samples), options):
+                time = item.start + start / SAMPLE_RATE
+                row = voice_row(item, _id(item, time), _session(item), time, samples[start:stop])
+                result.add("voices", *row)
 
-    if want & {"voices", "clips"}:
-        made.attempt(sound)
-    if want & {"faces", "clips"}:
-        made.attempt(lambda: _pictures(item, reel, options, made, samples))
+    if outputs & {"voices", "clips"}:
+        result.run_step(read_sound)
+    if outputs & {"faces", "clips"}:
+        result.run_step(lambda: _add_pictures(item, reader, options, result, samples))
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,12 @@ class _VideoFile:
         return None
 
 
-def windows(samples: int, options: Options) -> list[tuple[int, int]]:
+def voice_windows(samples: int, options: PrepareOptions) -> list[tuple[int, int]]:
     """First and last (exclusive) sample of each window; what is shorter than one window is kept whole.
 
-    The rest after the last whole window is covered by none.
+    What follows the last whole window is in none.
 
-    >>> windows(9 * 16000, Options(window_seconds=4, window_overlap=2))
+    >>> voice_windows(9 * 16000, PrepareOptions(window_seconds=4, window_overlap=2))
     [(0, 64000), (32000, 96000), (64000, 128000)]
     """
     size = round(options.window_seconds * SAMPLE_RATE)
@@ -127,77 +129,82 @@ def _id(item: VideoItem, time: float) -> str:
 
 
 @dataclass
-class _Sightings:
-    """What was seen at each look: faces with their points, and their encoded crops."""
+class _Detections:
+    """Of each frame that was searched: the faces with their landmarks, and their encoded crops."""
 
-    known: Callable[[float], Box | None]
-    """Where the face is at a moment, if the reel knows: for a detector that finds none."""
+    true_box: Callable[[float], Box | None]
+    """The face's box at a moment, where the reader knows it: for a detector that misses the face."""
     times: list[float] = field(default_factory=list)
     faces: list[list[Detection]] = field(default_factory=list)
     crops: list[list[tuple[Row, dict[str, bytes]]]] = field(default_factory=list)
     kept: list[bool] = field(default_factory=list)
-    """Whether this look is one of the pictures a second to keep."""
+    """Whether the frame is one of the pictures a second to keep."""
 
-    def watch(self, stream: Iterable[Frame], looks: float, options: Options) -> Iterator[Frame]:
-        """Pass frames on, looking for faces at ``looks`` of them a second."""
+    def watch(self, stream: Iterable[Frame], rate: float, options: PrepareOptions) -> Iterator[Frame]:
+        """Pass frames on, detecting faces in ``rate`` of them a second."""
         first: float | None = None
-        last_look = last_kept = -1
+        last_searched = last_kept = -1
         for time, pixels in stream:
             first = time if first is None else first
-            look = math.floor((time - first) * looks + 1e-6)
-            if look > last_look:
+            searched = math.floor((time - first) * rate + 1e-6)
+            if searched > last_searched:
                 keep = math.floor((time - first) * options.face_fps + 1e-6)
-                self._look(time, pixels, options)
+                self._search(time, pixels, options)
                 self.kept.append(keep > last_kept)
-                last_look, last_kept = look, max(keep, last_kept)
+                last_searched, last_kept = searched, max(keep, last_kept)
             yield time, pixels
 
-    def _look(self, time: float, pixels: npt.NDArray[np.uint8], options: Options) -> None:
+    def _search(self, time: float, pixels: npt.NDArray[np.uint8], options: PrepareOptions) -> None:
         reduced, across, down = shrink(pixels, options.detect_side)
         faces = []
         for face in detect(reduced)[:MAX_FACES_PER_FRAME]:
             left, top, right, bottom = face.box
             box: Box = (left * across, top * down, right * across, bottom * down)
             faces.append(with_landmarks(pixels, replace(face, box=box, landmarks=None)))
-        if not faces and (known := self.known(time)) is not None:
-            faces.append(with_landmarks(pixels, unseen(known)))
+        if not faces and (box_there := self.true_box(time)) is not None:
+            faces.append(with_landmarks(pixels, undetected_face(box_there)))
         self.times.append(time)
         self.faces.append(faces)
         self.crops.append([face_row(pixels, face, options) for face in faces])
 
 
-def _pictures(
-    item: VideoItem, reel: VideoReader, options: Options, made: Made, samples: npt.NDArray[np.int16] | None
+def _add_pictures(
+    item: VideoItem,
+    reader: VideoReader,
+    options: PrepareOptions,
+    result: ItemResult,
+    samples: npt.NDArray[np.int16] | None,
 ) -> None:
-    facts = reel.facts()
+    facts = reader.facts()
     clips = "clips" in item.want and samples is not None
     fps = (options.clip_fps or facts.fps or 25.0) if clips else options.face_fps
-    stream = functools.partial(reel.frames, fps=fps)
-    looks, held = _Sightings(reel.box), None
+    stream = functools.partial(reader.frames, fps=fps)
+    detections, buffered = _Detections(reader.box), None
     rate = max(options.face_fps, CLIP_DETECTIONS_PER_SECOND) if clips else options.face_fps
-    watched: Iterator[Frame] = looks.watch(stream(), rate, options)
+    watched: Iterator[Frame] = detections.watch(stream(), rate, options)
     if clips:
         seconds = (item.stop or facts.seconds) - item.start
-        if seconds * fps * facts.width * facts.height * 3 <= HELD:
-            watched = iter(held := list(watched))
+        if seconds * fps * facts.width * facts.height * 3 <= MAX_BUFFERED_BYTES:
+            watched = iter(buffered := list(watched))
         breaks, end = _cuts(watched)
     else:
         breaks, end = [], max((time for time, _ in watched), default=item.start)
-    if not looks.times:
-        raise InputError(item.path, "holds no picture in this stretch", "check its start and stop")
+    if not detections.times:
+        raise InputError(item.path, "contains no picture in this stretch", "check its start and stop")
     gap = 1.6 / rate
-    boxes = [[face.box for face in faces] for faces in looks.faces]
-    scores = [[face.score for face in faces] for faces in looks.faces]
-    tracks = _follow(link(boxes, scores, looks.times, cuts=breaks, gap=gap), looks)
+    boxes = [[face.box for face in faces] for faces in detections.faces]
+    scores = [[face.score for face in faces] for faces in detections.faces]
+    tracks = _person_tracks(link(boxes, scores, detections.times, cuts=breaks, gap=gap), detections)
     if not tracks:
-        raise InputError(item.path, "no face was found in it", "use a video that shows the speaker's face")
-    if "faces" in item.want:
-        _add_faces(item, looks, tracks, made)
-    if clips and samples is not None:
-        pieces = [p for t in tracks for p in _pieces(t, looks, breaks, end + 1 / fps, options)]
-        _ClipCutter(item, looks, samples, fps, options).clips(
-            held if held is not None else stream(), pieces, made
+        raise InputError(
+            item.path, "contains no detectable face", "use a video that shows the speaker's face"
         )
+    if "faces" in item.want:
+        _add_faces(item, detections, tracks, result)
+    if clips and samples is not None:
+        segments = [s for t in tracks for s in _segments(t, detections, breaks, end + 1 / fps, options)]
+        cutter = _ClipCutter(item, detections, samples, fps, options)
+        cutter.cut(buffered if buffered is not None else stream(), segments, result)
 
 
 def _cuts(stream: Iterator[Frame]) -> tuple[list[float], float]:
@@ -213,8 +220,8 @@ def _cuts(stream: Iterator[Frame]) -> tuple[list[float], float]:
     return cuts(timed()), end
 
 
-def _follow(tracks: Sequence[Track], looks: _Sightings) -> list[Track]:
-    """The surest track, and others at other times that show the same person, in order of time."""
+def _person_tracks(tracks: Sequence[Track], detections: _Detections) -> list[Track]:
+    """The best track, and others at other times that show the same person, in order of time."""
     main = best_track(tracks)
     if main is None:
         return []
@@ -222,33 +229,32 @@ def _follow(tracks: Sequence[Track], looks: _Sightings) -> list[Track]:
     others = sorted((t for t in tracks if t is not main), key=lambda t: (-t.weight, t.start))
     apart = [t for t in others if t.stop < main.start or t.start > main.stop]
     if apart:
-        chips = np.stack([_chip(track, looks) for track in (main, *apart)])
-        described = describe(chips)
-        near = np.linalg.norm(described[1:] - described[0], axis=1) < SAME
+        embeddings = describe(np.stack([_aligned_face(track, detections) for track in (main, *apart)]))
+        near = np.linalg.norm(embeddings[1:] - embeddings[0], axis=1) < SAME_PERSON_DISTANCE
         for track, same in zip(apart, near, strict=True):
             if same and all(track.stop < kept.start or track.start > kept.stop for kept in chosen):
                 chosen.append(track)
     return sorted(chosen, key=lambda track: track.start)
 
 
-def _chip(track: Track, looks: _Sightings) -> npt.NDArray[np.uint8]:
-    """The aligned face of a track's best sighting."""
-    rows = [looks.crops[frame][index] for frame, index in track.places]
-    row, media = max(rows, key=lambda made: float(made[0]["quality"]))
+def _aligned_face(track: Track, detections: _Detections) -> npt.NDArray[np.uint8]:
+    """The aligned face of a track's best picture."""
+    rows = [detections.crops[frame][index] for frame, index in track.places]
+    row, media = max(rows, key=lambda crop: float(crop[0]["quality"]))
     pixels = np.asarray(decode_jpeg(media["pictures"]))
     points = np.asarray(row["landmarks"]).reshape(5, 2)
     return align(pixels, points, size=CHIP, template="dlib")
 
 
-def _add_faces(item: VideoItem, looks: _Sightings, tracks: Sequence[Track], made: Made) -> None:
+def _add_faces(item: VideoItem, detections: _Detections, tracks: Sequence[Track], result: ItemResult) -> None:
     for track in tracks:
         for frame, index in track.places:
-            if looks.kept[frame]:
-                row, media = looks.crops[frame][index]
-                time = looks.times[frame]
-                told = whose(item, _id(item, time), _session(item))
-                told |= {"time": round(time, 6), "others": len(looks.faces[frame]) - 1}
-                made.add("faces", row | told, media)
+            if detections.kept[frame]:
+                row, media = detections.crops[frame][index]
+                time = detections.times[frame]
+                columns = identity_columns(item, _id(item, time), _session(item))
+                columns |= {"time": round(time, 6), "others": len(detections.faces[frame]) - 1}
+                result.add("faces", row | columns, media)
 
 
 @dataclass
@@ -264,20 +270,20 @@ class _ClipSegment:
     first: float = 0.0
 
 
-def _pieces(
-    track: Track, looks: _Sightings, breaks: Sequence[float], end: float, options: Options
+def _segments(
+    track: Track, detections: _Detections, breaks: Sequence[float], end: float, options: PrepareOptions
 ) -> list[_ClipSegment]:
-    """A track's stretch, to the cuts or looks around it, in equal parts no longer than allowed."""
-    first, last = int(track.places[0, 0]), int(track.places[-1, 0])
-    before = max((cut for cut in breaks if cut <= track.start + 1e-6), default=looks.times[0])
+    """A track's stretch, up to the cuts or searched frames around it, in equal parts of allowed length."""
+    times, (first, last) = detections.times, (int(track.places[0, 0]), int(track.places[-1, 0]))
+    before = max((cut for cut in breaks if cut <= track.start + 1e-6), default=times[0])
     after = min((cut for cut in breaks if cut > track.stop + 1e-6), default=end)
-    # Seen at the first look of a shot, seen since its beginning; likewise at its end.
-    start = track.start if first and looks.times[first - 1] >= before else before
-    stop = track.stop if last + 1 < len(looks.times) and looks.times[last + 1] < after else after
+    # Detected in the first searched frame of a shot: visible since its beginning; likewise at its end.
+    start = track.start if first and times[first - 1] >= before else before
+    stop = track.stop if last + 1 < len(times) and times[last + 1] < after else after
     count = max(1, math.ceil((stop - start) / options.clip_seconds - 1e-6))
     edges = [start + (stop - start) * k / count for k in range(count + 1)]
     pairs = zip(edges, edges[1:], strict=False)
-    return [_ClipSegment(a, b, track) for a, b in pairs if b - a >= SHORTEST - 1e-6]
+    return [_ClipSegment(a, b, track) for a, b in pairs if b - a >= MIN_CLIP_SECONDS - 1e-6]
 
 
 @dataclass
@@ -285,74 +291,78 @@ class _ClipCutter:
     """Cuts the clips of one video out of its frames."""
 
     item: VideoItem
-    looks: _Sightings
+    detections: _Detections
     samples: npt.NDArray[np.int16]
     fps: float
-    options: Options
+    options: PrepareOptions
 
-    def clips(self, stream: Iterable[Frame], pieces: Sequence[_ClipSegment], made: Made) -> None:
-        """Add a row of ``clips`` for every piece; frames may come in any number, in order of time."""
-        waiting = list(pieces)
+    def cut(self, stream: Iterable[Frame], segments: Sequence[_ClipSegment], result: ItemResult) -> None:
+        """Add a row of ``clips`` for every segment; frames come in order of time."""
+        waiting = list(segments)
         for time, pixels in stream:
             while waiting and time >= waiting[0].stop - 1e-6:
-                self._finish(waiting.pop(0), made)
+                self._finish(waiting.pop(0), result)
             if waiting and time >= waiting[0].start - 1e-6:
                 self._add(waiting[0], time, pixels)
-        for piece in waiting:
-            self._finish(piece, made)
+        for segment in waiting:
+            self._finish(segment, result)
 
-    def _sightings(self, piece: _ClipSegment) -> list[tuple[int, int]]:
-        """Places (look, face) of the piece's track in it, or the nearest one."""
-        times = piece.track.times
-        inside = (times >= piece.start - 1e-6) & (times < piece.stop - 1e-6)
+    def _indices(self, segment: _ClipSegment) -> list[tuple[int, int]]:
+        """(searched frame, face) of the segment's track within it, or the nearest one."""
+        times = segment.track.times
+        inside = (times >= segment.start - 1e-6) & (times < segment.stop - 1e-6)
         if not inside.any():
-            inside[np.argmin(np.abs(times - (piece.start + piece.stop) / 2))] = True
-        return [(int(frame), int(index)) for frame, index in piece.track.places[inside]]
+            inside[np.argmin(np.abs(times - (segment.start + segment.stop) / 2))] = True
+        return [(int(frame), int(index)) for frame, index in segment.track.places[inside]]
 
-    def _add(self, piece: _ClipSegment, time: float, pixels: npt.NDArray[np.uint8]) -> None:
-        if not piece.pictures:
-            piece.part, piece.first = self._part(piece, pixels.shape[1], pixels.shape[0]), time
-        picture = crop(pixels, piece.part, self.options.crop_side)
-        piece.size = picture.size
-        piece.pictures.append(encode_jpeg(picture, quality=92))
+    def _add(self, segment: _ClipSegment, time: float, pixels: npt.NDArray[np.uint8]) -> None:
+        if not segment.pictures:
+            segment.part, segment.first = self._part(segment, pixels.shape[1], pixels.shape[0]), time
+        picture = crop(pixels, segment.part, self.options.crop_side)
+        segment.size = picture.size
+        segment.pictures.append(encode_jpeg(picture, quality=92))
 
-    def _part(self, piece: _ClipSegment, width: int, height: int) -> tuple[int, int, int, int]:
-        """One part of the frame for the whole piece: every sighting's context fits in it."""
-        seen = [self.looks.faces[frame][index] for frame, index in self._sightings(piece)]
-        parts = np.array([context(face, width, height) for face in seen])
+    def _part(self, segment: _ClipSegment, width: int, height: int) -> tuple[int, int, int, int]:
+        """One part of the frame for the whole segment: the context of every detection fits in it."""
+        faces = [self.detections.faces[frame][index] for frame, index in self._indices(segment)]
+        parts = np.array([context_box(face, width, height) for face in faces])
         x0, y0 = parts[:, :2].min(axis=0)
         x1, y1 = parts[:, 2:].max(axis=0)
         return int(x0), int(y0), int(x1), int(y1)
 
-    def _finish(self, piece: _ClipSegment, made: Made) -> None:
-        if len(piece.pictures) < SHORTEST * self.fps - 1.5:
+    def _finish(self, segment: _ClipSegment, result: ItemResult) -> None:
+        if len(segment.pictures) < MIN_CLIP_SECONDS * self.fps - 1.5:
             return
-        places = self._sightings(piece)
-        seen = [self.looks.faces[frame][index] for frame, index in places]
-        # The median of a still head's boxes and points: a crop by them does not shake with the detector.
-        edges = [float(edge) for edge in np.median([face.box for face in seen], axis=0)]
-        points = np.median(np.stack([np.asarray(face.landmarks) for face in seen]), axis=0)
-        sound = self._sound(piece)
-        data = b"".join(piece.pictures)
-        told = [self.looks.crops[frame][index][0] for frame, index in places]
+        indices = self._indices(segment)
+        faces = [self.detections.faces[frame][index] for frame, index in indices]
+        # Medians, because a crop by every frame's own box would shake with the detector.
+        edges = [float(edge) for edge in np.median([face.box for face in faces], axis=0)]
+        points = np.median(np.stack([np.asarray(face.landmarks) for face in faces]), axis=0)
+        sound = self._sound(segment)
+        data = b"".join(segment.pictures)
+        rows = [self.detections.crops[frame][index][0] for frame, index in indices]
         names = ("score", "quality", "size", "blur", "yaw", "pitch", "roll")
         row: Row = {
-            **whose(self.item, _id(self.item, piece.first), _session(self.item)),
-            **{"start": round(piece.first, 6), "seconds": len(piece.pictures) / self.fps, "fps": self.fps},
+            **identity_columns(self.item, _id(self.item, segment.first), _session(self.item)),
+            **{
+                "start": round(segment.first, 6),
+                "seconds": len(segment.pictures) / self.fps,
+                "fps": self.fps,
+            },
             **{"language": self.item.language, "emotion": self.item.emotion},
-            **place((edges[0], edges[1], edges[2], edges[3]), points, piece.part, piece.size),
-            **{name: small(np.median([row[name] for row in told])) for name in names},
-            "others": max(len(self.looks.faces[frame]) - 1 for frame, _ in places),
+            **position_columns((edges[0], edges[1], edges[2], edges[3]), points, segment.part, segment.size),
+            **{name: as_float32(np.median([row[name] for row in rows])) for name in names},
+            "others": max(len(self.detections.faces[frame]) - 1 for frame, _ in indices),
             **sound_columns(sound),
             "content": digest(data + sound.tobytes()),
-            "sizes": [len(picture) for picture in piece.pictures],
+            "sizes": [len(picture) for picture in segment.pictures],
         }
         media: Media = {"pictures": data, "samples": sound.data.cast("B")}
-        made.add("clips", row, media)
+        result.add("clips", row, media)
 
-    def _sound(self, piece: _ClipSegment) -> npt.NDArray[np.int16]:
-        """The samples of exactly the piece's frames; silence where the sound is shorter than the picture."""
-        start = round((piece.first - self.item.start) * SAMPLE_RATE)
-        length = round(len(piece.pictures) / self.fps * SAMPLE_RATE)
+    def _sound(self, segment: _ClipSegment) -> npt.NDArray[np.int16]:
+        """The samples of exactly the segment's frames; silence where the sound is shorter."""
+        start = round((segment.first - self.item.start) * SAMPLE_RATE)
+        length = round(len(segment.pictures) / self.fps * SAMPLE_RATE)
         found = self.samples[max(0, start) : start + length]
         return np.pad(found, (0, length - len(found))).astype("<i2")

@@ -1,4 +1,4 @@
-"""Views: all faces of a corpus decoded and cut to one template, as one memory-mapped array."""
+"""Views of a corpus: all its faces, or the frames of a clip, cropped to one template."""
 
 from __future__ import annotations
 
@@ -8,33 +8,51 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.default_workers import default_workers
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, align, crop_box
 from voiceface.media.files import atomic_path
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
+__all__ = ["BOX_TEMPLATE", "FRAME_TEMPLATE", "clip_frames", "face_view"]
 
-__all__ = ["BOX_TEMPLATE", "WHOLE", "cut", "view"]
-
-BOX_TEMPLATE, WHOLE = "box", "frame"
-"""Templates that are none of dlib's: the detector's box, the whole frame."""
+BOX_TEMPLATE, FRAME_TEMPLATE = "box", "frame"
+"""Templates without landmarks: the detector's box, and the whole frame."""
 
 _CHUNK = 512  # faces a task; a few seconds
-_ALONE = 3000  # below this starting processes takes longer than decoding
+_MIN_FACES_FOR_PROCESSES = 3000  # below this starting processes takes longer than decoding
 
 
-def view(
-    corpus: Corpus, *, size: int, template: str, workers: int | None, cache: str | Path | None
+def face_view(
+    corpus: Corpus,
+    *,
+    size: int,
+    template: str = "dlib",
+    workers: int | None = None,
+    cache: str | Path | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """The array behind `Corpus.view`, made if it is not there yet."""
-    _known(template)
+    """All faces of a corpus cropped to one template, (faces, size, size, 3) uint8, memory-mapped read-only.
+
+    Decoded once, on all cores, into ``views/`` (or the folder ``cache``), and read from there afterwards.
+
+    Args:
+        corpus: An opened corpus.
+        size: Pixels a side.
+        template: A name of `voiceface.face.align.TEMPLATES`, ``"box"`` (the detector's box stretched to a
+            square, as Roldán's) or ``"frame"`` (the whole picture, where the corpus keeps it).
+        workers: Processes; by default one a core.
+        cache: Where to keep the array if not in the corpus.
+
+    Raises:
+        InputError: no such template, no frames kept, a damaged picture, a full disk.
+    """
+    _check_template(template)
     if size < 1:
         raise InputError("size", f"is {size}", "give at least 1 pixel")
     count = len(corpus.faces)
@@ -43,7 +61,7 @@ def view(
     folder = Path(cache) if cache is not None else corpus.path / "views"
     path = folder / f"{size}-{template}-{corpus.fingerprint[:12]}.npy"
     if not path.is_file():
-        if template == WHOLE:
+        if template == FRAME_TEMPLATE:
             corpus.frame(0)
         _make(corpus, path, (count, size, size, 3), template, workers)
     try:
@@ -55,20 +73,31 @@ def view(
     return array
 
 
-def cut(
+def clip_frames(corpus: Corpus, index: int, *, size: int, template: str = "dlib") -> npt.NDArray[np.uint8]:
+    """The frames of clip ``index`` cropped to a template, (frames, size, size, 3) uint8, all by one box.
+
+    Raises:
+        InputError: no such template, or a damaged picture.
+    """
+    _check_template(template)
+    pictures = corpus.clip_pictures(index)
+    row = corpus.tables["clips"].row(index % len(corpus.clips))
+    return np.stack([_crop(np.asarray(picture), row, size, template) for picture in pictures])
+
+
+def _crop(
     pixels: npt.NDArray[np.uint8], row: Mapping[str, Any], size: int, template: str
 ) -> npt.NDArray[np.uint8]:
     """A context crop cut to (size, size, 3) by the box or landmarks of its row."""
-    _known(template)
     if template == BOX_TEMPLATE:
         return crop_box(pixels, [row[edge] for edge in ("left", "top", "right", "bottom")], size)
-    if template == WHOLE:
+    if template == FRAME_TEMPLATE:
         return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC))
     return align(pixels, np.asarray(row["landmarks"]).reshape(5, 2), size=size, template=template)
 
 
-def _known(template: str) -> None:
-    names = [*TEMPLATES, BOX_TEMPLATE, WHOLE]
+def _check_template(template: str) -> None:
+    names = [*TEMPLATES, BOX_TEMPLATE, FRAME_TEMPLATE]
     if template not in names:
         near = difflib.get_close_matches(template, names, n=1, cutoff=0.0)[0]
         raise InputError("template", f"there is none called {template!r}", f"did you mean {near!r}?")
@@ -77,8 +106,6 @@ def _known(template: str) -> None:
 def _make(
     corpus: Corpus, path: Path, shape: tuple[int, int, int, int], template: str, workers: int | None
 ) -> None:
-    from voiceface.corpus.worker_pool import default_workers
-
     count, size = shape[:2]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -86,14 +113,14 @@ def _make(
         array.flush()
         starts = range(0, count, _CHUNK)
         processes = min(workers or default_workers(), len(starts))
-        if count < _ALONE or processes < 2:
+        if count < _MIN_FACES_FOR_PROCESSES or processes < 2:
             for start in starts:
                 _fill(corpus, array, start, template)
             array.flush()
         else:
             tasks = [(corpus.path, temporary, start, size, template) for start in starts]
             with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-                for _ in pool.map(_fill_there, tasks):
+                for _ in pool.map(_fill_in_process, tasks):
                     pass
         # Windows cannot rename a file that is still mapped.
         del array
@@ -103,9 +130,7 @@ def _make(
                 old.unlink()
 
 
-def _fill_there(task: tuple[Path, Path, int, int, str]) -> None:
-    from voiceface.corpus.corpus import Corpus
-
+def _fill_in_process(task: tuple[Path, Path, int, int, str]) -> None:
     path, temporary, start, _, template = task
     array = np.load(temporary, mmap_mode="r+")
     _fill(Corpus.open(path), array, start, template)
@@ -117,5 +142,5 @@ def _fill(corpus: Corpus, array: npt.NDArray[np.uint8], start: int, template: st
     size = array.shape[1]
     rows = table.arrow.slice(start, _CHUNK).to_pylist()
     for index, row in enumerate(rows, start):
-        picture = corpus.frame(index) if template == WHOLE else corpus.picture(index)
-        array[index] = cut(np.asarray(picture), row, size, template)
+        picture = corpus.frame(index) if template == FRAME_TEMPLATE else corpus.picture(index)
+        array[index] = _crop(np.asarray(picture), row, size, template)

@@ -22,13 +22,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from voiceface.corpus.file_tree import kind_of
+from voiceface.corpus.file_tree import media_kind
 from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
 
 __all__ = [
-    "Identity",
-    "Names",
+    "VoxCelebPerson",
+    "VoxCelebNames",
     "VoxCelebFile",
     "fold_name",
     "is_vggface2_class",
@@ -79,7 +79,7 @@ def parse_voxceleb_path(path: str) -> VoxCelebFile | None:
     'A.R._Rahman/6WO410QOeuo/0003800'
     """
     *folders, name = path.replace("\\", "/").split("/")
-    kind = kind_of(name)
+    kind = media_kind(name)
     stem = name.rpartition(".")[0]
     if not kind or not folders:
         return None
@@ -129,7 +129,7 @@ def wen_split(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class VoxCelebPerson:
     """One person as the data set's metadata tells of them."""
 
     id: str
@@ -141,17 +141,17 @@ class Identity:
     """``dev`` or ``test`` as the authors put it."""
 
 
-class Names:
+class VoxCelebNames:
     """The people of VoxCeleb by id and by name; empty where no metadata is at hand.
 
     A name is matched as written, or else without accents, case and punctuation if that fits one
     person alone.
     """
 
-    def __init__(self, people: Iterable[Identity] = ()) -> None:
+    def __init__(self, people: Iterable[VoxCelebPerson] = ()) -> None:
         self.people = {person.id: person for person in people}
-        self._named: dict[str, Identity] = {}
-        self._folded: dict[str, Identity | None] = {}
+        self._named: dict[str, VoxCelebPerson] = {}
+        self._folded: dict[str, VoxCelebPerson | None] = {}
         for person in self.people.values():
             if person.name:
                 self._named[person.name] = person
@@ -162,7 +162,7 @@ class Names:
         """How many people the metadata knows."""
         return len(self.people)
 
-    def identity(self, written: str) -> Identity | None:
+    def identity(self, written: str) -> VoxCelebPerson | None:
         """Who an id or a name means, or None."""
         if written in self.people:
             return self.people[written]
@@ -176,7 +176,7 @@ class Names:
     def key(self, path: str) -> str | None:
         """The one key of a VoxCeleb path in any scheme (``id10002/6WO410QOeuo/00001``), or None.
 
-        >>> names = Names([Identity("id10002", "A.R._Rahman")])
+        >>> names = VoxCelebNames([VoxCelebPerson("id10002", "A.R._Rahman")])
         >>> names.key("A.R._Rahman/6WO410QOeuo_0000001.wav") == names.key("id10002/6WO410QOeuo/00001.wav")
         True
         """
@@ -194,19 +194,19 @@ def is_vggface2_class(written: str) -> bool:
     return _CLASS.fullmatch(written) is not None
 
 
-def read_names(*tables: Path) -> Names:
+def read_names(*tables: Path) -> VoxCelebNames:
     """The people of ``vox1_meta.csv``, ``vox2_meta.csv`` or a list of ``ID NAME`` lines (``.txt``).
 
     Raises:
         InputError: a table is missing, no text, or lacks the column of ids.
     """
-    people: list[Identity] = []
+    people: list[VoxCelebPerson] = []
     for table in tables:
         if table.name.removesuffix(".gz").endswith(".txt"):
             for number, words in read_words(table):
                 if len(words) != 2:
                     raise InputError(f"{table}, line {number}", "is no 'ID NAME' pair", "give vox1_meta.csv")
-                people.append(Identity(words[0], words[1]))
+                people.append(VoxCelebPerson(words[0], words[1]))
             continue
         columns = {"id": ("VoxCeleb1 ID", "VoxCeleb2 ID", "VoxCeleb ID")}
         others = {
@@ -220,5 +220,5 @@ def read_names(*tables: Path) -> Names:
                 values = {
                     field: row.values.get(field, "") for field in ("name", "gender", "nationality", "set")
                 }
-                people.append(Identity(row.values["id"], **values))
-    return Names(people)
+                people.append(VoxCelebPerson(row.values["id"], **values))
+    return VoxCelebNames(people)

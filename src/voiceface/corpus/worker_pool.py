@@ -1,6 +1,6 @@
 """Who does the shards: spawned processes on this machine, or the workers of a Dask cluster.
 
-Either way `run` hands out shards, survives a worker that dies, and tells how far all are.
+Either way `run_all_shards` hands out shards, survives a worker that dies, and tells how far all are.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dataclasses import replace
 from multiprocessing import connection
 from typing import Any, Protocol
 
-from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, journal, run_shard
+from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, read_journal, run_shard
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["WorkerPool", "cluster_worker_pool", "default_workers", "local_worker_pool", "run"]
+__all__ = ["WorkerPool", "cluster_worker_pool", "local_worker_pool", "run_all_shards"]
 
 Facts = dict[str, dict[str, Any]]
 Task = Callable[[Shard], Facts]
@@ -30,13 +30,6 @@ _POLL = 0.25  # seconds between looks at the journals
 _CRASHED_TWICE = (
     "ended the program that read it, twice (a crash in its decoder, or too little memory); leave it out"
 )
-
-
-def default_workers() -> int:
-    """As many as this process may use cores."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class WorkerPool(Protocol):
@@ -88,10 +81,12 @@ class _ProcessPool:
         self._theirs.close()
 
     def _new(self) -> Executor:
-        return ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(self._theirs,))
+        return ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_initialise_worker, initargs=(self._theirs,)
+        )
 
 
-def _begin(lifeline: connection.Connection) -> None:
+def _initialise_worker(lifeline: connection.Connection) -> None:
     """In a new worker: leave Ctrl-C to the parent, and end at once when its end of the lifeline is gone."""
     with contextlib.suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -106,13 +101,13 @@ def _begin(lifeline: connection.Connection) -> None:
 @contextlib.contextmanager
 def local_worker_pool(size: int, task: Task = run_shard) -> Iterator[WorkerPool]:
     """``size`` spawned processes of this machine; ended at once if the block ends in an error."""
-    crew = _ProcessPool(size, task)
+    pool = _ProcessPool(size, task)
     try:
-        yield crew
+        yield pool
     except BaseException:
-        crew.close(at_once=True)
+        pool.close(at_once=True)
         raise
-    crew.close(at_once=False)
+    pool.close(at_once=False)
 
 
 class _DaskPool:
@@ -155,13 +150,15 @@ def cluster_worker_pool(address: str) -> Iterator[WorkerPool]:
         yield _DaskPool(client.get_executor(pure=False), 2 * sum(client.nthreads().values()))
 
 
-def run(shards: Sequence[Shard], crew: WorkerPool, tell: Callable[[int, Facts | None], None]) -> None:
+def run_all_shards(
+    shards: Sequence[Shard], pool: WorkerPool, on_progress: Callable[[int, Facts | None], None]
+) -> None:
     """Have every shard done; an item that ends its worker twice is rejected, the others are not lost.
 
     Args:
         shards: What to do, in the order to begin with.
-        crew: Who does it.
-        tell: Called often with the number of items finished, and with what a finished shard wrote.
+        pool: Who does it.
+        on_progress: Called often with the number of items finished, and with what a finished shard wrote.
 
     Raises:
         InputError: what a shard raised (a full disk), or workers that die without an item at fault.
@@ -171,36 +168,36 @@ def run(shards: Sequence[Shard], crew: WorkerPool, tell: Callable[[int, Facts | 
     deaths: Counter[tuple[str, int | None]] = Counter()
     finished = 0
     while waiting or working:
-        while waiting and len(working) < crew.size:
+        while waiting and len(working) < pool.size:
             shard = waiting.pop()
-            working[crew.submit(shard)] = shard
+            working[pool.submit(shard)] = shard
         done, _ = wait(working, timeout=_POLL, return_when=FIRST_COMPLETED)
         for future in done:
             shard = working.pop(future)
-            crew.done(future)
+            pool.done(future)
             error = future.exception()
             if error is None:
                 finished += len(shard.items)
-                tell(finished + sum(map(_items_done, working.values())), future.result())
-            elif _died(error):
+                on_progress(finished + sum(map(_items_done, working.values())), future.result())
+            elif _worker_died(error):
                 waiting.append(_retry_or_reject(shard, deaths))
             else:
                 raise error
-        tell(finished + sum(map(_items_done, working.values())), None)
+        on_progress(finished + sum(map(_items_done, working.values())), None)
 
 
 def _items_done(shard: Shard) -> int:
-    return journal(shard) or 0
+    return read_journal(shard) or 0
 
 
-def _died(error: BaseException) -> bool:
+def _worker_died(error: BaseException) -> bool:
     # Dask's error by name: the package may not be there to import it from.
     return isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker"
 
 
 def _retry_or_reject(shard: Shard, deaths: Counter[tuple[str, int | None]]) -> Shard:
     """The shard to try next: the same once more, then without the item that was at work both times."""
-    index = journal(shard)
+    index = read_journal(shard)
     if index is not None and index >= len(shard.items):
         index = None
     # Else a worker that dies before it begins would blame what the last one did.

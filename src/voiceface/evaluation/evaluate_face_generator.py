@@ -128,11 +128,11 @@ def _read(folder: Path, part: Part, size: int) -> Pictures:
     """
     from PIL import Image
 
-    from voiceface.corpus.file_tree import walk
+    from voiceface.corpus.file_tree import walk_media
     from voiceface.media.picture import load_picture
     from voiceface.protocols.input_checks import few
 
-    files = {one.path.rpartition(".")[0]: one.path for one in walk(folder) if one.kind == "image"}
+    files = {one.path.rpartition(".")[0]: one.path for one in walk_media(folder) if one.kind == "image"}
     corpus = part.test.corpus
     ids, people = (corpus.column("voices", name)[part.test.voices].astype(str) for name in ("id", "person"))
     names = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.corpus.file_tree import checked_root, kind_of, stem_of, walk
+from voiceface.corpus.file_tree import checked_root, media_kind, stem_of, walk_media
 from voiceface.corpus.listing_builder import gender_of
 from voiceface.corpus.text_tables import open_text_table
 from voiceface.errors import InputError
@@ -115,7 +115,7 @@ def _of_folder(
     path: Path, people: PeopleTable | None, what: str, progress: Progress | None
 ) -> tuple[FaceSet, dict[str, int]]:
     root = checked_root(path)
-    files = [found for found in walk(root) if found.kind == "image"]
+    files = [found for found in walk_media(root) if found.kind == "image"]
     if not files:
         raise InputError(path, "holds no pictures", "give a folder of pictures")
     names = np.array([_plain(found.path) for found in files])
@@ -193,4 +193,4 @@ def _plain(name: str) -> str:
     """A picture's path with ``/``, without its suffix if it has a picture's."""
     path = name.strip().replace("\\", "/").removeprefix("./")
     folder, slash, last = path.rpartition("/")
-    return f"{folder}{slash}{stem_of(last) if kind_of(last) else last}"
+    return f"{folder}{slash}{stem_of(last) if media_kind(last) else last}"

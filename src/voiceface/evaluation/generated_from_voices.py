@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.generated_faces import FaceSet
 from voiceface.evaluation.training_split import training_split
@@ -169,7 +170,7 @@ def embed_real_part(selection: Selection, *, size: int, template: str) -> FaceSe
     if template in TEMPLATES:
         pictures = aligned_faces(selection.corpus, selection.faces, size, template=template)
     else:
-        pictures = np.asarray(selection.corpus.view(size=size, template=template)[selection.faces])
+        pictures = np.asarray(face_view(selection.corpus, size=size, template=template)[selection.faces])
     return FaceSet(
         faces=Faces.of(
             face_embeddings(selection.corpus)[selection.faces],

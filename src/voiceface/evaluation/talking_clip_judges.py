@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from voiceface.corpus.splits import Split
+from voiceface.corpus.views import clip_frames
 from voiceface.evaluation.talking_clips import Told
 from voiceface.face.align import template_points
 from voiceface.protocols.clip_measurement import Judges
@@ -60,7 +61,7 @@ class IdentityJudge:
         for person in sorted({clip.person for clip in told}):
             mine = np.flatnonzero(owners == person).tolist()
             rows = [row for row in mine if row in training] or [r for r in mine if names[r] not in tested]
-            frames = [corpus.clip_frames(r, size=size, template=template) for r in rows[:_REFERENCES]]
+            frames = [clip_frames(corpus, r, size=size, template=template) for r in rows[:_REFERENCES]]
             if frames:
                 self.references[person] = np.mean([self._row(one) for one in frames], axis=0)
 
@@ -108,7 +109,7 @@ class EmotionJudge:
         if len(self.names) < 2:
             self.note = "emotion accuracy: the training's clips tell no emotions"
             return
-        seen = np.stack([_features(corpus.clip_frames(r, size=size, template=template)) for r in rows])
+        seen = np.stack([_features(clip_frames(corpus, r, size=size, template=template)) for r in rows])
         wanted = np.array([self.names.index(corpus.clips[row].emotion) for row in rows])
         self._mean, self._deviation = seen.mean(0), seen.std(0) + 1e-6
         placed = (seen - self._mean) / self._deviation

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Split
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.face.align import change_template, template_points
 from voiceface.media.files import atomic_path
@@ -105,7 +106,7 @@ def select_test_clips(
         if other is None:
             other = mates[0] if mates else row
         wave = as_wave(corpus.clip_wave(row)).numpy()
-        frames = corpus.clip_frames(row, size=size, template=template)
+        frames = clip_frames(corpus, row, size=size, template=template)
         told = corpus.clips[row]
         heard = _fit_length(as_wave(corpus.clip_wave(other)).numpy(), len(wave)) if wrong_sound else wave
         made.append(
@@ -125,7 +126,7 @@ def select_test_clips(
 
 
 def _first(corpus: Corpus, row: int) -> StillSource:
-    return lambda size, template: corpus.clip_frames(row, size=size, template=template)[0]
+    return lambda size, template: clip_frames(corpus, row, size=size, template=template)[0]
 
 
 def _spread(rows: Sequence[int], owners: npt.NDArray[np.str_], most: int) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from voiceface.errors import InputError
 
-__all__ = ["atomic_path", "leftovers", "name_of", "readable", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "partial_files", "name_of", "readable", "write_bytes", "write_json", "write_text"]
 
 _MARK = ".partial-"  # every temporary name holds it, so that a killed process's litter can be told
 _FULL_BELOW = 64 * 1024  # bytes; a library that hides the errno has failed on a full disk if less is free
@@ -143,7 +143,7 @@ def write_json(path: str | Path, value: Any) -> None:  # noqa: ANN401 - whatever
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def leftovers(folder: str | Path) -> list[Path]:
+def partial_files(folder: str | Path) -> list[Path]:
     """Temporary files under ``folder`` that killed writers left behind; nobody will ever rename them.
 
     A file that another process is writing at this moment is listed too: remove them only where

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.voice_encoder import as_wave
@@ -89,7 +90,7 @@ class KnownPeopleBatches:
         if wrong_labels:
             self.people = np.random.default_rng(seed).permutation(self.people)
         self.corpus, self.size, self.frame, self.seed = corpus, batch_size, frame, seed
-        self.pictures = corpus.view(size=size, template=template)
+        self.pictures = face_view(corpus, size=size, template=template)
         self.voices = _voices(selection, people) if frame else []
         self.moments = {} if wrong_labels or not frame else _moments(selection, self.faces)
 

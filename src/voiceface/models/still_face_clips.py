@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.still_face import HOP, MIN_LEVEL, PAD, TEMPLATE, StillFaceModel, lower_half
 from voiceface.models.sync_expert import embed_mouths
@@ -55,7 +56,7 @@ def animation_clips(
         if abs(fps - _FPS) > 1e-3:
             fault = f"keeps clips at {fps:g} frames a second"
             raise InputError(corpus.path, fault, "prepare with --clip-fps 25")
-        frames = corpus.clip_frames(row, size=model.size, template=TEMPLATE)[:, part[0], part[1]]
+        frames = clip_frames(corpus, row, size=model.size, template=TEMPLATE)[:, part[0], part[1]]
         if len(frames) >= max(least, FRAMES) and bool(wave.any()):
             pictures = torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).contiguous()
             found.append(AnimationClip(corpus.clips[row].person, pictures, wave, model))

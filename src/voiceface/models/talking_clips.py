@@ -13,6 +13,7 @@ from torch import Tensor
 
 from voiceface.audio.sync_features import HOPS, sync_mel
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.speech2video import pooled_maps
 from voiceface.models.voice_encoder import as_wave
@@ -181,7 +182,7 @@ class TalkingClips:
         self.people = [owners[row] for row in kept]
         sounds = _others(kept, self.people) if dealing.wrong_sound else kept
         for row, sound in zip(kept, sounds, strict=True):
-            frames = torch.from_numpy(corpus.clip_frames(row, size=size, template=TEMPLATE))
+            frames = torch.from_numpy(clip_frames(corpus, row, size=size, template=TEMPLATE))
             wave = as_wave(corpus.clip_wave(sound))
             self.frames.append(frames)
             self.spoken.append(listen(listener, wave, fps=fps, frames=len(frames), around=around))

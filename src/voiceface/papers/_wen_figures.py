@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from voiceface.audio.noise import KINDS, noise
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import face_view
 from voiceface.evaluation.image_grid import Cell, write_image_grid
 from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.pipelines.weights import Loaded
@@ -31,7 +32,7 @@ def write_figure_sheets(loaded: Loaded, test: Selection, out: Path, *, seed: int
     model = loaded.model
     assert isinstance(model, WenVoice2Face)
     out.mkdir(parents=True, exist_ok=True)
-    view = test.corpus.view(size=64, template=loaded.run.contract["template"])
+    view = face_view(test.corpus, size=64, template=loaded.run.contract["template"])
     order = np.random.default_rng(seed).permutation(len(test.people))
     people = [test.people[k] for k in order]
     by_person = {p: (_rows(test, "voices", p), _rows(test, "faces", p)) for p in people}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.embed_redetected_faces import embed_redetected_faces
 from voiceface.evaluation.image_grid import write_image_grid
@@ -197,7 +198,7 @@ def _judged(split: Split, loaded: Loaded, *, seed: int) -> Judged:
         people=voiced,
         targets=np.array(facts["people"]),
         target_rows=described[places],
-        target_pictures=np.asarray(corpus.view(size=64, template="dlib")[places]),
+        target_pictures=np.asarray(face_view(corpus, size=64, template="dlib")[places]),
         other_people=owners[test],
         other_embeddings=described[test],
         threshold=report,

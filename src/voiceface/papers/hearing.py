@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from voiceface.audio.voice_statistics import voice_statistics
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.training_split import training_split
@@ -139,7 +140,7 @@ def _pooled_features(
             _NU: identity,
             _MU: kept,
         }
-        frames = torch.from_numpy(corpus.clip_frames(row, size=_SIDE, template=TEMPLATE))
+        frames = torch.from_numpy(clip_frames(corpus, row, size=_SIDE, template=TEMPLATE))
         told[_IDENTITY_TEACHER] = described(seen, [frames[0]])[0]
         if felt is not None:
             told[_EMOTION_TEACHER] = described(felt, list(frames[::_EVERY])).mean(0)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.media.files import write_json
@@ -185,7 +186,7 @@ class _Sweep:
         self.classifier: IdentityClassifier = fit_identity_classifier(rows, labels, people=len(self.people))
         faces, self.labels = face_labels(self.split.test, self.people)
         # As small as the drawn ones, or the recogniser would tell them apart by their sharpness.
-        self.pictures = np.array(corpus.view(size=sizes.options["size"], template="dlib")[faces])
+        self.pictures = np.array(face_view(corpus, size=sizes.options["size"], template="dlib")[faces])
         self.real: Rows = embed_generated_faces(self.pictures, template="dlib")
 
     def row(self, recipe: str, variant: Variant) -> list[Cell]:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 from voiceface.audio.noise import KINDS, noise
 from voiceface.corpus.splits import Selection, Split
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.training_split import training_split
@@ -155,7 +156,7 @@ def _known(loaded: Loaded, split: Split, seed: int) -> Table:
     corpus, known = test.corpus, loaded.facts["people"]
     drawn = wen_voice2face.generate_for_voices(model, test, loaded.facts)
     template = loaded.run.contract["template"]
-    view = corpus.view(size=SIZE, template=template)
+    view = face_view(corpus, size=SIZE, template=template)
     speakers, owners = _owners(test, "voices"), _owners(test, "faces")
     described, real = embed_generated_faces(drawn, template=template), face_embeddings(corpus)
     train_owners = _owners(split.train, "faces")
@@ -299,7 +300,7 @@ def _nearest_average_faces(
     """The nearest training voices' faces, averaged pixel by pixel: no network draws them."""
     model, corpus = loaded.model, selection.corpus
     assert isinstance(model, WenVoice2Face)
-    view = corpus.view(size=SIZE, template=loaded.run.contract["template"])
+    view = face_view(corpus, size=SIZE, template=loaded.run.contract["template"])
     owners, speakers = _owners(train_part, "faces"), _owners(train_part, "voices")
     kept = np.isin(speakers, owners)
     means = {p: view[train_part.faces[owners == p]].astype(np.float32).mean(0) for p in np.unique(owners)}

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path, leftovers, write_json
+from voiceface.media.files import atomic_path, partial_files, write_json
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -222,7 +222,7 @@ def _ours(parts: Path) -> bool:
     """Whether a folder holds nothing but a plan, blocks and what killed writers left."""
     if not parts.is_dir():
         return False
-    litter = leftovers(parts)
+    litter = partial_files(parts)
     return all(p.name == _PLAN or _PART.fullmatch(p.name) or p in litter for p in parts.iterdir())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from voiceface.corpus.file_tree import kind_of, walk
+from voiceface.corpus.file_tree import media_kind, walk_media
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -21,7 +21,7 @@ def side_of(path: Path) -> str:
     Raises:
         InputError: the file is missing, empty, a folder or not to be read.
     """
-    kind = kind_of(path.name)
+    kind = media_kind(path.name)
     if kind:
         return SIDES[kind]
     readable(path)
@@ -44,7 +44,7 @@ def query_side(query: Path, candidates: Sequence[Path], direction: str) -> str:
         return "voice" if direction == "voice-to-face" else "face"
     side = side_of(query)
     files = [path for path in candidates if not path.is_dir()]
-    alike = [path for path in files if kind_of(path.name) and side_of(path) == side]
+    alike = [path for path in files if media_kind(path.name) and side_of(path) == side]
     if files and len(alike) == len(files):
         fault = f"is a {side}, and so is {alike[0]}" if len(files) == 1 else f"and all candidates are {side}s"
         remedy = "give one voice and faces, or one face and voices (or say --direction)"
@@ -72,7 +72,7 @@ def expand_folders(places: Iterable[Path], side: str) -> list[Path]:
 
 
 def _inside(folder: Path, side: str) -> Iterator[Path]:
-    for one in walk(folder):
+    for one in walk_media(folder):
         if one.kind != "fault" and SIDES[one.kind] == side:
             yield folder / one.path
 

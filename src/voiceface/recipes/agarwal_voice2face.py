@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_known, split_people
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
 from voiceface.models.generated_faces import (
@@ -231,7 +232,7 @@ def target_rows(selection: Selection, facts: Facts) -> npt.NDArray[np.int64]:
 
 def target_pictures(selection: Selection, facts: Facts) -> Pictures:
     """The target faces, (people, 64, 64, 3) uint8."""
-    view = selection.corpus.view(size=SIDE, template=_TEMPLATE)
+    view = face_view(selection.corpus, size=SIDE, template=_TEMPLATE)
     return np.ascontiguousarray(view[target_rows(selection, facts)])
 
 
@@ -393,7 +394,7 @@ def _validate(model: Model, selection: Selection, facts: Facts, voice_encoder: s
     own = np.array([people.index(person) for _, person in heard])
     mine = apart[np.arange(len(own)), own]
     others = (apart.sum(1) - mine) / (len(people) - 1)
-    faces = corpus.view(size=SIDE, template=_TEMPLATE)[[real[person] for _, person in heard]]
+    faces = face_view(corpus, size=SIDE, template=_TEMPLATE)[[real[person] for _, person in heard]]
     return {
         "margin": float((others - mine).mean()),
         "distance": float(mine.mean()),

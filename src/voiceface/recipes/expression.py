@@ -20,6 +20,7 @@ from torch import Tensor
 
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.expression_classifier import ExpressionClassifier
 from voiceface.models.model import Model
@@ -107,7 +108,7 @@ def _facts(selection: Selection) -> Facts:
 
 def _faces(corpus: Corpus, row: int, side: int) -> Tensor:
     """Some frames of a clip, ``(frames, 3, side, side)`` uint8."""
-    frames = corpus.clip_frames(row, size=side, template=TEMPLATE)[::_EVERY]
+    frames = clip_frames(corpus, row, size=side, template=TEMPLATE)[::_EVERY]
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
 
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
 from voiceface.models.model import Model
@@ -145,7 +146,7 @@ class Mixed:
     ) -> None:
         corpus = selection.corpus
         self.corpus, self.seed = corpus, seed
-        self.faces = corpus.view(size=size, template="dlib")
+        self.faces = face_view(corpus, size=size, template="dlib")
         owners = {name: corpus.column(name, "person").astype(str) for name in ("voices", "faces")}
         self.names = _names(selection)
         places = {name: _by_person(owners[name], getattr(selection, name), self.names) for name in owners}
@@ -223,7 +224,7 @@ def _embed(model: Model, selection: Selection) -> tuple[npt.NDArray[np.float32],
     """Faces with their mirror images, recordings by the mean of 3 s windows that overlap by half."""
     stream = cast(SingleStream, model)
     corpus, device = selection.corpus, next(stream.parameters()).device
-    view = corpus.view(size=stream.size, template="dlib")
+    view = face_view(corpus, size=stream.size, template="dlib")
     with torch.no_grad():
         faces = [np.zeros((0, stream.dim), np.float32)]
         for first in range(0, len(selection.faces), _AT_ONCE):

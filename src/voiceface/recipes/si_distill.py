@@ -24,6 +24,7 @@ from torch import Tensor
 
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.disentangling import Disentangling, whole
 from voiceface.models.encoder_loading import load_teacher
@@ -208,7 +209,7 @@ class _DistillationTargetCache:
             wave = as_wave(corpus.clip_wave(row))
             if not wave.any():
                 continue
-            frames = torch.from_numpy(corpus.clip_frames(row, size=_SIDE, template=TEMPLATE))
+            frames = torch.from_numpy(clip_frames(corpus, row, size=_SIDE, template=TEMPLATE))
             contexts.append(hear(net, wave))
             first.append(frames[0])
             emotion.append(described(felt, list(frames[::_EVERY])))

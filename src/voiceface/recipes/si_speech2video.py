@@ -26,6 +26,7 @@ import torch
 
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.metrics.image import psnr, ssim
 from voiceface.models.disentangling import Disentangling
@@ -206,7 +207,7 @@ def _start(model: Model, selection: Selection, facts: Facts, hearing: str, exper
         tensors, _ = open_weights(expert, recipe="sync_expert")
         learning.expert.load_weights(tensors, source=expert)
     rows = selection.clips[:: max(1, len(selection.clips) // 32)].tolist()
-    pictures = [selection.corpus.clip_frames(row, size=size, template=TEMPLATE)[0] for row in rows]
+    pictures = [clip_frames(selection.corpus, row, size=size, template=TEMPLATE)[0] for row in rows]
     faces = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         learning.standardise(pooled_maps(cast(_SpeechEncoder, learning.hearing).maps(faces), size))
@@ -218,7 +219,7 @@ def _validate(model: Model, selection: Selection, facts: Facts, around: int) -> 
     rows = selection.clips[:: max(1, len(selection.clips) // _SHOWN)].tolist()
     found = []
     for row in rows:
-        real = selection.corpus.clip_frames(row, size=learning.size, template=TEMPLATE)
+        real = clip_frames(selection.corpus, row, size=learning.size, template=TEMPLATE)
         wave = as_wave(selection.corpus.clip_wave(row))
         if not wave.any():
             continue

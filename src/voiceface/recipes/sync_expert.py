@@ -24,6 +24,7 @@ from torch import Tensor
 from voiceface.audio.sync_features import HOPS, sync_mel
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.face.mouth import crop_aligned_mouths
 from voiceface.metrics.sync_confidence import LEAST, REACH, sync
@@ -129,7 +130,7 @@ def clip_mouths_and_sound(
     fps = corpus.clips[clip].fps
     if abs(fps - _FPS) > 1e-3:
         raise InputError(corpus.path, f"keeps clips at {fps:g} frames a second", "prepare with --clip-fps 25")
-    return crop_aligned_mouths(corpus.clip_frames(clip, size=chip)), corpus.clip_wave(clip)
+    return crop_aligned_mouths(clip_frames(corpus, clip, size=chip)), corpus.clip_wave(clip)
 
 
 class Stretches:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_people
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models.model import Model
 from voiceface.models.wen_gan import WenFaceClassifier
@@ -109,7 +110,7 @@ def known_faces(selection: Selection, template: str) -> tuple[Tensor, Tensor]:
     owners = corpus.column("faces", "person")[selection.faces].astype(str)
     told = [corpus.people[corpus.person_index[person]].gender for person in owners.tolist()]
     kept = np.isin(np.array(told, dtype=str), GENDERS)
-    view = corpus.view(size=SIZE, template=template)
+    view = face_view(corpus, size=SIZE, template=template)
     faces = np.ascontiguousarray(view[selection.faces[kept]].transpose(0, 3, 1, 2))
     numbers = [GENDERS.index(gender) for gender in told if gender in GENDERS]
     return torch.from_numpy(faces), torch.tensor(numbers, dtype=torch.int64)

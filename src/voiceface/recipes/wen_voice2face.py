@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
@@ -95,7 +96,7 @@ def recipe(
         data=lambda selection, facts: UnpairedBatches(
             _of(selection.corpus, voice_network),
             _whose(selection, facts["people"], seed if wrong_labels else None),
-            selection.corpus.view(size=SIZE, template=template),
+            face_view(selection.corpus, size=SIZE, template=template),
             batch_size=batch_size,
             mirror=mirror,
             seed=seed,

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.errors import InputError
 from voiceface.media.movie import MovieFacts
@@ -23,9 +24,6 @@ from voiceface.synthetic.speech import Phoneme, speak
 from voiceface.synthetic.talking_clip import FPS, Talk, talk_frames
 from voiceface.synthetic.traits import CausalModel, stream
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
-
 __all__ = ["EMOTIONS", "SyntheticMediaGenerator", "emotion_of", "spoken_phonemes"]
 
 EMOTIONS: Mapping[str, str] = {
@@ -36,8 +34,8 @@ EMOTIONS: Mapping[str, str] = {
 
 PEOPLE_PER_SEED = 1_000_000
 """So many people have a seed of the corpus: another seed has none of them."""
-_OTHERS = 1_000_000
-"""Clips' takes are counted from here, that a clip is not a recording over again."""
+_CLIP_OFFSET = 1_000_000
+"""Clips' takes are counted from here, so that no clip repeats a recording."""
 
 
 def emotion_of(person: int, take: int, *, neutral: float = 0.5) -> str:
@@ -57,10 +55,10 @@ def spoken_phonemes(corpus: Corpus, clip: int) -> list[Phoneme]:
     Raises:
         InputError: its people are not synthetic.
     """
-    told = corpus.clips[clip]
-    person = synthetic_person(seed_of(told.person), model=synthetic_model(corpus))
-    take = take_number(told.source.rpartition("/")[2])
-    _, events = speak(person, seed=_OTHERS + take, emotion=EMOTIONS[told.emotion], seconds=told.seconds)
+    record = corpus.clips[clip]
+    person = synthetic_person(seed_of(record.person), model=synthetic_model(corpus))
+    seed = _CLIP_OFFSET + take_number(record.source.rpartition("/")[2])
+    _, events = speak(person, seed=seed, emotion=EMOTIONS[record.emotion], seconds=record.seconds)
     return events
 
 
@@ -75,7 +73,7 @@ def take_number(key: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticMediaGenerator:
-    """Makes voices, faces and clips of the people of a causal model; see `voiceface.corpus.item.Maker`.
+    """Generates voices, faces and clips of a causal model's people: a `voiceface.corpus.item.MediaGenerator`.
 
     Raises InputError for numbers that cannot be.
     """
@@ -124,29 +122,29 @@ class SyntheticMediaGenerator:
 
     def sound(self, item: VoiceItem) -> npt.NDArray[np.int16]:
         """A recording of some sentences, exactly ``seconds`` long."""
-        emotion = EMOTIONS[item.emotion]
-        wave, _ = speak(self._who(item), seed=take_number(item.key), emotion=emotion, seconds=self.seconds)
+        person, seed, emotion = self._person_of(item), take_number(item.key), EMOTIONS[item.emotion]
+        wave, _ = speak(person, seed=seed, emotion=emotion, seconds=self.seconds)
         return _samples(wave)
 
     def picture(self, item: FaceItem) -> tuple[npt.NDArray[np.uint8], Box]:
         """A portrait, its expression by the seeds."""
-        person, take = self._who(item), take_number(item.key)
+        person, take = self._person_of(item), take_number(item.key)
         portrait = Portrait(person, seed=take, size=self.size)
         rng = stream(person.seed, take, 0xFACE5)
-        face = EXPRESSIONS[EMOTIONS[emotion_of(person.seed, _OTHERS + take)]]
+        face = EXPRESSIONS[EMOTIONS[emotion_of(person.seed, _CLIP_OFFSET + take)]]
         face = replace(EXPRESSIONS["neutral"].mixed(face, float(rng.uniform(0.6, 1.0))))
         return np.asarray(portrait.draw(face)), portrait.box()
 
     def video(self, item: VideoItem) -> _SyntheticVideo:
         """A clip of talking."""
-        return _SyntheticVideo(self, self._who(item), take_number(item.key), EMOTIONS[item.emotion])
+        return _SyntheticVideo(self, self._person_of(item), take_number(item.key), EMOTIONS[item.emotion])
 
-    def room(self, item: FaceItem | VideoItem) -> int:
+    def padded_size(self, item: FaceItem | VideoItem) -> int:
         """What the pictures of a side keep within (of 500 at 192 pixels the longest had 11,581 bytes)."""
         side = self.talk_size if isinstance(item, VideoItem) else self.size
         return 3072 + 3 * side * side // 10
 
-    def _who(self, item: VoiceItem | FaceItem | VideoItem) -> SyntheticPerson:
+    def _person_of(self, item: VoiceItem | FaceItem | VideoItem) -> SyntheticPerson:
         return synthetic_person(seed_of(item.person), model=self.model)
 
 
@@ -154,7 +152,7 @@ class SyntheticMediaGenerator:
 class _SyntheticVideo:
     """One clip, planned when it is first asked for and drawn frame by frame."""
 
-    maker: SyntheticMediaGenerator
+    generator: SyntheticMediaGenerator
     person: SyntheticPerson
     take: int
     emotion: str
@@ -162,8 +160,8 @@ class _SyntheticVideo:
     @cached_property
     def _talk(self) -> Talk:
         return talk_frames(
-            self.person, emotion=self.emotion, seed=_OTHERS + self.take, size=self.maker.talk_size,
-            seconds=self.maker.talk_seconds,
+            self.person, emotion=self.emotion, seed=_CLIP_OFFSET + self.take, size=self.generator.talk_size,
+            seconds=self.generator.talk_seconds,
         )  # fmt: skip
 
     def samples(self) -> npt.NDArray[np.int16]:
@@ -172,7 +170,7 @@ class _SyntheticVideo:
 
     def facts(self) -> MovieFacts:
         """What a file's header would say."""
-        seconds, side = len(self._talk.faces) / FPS, self.maker.talk_size
+        seconds, side = len(self._talk.faces) / FPS, self.generator.talk_size
         return MovieFacts(seconds=seconds, fps=FPS, width=side, height=side, has_sound=True)
 
     def frames(self, *, fps: float) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path, leftovers
+from voiceface.media.files import atomic_path, partial_files
 
 __all__ = ["Checkpoints", "gather_random_states", "random_states", "restore_random_states"]
 
@@ -64,7 +64,7 @@ class Checkpoints:
         for step in self.steps()[:-keep]:
             if step not in best:
                 self.path(step).unlink(missing_ok=True)
-        for path in leftovers(self.folder):
+        for path in partial_files(self.folder):
             path.unlink(missing_ok=True)
 
 

@@ -154,7 +154,7 @@ def _search(
 
 
 def _items(sources: Sequence[Path], person: str | None, told: dict[str, str]) -> list[Item]:
-    from voiceface.corpus.file_tree import walk
+    from voiceface.corpus.file_tree import walk_media
     from voiceface.pipelines.gallery import Item
     from voiceface.pipelines.input_files import SIDES, side_of
 
@@ -167,7 +167,7 @@ def _items(sources: Sequence[Path], person: str | None, told: dict[str, str]) ->
             found.append(Item(path=source, kind=side_of(source), person=person, attributes=told))
             continue
         before = len(found)
-        for one in walk(source):
+        for one in walk_media(source):
             if one.kind not in SIDES:
                 continue
             owner = person or (one.parts[-2] if len(one.parts) > 1 else source.resolve().name)

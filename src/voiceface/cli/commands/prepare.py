@@ -51,11 +51,11 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 def _command(name: str) -> Callable[..., int]:
     module = load_component(SOURCES, name)
     module_name = module.__name__.rpartition(".")[2]
-    from voiceface.corpus.options import Options
+    from voiceface.corpus.options import PrepareOptions
 
     groups = {
-        "listed": keyword_options(module.listing, title=f"Options of {name}"),
-        "kept": field_options(Options, title="What is kept", told=_PREPARE_HELP),
+        "listed": keyword_options(module.listing, title=f"PrepareOptions of {name}"),
+        "kept": field_options(PrepareOptions, title="What is kept", told=_PREPARE_HELP),
     }
 
     def run(
@@ -68,7 +68,7 @@ def _command(name: str) -> Callable[..., int]:
         kept: Given,
     ) -> int:
         arguments = {"source": module_name, **changed(listed, groups["listed"])}
-        how = (arguments, Options(**kept), workers, cluster)
+        how = (arguments, PrepareOptions(**kept), workers, cluster)
         return _report(_prepare(module.listing, root, out, listed, how), json=json)
 
     def command(
@@ -135,6 +135,9 @@ def _prepare(
 
 def _report(corpus: Corpus, *, json: bool) -> int:
     """Say what was prepared, what was not, and what is odd about it."""
+    from voiceface.corpus.check import check_corpus
+    from voiceface.corpus.statistics import corpus_statistics
+
     rejected = corpus.rejected
     if rejected and not any(map(len, corpus.tables.values())):
         first = f"the first ({rejected[0].path}): {rejected[0].reason}"
@@ -142,7 +145,7 @@ def _report(corpus: Corpus, *, json: bool) -> int:
         raise InputError(
             corpus.path, f"holds nothing: all {len(rejected):,} files were rejected, {first}", remedy
         )
-    problems, table = corpus.check(), corpus.statistics()
+    problems, table = check_corpus(corpus), corpus_statistics(corpus)
     if json:
         answer(
             {

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
+from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import Listing, VideoItem, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of
 from voiceface.corpus.text_tables import open_text_table
@@ -52,9 +52,9 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
     """
     root = checked_root(root)
     builder = ListingBuilder(root, "CREMA-D")
-    files: dict[str, list[tuple[int, Found, re.Match[str]]]] = {"sound": [], "video": []}
-    for found in walk(root):
-        if builder.fault(found):
+    files: dict[str, list[tuple[int, FoundFile, re.Match[str]]]] = {"sound": [], "video": []}
+    for found in walk_media(root):
+        if builder.reject_if_fault(found):
             continue
         named = _NAME.fullmatch(found.stem.upper())
         if found.kind == "image" or not named or named[2] not in SENTENCES or named[3] not in EMOTIONS:
@@ -66,7 +66,7 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
     _demographics(builder, root)
     for kind in ("sound", "video"):
         for _, found, named in sorted(files[kind], key=lambda file: (file[0], file[1].path)):
-            person, emotion, key = builder.person(named[1]), EMOTIONS[named[3]], named[0]
+            person, emotion, key = builder.add_person(named[1]), EMOTIONS[named[3]], named[0]
             if kind == "sound":
                 if voices:
                     builder.add(
@@ -89,7 +89,7 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
                         emotion=emotion, want=want,
                     )
                 )  # fmt: skip
-    return builder.listing(_EXPECTED_LAYOUT)
+    return builder.build(_EXPECTED_LAYOUT)
 
 
 def _demographics(builder: ListingBuilder, root: Path) -> None:
@@ -99,7 +99,7 @@ def _demographics(builder: ListingBuilder, root: Path) -> None:
         return
     for row in open_text_table(table, {"ActorID": ("actor",)}, ("Age", "Sex", "Race", "Ethnicity")).rows():
         race, ethnicity = row.values["Race"], row.values["Ethnicity"]
-        builder.person(
+        builder.add_person(
             row.values["ActorID"],
             where=f"{table.name}, line {row.line}",
             age=age_of(row.values["Age"]),

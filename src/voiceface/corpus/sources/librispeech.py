@@ -16,7 +16,7 @@ import fnmatch
 import re
 from pathlib import Path
 
-from voiceface.corpus.file_tree import Found, checked_root, find_file, stem_of, walk
+from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, stem_of, walk_media
 from voiceface.corpus.item import Listing, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, gender_of, split_of
 from voiceface.corpus.text_tables import open_text_table, read_words
@@ -48,10 +48,10 @@ def listing(root: Path, *, subset: str = "*", table: str = "", language: str = "
     sheet_path = _table(root, table)
     if sheet_path is not None:
         _from_table(builder, sheet_path, language)
-        return builder.listing(_EXPECTED_LAYOUT)
+        return builder.build(_EXPECTED_LAYOUT)
     named = _speakers(builder, root)
-    for found in walk(root):
-        if builder.fault(found):
+    for found in walk_media(root):
+        if builder.reject_if_fault(found):
             continue
         name = _NAME.fullmatch(found.stem)
         if found.kind != "sound" or name is None:
@@ -63,12 +63,12 @@ def listing(root: Path, *, subset: str = "*", table: str = "", language: str = "
         if named and name[1] not in named:
             builder.reject(found.path, f"speaker {name[1]} is not in SPEAKERS.TXT; kept, sex unknown")
             named.add(name[1])
-        person = builder.person(name[1], where=found.path, split=split_of(part.partition("-")[0]))
+        person = builder.add_person(name[1], where=found.path, split=split_of(part.partition("-")[0]))
         session = f"{name[1]}-{name[2]}"
         builder.add(
             VoiceItem(key=found.stem, person=person, path=found.path, session=session, language=language)
         )
-    return builder.listing(_EXPECTED_LAYOUT)
+    return builder.build(_EXPECTED_LAYOUT)
 
 
 def _table(root: Path, table: str) -> Path | None:
@@ -91,9 +91,9 @@ def _from_table(builder: ListingBuilder, table: Path, language: str) -> None:
     sheet = open_text_table(
         table, {"clip": ("id", "file", "key"), "speaker": ("person", "speaker_id", "reader")}, optional
     )
-    files: dict[str, Found] = {}
-    for found in walk(builder.root):
-        if builder.fault(found):
+    files: dict[str, FoundFile] = {}
+    for found in walk_media(builder.root):
+        if builder.reject_if_fault(found):
             continue
         if found.kind != "sound":
             builder.reject(found.path, "is no sound")
@@ -118,7 +118,7 @@ def _from_table(builder: ListingBuilder, table: Path, language: str) -> None:
         else:
             lines[clip] = row.line
             split = values.get("split", "")
-            person = builder.person(
+            person = builder.add_person(
                 values["speaker"],
                 where=where,
                 name=values.get("name", ""),
@@ -149,5 +149,7 @@ def _speakers(builder: ListingBuilder, root: Path) -> set[str]:
             )
         numbers.add(words[0])
         name = words[4] if len(words) > 4 else ""
-        builder.person(words[0], where=f"{path.name}, line {number}", gender=gender_of(words[1]), name=name)
+        builder.add_person(
+            words[0], where=f"{path.name}, line {number}", gender=gender_of(words[1]), name=name
+        )
     return numbers

@@ -19,9 +19,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from voiceface.corpus.file_tree import Found, checked_root, texts, walk
+from voiceface.corpus.file_tree import FoundFile, checked_root, find_tables, walk_media
 from voiceface.corpus.item import FaceItem, Listing, VoiceItem
-from voiceface.corpus.listing_builder import ListingBuilder, gender_of, spaced, split_of
+from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of, split_of
 from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
 
@@ -53,8 +53,8 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
     _metadata(builder, root, default)
     secret: Counter[str] = Counter()
     frames: dict[str, list[FaceItem]] = {}
-    for found in walk(root):
-        if builder.fault(found):
+    for found in walk_media(root):
+        if builder.reject_if_fault(found):
             continue
         at = next((at for at, folder in enumerate(found.parts[:-1]) if _ID.fullmatch(folder)), -1)
         inside = found.parts[at + 1 : -1]
@@ -65,18 +65,18 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
         elif not spoken or inside[0].casefold() in spoken:
             _take(builder, found, at, default, frames)
     for items in frames.values():
-        for item in spaced(items, faces_per_video):
+        for item in evenly_spaced(items, faces_per_video):
             builder.add(item)
     for folder, number in secret.items():
         builder.reject(folder, f"{number} trial files of the challenge, whose people it keeps secret")
-    return builder.listing(_EXPECTED_LAYOUT)
+    return builder.build(_EXPECTED_LAYOUT)
 
 
 def _take(
-    builder: ListingBuilder, found: Found, at: int, default: str, frames: dict[str, list[FaceItem]]
+    builder: ListingBuilder, found: FoundFile, at: int, default: str, frames: dict[str, list[FaceItem]]
 ) -> None:
     id, language, video = found.parts[at : at + 3]
-    person = builder.person(_person(id, found.parts[:at], default))
+    person = builder.add_person(_person(id, found.parts[:at], default))
     session = f"{person}/{language}/{video}"
     key = f"{session}/{found.stem}"
     if found.kind == "sound":
@@ -100,14 +100,14 @@ def _person(id: str, above: list[str], default: str) -> str:
 
 def _metadata(builder: ListingBuilder, root: Path, default: str) -> None:
     """Gender and name from the tables of people, the split from the lists, wherever they lie."""
-    for path in texts(root, skip=_MEDIA):
+    for path in find_tables(root, skip=_MEDIA):
         above = [*path.relative_to(root).parts[:-1], path.stem]
         named = _LIST.fullmatch(path.name)
         if named:
             _split_list(builder, path, above, default, split_of(named[1]))
         elif path.stem.lower().endswith("meta"):
             for row in open_text_table(path, {"ids": ("id", "person")}, ("name", "gender")).rows():
-                builder.person(
+                builder.add_person(
                     _person(row.values["ids"], above, default),
                     where=f"{path.name}, line {row.line}",
                     name=row.values.get("name", ""),
@@ -126,4 +126,4 @@ def _split_list(builder: ListingBuilder, path: Path, above: list[str], default: 
         for id in _ID.findall(" ".join(words)):
             people.setdefault(id, number)
     for id, number in people.items():
-        builder.person(_person(id, above, default), where=f"{path.name}, line {number}", split=split)
+        builder.add_person(_person(id, above, default), where=f"{path.name}, line {number}", split=split)

@@ -17,10 +17,10 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from voiceface.corpus.file_tree import checked_root, kind_of, stem_of, walk
+from voiceface.corpus.file_tree import checked_root, media_kind, stem_of, walk_media
 from voiceface.corpus.item import FaceItem, Item, Listing, VoiceItem, relative
 from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of, split_of
-from voiceface.corpus.text_tables import Row, TextTable, open_text_table
+from voiceface.corpus.text_tables import TextRow, TextTable, open_text_table
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
@@ -72,11 +72,11 @@ def listing(
         for path in folder.unnamed():
             builder.reject(path, f"not named in {sheet.path.name}")
     if faces_only:
-        for found in walk(root, under="faces_only"):
-            if not builder.fault(found) and found.kind == "image":
-                person = builder.person(f"only-{stem_of(found.path)}")
+        for found in walk_media(root, under="faces_only"):
+            if not builder.reject_if_fault(found) and found.kind == "image":
+                person = builder.add_person(f"only-{stem_of(found.path)}")
                 builder.add(FaceItem(key=f"faces_only/{stem_of(found.path)}", person=person, path=found.path))
-    return builder.listing(_EXPECTED_LAYOUT)
+    return builder.build(_EXPECTED_LAYOUT)
 
 
 def _sheet(root: Path, table: str) -> TextTable:
@@ -94,7 +94,7 @@ def _sheet(root: Path, table: str) -> TextTable:
 
 
 def _take(
-    builder: ListingBuilder, row: Row, clips: dict[str, int], folders: dict[str, _Folder], table: str
+    builder: ListingBuilder, row: TextRow, clips: dict[str, int], folders: dict[str, _Folder], table: str
 ) -> None:
     values, where = row.values, f"{table}, line {row.line}"
     clip = values.get("clip", "")
@@ -111,7 +111,7 @@ def _take(
         fault = f"start '{values.get('start')}' and stop '{values.get('stop')}' are no stretch of time"
         builder.reject(where, fault)
         return
-    person = builder.person(
+    person = builder.add_person(
         values.get("person") or clip or _stem(named["voice"] or named["face"]),
         where=where,
         gender=gender_of(values.get("gender", "")),
@@ -136,7 +136,7 @@ def _add(
     key: str,
     person: str,
     path: str,
-    row: Row,
+    row: TextRow,
     times: tuple[float, float | None],
     where: str,
 ) -> None:
@@ -153,7 +153,7 @@ def _add(
             key=key, person=person, path=path, session=session, start=start, stop=stop, language=language,
             emotion=emotion,
         )  # fmt: skip
-    held = builder.held(item)
+    held = builder.item_with_key(item)
     if held is None:
         builder.add(item)
     elif held.person != person:
@@ -188,8 +188,8 @@ class _Folder:
         self._used: set[str] = set()
         if not (builder.root / self.name).is_dir():
             return
-        for found in walk(builder.root, under=self.name):
-            if builder.fault(found):
+        for found in walk_media(builder.root, under=self.name):
+            if builder.reject_if_fault(found):
                 continue
             inside = found.path[len(self.name) + 1 :].rpartition(".")[0]
             if found.kind not in kinds:
@@ -210,7 +210,7 @@ class _Folder:
                     break
         else:
             found = self._exact.get(clip) or self._loose.get(_loose(clip))
-            if found is None and kind_of(clip):  # the table may give the file's name with its suffix
+            if found is None and media_kind(clip):  # the table may give the file's name with its suffix
                 found = self._exact.get(clip.rpartition(".")[0])
         if found:
             self._used.add(found)

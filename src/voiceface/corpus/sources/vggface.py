@@ -16,9 +16,9 @@ import os
 import re
 from pathlib import Path
 
-from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
+from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import FaceItem, Listing
-from voiceface.corpus.listing_builder import ListingBuilder, gender_of, spaced
+from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of
 from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.corpus.voxceleb_names import is_vggface2_class
 from voiceface.errors import InputError
@@ -52,9 +52,9 @@ def listing(
     root = checked_root(root)
     builder = ListingBuilder(root, "VGGFace")
     known = _known(root)
-    people: dict[tuple[str, str], list[Found]] = {}
-    for found in walk(root, skip=_LISTS):
-        if builder.fault(found):
+    people: dict[tuple[str, str], list[FoundFile]] = {}
+    for found in walk_media(root, skip=_LISTS):
+        if builder.reject_if_fault(found):
             continue
         if found.kind != "image":
             builder.reject(found.path, "is no picture")
@@ -73,12 +73,14 @@ def listing(
             if curated:
                 pictures = _curated(builder, folder, pictures, marks)
         name, gender = known.get(written, (("" if two else written.replace("_", " ")), ""))
-        person = builder.person(written, where=folder, name=name, gender=gender, split=_split(folder, two))
-        for found in spaced(pictures, faces_per_person):
+        person = builder.add_person(
+            written, where=folder, name=name, gender=gender, split=_split(folder, two)
+        )
+        for found in evenly_spaced(pictures, faces_per_person):
             mark = f"{written}/{found.stem}" if two else _number(found.stem)
             box = marks.get(mark) if boxes else None
             builder.add(FaceItem(key=f"{person}/{found.stem}", person=person, path=found.path, box=box))
-    return builder.listing(_EXPECTED_LAYOUT)
+    return builder.build(_EXPECTED_LAYOUT)
 
 
 def read_classes(table: Path) -> dict[str, tuple[str, str]]:
@@ -157,8 +159,8 @@ def _first_boxes(root: Path, person: str, boxes: bool, curated: bool) -> dict[st
 
 
 def _curated(
-    builder: ListingBuilder, folder: str, pictures: list[Found], marks: dict[str, Box]
-) -> list[Found]:
+    builder: ListingBuilder, folder: str, pictures: list[FoundFile], marks: dict[str, Box]
+) -> list[FoundFile]:
     kept = [found for found in pictures if _number(found.stem) in marks]
     if len(kept) < len(pictures):
         builder.reject(folder, f"{len(pictures) - len(kept)} pictures are not marked as curated")

@@ -17,9 +17,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
+from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import Listing, VideoItem
-from voiceface.corpus.listing_builder import ListingBuilder, read_people
+from voiceface.corpus.listing_builder import ListingBuilder, add_people_from_table
 from voiceface.errors import InputError
 
 __all__ = ["listing"]
@@ -59,11 +59,11 @@ def listing(
         )
     table = find_file(root, people)
     if table is not None:
-        read_people(builder, table)
+        add_people_from_table(builder, table)
     elif people != "people.csv":
         raise InputError(root / people, "no such table", "check --people")
-    for found in walk(root):
-        if builder.fault(found):
+    for found in walk_media(root):
+        if builder.reject_if_fault(found):
             continue
         if found.kind != "video":
             builder.reject(found.path, f"is a file of {found.kind}, and this source takes videos alone")
@@ -74,20 +74,20 @@ def listing(
                 found.path, "lies in no person's folder" if person_in == "folder" else "names no person"
             )
             continue
-        person = builder.person(person)
+        person = builder.add_person(person)
         key = found.path.rpartition(".")[0]
         builder.add(VideoItem(key=key, person=person, path=found.path, session=session, want=want))
-    return builder.listing(
+    return builder.build(
         "videos (.mp4, .mov, .mkv, .webm, .avi, .mpg ...) in a folder per person, or one file per person"
     )
 
 
-def _whose(found: Found, person_in: str) -> tuple[str, str]:
+def _whose(found: FoundFile, person_in: str) -> tuple[str, str]:
     """The person and the session of a video; the person ``""`` if the rule finds none.
 
-    >>> _whose(Found("Ann Lee/monday/1.mp4", "video"), "auto")
+    >>> _whose(FoundFile("Ann Lee/monday/1.mp4", "video"), "auto")
     ('Ann Lee', 'Ann Lee/monday')
-    >>> _whose(Found("3DsHHfu4_co_106_.mp4", "video"), "number")
+    >>> _whose(FoundFile("3DsHHfu4_co_106_.mp4", "video"), "number")
     ('3DsHHfu4_co', '')
     """
     folders = found.parts[:-1]

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from voiceface.corpus.file_tree import Found, checked_root, find_file, walk
+from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import FaceItem, Listing, VideoItem, VoiceItem
-from voiceface.corpus.listing_builder import ListingBuilder, gender_of, spaced
+from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of
 from voiceface.corpus.text_tables import read_words
 from voiceface.corpus.voxceleb_names import (
-    Names,
     VoxCelebFile,
+    VoxCelebNames,
     is_vggface2_class,
     is_voxceleb_id,
     parse_voxceleb_path,
@@ -71,9 +71,9 @@ def listing(
     ]  # fmt: skip
     names = read_names(*tables)
     reader = _Reader(ListingBuilder(root, "VoxCeleb"), names, _Splits(split_list, names))
-    files: dict[str, list[tuple[Found, VoxCelebFile]]] = {"sound": [], "video": []}
-    for found in walk(root, skip=("txt",)):
-        if reader.builder.fault(found):
+    files: dict[str, list[tuple[FoundFile, VoxCelebFile]]] = {"sound": [], "video": []}
+    for found in walk_media(root, skip=("txt",)):
+        if reader.builder.reject_if_fault(found):
             continue
         file = parse_voxceleb_path(found.path)
         if file is None:
@@ -90,13 +90,13 @@ def listing(
     for found, file in files["video"]:
         reader.video(found, file, {"voices": voices, "faces": faces, "clips": clips})
     reader.take_frames(faces_per_video)
-    return reader.builder.listing(_EXPECTED_LAYOUT)
+    return reader.builder.build(_EXPECTED_LAYOUT)
 
 
 class _Splits:
     """Who or what is in which split by a list, where one is given."""
 
-    def __init__(self, path: Path | None, names: Names) -> None:
+    def __init__(self, path: Path | None, names: VoxCelebNames) -> None:
         self.given = path is not None
         self.people: dict[str, str] = {}
         self.recordings: dict[str, str] = {}
@@ -122,18 +122,18 @@ class _Splits:
 class _Reader:
     """Turns parsed names into items of one builder."""
 
-    def __init__(self, builder: ListingBuilder, names: Names, splits: _Splits) -> None:
+    def __init__(self, builder: ListingBuilder, names: VoxCelebNames, splits: _Splits) -> None:
         self.builder, self.names, self.splits = builder, names, splits
         self._ids: dict[tuple[str, str], str] = {}
         self._frames: dict[str, list[FaceItem]] = {}
 
-    def voice(self, found: Found, file: VoxCelebFile) -> None:
+    def voice(self, found: FoundFile, file: VoxCelebFile) -> None:
         person, session = self._place(found, file)
         key = f"{session}/{file.item}"
         split = self.splits.recordings.get(key, "")
         self.builder.add(VoiceItem(key=key, person=person, path=found.path, session=session, split=split))
 
-    def video(self, found: Found, file: VoxCelebFile, wanted: dict[str, bool]) -> None:
+    def video(self, found: FoundFile, file: VoxCelebFile, wanted: dict[str, bool]) -> None:
         """A clip; its sound is a voice only where the utterance is not listed as a sound file."""
         person, session = self._place(found, file)
         key = f"{session}/{file.item}"
@@ -144,7 +144,7 @@ class _Reader:
             item = VideoItem(key=key, person=person, path=found.path, session=session, split=split, want=want)
             self.builder.add(item)
 
-    def frame(self, found: Found, file: VoxCelebFile) -> None:
+    def frame(self, found: FoundFile, file: VoxCelebFile) -> None:
         """A frame, held until all of its video are known."""
         person, session = self._place(found, file)
         key, split = f"{session}/{file.item}", self.splits.videos.get(session, "")
@@ -154,10 +154,10 @@ class _Reader:
     def take_frames(self, most: int) -> None:
         """Take at most so many frames a video (0: all), evenly spaced in their order."""
         for items in self._frames.values():
-            for item in spaced(items, most):
+            for item in evenly_spaced(items, most):
                 self.builder.add(item)
 
-    def _place(self, found: Found, file: VoxCelebFile) -> tuple[str, str]:
+    def _place(self, found: FoundFile, file: VoxCelebFile) -> tuple[str, str]:
         """The person's id and the session, ``ID/VIDEO``."""
         above = found.path[: f"/{found.path}".rindex(f"/{file.person}/")]
         id = self._ids.get((file.person, above))
@@ -165,7 +165,7 @@ class _Reader:
             id = self._ids[file.person, above] = self._person(found, file, _folder_split(above))
         return id, f"{id}/{file.video}"
 
-    def _person(self, found: Found, file: VoxCelebFile, folder: str) -> str:
+    def _person(self, found: FoundFile, file: VoxCelebFile, folder: str) -> str:
         known = self.names.identity(file.person)
         if known is None:
             if len(self.names) and not is_voxceleb_id(file.person):
@@ -174,9 +174,9 @@ class _Reader:
                     where, "no person of this name in the metadata: kept under it, joined to no id"
                 )
             split = self.splits.people.get(file.person, "") if self.splits.given else folder
-            return self.builder.person(file.person, where=found.path, split=split)
+            return self.builder.add_person(file.person, where=found.path, split=split)
         split = self.splits.people.get(known.id, "") if self.splits.given else _SETS.get(known.set, folder)
-        return self.builder.person(
+        return self.builder.add_person(
             known.id,
             where=found.path,
             name="" if is_vggface2_class(known.name) else known.name.replace("_", " "),

@@ -21,7 +21,7 @@ from voiceface.corpus.item import Item, Listing, relative
 from voiceface.corpus.listing_builder import ListingBuilder
 from voiceface.corpus.sources import vggface as vggface_source
 from voiceface.corpus.sources import voxceleb as voxceleb_source
-from voiceface.corpus.voxceleb_names import Names, fold_name, read_names, wen_split
+from voiceface.corpus.voxceleb_names import VoxCelebNames, fold_name, read_names, wen_split
 from voiceface.errors import InputError
 
 __all__ = ["NAME", "listing"]
@@ -69,22 +69,22 @@ def listing(
             name = person.name or photographed[faces_of[person.id]].name
             split = wen_split(name) if letters else person.split
             facts = {"name": name, "gender": person.gender, "nationality": person.nationality}
-            builder.person(person.id, split=split, **facts)
+            builder.add_person(person.id, split=split, **facts)
     _take(builder, heard, faces_of.keys(), relative(voice_root, root), "VGGFace")
     owners = {face: voice for voice, face in faces_of.items()}
     _take(
         builder,
-        _owned(seen, owners),
+        _with_voxceleb_ids(seen, owners),
         owners.values(),
         relative(face_root, root),
         "VoxCeleb",
     )
     counts = f"{len(heard.people)} people heard, {len(seen.people)} seen, {len(faces_of)} of one name joined"
     builder.reject(".", counts)
-    return builder.listing("people of one name in VoxCeleb (vox1_meta.csv) and VGGFace")
+    return builder.build("people of one name in VoxCeleb (vox1_meta.csv) and VGGFace")
 
 
-def _matches(heard: Listing, seen: Listing, names: Names) -> dict[str, str]:
+def _matches(heard: Listing, seen: Listing, names: VoxCelebNames) -> dict[str, str]:
     """VGGFace's person for VoxCeleb's, where the name (or VGGFace2's class) fits exactly one."""
     by_name: dict[str, list[str]] = {}
     for person in seen.people:
@@ -100,7 +100,7 @@ def _matches(heard: Listing, seen: Listing, names: Names) -> dict[str, str]:
     return {voices[0]: face for face, voices in matches.items() if len(voices) == 1}
 
 
-def _owned(seen: Listing, owners: Mapping[str, str]) -> Listing:
+def _with_voxceleb_ids(seen: Listing, owners: Mapping[str, str]) -> Listing:
     """The faces with VoxCeleb's person in place of VGGFace's."""
     items: list[Item] = []
     for item in seen.items:

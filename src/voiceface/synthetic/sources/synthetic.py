@@ -72,18 +72,19 @@ def listing(
         link=link, voice_noise=voice_noise or {}, face_noise=face_noise or {},
         accents=tuple(accents) or tuple(ACCENTS),
     )  # fmt: skip
-    maker = SyntheticMediaGenerator(
+    generator = SyntheticMediaGenerator(
         model=model, people=people, seed=seed, seconds=seconds, size=size, talk_seconds=talk_seconds,
         talk_size=talk_size,
     )  # fmt: skip
     if voices or clips:
         check_installed()
-    everybody = [maker.person(number) for number in range(people)]
+    everybody = [generator.person(number) for number in range(people)]
     items: list[Item] = []
     for person in everybody:
         language = LANGUAGES[person.spoken_accent.language]
         items += _items(person.id, person.seed, language, voices, faces, clips)
-    return Listing(root=Path(), people=[person.record() for person in everybody], items=items, maker=maker)
+    records = [person.record() for person in everybody]
+    return Listing(root=Path(), people=records, items=items, generator=generator)
 
 
 def _check_counts(counts: dict[str, int]) -> None:
