@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from voiceface.cli.terminal import progress_bar
 from voiceface.errors import InputError
 from voiceface.evaluation.face_evaluation import Asked, Found, non_default_flags
 from voiceface.evaluation.report_files import ReportSubject
 
 if TYPE_CHECKING:
+    from voiceface.evaluation.cached_embeddings import Bar
     from voiceface.evaluation.generated_faces import FaceSet, Judged
     from voiceface.evaluation.generated_from_voices import Part, Pictures
 
@@ -32,8 +32,18 @@ def evaluate_face_generator(
     *,
     device: str,
     asked: Asked,
+    bar: Bar,
 ) -> Found:
-    """Draw a face for every voice of a part of the corpus, and judge them.
+    """Generate a face for every voice of a part of the corpus, and judge them.
+
+    Args:
+        model: Weights that generate faces.
+        corpus: The prepared corpus.
+        split: People the weights never met, known people's new recordings, or everybody of another corpus.
+        beside: Name to a folder of other faces of the same voices, judged alike.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        asked: Gallery sizes, resamples and seed.
+        bar: Shows progress.
 
     Raises:
         InputError: the weights draw none, or it cannot be told that they never met these people.
@@ -58,14 +68,14 @@ def evaluate_face_generator(
     part = part_of(model, loaded, opened, split)
     size, template = int(loaded.run.contract["size"]), str(loaded.run.contract["template"])
     given = {name: _read(folder, part, size) for name, folder in beside.items()}
-    with progress_bar("drawing") as progress:
+    with bar("generating faces") as progress:
         pictures = generate_part_faces(loaded, part, seed=asked.seed, progress=progress)
     real = embed_real_part(part.test, size=size, template=template)
     train = embed_real_part(part.train, size=size, template=template) if part.train is not None else None
     drawn = {loaded.name: embed_generated_part(pictures, part, template=template)}
     for name, others in given.items():
         drawn[name] = embed_generated_part(others, part, template=template)
-    judged = {name: _judged(one, real, train, FEATURES, asked) for name, one in drawn.items()}
+    judged = {name: _judged(one, real, train, FEATURES, asked, bar) for name, one in drawn.items()}
     first = judged[loaded.name]
     judged[loaded.name] = replace(first, notes=(part.told, *first.notes))
     words = f"voiceface evaluate faces --model WEIGHTS --corpus CORPUS --split {split}"
@@ -96,7 +106,9 @@ def _kept(drawn: FaceSet) -> dict[str, Any]:
     }
 
 
-def _judged(drawn: FaceSet, real: FaceSet, train: FaceSet | None, features: str, asked: Asked) -> Judged:
+def _judged(
+    drawn: FaceSet, real: FaceSet, train: FaceSet | None, features: str, asked: Asked, bar: Bar
+) -> Judged:
     """All protocols, and how many of the faces a detector finds beside how many real ones."""
     from voiceface.evaluation.generated_faces import evaluate_generated_faces
     from voiceface.evaluation.generated_from_voices import has_detectable_face
@@ -110,7 +122,7 @@ def _judged(drawn: FaceSet, real: FaceSet, train: FaceSet | None, features: str,
     for what, one in (("drawn faces", drawn), ("real faces, cut alike", real)):
         assert one.pictures is not None
         order = np.random.default_rng(asked.seed).permutation(len(one.faces))[:_LOOKED_AT]
-        with progress_bar(f"looking for {what}") as progress:
+        with bar(f"looking for {what}") as progress:
             found = has_detectable_face(one.pictures[order], progress=progress)
         people = People(one.faces.people[order], resamples=asked.resamples, seed=asked.seed)
         rows[f"detector, {what}"] = [mean_of_items("found by the detector", found, people, share=True)]

@@ -97,7 +97,7 @@ def command(
         from voiceface.evaluation.evaluate_face_generator import evaluate_face_generator
 
         found = evaluate_face_generator(
-            model, corpus, split, _named_folders(beside or []), device=device, asked=asked
+            model, corpus, split, _named_folders(beside or []), device=device, asked=asked, bar=progress_bar
         )
     return _told(found, asked, outputs)
 
