@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 from voiceface.evaluation.face_evaluation import Asked, Found, non_default_flags
+from voiceface.evaluation.generated_from_voices import (
+    FEATURES,
+    embed_generated_part,
+    embed_real_part,
+    generate_part_faces,
+    part_of,
+)
 from voiceface.evaluation.report_files import ReportSubject
+from voiceface.pipelines.weights import load_model
+from voiceface.training.devices import pick_device
 
 if TYPE_CHECKING:
     from voiceface.evaluation.cached_embeddings import Bar
@@ -48,17 +58,6 @@ def evaluate_face_generator(
     Raises:
         InputError: the weights draw none, or it cannot be told that they never met these people.
     """
-    from voiceface.corpus.corpus import Corpus
-    from voiceface.evaluation.generated_from_voices import (
-        FEATURES,
-        embed_generated_part,
-        embed_real_part,
-        generate_part_faces,
-        part_of,
-    )
-    from voiceface.pipelines.weights import load_model
-    from voiceface.training.devices import pick_device
-
     kind, index = pick_device(device)
     opened = Corpus.open(corpus)
     loaded = load_model(model, device=f"{kind}:{index}" if kind == "cuda" else kind)
