@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
+import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+
+from filelock import FileLock, Timeout
 
 from voiceface.errors import InputError
 
-__all__ = ["folder_lock"]
+__all__ = ["NAME", "folder_lock"]
 
 NAME = ".lock"
+"""The file in the folder that is locked; it is removed afterwards."""
 
 
 @contextlib.contextmanager
@@ -23,39 +24,20 @@ def folder_lock(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process holds it, or the folder cannot be written.
     """
-    path = folder / NAME
+    lock = FileLock(folder / NAME, timeout=0)
     try:
-        file = path.open("ab")
+        lock.acquire()
+    except Timeout:
+        raise InputError(folder, "is being prepared by another process", "wait for it or stop it") from None
     except OSError as error:
-        fault = f"cannot be written ({error.strerror or error})"
-        raise InputError(folder, fault, "change its permissions or write elsewhere") from error
-    with file:
-        try:
-            _take(file)
-        except BlockingIOError:
-            raise InputError(
-                folder, "is being prepared by another process", "wait for it or stop it"
-            ) from None
-        except OSError:
-            # A network disk without locks: two writers would only do the same work twice.
-            pass
+        # A network disk without locks: two writers would only do the same work twice.
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            fault = f"cannot be written ({error.strerror or error})"
+            raise InputError(folder, fault, "change its permissions or write elsewhere") from error
+    try:
         yield
-        # Inside the lock, so that nobody else can have taken it; Windows keeps open files.
+    finally:
+        # While the lock is held, so that nobody else can have taken it; Windows keeps open files.
         with contextlib.suppress(OSError):
-            os.unlink(path)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(file: BinaryIO) -> None:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError from error
-else:
-    import fcntl
-
-    def _take(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / NAME).unlink()
+        lock.release()

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.default_workers import default_workers
+from voiceface.corpus.folder_lock import NAME as LOCK
 from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import Item, Listing, Rejection
 from voiceface.corpus.options import PrepareOptions
@@ -126,7 +127,7 @@ def _card_for(out: Path, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, An
         return card
     if out.exists() and not out.is_dir():
         raise InputError(out, "is a file", "name a folder")
-    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()):
+    if out.is_dir() and any(path.name != LOCK for path in out.iterdir()):
         raise InputError(out, "holds other files and is not a corpus", "name a new or an empty folder")
     try:
         ours = version("voiceface")
