@@ -47,7 +47,7 @@ def main():
                 continue
             mouths, wave = crop_mouths_from_frames(pictures, points), corpus.clip_wave(clip)
         else:
-            mouths, wave = clip_mouths_and_sound(corpus, clip, chip=90)
+            mouths, wave = clip_mouths_and_sound(corpus, clip, side=90)
         rows.append(embed_mouths(loaded.model, mouths, wave))
         people.append(owners[clip])
     report = sync_trials(rows, people=people, moved=given.moved)

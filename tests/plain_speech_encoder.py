@@ -1,27 +1,31 @@
-"""A hearing of a few numbers and clips without media, so that talking faces are tested in seconds."""
+"""A speech encoder of a few numbers, so that talking faces are tested in seconds."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from voiceface.models.speech_encoder import SpeechEncoder
 
 CONTEXT, IDENTITY, EMOTION, MAPS = 4, 3, 2, (2, 3, 4)
 
 
-class PlainSpeechEncoder(nn.Module):
-    """Loudness and its past as contexts; mean loudness as who speaks; averaged colours as maps."""
+class PlainSpeechEncoder(SpeechEncoder):
+    """Loudness and its past as contexts; mean loudness as identity; averaged colours as maps."""
+
+    context_dim, identity_dim, emotion_dim, map_channels = CONTEXT, IDENTITY, EMOTION, MAPS
 
     def contexts(self, wave: Tensor) -> Tensor:
         level = F.pad(wave.abs(), (0, -len(wave) % 160)).reshape(-1, 160).mean(1)
         before = F.pad(level, (1, 0))[:-1]
         return torch.stack([level, before, level - before, torch.ones_like(level)], 1)
 
-    def speaker(self, wave: Tensor) -> tuple[Tensor, Tensor]:
+    def identity_and_emotion(self, wave: Tensor) -> tuple[Tensor, Tensor]:
         level = wave.abs().mean()
         return torch.stack([level, wave.std(), level * 0 + 1]), torch.stack([level, -level])
 
-    def taught(self, pictures: Tensor) -> Tensor:
+    def teacher_identity(self, pictures: Tensor) -> Tensor:
         return pictures.mean((2, 3)) / 255
 
     def maps(self, pictures: Tensor) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Talking faces that have learnt nothing: frames as bright as they are loud, and weights of the smallest."""
+"""Untrained talking faces: frames as bright as their sound is loud, and weights of the smallest size."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import torch
 
 from generating_models import fake_imaginer
 from voiceface.models.model import Model
-from voiceface.models.talking_face import frames_of
+from voiceface.models.talking_face import frame_count
 from voiceface.pipelines.talker import Talker
 from voiceface.pipelines.weights import Loaded
 from voiceface.training.run import Run
@@ -16,54 +16,59 @@ SIDE, FPS = 32, 25.0
 HOP = 640
 
 
-class Bright:
+class BrightTalkingFace:
     """A frame is as bright as the loudest sample in it, on top of the still's mean."""
 
-    def __init__(self, who):
-        self.base = 0.0 if who.face is None else float(who.face.mean()) / 8
-        self.kept, self.samples, self.drawn, self.most = np.zeros(0, np.float32), 0, 0, 0
+    def __init__(self, speaker):
+        self.base = 0.0 if speaker.face is None else float(speaker.face.mean()) / 8
+        self.waiting, self.samples, self.returned, self.most = np.zeros(0, np.float32), 0, 0, 0
 
-    def _drawn(self, count):
-        self.kept = np.pad(self.kept, (0, max(0, count * HOP - len(self.kept))))
-        loud = np.abs(self.kept[: count * HOP]).reshape(count, HOP).max(axis=1)
-        self.kept, self.drawn = self.kept[count * HOP :], self.drawn + count
+    def _frames(self, count):
+        self.waiting = np.pad(self.waiting, (0, max(0, count * HOP - len(self.waiting))))
+        loud = np.abs(self.waiting[: count * HOP]).reshape(count, HOP).max(axis=1)
+        self.waiting, self.returned = self.waiting[count * HOP :], self.returned + count
         values = np.clip(self.base + 200 * loud, 0, 255).astype(np.uint8)
         return np.broadcast_to(values[:, None, None, None], (count, SIDE, SIDE, 3))
 
     def feed(self, wave):
         self.samples += len(wave)
-        self.kept = np.concatenate([self.kept, wave])
-        self.most = max(self.most, len(self.kept))
-        return self._drawn(len(self.kept) // HOP)
+        self.waiting = np.concatenate([self.waiting, wave])
+        self.most = max(self.most, len(self.waiting))
+        return self._frames(len(self.waiting) // HOP)
 
     def close(self):
-        return self._drawn(frames_of(self.samples, FPS) - self.drawn)
+        return self._frames(frame_count(self.samples, FPS) - self.returned)
 
 
-class Nothing(Model):
-    """Nothing learnt; it remembers who talked."""
+class TalkingModel(Model):
+    """Has learnt nothing, and remembers its speakers."""
 
-    def __init__(self):
+    face_size, fps = SIDE, FPS
+
+    def __init__(self, *, animates, template):
         super().__init__()
+        self.animates, self.face_template = animates, template
         self.register_buffer("paint", torch.linspace(0, 1, 4))
-        self.talked, self.faces = [], []
+        self.speakers, self.faces = [], []
 
-
-def talk(model, who, facts):
-    """As `Run.talk`."""
-    model.talked.append(who)
-    model.faces.append(Bright(who))
-    return model.faces[-1]
+    def talk(self, speaker):
+        self.speakers.append(speaker)
+        self.faces.append(BrightTalkingFace(speaker))
+        return self.faces[-1]
 
 
 def fake_talker(*, still=True, template="dlib"):
-    """A Talker of `Bright`, whose faces `fake_imaginer` draws."""
-    contract = {"size": SIDE, "template": template, "fps": FPS} | ({"face": "still"} if still else {})
+    """A Talker of `BrightTalkingFace`, whose stills `fake_imaginer` generates."""
     run = Run(
         recipe="bright", arguments={}, split=None, facts=None, build=None, data=None, optimisers={}, steps=0,
-        talk=talk, contract=contract,
     )  # fmt: skip
-    loaded = Loaded("bright", Nothing().eval(), run, {}, {"recipe": "bright", "arguments": {}})
+    loaded = Loaded(
+        "bright",
+        TalkingModel(animates=still, template=template).eval(),
+        run,
+        {},
+        {"recipe": "bright", "arguments": {}},
+    )
     return Talker(loaded, imaginer=fake_imaginer())
 
 

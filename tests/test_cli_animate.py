@@ -78,7 +78,7 @@ def test_what_must_be_said_is_a_warning(bright, tmp_path):
         (("VOICES/a.wav", "-o", "OUT/a.mp4", "--face", "OUT/gone.jpg"), ("gone.jpg",)),
         (("VOICES/notes.txt", "-o", "OUT/a.mp4"), ("notes.txt",)),
         (("VOICES/tiny.wav", "-o", "OUT/a.mp4"), ("tiny.wav", "0.02 s long")),
-        (("VOICES/noise.wav", "-o", "OUT/a.mp4"), ("noise.wav", "no speech")),
+        (("VOICES/noise.wav", "-o", "OUT/a.mp4"), ("noise.wav", "no detectable speech")),
     ],
 )
 def test_what_cannot_be_done_is_one_line(voices, bright, tmp_path, tokens, parts):

@@ -38,7 +38,7 @@ def film(path, seed, *, frames=FRAMES, sound=True, blank=0, size=112, dark=0):
 @pytest.fixture(autouse=True)
 def few_looks(monkeypatch):
     """Describing a face is what takes time."""
-    monkeypatch.setattr("voiceface.evaluation.clip_files._LOOKS", 2)
+    monkeypatch.setattr("voiceface.evaluation.clip_files._EMBEDDED", 2)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from voiceface.evaluation.find_sync_expert import find_sync_expert
 from voiceface.face.align import template_points
 from voiceface.face.mouth import mouths
 from voiceface.metrics.sync_confidence import sync
-from voiceface.models.sync_expert import SyncExpert, SyncModel, crop_mouths, embed_mouths, load_published
+from voiceface.models.sync_expert import SyncExpert, SyncModel, crop_mouths, embed_mouths, load_syncnet
 from voiceface.nn.syncnet import SyncNet
 from voiceface.protocols.sync_expert_trials import sync_trials
 from voiceface.recipes import matcher, sync_expert
@@ -126,7 +126,7 @@ def test_published_weights_load_by_name_and_shape(tmp_path):
     path = tmp_path / "syncnet_v2.model"
     torch.save({n: t for n, t in state.items() if not n.endswith("tracked")}, path)  # of an older torch
     expert = find_sync_expert(path)
-    assert expert.name == load_published(path).name
+    assert expert.name == load_syncnet(path).name
     torch.testing.assert_close(
         expert.network.state_dict()["netcnnlip.18.weight"], state["netcnnlip.18.weight"]
     )
@@ -146,15 +146,15 @@ def test_files_that_are_not_syncnets(tmp_path):
     path = tmp_path / "x.model"
     path.write_bytes(b"text")
     with pytest.raises(InputError, match="tensors alone"):
-        load_published(path)
+        load_syncnet(path)
     torch.save({"netcnnaud.0.weight": torch.zeros(64, 1, 3, 3)}, path)
     with pytest.raises(InputError, match="does not fit"):
-        load_published(path)
+        load_syncnet(path)
     torch.save([1, 2], path)
     with pytest.raises(InputError, match="no state dict"):
-        load_published(path)
+        load_syncnet(path)
     with pytest.raises(InputError, match="cannot be read|No such"):
-        load_published(tmp_path / "none")
+        load_syncnet(tmp_path / "none")
 
 
 def test_weights_of_another_recipe_are_no_expert(tmp_path):
@@ -246,8 +246,8 @@ def learnable(clips=6, frames=40):
 
 
 def test_it_learns_and_finds_offsets():
-    data = object.__new__(sync_expert.Stretches)
-    data.clips, data.frames, data.altered, data.seed = 4, 20, 0.5, 0
+    data = object.__new__(sync_expert.SegmentBatches)
+    data.clips, data.frames, data.augment, data.seed = 4, 20, 0.5, 0
     data.mouths, data.mels = learnable()
     mean = torch.cat(data.mels).mean(0)
     torch.manual_seed(0)
@@ -272,13 +272,13 @@ def test_it_learns_and_finds_offsets():
 
 
 def test_batches_are_a_function_of_the_step():
-    data = object.__new__(sync_expert.Stretches)
-    data.clips, data.frames, data.altered, data.seed = 8, 20, 1.0, 0
+    data = object.__new__(sync_expert.SegmentBatches)
+    data.clips, data.frames, data.augment, data.seed = 8, 20, 1.0, 0
     data.mouths, data.mels = learnable()
     one, same, other = data.batch(3), data.batch(3), data.batch(4)
     assert one["mouths"].shape == (8, 20, 48, 48) and one["mels"].shape == (8, 80, 40)
     assert torch.equal(one["mouths"], same["mouths"]) and torch.equal(one["mels"], same["mels"])
     assert not torch.equal(one["mouths"], other["mouths"])
-    data.altered = 0.0
+    data.augment = 0.0
     plain = data.batch(3)
     assert any(torch.equal(plain["mels"][0], mels[k : k + 80]) for mels in data.mels for k in range(0, 84, 4))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from voiceface.errors import InputError
-from voiceface.nn.face.speech2video import FrameDecoder, IdentityInflation, IdentityJudge, map_sides
+from voiceface.nn.face.speech2video import FrameDecoder, IdentityDiscriminator, IdentityInflation, map_sides
 from voiceface.nn.loss.frame_losses import gradient_loss, half_frame_l1, smoothed
 
 MAPS = (6, 5, 3)
@@ -75,7 +75,7 @@ def test_similarity_pushes_no_pixel_of_the_mouth_and_gradients_no_brightness():
 def test_identity_is_inflated_to_three_maps_that_its_judge_and_the_decoder_read(size):
     inflation = IdentityInflation(identity=7, maps=MAPS, width=4, size=size)
     decoder = FrameDecoder(context=5, emotion=2, maps=MAPS, width=4, size=size)
-    judge = IdentityJudge(maps=MAPS, width=4, size=size)
+    judge = IdentityDiscriminator(maps=MAPS, width=4, size=size)
     maps = inflation(torch.randn(2, 7))
     assert [tuple(known.shape) for known in maps] == [
         (2, channels, side, side) for channels, side in zip(MAPS, map_sides(size), strict=True)
@@ -88,7 +88,7 @@ def test_identity_is_inflated_to_three_maps_that_its_judge_and_the_decoder_read(
 def test_every_input_reaches_the_frame_and_every_map_the_score():
     inflation = IdentityInflation(identity=7, maps=MAPS, width=4, size=32)
     decoder = FrameDecoder(context=5, emotion=2, maps=MAPS, width=4, size=32)
-    judge = IdentityJudge(maps=MAPS, width=4, size=32)
+    judge = IdentityDiscriminator(maps=MAPS, width=4, size=32)
     inputs = [torch.randn(1, n, requires_grad=True) for n in (5, 2, 7)]
     maps = inflation(inputs[2])
     found = torch.autograd.grad(

@@ -1,4 +1,4 @@
-"""The Talker on faces that have learnt nothing: what stands in the file, and what is refused."""
+"""The Talker on untrained faces: what the file contains, and what is refused."""
 
 import io
 
@@ -15,8 +15,7 @@ from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines import talker as pipeline
 from voiceface.pipelines.imaginer import NotSpeechError
-
-RATE = 16_000
+from voiceface.records import SAMPLE_RATE as RATE
 
 
 def pictures(path):
@@ -80,32 +79,34 @@ def test_any_source_gives_the_same_frames(voice, tmp_path, kind):
     assert len(found) == 78 and np.abs(found.astype(int) - expected).mean() < 1
 
 
-def test_who_talks_is_heard_once_and_the_seed_draws_another(voice, tmp_path):
+def test_the_speaker_is_set_once_and_another_seed_gives_another_face(voice, tmp_path):
     talker = fake_talker()
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
         talker(voice, tmp_path / f"{name}.mp4", seed=seed)
-    first, again, other = talker._loaded.model.talked
+    first, again, other = talker._model.speakers
     expected = fake_imaginer()(voice, seed=1)[0].resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     assert np.array_equal(first.face, np.asarray(expected)) and np.array_equal(first.face, again.face)
     assert not np.array_equal(first.face, other.face) and (first.seed, other.seed) == (1, 2)
     own = fake_talker(still=False)
     own(voice, tmp_path / "d.mp4")
-    assert own._loaded.model.talked[0].face is None
-    with pytest.raises(InputError, match="face of its own"):
+    assert own._model.speakers[0].face is None
+    with pytest.raises(InputError, match="generates the face from the voice"):
         own(voice, tmp_path / "e.mp4", face=draw_face(1, 200))
-    with pytest.raises(InputError, match="cut as 'dlib', not as 'head'"):
+    with pytest.raises(InputError, match="aligned as 'dlib', not as 'head'"):
         fake_talker(template="head")(voice, tmp_path / "e.mp4")
     assert not (tmp_path / "e.mp4").exists()
 
 
-def test_a_picture_is_animated_cut_as_the_weights_want_it(voice, tmp_path):
+def test_a_picture_is_animated_aligned_as_the_weights_need_it(voice, tmp_path):
     draw_face(1, 240).save(tmp_path / "x.png")
     talker = fake_talker()
     done = talker(voice, tmp_path / "a.mp4", face=tmp_path / "x.png")
-    (who,) = talker._loaded.model.talked
-    assert who.face.shape == (SIDE, SIDE, 3) and done.note == ""
+    (speaker,) = talker._model.speakers
+    assert speaker.face.shape == (SIDE, SIDE, 3) and done.note == ""
     # Cut as in dlib's template: the whole picture's skin fills it.
-    assert np.abs(who.face[12:20, 12:20].mean((0, 1)) - np.asarray(draw_face(1, 240))[120, 120]).max() < 60
+    assert (
+        np.abs(speaker.face[12:20, 12:20].mean((0, 1)) - np.asarray(draw_face(1, 240))[120, 120]).max() < 60
+    )
     assert "picture that was given" in movie_facts(done.path).metadata["comment"]
     both = Image.new("RGB", (480, 240), (110, 110, 110))
     both.paste(draw_face(1, 240), (0, 0))
@@ -117,7 +118,7 @@ def test_a_picture_is_animated_cut_as_the_weights_want_it(voice, tmp_path):
 
 def test_a_picture_without_a_face_is_named(voice, tmp_path):
     Image.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "wall.png")
-    with pytest.raises(InputError, match=r"wall\.png: shows no face"):
+    with pytest.raises(InputError, match=r"wall\.png: shows no detectable face"):
         fake_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "wall.png")
     with pytest.raises(InputError, match=r"gone\.png"):
         fake_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "gone.png")
@@ -128,7 +129,7 @@ def test_what_is_no_speech_is_refused_and_silence_rests(tmp_path):
     talker = fake_talker()
     noise = (0.2 * np.random.default_rng(0).normal(size=3 * RATE)).astype(np.float32)
     save_sound(tmp_path / "noise.wav", noise)
-    with pytest.raises(NotSpeechError, match=r"noise\.wav: holds no speech"):
+    with pytest.raises(NotSpeechError, match=r"noise\.wav: contains no detectable speech"):
         talker(tmp_path / "noise.wav", tmp_path / "a.mp4")
     forced = talker(tmp_path / "noise.wav", tmp_path / "a.mp4", force=True)
     assert forced.frames == 75 and "hardly a voice" in forced.note
@@ -145,22 +146,22 @@ def test_what_is_no_speech_is_refused_and_silence_rests(tmp_path):
     assert not (tmp_path / "c.mp4").exists()
 
 
-def test_a_long_recording_is_drawn_in_pieces(tmp_path, monkeypatch):
+def test_a_long_recording_is_generated_in_pieces(tmp_path, monkeypatch):
     talker, held = fake_talker(), []
     write = pipeline.write_movie
 
     def watched(path, pictures, **options):
         def passing():
             for picture in pictures:
-                held.append(talker._loaded.model.faces[-1].samples)
+                held.append(talker._model.faces[-1].samples)
                 yield picture
 
         write(path, passing(), **options)
 
     monkeypatch.setattr(pipeline, "write_movie", watched)
     done = talker((np.tile(spoken(1, 5.0), 3), RATE), tmp_path / "a.mp4")
-    assert done.frames == 375 and talker._loaded.model.faces[-1].most < 2.1 * RATE
-    # When a frame is written no more has been heard than two seconds beyond it.
+    assert done.frames == 375 and talker._model.faces[-1].most < 2.1 * RATE
+    # When a frame is written, at most two seconds of sound beyond it have been read.
     ahead = np.array(held) / RATE - np.arange(375) / 25
     assert ahead.max() <= 2.01
 
@@ -176,10 +177,10 @@ def test_videos_of_other_sizes(voice, tmp_path, size):
 def test_smaller_frames_are_means():
     block = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
     expected = block.reshape(2, 4, 2, 4, 2, 3).mean(axis=(2, 4))
-    assert np.abs(pipeline._sized(block, 4) - expected).max() <= 0.5
+    assert np.abs(pipeline.resize_frames(block, 4) - expected).max() <= 0.5
 
 
-def test_what_cannot_be_used_is_said(voice, tmp_path, monkeypatch):
+def test_unusable_input_is_refused_with_its_reason(voice, tmp_path, monkeypatch):
     talker = fake_talker()
     with pytest.raises(InputError, match="size: is 4"):
         talker(voice, tmp_path / "a.mp4", size=4)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from published_teacher_files import SMALL, made, senet_shapes, vgg_shapes
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.encoder_loading import load_teacher
-from voiceface.models.teacher import as_identity_teacher, described
+from voiceface.models.teacher import as_identity_teacher, embed_with_teacher
 from voiceface.models.teachers import ferplus, vggface
 from voiceface.nn.face.senet import SeNet50
 from voiceface.nn.face.vgg import VggFace
@@ -110,7 +110,7 @@ def test_vggface_gives_fc7_and_three_maps(files, side):
     path, tensors = files["vggface"]
     teacher, pictures = vggface.load(path), faces(2, side)
     wanted, blocks = slow_vgg(tensors, less_means("vggface", enlarged(pictures, 64)))
-    close(teacher.describe(pictures), wanted)
+    close(teacher.embed(pictures), wanted)
     assert (wanted[0] - wanted[1]).abs().max() > 0.1
     assert (teacher.name, teacher.dim, len(teacher.fingerprint)) == ("vggface", 12, 64)
     maps = teacher.maps(pictures)
@@ -129,7 +129,7 @@ def test_ferplus_gives_what_stands_before_its_classifier(files, side):
     teacher, pictures = ferplus.load(path), faces(2, side)
     prepared = less_means("ferplus", enlarged(pictures, 224))
     features, logits = slow_senet(tensors, prepared, (1, 2, 1, 2))
-    close(teacher.describe(pictures), features)
+    close(teacher.embed(pictures), features)
     assert (teacher.name, teacher.dim, len(teacher.fingerprint)) == ("ferplus", 256, 64)
     assert features.shape == (2, 256) and (features[0] - features[1]).abs().max() > 0.01
     close(teacher.network.features(prepared.float()), features)
@@ -222,19 +222,19 @@ def test_a_teacher_is_frozen_and_disturbs_no_training(files, name):
     assert torch.equal(torch.get_rng_state(), before)
     assert not teacher.network.training and not any(p.requires_grad for p in teacher.network.parameters())
     pictures = faces(17, 16).requires_grad_()
-    rows = teacher.describe(pictures)
+    rows = teacher.embed(pictures)
     assert rows.shape == (17, teacher.dim) and not rows.requires_grad
-    torch.testing.assert_close(teacher.describe(pictures[16:]), rows[16:], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(teacher.embed(pictures[16:]), rows[16:], rtol=1e-4, atol=1e-4)
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(teacher.describe(pictures), rows)
+        torch.testing.assert_close(teacher.embed(pictures), rows)
     student = torch.zeros_like(rows, requires_grad=True)
     (student * rows).sum().backward()
     assert torch.equal(student.grad, rows)
-    assert torch.equal(teacher.describe(pictures.detach().byte()), teacher.describe(pictures.byte().float()))
-    assert teacher.describe(pictures[:0]).shape == (0, teacher.dim)
+    assert torch.equal(teacher.embed(pictures.detach().byte()), teacher.embed(pictures.byte().float()))
+    assert teacher.embed(pictures[:0]).shape == (0, teacher.dim)
     for wrong in (pictures[0], pictures[:, :1], pictures[..., :9], pictures[..., :0, :0]):
         with pytest.raises(InputError, match=r"faces: have the shape \(.*\); give \(n, 3, side, side\)"):
-            teacher.describe(wrong)
+            teacher.embed(wrong)
 
 
 def test_maps_of_many_faces_are_those_of_each(files):
@@ -335,9 +335,9 @@ def test_a_file_is_found_by_place_and_by_variable_only(files, monkeypatch, name)
 
 def test_what_is_not_needed_may_be_left_out_and_a_dense_classifier_is_taken(files):
     path, tensors = files["vggface"]
-    wanted = vggface.load(path).describe(faces(1, 64))
+    wanted = vggface.load(path).embed(faces(1, 64))
     torch.save({n: t for n, t in tensors.items() if not n.startswith("fc8")}, path)
-    torch.testing.assert_close(vggface.load(path).describe(faces(1, 64)), wanted, rtol=0, atol=0)
+    torch.testing.assert_close(vggface.load(path).embed(faces(1, 64)), wanted, rtol=0, atol=0)
     path, tensors = files["ferplus"]
     kept = {n: t for n, t in tensors.items() if not n.endswith("num_batches_tracked")}
     seen = less_means("ferplus", faces(1, 224)).float()
@@ -350,7 +350,7 @@ def test_they_are_found_by_name_and_only_a_recogniser_has_maps(files):
     seen, felt = (load_teacher(f"{name}={files[name][0]}") for name in ("vggface", "ferplus"))
     assert (seen.name, felt.name) == ("vggface", "ferplus")
     assert as_identity_teacher(seen).map_channels == (16, 16, 8)
-    rows = described(seen, [torch.full((40, 40, 3), 90, dtype=torch.uint8)] * 3)
+    rows = embed_with_teacher(seen, [torch.full((40, 40, 3), 90, dtype=torch.uint8)] * 3)
     assert rows.shape == (3, 12) and torch.equal(rows[0], rows[2])
     with pytest.raises(InputError, match="ferplus: has no feature maps"):
         as_identity_teacher(felt)

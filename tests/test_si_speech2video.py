@@ -1,4 +1,4 @@
-"""The Speech2Video recipe trained in seconds, and its talking face: cut how you like, the same frames."""
+"""The Speech2Video recipe trained in seconds, and its talking face: the same frames however sound is cut."""
 
 from types import SimpleNamespace
 
@@ -9,12 +9,13 @@ import torch
 from corpus_media import synthetic_voice
 from voiceface.audio.mel import mel_bank
 from voiceface.errors import InputError
-from voiceface.evaluation.talking_clips import UNKNOWN, animated, kept, select_test_clips
+from voiceface.evaluation.talking_clips import UNKNOWN, animate_stills, cached_frames, select_test_clips
 from voiceface.models.context_stream import BlockStream
 from voiceface.models.mel_speech_encoder import log_mels
+from voiceface.models.model import Model
 from voiceface.models.speech2video_talking import Speech2VideoTalkingFace
-from voiceface.models.talking_clips import contexts_per_frame
-from voiceface.models.talking_face import Who, frames_of
+from voiceface.models.speech_encoder import contexts_per_frame
+from voiceface.models.talking_face import Speaker, frame_count
 from voiceface.papers import si
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import si_speech2video
@@ -27,7 +28,7 @@ def pieces(wave, cuts):
 
 
 def test_blocks_are_the_same_however_the_sound_is_cut():
-    def make(piece, state):
+    def compute(piece, state):
         rows = piece[80:-80].reshape(-1, 160).sum(1, keepdim=True)
         total = rows.cumsum(0) + (0 if state is None else state)
         return total, total[-1]
@@ -36,7 +37,7 @@ def test_blocks_are_the_same_however_the_sound_is_cut():
     whole = torch.nn.functional.pad(wave, (0, -len(wave) % 160)).reshape(-1, 160).sum(1).cumsum(0)
     first = None
     for cuts in ([], [1], [159, 160, 16_000, 20_000], list(range(500, 32_000, 500))):
-        stream = BlockStream(make, left=80, right=80, block=30)
+        stream = BlockStream(compute, left=80, right=80, block=30)
         made = [stream.feed(part) for part in torch.tensor_split(wave, cuts)] + [stream.close()]
         found = torch.cat([part for part in made if len(part)])
         assert found.shape == (201, 1)
@@ -47,27 +48,27 @@ def test_blocks_are_the_same_however_the_sound_is_cut():
 
 @pytest.mark.parametrize("fps", [25.0, 30.0, 29.97])
 @pytest.mark.parametrize("samples", [100, 6_000, 40_001])
-def test_a_spoken_face_draws_what_the_whole_recording_gives(fps, samples):
+def test_a_talking_face_gives_the_frames_of_the_whole_recording(fps, samples):
     """The frames show their contexts as pixels, so that every one can be read back."""
 
-    def draw(context):
+    def generate(context):
         assert len(context) == 8
         return (context[:, None, None, :] * torch.ones(1, 2, 2, 1)).round().to(torch.uint8)
 
     levels = torch.arange(samples, dtype=torch.float32) / samples * 250
 
-    def make(piece, state):
+    def compute(piece, state):
         return piece.reshape(-1, 160)[:, :1], None
 
-    expected = contexts_per_frame(levels[::160, None], fps=fps, frames=frames_of(samples, fps), around=1)
+    expected = contexts_per_frame(levels[::160, None], fps=fps, frames=frame_count(samples, fps), around=1)
     for cuts in ([], [50], list(range(0, samples, 1_000)), [samples - 1]):
         face = Speech2VideoTalkingFace(
-            BlockStream(make, left=0, right=0, block=20), draw, size=2, fps=fps, around=1
+            BlockStream(compute, left=0, right=0, block=20), generate, size=2, fps=fps, around=1
         )
         parts = [face.feed(part) for part in pieces(levels.numpy(), cuts)]
         found = np.concatenate([*parts, face.close()])
         np.testing.assert_array_equal(found[:, 0, 0], expected.round().to(torch.uint8).numpy())
-        assert len(face._contexts) <= 2 * 20 + 1 and len(face._known) < 20  # bounded
+        assert len(face._contexts) <= 2 * 20 + 1 and len(face._pooled) < 20  # bounded
 
 
 def test_log_mels_of_a_slow_loop():
@@ -96,19 +97,19 @@ def trained(weights):
 
 def test_the_trained_face_talks_the_same_however_sound_arrives(trained):
     wave = synthetic_voice(3, 2.3)
-    who = Who(wave=wave)
+    speaker = Speaker(wave=wave)
     made = []
     for cuts in ([], [7, 9_000, 9_001], list(range(1_000, 36_000, 1_000))):
-        face = trained.run.talk(trained.model, who, trained.facts)
+        face = trained.model.talk(speaker)
         parts = [face.feed(part) for part in pieces(wave, cuts)]
         made.append(np.concatenate([*parts, face.close()]))
-    assert made[0].shape == (frames_of(len(wave), 25.0), 32, 32, 3)
+    assert made[0].shape == (frame_count(len(wave), 25.0), 32, 32, 3)
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
     assert made[0].std(0).max() > 0  # it moves
-    with pytest.raises(InputError, match="hears its own"):
-        trained.run.talk(trained.model, Who(wave=wave, face=np.zeros((32, 32, 3), np.uint8)), trained.facts)
+    with pytest.raises(InputError, match="generates it from the voice"):
+        trained.model.talk(Speaker(wave=wave, face=np.zeros((32, 32, 3), np.uint8)))
     with pytest.raises(InputError, match="silent"):
-        trained.run.talk(trained.model, Who(wave=0 * wave), trained.facts)
+        trained.model.talk(Speaker(wave=0 * wave))
 
 
 def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained):
@@ -123,7 +124,7 @@ def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained
         open_weights("sync-expert", recipe="si_distill")
 
 
-def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(
+def test_table_1_of_ours_and_real_clips_and_generated_clips_are_cached(
     corpus, weights, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(si, "_RESAMPLES", 20)
@@ -135,7 +136,7 @@ def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(
     assert 0 <= ours["SSIM"].value < 0.9 and 3 < ours["PSNR"].value < 30
     assert table.rows["ground truth"][0] is None  # not beside itself
     assert sync.rows["real, as recorded"][0].value > 0
-    (folder,) = (tmp_path / "drawn").iterdir()
+    (folder,) = (tmp_path / "generated").iterdir()
     files = sorted(folder.iterdir())
     assert len(files) == 2 and (tmp_path / "clips.png").is_file()
     before = [file.stat().st_mtime_ns for file in files]
@@ -146,40 +147,41 @@ def test_table_1_of_ours_and_the_truth_and_what_was_drawn_is_not_drawn_again(
     assert after[0] != before[0] and after[1] == before[1]
 
 
-def test_test_clips_are_strangers_and_the_control_deals_them_other_peoples_sound(corpus, trained, tmp_path):
+def test_test_clips_are_of_unknown_people_and_the_control_gives_them_other_peoples_sound(
+    corpus, trained, tmp_path
+):
     split = trained.run.split(corpus)
-    told = select_test_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=False)
-    assert {clip.group for clip in told} == {UNKNOWN}
-    owners = corpus.column("clips", "person")
-    assert not {clip.person for clip in told} & set(owners[split.train.clips])
-    assert all((clip.heard == clip.wave).all() for clip in told)
+    clips = select_test_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=False)
+    assert {clip.group for clip in clips} == {UNKNOWN}
+    owners = corpus.person_of("clips")
+    assert not {clip.person for clip in clips} & set(owners[split.train.clips])
+    assert all((clip.driving_sound == clip.wave).all() for clip in clips)
     wrong = select_test_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=True)
-    assert all(len(c.heard) == len(c.wave) and (c.heard != c.wave).any() for c in wrong)
+    assert all(len(c.driving_sound) == len(c.wave) and (c.driving_sound != c.wave).any() for c in wrong)
     # A stand-in animator that holds the face it is given still: the frames say which one that was.
-    still = SimpleNamespace(
-        name="still",
-        card={},
-        model=None,
-        facts={},
-        run=SimpleNamespace(
-            contract={"size": 32, "template": "dlib"}, talk=lambda model, who, facts: Held(who)
-        ),
-    )
-    for name, face in (("own", lambda clip: clip.still), ("other", lambda clip: clip.stranger)):
-        drawn = kept(animated(still, face, template="dlib", seed=0), told, tmp_path / name)
-        for clip in told:
-            assert (drawn[clip.name] == face(clip)(32, "dlib")).all() and abs(
-                len(drawn[clip.name]) - len(clip.real)
+    still = SimpleNamespace(name="still", card={}, model=StillModel())
+    for name, face in (("own", lambda clip: clip.own_still), ("other", lambda clip: clip.other_still)):
+        frames = cached_frames(animate_stills(still, face, template="dlib", seed=0), clips, tmp_path / name)
+        for clip in clips:
+            assert (frames[clip.name] == face(clip)(32, "dlib")).all() and abs(
+                len(frames[clip.name]) - len(clip.real)
             ) <= 1
 
 
-class Held:
-    def __init__(self, who):
-        self.face, self.samples = who.face, 0
+class StillModel(Model):
+    face_size, face_template, animates = 32, "dlib", True
+
+    def talk(self, speaker):
+        return MotionlessFace(speaker)
+
+
+class MotionlessFace:
+    def __init__(self, speaker):
+        self.face, self.samples = speaker.face, 0
 
     def feed(self, wave):
         self.samples += len(wave)
         return self.face[None][:0]
 
     def close(self):
-        return np.repeat(self.face[None], frames_of(self.samples, 25.0), 0)
+        return np.repeat(self.face[None], frame_count(self.samples, 25.0), 0)

@@ -1,4 +1,4 @@
-"""How Speech2Video hears: predictive coding against slow loops, students, a face that talks by them."""
+"""Speech2Video's speech features: predictive coding against slow loops, students, a talking face by them."""
 
 import math
 from types import SimpleNamespace
@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from corpus_media import synthetic_voice
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError, MissingPartError
-from voiceface.models.disentangling import Disentangling, whole
+from voiceface.models.disentangling import Disentangling, pool_contexts
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
 from voiceface.models.encoder_loading import load_teacher
-from voiceface.models.predictive_coding import Predictive, context_stream, hear
-from voiceface.models.talking_face import Who
-from voiceface.models.teacher import as_identity_teacher, described
+from voiceface.models.predictive_coding import PredictiveCoding, context_stream, speech_contexts
+from voiceface.models.talking_face import Speaker
+from voiceface.models.teacher import as_identity_teacher, embed_with_teacher
 from voiceface.nn.face.expression_net import ExpressionNet
 from voiceface.nn.loss.distillation import distillation, normalised_distance
 from voiceface.nn.loss.predictive_nce import predictive_nce
-from voiceface.nn.voice.cpc import HOP, REACH, CpcNet, loudness
+from voiceface.nn.voice.cpc import HOP, RECEPTIVE_FIELD, CpcNet, rms_level
 from voiceface.papers import hearing
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import expression, si_cpc, si_distill, si_speech2video
@@ -36,13 +36,13 @@ def rows(seed, count=5, dim=4):
 
 
 def test_predictive_nce_is_its_equation():
-    predicted, came = rows(0), rows(1)
+    predicted, actual = rows(0), rows(1)
     total, right = 0.0, 0
     for i in range(5):
-        scores = [float(predicted[i] @ came[j]) for j in range(5)]
+        scores = [float(predicted[i] @ actual[j]) for j in range(5)]
         total -= scores[i] - math.log(sum(math.exp(s) for s in scores))
         right += scores[i] == max(scores)
-    loss, share = predictive_nce(predicted, came)
+    loss, share = predictive_nce(predicted, actual)
     assert float(loss) == pytest.approx(total / 5, rel=1e-5)
     assert float(share) == pytest.approx(right / 5)
 
@@ -80,16 +80,16 @@ def net():
 def test_a_latent_is_made_of_its_reach_and_contexts_know_no_future(net):
     wave = torch.from_numpy(synthetic_voice(1, 0.5))[None]
     with torch.no_grad():
-        before = net.latents(net.lead(wave))
+        before = net.latents(net.pad_start(wave))
         assert before.shape == (1, wave.shape[1] // HOP, 6)
         changed = wave.clone()
         changed[:, 20 * HOP :] += 0.3  # the first sample that latent 20 is the first to hear
-        after = net.latents(net.lead(changed))
+        after = net.latents(net.pad_start(changed))
         assert torch.equal(before[:, :20], after[:, :20]) and not torch.equal(before[:, 20], after[:, 20])
-        last = 20 + math.ceil(REACH / HOP) - 1
+        last = 20 + math.ceil(RECEPTIVE_FIELD / HOP) - 1
         one = wave.clone()
         one[:, 20 * HOP] += 0.3
-        moved = (net.latents(net.lead(one)) != before).any(-1)[0].nonzero()[:, 0].tolist()
+        moved = (net.latents(net.pad_start(one)) != before).any(-1)[0].nonzero()[:, 0].tolist()
         assert moved and min(moved) == 20 and max(moved) <= last
         heard, altered = net.contexts(before)[0], net.contexts(after)[0]
         assert torch.equal(heard[:, :20], altered[:, :20]) and not torch.equal(heard[:, 20], altered[:, 20])
@@ -107,24 +107,27 @@ def test_latents_are_those_of_plain_convolutions(net):
 
 def test_a_stream_hears_what_the_whole_recording_gives(net):
     wave = torch.from_numpy(synthetic_voice(2, 2.345))
-    padded = F.pad(wave / loudness(wave), (0, -len(wave) % HOP))
+    padded = F.pad(wave / rms_level(wave), (0, -len(wave) % HOP))
     with torch.no_grad():
-        at_once = net.contexts(net.latents(net.lead(padded[None])))[0][0]
-    first = hear(net, wave)
+        at_once = net.contexts(net.latents(net.pad_start(padded[None])))[0][0]
+    first = speech_contexts(net, wave)
     torch.testing.assert_close(first, at_once, rtol=1e-3, atol=1e-4)
     for cuts in ([5], [16_000, 16_001], list(range(700, len(wave), 700))):
         stream = context_stream(net, wave)
         parts = [stream.feed(part) for part in torch.tensor_split(wave, cuts)] + [stream.close()]
         assert torch.equal(torch.cat([part for part in parts if len(part)]), first)
-    louder = hear(net, 0.2 * wave)
+    louder = speech_contexts(net, 0.2 * wave)
     torch.testing.assert_close(louder, first, rtol=1e-3, atol=1e-4)
-    assert len(hear(net, torch.zeros(0))) == 0 and torch.isfinite(hear(net, torch.zeros(3_000))).all()
+    assert (
+        len(speech_contexts(net, torch.zeros(0))) == 0
+        and torch.isfinite(speech_contexts(net, torch.zeros(3_000))).all()
+    )
 
 
 def test_predictive_coding_learns_what_follows():
     """A tone that goes on is predicted among tones; its own step is far above chance after some steps."""
     torch.manual_seed(0)
-    model = Predictive(width=16, context=16, horizon=3)
+    model = PredictiveCoding(width=16, context=16, horizon=3)
     tones = torch.linspace(200, 3000, 8)
     wave = torch.sin(2 * math.pi * tones[:, None] * torch.arange(4_800) / 16_000) * 1.4
     batch = {"waves": wave, "at": torch.full((8, 1), 15)}
@@ -152,8 +155,8 @@ def test_teachers_by_their_names(tmp_path):
     teacher = load_teacher("expression=untrained")
     assert teacher.name == "expression" and teacher.dim == 6
     pictures = [torch.randint(0, 255, (40, 40, 3), dtype=torch.uint8) for _ in range(3)]
-    assert described(teacher, pictures).shape == (3, 6)
-    assert described(teacher, []).shape == (0, 6)
+    assert embed_with_teacher(teacher, pictures).shape == (3, 6)
+    assert embed_with_teacher(teacher, []).shape == (0, 6)
     with pytest.raises(InputError, match="no feature maps; give a recogniser"):
         as_identity_teacher(teacher)
     with pytest.raises(InputError, match="expression: names no weights"):
@@ -184,8 +187,8 @@ def stages(corpus, tmp_path_factory):
     place = tmp_path_factory.mktemp("stages")
     cpc = train(si_cpc.smoke(), corpus, place / "cpc", progress=False)
     felt = train(expression.smoke(), corpus, place / "expression", progress=False)
-    small = {"hidden": 8, "sampled": 2, "batch_size": 4, "steps": 4, "every": 2, "validation": 0.34}
-    run = si_distill.recipe(hearing=str(place / "cpc"), emotion=str(felt), test=0.34, **small)
+    small = {"hidden": 8, "emotion_frames": 2, "batch_size": 4, "steps": 4, "every": 2, "validation": 0.34}
+    run = si_distill.recipe(speech_encoder=str(place / "cpc"), emotion=str(felt), test=0.34, **small)
     return SimpleNamespace(cpc=cpc, felt=felt, distilled=train(run, corpus, place / "distil", progress=False))
 
 
@@ -194,32 +197,32 @@ def test_students_hold_what_they_hear_by_and_their_teachers_scale(corpus, stages
     heard, felt = (load_model(one).model for one in (stages.cpc, stages.felt))
     for mine, theirs in zip(model.net.state_dict().values(), heard.net.state_dict().values(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=2e-3)  # saved as fp16
-    assert (model.identity, model.emotion) == (128, len(felt.emotions)) and model.map_channels == (
+    assert (model.identity_dim, model.emotion_dim) == (128, len(felt.emotions)) and model.map_channels == (
         128,
         64,
         32,
     )
     wave = torch.from_numpy(synthetic_voice(4, 1.0))
-    identity, emotion = model.speaker(wave)
+    identity, emotion = model.identity_and_emotion(wave)
     assert identity.shape == (128,) and emotion.shape == (len(felt.emotions),)
-    omega = whole(model.contexts(wave), "spread")
+    omega = pool_contexts(model.contexts(wave), "spread")
     torch.testing.assert_close(model.students(omega[None])[0][0], identity)
     face = torch.from_numpy(clip_frames(corpus, 0, size=64)[:1]).permute(0, 3, 1, 2).float()
-    taught = model.taught(face)
-    rows = load_teacher("dlib").describe(face)
+    taught = model.teacher_identity(face)
+    rows = load_teacher("dlib").embed(face)
     back = taught * model.get_buffer("identity_deviation") + model.get_buffer("identity_mean")
     torch.testing.assert_close(back, rows, rtol=1e-2, atol=1e-3)
     assert [m.shape[1] for m in model.maps(face)] == [128, 64, 32]
     training = load_model(stages.distilled).run.split(corpus).train
     firsts = [torch.from_numpy(clip_frames(corpus, row, size=96)[0]) for row in training.clips.tolist()]
-    mean = described(load_teacher("dlib"), firsts).mean(0)
+    mean = embed_with_teacher(load_teacher("dlib"), firsts).mean(0)
     torch.testing.assert_close(model.get_buffer("identity_mean"), mean, rtol=2e-3, atol=2e-3)
 
 
 def test_a_face_that_hears_by_its_students_talks_and_learns_by_its_teacher(corpus, stages, tmp_path):
-    small = {"width": 4, "identity_width": 4, "judge_width": 2, "around": 1, "clips": 3, "moments": 2}
+    small = {"width": 4, "identity_width": 4, "discriminator_width": 2, "around": 1, "clips": 3, "moments": 2}
     run = si_speech2video.recipe(
-        hearing=str(stages.distilled), size=32, steps=2, every=2, validation=0.34, forcing=0.5, **small
+        speech_encoder=str(stages.distilled), size=32, steps=2, every=2, validation=0.34, forcing=0.5, **small
     )
     loaded = load_model(train(run, corpus, tmp_path / "run", progress=False))
     inside = loaded.model.hearing
@@ -229,7 +232,7 @@ def test_a_face_that_hears_by_its_students_talks_and_learns_by_its_teacher(corpu
     assert not any(p.requires_grad for p in inside.parameters())
     wave, made = synthetic_voice(3, 1.3), []
     for cuts in ([], [7, 9_000], list(range(1_000, 20_000, 1_000))):
-        face = loaded.run.talk(loaded.model, Who(wave=wave), loaded.facts)
+        face = loaded.model.talk(Speaker(wave=wave))
         made.append(np.concatenate([*(face.feed(part) for part in np.split(wave, cuts)), face.close()]))
     assert made[0].shape[1:] == (32, 32, 3)
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all()
@@ -237,24 +240,27 @@ def test_a_face_that_hears_by_its_students_talks_and_learns_by_its_teacher(corpu
 
 def test_what_is_missing_is_told(corpus, stages, tmp_path):
     for told, message in (
-        ({"emotion": "expression=untrained"}, "--hearing: names no weights; train si_cpc first"),
-        ({"hearing": "untrained"}, "--emotion: names no teacher; train expression first"),
+        ({"emotion": "expression=untrained"}, "--speech-encoder: names no weights; train si_cpc first"),
+        ({"speech_encoder": "untrained"}, "--emotion: names no teacher; train expression first"),
         (
-            {"hearing": str(stages.felt), "emotion": "expression=untrained"},
+            {"speech_encoder": str(stages.felt), "emotion": "expression=untrained"},
             "weights of expression; give",
         ),
-        ({"hearing": "untrained", "emotion": "dlib", "identity": str(stages.felt)}, "has no feature maps"),
+        (
+            {"speech_encoder": "untrained", "emotion": "dlib", "identity": str(stages.felt)},
+            "has no feature maps",
+        ),
     ):
         run = si_distill.recipe(**told)
         with pytest.raises(InputError, match=message):
             run.facts(run.split(corpus).train)
     with pytest.raises(InputError, match="holds weights of si_cpc; give weights of si_distill"):
-        run = si_speech2video.recipe(hearing=str(stages.cpc))
+        run = si_speech2video.recipe(speech_encoder=str(stages.cpc))
         run.facts(run.split(corpus).train)
 
 
 def test_wrong_sound_and_wrong_labels_are_dealt(corpus):
-    told = {"hearing": "untrained", "emotion": "expression=untrained", "batch_size": 4, "test": 0.0}
+    told = {"speech_encoder": "untrained", "emotion": "expression=untrained", "batch_size": 4, "test": 0.0}
     made = []
     for wrong in (False, True):
         run = si_distill.recipe(wrong_sound=wrong, **told)
@@ -266,19 +272,19 @@ def test_wrong_sound_and_wrong_labels_are_dealt(corpus):
     part = run.split(corpus).train
     facts = run.facts(part)
     straight = expression.recipe(test=0.0)
-    of = [one.data(part, facts).of for one in (run, straight)]
+    of = [one.data(part, facts).of_emotion for one in (run, straight)]
     assert sorted(map(len, of[0])) == sorted(map(len, of[1]))
 
 
 def test_omega_and_what_a_batch_is_made_of():
     contexts = rows(7, 6, 3)
-    torch.testing.assert_close(whole(contexts, "last"), contexts[5])
-    torch.testing.assert_close(whole(contexts, "mean"), contexts.mean(0))
+    torch.testing.assert_close(pool_contexts(contexts, "last"), contexts[5])
+    torch.testing.assert_close(pool_contexts(contexts, "mean"), contexts.mean(0))
     changes = sum(abs(contexts[k + 1] - contexts[k]) for k in range(5)) / 5
     deviation = ((contexts - contexts.mean(0)) ** 2).mean(0).sqrt()
     expected = torch.cat([contexts.mean(0), deviation, changes])
-    torch.testing.assert_close(whole(contexts, "spread"), expected)
-    assert torch.isfinite(whole(contexts[:1], "spread")).all()
+    torch.testing.assert_close(pool_contexts(contexts, "spread"), expected)
+    assert torch.isfinite(pool_contexts(contexts[:1], "spread")).all()
 
 
 def test_what_is_said_in_a_clip_is_said_again(corpus):
@@ -296,20 +302,20 @@ def test_tables_of_the_first_stage(corpus, stages, tmp_path, monkeypatch):
     monkeypatch.setattr(hearing, "_RESAMPLES", 20)
     told = hearing.tables(corpus, tmp_path, distilled=str(stages.distilled), emotion=str(stages.felt))
     assert [one.title.partition(":")[0] for one in told] == [
-        "What is heard",
-        "What the students keep",
-        "What is heard",
+        "Speech features",
+        "Students and teachers",
+        "Speech features",
     ]
     assert set(told[1].rows) == {
         "ν, S_id",
         "μ, S_emo",
         "ν*, the identity teacher",
         "μ*, the emotion teacher",
-        "ν, S_id, labels dealt anew",
+        "ν, S_id, shuffled labels",
     }
     sounds = {name: cells[0] for name, cells in told[2].rows.items()}
     assert sounds["log-mels of 125 ms"].value > sounds["log-mels of 125 ms"].chance + 0.1
-    assert sounds["c_t, labels dealt anew"].value < sounds["log-mels of 25 ms"].value
+    assert sounds["c_t, shuffled labels"].value < sounds["log-mels of 25 ms"].value
     with pytest.raises(InputError, match="holds si_cpc; give weights of si_distill"):
         hearing.tables(corpus, tmp_path, distilled=str(stages.cpc))
 
@@ -323,6 +329,6 @@ def test_people_left_out_of_predictive_coding_are_in_no_part(corpus):
     ):
         assert person not in part.people
         assert set(part.people) == set(every.people) - {person}
-        assert set(corpus.column("clips", "person")[part.clips].tolist()) <= set(part.people)
+        assert set(corpus.person_of("clips")[part.clips].tolist()) <= set(part.people)
     with pytest.raises(InputError, match="--leave-out: names 'nobody', who is not in"):
         si_cpc.recipe(leave_out="nobody").split(corpus)

@@ -11,13 +11,13 @@ from plain_speech_encoder import CONTEXT, EMOTION, IDENTITY, MAPS, PlainSpeechEn
 from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
-from voiceface.models.speech2video import Heard, LossWeights, Sizes, Speech2Video
+from voiceface.models.speech2video import LossWeights, NetworkSizes, Speech2Video
+from voiceface.models.speech_encoder import contexts_per_frame, extract_speech_features
 from voiceface.models.sync_expert import SyncModel
-from voiceface.models.talking_clips import ClipSampling, TalkingClips, clip_rate, contexts_per_frame, listen
+from voiceface.models.talking_clips import ClipSampling, TalkingClips, clip_rate
 from voiceface.nn.loss.adversarial import least_squares_discriminator
 
-HEARD = Heard(context=CONTEXT, identity=IDENTITY, emotion=EMOTION, maps=MAPS)
-SMALL = Sizes(size=32, width=4, identity_width=4, judge_width=4)
+SMALL = NetworkSizes(size=32, width=4, identity_width=4, discriminator_width=4)
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,9 @@ def seeded():
     torch.manual_seed(0)
 
 
-def small(terms=None, expert=None):
+def small(weights=None, expert=None):
     return Speech2Video(
-        heard=HEARD, sizes=SMALL, terms=terms or LossWeights(), hearing=PlainSpeechEncoder(), expert=expert
+        speech=PlainSpeechEncoder(), sizes=SMALL, weights=weights or LossWeights(), expert=expert
     )
 
 
@@ -45,22 +45,22 @@ def batch(clips=3, moments=4, seed=0):
     }
 
 
-def played(model, data):
+def losses_of_turns(model, data):
     shared = model.shared(data)
     return {turn.name: turn.loss(data, shared) for turn in model.turns()}
 
 
-def test_each_judge_can_be_left_out():
+def test_each_discriminator_can_be_left_out():
     assert [turn.name for turn in small().turns()] == ["identity", "frames", "sync", "generator"]
     for name in ("identity", "frames", "sync"):
         model = small(LossWeights(**{name: 0.0}))
         assert name not in [turn.name for turn in model.turns()]
-        assert name not in played(model, batch())["generator"]
+        assert name not in losses_of_turns(model, batch())["generator"]
 
 
 def test_the_generators_loss_is_the_weighted_sum_of_its_terms():
     terms = LossWeights(identity=2.0, frames=3.0, sync=0.5, similarity=7.0, gradient=11.0, lower=13.0)
-    told = played(small(terms), batch())["generator"]
+    told = losses_of_turns(small(terms), batch())["generator"]
     expected = sum(
         getattr(terms, name) * told[name]
         for name in ("identity", "frames", "sync", "similarity", "gradient", "lower")
@@ -68,16 +68,16 @@ def test_the_generators_loss_is_the_weighted_sum_of_its_terms():
     torch.testing.assert_close(told["loss"], expected)
 
 
-def test_the_sync_judge_sees_the_pair_as_it_is_another_moments_sound_and_what_is_drawn():
+def test_the_sync_discriminator_sees_real_pairs_another_moments_sound_and_generated_frames():
     model, data = small(), batch()
     shared = model.shared(data)
-    told = model.discriminate_sync(data, shared)
+    told = model.sync_discriminator_loss(data, shared)
     scores = {"real": [], "shifted": [], "fake": []}
     for clip in range(3):
         for moment in range(4):
             row, here = clip * 4 + moment, data["context"][clip, moment][None]
             elsewhere = data["context"][clip, (moment - 2) % 4][None]
-            real, drawn = shared["real"][row][None], shared["drawn"][row][None]
+            real, drawn = shared["real"][row][None], shared["generated"][row][None]
             scores["real"].append(model.sync_judge(real, here)[0])
             scores["shifted"].append(model.sync_judge(real, elsewhere)[0])
             scores["fake"].append(model.sync_judge(drawn, here)[0])
@@ -88,7 +88,7 @@ def test_the_sync_judge_sees_the_pair_as_it_is_another_moments_sound_and_what_is
     assert least_squares_discriminator(torch.ones(3), torch.ones(3), torch.ones(3)) == 0.5
 
 
-def test_a_judge_pushes_only_itself_and_the_generator_only_generates():
+def test_a_turn_changes_its_own_parameters_alone():
     model, data = small(), batch()
     shared = model.shared(data)
     for turn in model.turns():
@@ -113,12 +113,12 @@ def test_an_expert_and_its_weight_come_together():
         small(expert=expert)
     model = small(LossWeights(expert=1.0), expert)
     with pytest.raises(InputError, match="too few"):
-        played(model, batch() | {"mels": torch.randn(3, 16, 40)})
+        losses_of_turns(model, batch() | {"mels": torch.randn(3, 16, 40)})
     data = batch(moments=8) | {"mels": torch.randn(3, 32, 40)}
     shared = model.shared(data)
     told = model.generator_loss(data, shared)
     (pushed,) = torch.autograd.grad(
-        model._expert_loss(data, shared["drawn"]), shared["drawn"], retain_graph=True
+        model._expert_loss(expert, data, shared["generated"]), shared["generated"], retain_graph=True
     )
     assert told["expert"] > 0 and pushed[:, :, 16:].abs().max() > 0
     assert pushed[:, :, :10].abs().max() == 0  # mouths alone
@@ -149,7 +149,7 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
     whole = Selection.everything(talkers)
     assert clip_rate(whole) == 25.0
     data = TalkingClips(
-        whole, PlainSpeechEncoder(), size=32, around=1, dealing=ClipSampling(clips=4, moments=6, seed=1)
+        whole, PlainSpeechEncoder(), size=32, around=1, sampling=ClipSampling(clips=4, moments=6, seed=1)
     )
     one, same, other = data.batch(3), data.batch(3), data.batch(4)
     assert all(torch.equal(one[name], same[name]) for name in one if name != "maps")
@@ -160,11 +160,15 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
     for clip in range(4):
         row = next(k for k in range(6) if (frames[k] == one["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         wave = torch.from_numpy(talkers.clip_wave(row).astype(np.float32) / 32768)
-        heard = listen(PlainSpeechEncoder(), wave, fps=25.0, frames=len(frames[row]), around=1)
-        torch.testing.assert_close(one["identity"][clip], heard.identity, rtol=1e-3, atol=1e-4)
+        features = extract_speech_features(
+            PlainSpeechEncoder(), wave, fps=25.0, frames=len(frames[row]), around=1
+        )
+        torch.testing.assert_close(one["identity"][clip], features.identity, rtol=1e-3, atol=1e-4)
         for moment in range(6):
             at = np.flatnonzero((frames[row] == one["frames"][clip, moment].numpy()).all((1, 2, 3)))[0]
-            torch.testing.assert_close(one["context"][clip, moment], heard.context[at], rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(
+                one["context"][clip, moment], features.context[at], rtol=1e-3, atol=1e-4
+            )
         mine = [
             f[len(f) // 2]
             for k, f in enumerate(frames)
@@ -176,29 +180,29 @@ def test_batches_are_a_function_of_the_step_and_their_parts_belong_together(talk
 
 def test_stretches_forced_teachers_and_other_peoples_sound(talkers):
     whole = Selection.everything(talkers)
-    dealing, told = ClipSampling(clips=6, moments=8, seed=1), {"size": 32, "around": 0}
-    plain = TalkingClips(whole, PlainSpeechEncoder(), dealing=dealing, **told)
-    forced = replace(dealing, consecutive=True, forcing=1.0)
-    data = TalkingClips(whole, PlainSpeechEncoder(), dealing=forced, **told).batch(0)
+    sampling, options = ClipSampling(clips=6, moments=8, seed=1), {"size": 32, "around": 0}
+    plain = TalkingClips(whole, PlainSpeechEncoder(), sampling=sampling, **options)
+    forced = replace(sampling, consecutive=True, forcing=1.0)
+    data = TalkingClips(whole, PlainSpeechEncoder(), sampling=forced, **options).batch(0)
     assert data["mels"].shape == (6, 32, 40)
     frames = [clip_frames(talkers, row, size=32) for row in range(6)]
     for clip in range(6):
         row = next(k for k in range(6) if (frames[k] == data["frames"][clip, 0].numpy()).all((1, 2, 3)).any())
         taught = torch.from_numpy(frames[row][0]).float().mean((0, 1)) / 255
         torch.testing.assert_close(data["identity"][clip], taught)
-    wrong = TalkingClips(whole, PlainSpeechEncoder(), dealing=replace(dealing, wrong_sound=True), **told)
+    wrong = TalkingClips(whole, PlainSpeechEncoder(), sampling=replace(sampling, wrong_sound=True), **options)
     for k, person in enumerate(plain.people):
         whose = [
             plain.people[j]
             for j in range(6)
-            if torch.equal(wrong.spoken[k].identity, plain.spoken[j].identity)
+            if torch.equal(wrong.features[k].identity, plain.features[j].identity)
         ]
         assert whose and person not in whose
-    with pytest.raises(InputError, match="0 clips of 200 frames"):
-        TalkingClips(whole, PlainSpeechEncoder(), dealing=ClipSampling(moments=200), **told)
+    with pytest.raises(InputError, match="0 clips of at least 200 frames"):
+        TalkingClips(whole, PlainSpeechEncoder(), sampling=ClipSampling(moments=200), **options)
 
 
-def test_it_learns_to_draw_what_is_heard():
+def test_it_learns_frames_from_speech_features():
     """Frames whose rows are as bright as what is heard: the pixel losses fall in a few steps."""
     model = small(LossWeights(identity=0.0, frames=0.0, sync=0.0, lower=100.0))
     data = batch(clips=4, moments=6)
@@ -216,14 +220,16 @@ def test_it_learns_to_draw_what_is_heard():
         losses.append(loss.item())
     assert np.mean(losses[-3:]) < 0.6 * losses[0]
     model.eval()
-    drawn = model.draw(data["context"][0], data["emotion"][0], model.inflation(data["identity"][:1]))
-    assert drawn.shape == (6, 32, 32, 3) and drawn.dtype == torch.uint8
-    together = np.corrcoef(drawn.float().mean((1, 2, 3)).numpy(), loud[0, :, 0].numpy())[0, 1]
+    generated = model.generate_frames(
+        data["context"][0], data["emotion"][0], model.inflation(data["identity"][:1])
+    )
+    assert generated.shape == (6, 32, 32, 3) and generated.dtype == torch.uint8
+    together = np.corrcoef(generated.float().mean((1, 2, 3)).numpy(), loud[0, :, 0].numpy())[0, 1]
     assert together > 0.8
 
 
-def test_murmurs_are_heard():
-    heard = listen(
+def test_features_of_a_short_voice():
+    features = extract_speech_features(
         PlainSpeechEncoder(), torch.from_numpy(synthetic_voice(0, 0.5)), fps=25.0, frames=13, around=0
     )
-    assert heard.context.shape == (13, CONTEXT)
+    assert features.context.shape == (13, CONTEXT)

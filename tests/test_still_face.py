@@ -1,4 +1,4 @@
-"""A still face that talks: bending, listening, learning; frames do not depend on how sound is cut."""
+"""A still face that talks: warping, speech features, training; frames do not depend on how sound is cut."""
 
 import numpy as np
 import pytest
@@ -9,20 +9,12 @@ from draw_face import draw_face
 from generating_models import spoken
 from voiceface.errors import InputError
 from voiceface.face.mouth import mouths
-from voiceface.models.still_face import (
-    HOP,
-    PAD,
-    StillFaceModel,
-    Weights,
-    lower_half,
-    mouth_crops,
-    signed,
-)
+from voiceface.models.still_face import LossWeights, StillFaceModel, mouth_crops, signed
 from voiceface.models.still_face_clips import AnimationClip, LowerFaceClips
-from voiceface.models.still_face_talking import IdleMotion, StillTalkingFace
+from voiceface.models.still_face_talking import HOP, PAD, IdleMotion, lower_half
 from voiceface.models.sync_expert import SyncModel
-from voiceface.models.talking_face import Who, frames_of
-from voiceface.nn.face.mouth_animation import MotionNet, MouthGenerator, bent
+from voiceface.models.talking_face import Speaker, frame_count
+from voiceface.nn.face.mouth_animation import MotionNet, MouthGenerator, warp
 from voiceface.recipes import vougioukas_sda as recipe
 
 FACTS = {"mean": [0.0] * 40, "deviation": [1.0] * 40}
@@ -33,7 +25,7 @@ def small(seed=0, *, lively=True, **options):
     """An animation that has learnt nothing but, where lively, moves a lot."""
     torch.manual_seed(seed)
     expert = SyncModel(**FACTS, width=4, dim=8, size=48)
-    made = StillFaceModel(expert=expert, size=SIZE, motion=4, width=4, judge=4, **options)
+    made = StillFaceModel(expert=expert, size=SIZE, motion=4, width=4, **options)
     for layer in (made.painter.flow, made.painter.last) if lively else ():
         torch.nn.init.normal_(layer.weight, std=0.5)
     return made.eval()
@@ -43,18 +35,17 @@ def face(seed=1, size=SIZE):
     return np.asarray(draw_face(seed, size))
 
 
-def talked(model, wave, cuts, *, idle=1.0, **who):
-    told = Who(wave=wave, **({"face": face(), "seed": 3} | who))
-    talking = StillTalkingFace(model, told, idle=idle)
-    made = [talking.feed(part) for part in np.split(wave, cuts)]
-    return np.concatenate([*made, talking.close()])
+def talk(model, wave, cuts, **speaker):
+    talking = model.talk(Speaker(wave=wave, **({"face": face(), "seed": 3} | speaker)))
+    parts = [talking.feed(part) for part in np.split(wave, cuts)]
+    return np.concatenate([*parts, talking.close()])
 
 
-def test_bending_takes_pixels_from_where_it_is_told():
+def test_warping_takes_pixels_from_where_the_flow_points():
     random = torch.Generator().manual_seed(0)
     picture = torch.rand(1, 2, 5, 6, generator=random)
     flow = 0.3 * torch.randn(1, 2, 5, 6, generator=random)
-    found = bent(picture, flow)
+    found = warp(picture, flow)
     for y in range(5):
         for x in range(6):
             # Where it comes from, in pixels, kept within the picture.
@@ -69,20 +60,20 @@ def test_bending_takes_pixels_from_where_it_is_told():
 
 def test_the_edge_of_the_still_stays_and_its_middle_moves():
     model, still = small(), signed(torch.from_numpy(face(1, 16).copy())).permute(2, 0, 1)[None]
-    drawn, painted = model.painter(model.painter.look(still), torch.randn(1, 4))
+    drawn, painted = model.painter(model.painter.encode(still), torch.randn(1, 4))
     edge = torch.ones(16, 16, dtype=torch.bool)
     edge[1:-1, 1:-1] = False
     torch.testing.assert_close(drawn[..., edge], still[..., edge])
     assert (drawn - still)[..., 4:12, 4:12].abs().mean() > 0.02 and painted[..., edge].abs().max() == 0
 
 
-def test_where_nothing_is_heard_every_motion_is_the_rest():
-    net = MotionNet(heard=6, motion=3)
+def test_in_silence_every_motion_is_the_rest():
+    net = MotionNet(features=6, motion=3)
     torch.nn.init.normal_(net.rest)
-    heard = torch.randn(4, 6)
-    quiet, loud = net(heard, torch.zeros(4)), net(heard, torch.ones(4))
+    features = torch.randn(4, 6)
+    quiet, loud = net(features, torch.zeros(4)), net(features, torch.ones(4))
     assert torch.equal(quiet, net.rest.expand(4, 3)) and loud.std(0).min() > 0
-    torch.testing.assert_close(net(heard, torch.full((4,), 0.25)), 0.75 * quiet + 0.25 * loud)
+    torch.testing.assert_close(net(features, torch.full((4,), 0.25)), 0.75 * quiet + 0.25 * loud)
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
@@ -100,70 +91,72 @@ def test_mouths_of_lower_halves_are_the_whole_pictures_mouths(size):
     assert np.abs(moved - expected).mean() > 2 * np.abs(cut.numpy() - expected).mean()
 
 
-def test_what_is_heard_of_a_frame_depends_on_its_neighbourhood_alone():
+def test_speech_features_of_a_frame_depend_on_its_neighbourhood_alone():
     model = small()
     wave = torch.from_numpy(spoken(1, 2.0))
     wave = wave / wave.square().mean().sqrt()
-    whole, loud = model.listen(wave[: 40 * HOP])
+    whole, loud = model.speech_features(wave[: 40 * HOP])
     assert whole.shape == (28, 3 * 8 + 12 * 40) and loud.shape == (28,)
-    part, loud_part = model.listen(wave[10 * HOP : 30 * HOP])
+    part, loud_part = model.speech_features(wave[10 * HOP : 30 * HOP])
     torch.testing.assert_close(part, whole[10:18], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(loud_part, loud[10:18])
     # Sound outside of what PAD allows for changes nothing; sound within does.
     far, near = wave.clone(), wave.clone()
     far[: 10 * HOP] = 0
     near[15 * HOP : 17 * HOP] = 0
-    torch.testing.assert_close(model.listen(far[: 40 * HOP])[0][10:], whole[10:], atol=1e-4, rtol=1e-4)
-    assert (model.listen(near[: 40 * HOP])[0][10] - whole[10]).abs().max() > 0.1
+    torch.testing.assert_close(
+        model.speech_features(far[: 40 * HOP])[0][10:], whole[10:], atol=1e-4, rtol=1e-4
+    )
+    assert (model.speech_features(near[: 40 * HOP])[0][10] - whole[10]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("samples", [20_000, 16_000, 3_000, 640 * 24 + 1])
 def test_frames_are_the_same_bytes_however_the_sound_is_cut(samples):
     model, wave = small(), spoken(2, 2.0)[:samples]
-    whole = talked(model, wave, [])
-    assert whole.shape == (frames_of(samples, 25.0), SIZE, SIZE, 3) and whole.dtype == np.uint8
+    whole = talk(model, wave, [])
+    assert whole.shape == (frame_count(samples, 25.0), SIZE, SIZE, 3) and whole.dtype == np.uint8
     assert np.diff(whole[:, 20:28, 10:22].astype(int), axis=0).any()
     random = np.random.default_rng(samples)
     for cuts in (range(700, samples, 700), sorted(random.integers(0, samples, 5).tolist()), [samples // 2]):
-        assert np.array_equal(talked(model, wave, list(cuts)), whole)
+        assert np.array_equal(talk(model, wave, list(cuts)), whole)
 
 
 def test_nothing_drifts_and_another_seed_blinks_elsewhere():
     model, period = small(), spoken(3, 8 * HOP / 16_000)
     wave = np.tile(period, 40)
-    still = talked(model, wave, [], idle=0.0)
+    still = talk(small(idle=0.0), wave, [])
     # Away from the ends the same sound gives the same eight frames, the hundredth time as the second.
     assert np.array_equal(still[16:24], still[-24:-16]) and not np.array_equal(still[16], still[17])
-    one, again, other = (talked(model, wave, [], seed=seed) for seed in (1, 1, 2))
+    one, again, other = (talk(model, wave, [], seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
 
 def test_silence_is_a_face_at_rest():
-    drawn = talked(small(), np.zeros(32_000, np.float32), [], idle=0.0)
+    drawn = talk(small(idle=0.0), np.zeros(32_000, np.float32), [])
     assert len(drawn) == 50 and (drawn == drawn[0]).all()
 
 
 def test_idle_heads_blink_now_and_then_and_stay_near():
     frames = np.arange(25 * 120)
     idle = IdleMotion(seed=4)
-    shut, sway = idle.shut(frames), idle.sway(frames)
+    shut, sway = idle.lids(frames), idle.sway(frames)
     begins = np.flatnonzero((shut[1:] > 0.01) & (shut[:-1] <= 0.01))
     assert len(begins) == 30 and shut.max() == 1 and 0.02 < (shut > 0.5).mean() < 0.1
     assert np.diff(begins).min() > 10 and np.abs(sway).max() <= 0.02
     assert np.abs(np.diff(sway, axis=0)).max() < 0.003
     at = [5, 77, 2000]
-    assert np.array_equal(idle.shut(np.array(at)), shut[at]) and np.array_equal(
+    assert np.array_equal(idle.lids(np.array(at)), shut[at]) and np.array_equal(
         idle.sway(np.array(at)), sway[at]
     )
     assert not IdleMotion(seed=4, strength=0.0).sway(frames).any()
 
 
-@pytest.mark.parametrize(("given", "fault"), [(None, "none"), (face(1, 64), r"\(64, 64, 3\)")])
+@pytest.mark.parametrize(("given", "fault"), [(None, "missing"), (face(1, 64), r"\(64, 64, 3\)")])
 def test_without_a_face_of_its_size_it_does_not_talk(given, fault):
     with pytest.raises(InputError, match=fault):
-        StillTalkingFace(small(), Who(wave=spoken(1, 1.0), face=given))
-    with pytest.raises(InputError, match="no sound"):
-        StillTalkingFace(small(), Who(wave=spoken(1, 1.0), face=face())).close()
+        small().talk(Speaker(wave=spoken(1, 1.0), face=given))
+    with pytest.raises(InputError, match="no samples"):
+        small().talk(Speaker(wave=spoken(1, 1.0), face=face())).close()
 
 
 def clips(model, count=3, frames=16):
@@ -183,11 +176,11 @@ def data(monkeypatch, model, **options):
     from voiceface.models import still_face_clips
 
     monkeypatch.setattr(still_face_clips, "animation_clips", lambda *a, **o: clips(model))
-    settings = {"clips": 2, "moments": 6, "altered": 1.0, "seed": 5} | options
+    settings = {"clips": 2, "moments": 6, "augment": 1.0, "seed": 5} | options
     return LowerFaceClips(None, model, **settings)
 
 
-def test_a_batch_is_a_function_of_the_step_and_stills_are_altered_as_their_frames(monkeypatch):
+def test_a_batch_is_a_function_of_the_step_and_stills_are_augmented_as_their_frames(monkeypatch):
     model = small()
     stretches = data(monkeypatch, model)
     one, again, other = stretches.batch(7), stretches.batch(7), stretches.batch(8)
@@ -201,8 +194,8 @@ def test_a_batch_is_a_function_of_the_step_and_stills_are_altered_as_their_frame
 
 
 def test_it_learns_to_open_the_mouth_where_it_is_loud(monkeypatch):
-    model = small(lively=False, weights=Weights(judge=0.0)).train()
-    stretches = data(monkeypatch, model, altered=0.0)
+    model = small(lively=False, weights=LossWeights(judge=0.0)).train()
+    stretches = data(monkeypatch, model, augment=0.0)
     (turn,) = model.turns()
     optimiser = torch.optim.Adam(turn.parameters, lr=5e-3)
     losses = []
@@ -217,7 +210,7 @@ def test_it_learns_to_open_the_mouth_where_it_is_loud(monkeypatch):
     assert all(p.grad is None for p in model.expert.parameters()), "the expert stays as it was"
 
 
-def test_the_judge_plays_unless_it_weighs_nothing(monkeypatch):
+def test_the_discriminator_is_left_out_where_its_weight_is_0(monkeypatch):
     model = small()
     assert [turn.name for turn in model.turns()] == ["judge", "animate"]
     batch = data(monkeypatch, model).batch(0)
@@ -230,13 +223,13 @@ def test_the_judge_plays_unless_it_weighs_nothing(monkeypatch):
         recipe.recipe(size=100)
 
 
-def test_pad_covers_all_that_a_frame_hears():
+def test_pad_covers_all_sound_that_a_frame_depends_on():
     assert PAD >= 6  # windows of five frames two frames away, and a spectrum's half window
 
 
-def test_painters_of_every_size_start_from_the_still():
+def test_generators_of_every_size_start_from_the_still():
     for size in (16, 64):
         painter = MouthGenerator(size=size)
         still = torch.rand(1, 3, size, size) * 2 - 1
-        drawn, painted = painter(painter.look(still), torch.zeros(1, 32))
+        drawn, painted = painter(painter.encode(still), torch.zeros(1, 32))
         assert painted.max() < 0.2 and (drawn - still).abs().mean() < 0.1

@@ -7,7 +7,7 @@ import pytest
 
 from voiceface.evaluation import talking_clip_judges
 from voiceface.evaluation.talking_clip_judges import EmotionJudge, IdentityJudge
-from voiceface.evaluation.talking_clips import KNOWN, Told, as_video_clips
+from voiceface.evaluation.talking_clips import KNOWN, TestClip, as_video_clips
 from voiceface.protocols.clip_measurement import Judges
 
 PEOPLE, FEELINGS = ("ann", "ben", "cid"), ("anger", "fear", "joy")
@@ -51,16 +51,16 @@ def made(monkeypatch):
     test = [row for row, (_, _, take) in enumerate(corpus.what) if take == 0]
     train = [row for row in range(36) if row not in test]
     told = [
-        Told(
+        TestClip(
             name=f"clip-{row}",
             person=PEOPLE[corpus.what[row][0]],
             group=KNOWN,
             emotion=FEELINGS[corpus.what[row][1]],
             real=corpus.clip_frames(row),
             wave=np.ones(3_840, np.float32),
-            heard=np.ones(3_840, np.float32),
-            still=lambda size, template: np.zeros((size, size, 3), np.uint8),
-            stranger=lambda size, template: np.zeros((size, size, 3), np.uint8),
+            driving_sound=np.ones(3_840, np.float32),
+            own_still=lambda size, template: np.zeros((size, size, 3), np.uint8),
+            other_still=lambda size, template: np.zeros((size, size, 3), np.uint8),
         )
         for row in test
     ]
@@ -93,7 +93,7 @@ def test_feelings_are_found_on_any_face_and_wrong_ones_are_not(made):
     for clip in corpus.clips:
         clip.emotion = ""
     dumb = EmotionJudge(corpus, split, size=32, template="dlib")
-    assert dumb.accuracy(told, None, resamples=20, seed=0) == "no emotions told"
+    assert dumb.accuracy(told, None, resamples=20, seed=0) == "no emotion labels"
 
 
 def test_real_clips_stand_alone_and_drawn_ones_beside_them(made):

@@ -1,4 +1,4 @@
-"""Clips from files as the video protocol wants them: frames, sound, the points of the face in every frame."""
+"""Clips from files for the video protocol: frames, sound, and the face's landmarks in every frame."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound
 from voiceface.metrics.mouth import mouth_opening
 from voiceface.protocols.clip_measurement import Judges, VideoClip
+from voiceface.records import SAMPLE_RATE
 
 __all__ = ["FPS", "Clip", "read_clip_pairs", "track_face_points", "video_judges", "read_clip"]
 
@@ -29,22 +30,21 @@ Points = npt.NDArray[np.float64]
 
 FPS = 25.0
 """Frames a second that clips are read at: the sync expert's."""
-RATE = 16000
-_LONGEST = 60.0
+_MAX_SECONDS = 60.0
 """Seconds of a clip that are read: its frames are held in memory."""
 _DETECT_EVERY = 5
-"""Frames from one look for a face to the next; between two looks its box moves on a straight line."""
+"""Frames from one face detection to the next; the box is interpolated in between."""
 _DETECT_SIDE = 320
 _BORDER = 0.3
-"""A drawn face may fill its picture: it is looked for with so much of the picture's side around it."""
-_LOOKS = 5
-"""Frames of a clip that the recogniser describes."""
-_CHIP = 150
+"""A generated face may fill its picture: for detection so much of its side is added on each edge."""
+_EMBEDDED = 5
+"""Frames of a clip that are embedded."""
+_FACE_SIZE = 150
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Clip:
-    """One clip as it was read."""
+    """One clip from a file."""
 
     frames: Frames
     """(frames, height, width, 3)."""
@@ -65,32 +65,32 @@ def read_clip(path: Path, *, fps: float = FPS, size: tuple[int, int] | None = No
     """
     facts = movie_facts(path)
     pictures = []
-    for _, picture in frames(path, fps=fps, stop=_LONGEST, threads=1):
+    for _, picture in frames(path, fps=fps, stop=_MAX_SECONDS, threads=1):
         if size is not None and (picture.shape[1], picture.shape[0]) != size:
             kernel = Image.Resampling.BOX if picture.shape[1] > size[0] else Image.Resampling.BICUBIC
             picture = np.asarray(Image.fromarray(picture).resize(size, kernel))
         pictures.append(picture)
-    wave = load_sound(path, rate=RATE, max_seconds=_LONGEST) if facts.has_sound else None
+    wave = load_sound(path, rate=SAMPLE_RATE, max_seconds=_MAX_SECONDS) if facts.has_sound else None
     return Clip(frames=np.stack(pictures), wave=wave)
 
 
 def track_face_points(pictures: Frames) -> Points:
-    """The five points of the largest face in every frame, (frames, 5, 2); NaN where there is none.
+    """The five landmarks of the largest face in every frame, (frames, 5, 2); NaN where there is none.
 
-    A face is looked for in every fifth frame; a frame whose looks on both sides found none has none.
+    Faces are detected in every fifth frame; a frame without a detection on either side has none.
     """
     count, (height, width) = len(pictures), pictures.shape[1:3]
     border = round(_BORDER * max(height, width))
     edges = ((border, border), (border, border), (0, 0))
     padded = [np.pad(picture, edges, mode="edge") for picture in pictures]
-    looks = sorted({*range(0, count, _DETECT_EVERY), count - 1})
+    detections = sorted({*range(0, count, _DETECT_EVERY), count - 1})
     boxes = np.full((count, 4), np.nan)
-    for at in looks:
+    for at in detections:
         boxes[at] = _largest(padded[at])
-    for first, last in zip(looks, looks[1:], strict=False):
+    for first, last in zip(detections, detections[1:], strict=False):
         share = np.arange(1, last - first)[:, None] / (last - first)
         between = boxes[first] + share * (boxes[last] - boxes[first])
-        # Where one of the two looks found nothing the face is held half-way.
+        # Where only one of the two frames has a detection, it is kept for half of the way.
         nearer = np.where(share < 0.5, boxes[first], boxes[last])
         boxes[first + 1 : last] = np.where(np.isfinite(between), between, nearer)
     points = np.full((count, 5, 2), np.nan)
@@ -115,57 +115,58 @@ def _largest(picture: Frames) -> npt.NDArray[np.float64]:
 
 
 def video_judges(expert: Any | None) -> Judges:  # noqa: ANN401  a sync expert: `mouth_size` and `embed`
-    """The measures' callables: the sync expert (if any), dlib's recogniser, mouth opening by darkness."""
+    """The measures' functions: the sync expert (if any), dlib's embeddings, mouth opening by darkness."""
     return Judges(
         sync=None if expert is None else _sync_embedder(expert),
-        identity=_described,
+        identity=_embed_frames,
         opening=lambda pictures, points: mouth_opening(crop_mouths_from_frames(pictures, points)),
     )
 
 
 def _sync_embedder(expert: Any) -> Callable[..., tuple[Any, Any]]:  # noqa: ANN401
-    def rows(pictures: Frames, points: Any, wave: npt.NDArray[Any], fps: float) -> tuple[Any, Any]:  # noqa: ANN401
+    def embed(pictures: Frames, points: Any, wave: npt.NDArray[Any], fps: float) -> tuple[Any, Any]:  # noqa: ANN401
         if abs(fps - FPS) > 1e-6:
-            raise InputError("sync expert", f"is given {fps:g} frames a second", f"read clips at {FPS:g}")
+            raise InputError("sync expert", f"got {fps:g} frames a second", f"read clips at {FPS:g}")
         return expert.embed(pictures, points, wave)  # type: ignore[no-any-return]
 
-    return rows
+    return embed
 
 
-def _described(pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401
-    """Descriptors of up to 5 frames with a face, spread over the clip, in their order; (looks, 128)."""
-    looks = np.unique(np.linspace(0, len(pictures) - 1, _LOOKS).round().astype(int))
-    rows = np.full((len(looks), 128), np.nan)
-    seen = [k for k, at in enumerate(looks) if np.isfinite(points[at]).all()]
-    if seen:
-        chips = [align(pictures[looks[k]], points[looks[k]], size=_CHIP, border="edge") for k in seen]
-        rows[seen] = describe(np.stack(chips))
-    return rows
+def _embed_frames(pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401
+    """Dlib embeddings of up to 5 frames with a face, evenly spaced over the clip, (frames, 128)."""
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, _EMBEDDED).round().astype(int))
+    embeddings = np.full((len(chosen), 128), np.nan)
+    found = [k for k, at in enumerate(chosen) if np.isfinite(points[at]).all()]
+    if found:
+        frames_at = [(pictures[at], points[at]) for at in chosen[found]]
+        faces = [align(picture, five, size=_FACE_SIZE, border="edge") for picture, five in frames_at]
+        embeddings[found] = describe(np.stack(faces))
+    return embeddings
 
 
 def read_clip_pairs(
-    drawn: Mapping[str, Path],
+    generated: Mapping[str, Path],
     real: Mapping[str, Path],
     *,
     people: Mapping[str, str],
     groups: Mapping[str, str],
-    tell: Callable[[str], None] = lambda line: None,
+    on_skip: Callable[[str], None] = lambda line: None,
 ) -> Iterator[VideoClip]:
     """Read clips one after another for `voiceface.protocols.video_quality`.
 
-    Real clips larger than the drawn ones are brought to their size where the shape is the same. A file
-    that cannot be read is told and left out.
+    Real clips larger than the generated ones are reduced to their size where the aspect ratio is the same. A
+    file that cannot be read is reported and left out.
 
     Args:
-        drawn: Clip's name to file.
+        generated: From a clip's name to its file.
         real: The same of the real clips; a name may be missing.
-        people: Clip's name to person.
-        groups: Clip's name to group.
-        tell: Is told why a file was left out.
+        people: From a clip's name to its person.
+        groups: From a clip's name to its group.
+        on_skip: Called with the reason why a file was left out.
     """
-    for name in sorted(drawn):
+    for name in sorted(generated):
         try:
-            own = read_clip(drawn[name])
+            own = read_clip(generated[name])
             height, width = own.frames.shape[1:3]
             facts = movie_facts(real[name]) if name in real else None
             alike = facts is not None and abs(facts.width * height - facts.height * width) <= max(
@@ -173,7 +174,7 @@ def read_clip_pairs(
             )
             other = read_clip(real[name], size=(width, height) if alike else None) if name in real else None
         except InputError as error:
-            tell(str(error))
+            on_skip(str(error))
             continue
         yield VideoClip(
             name=name,

@@ -1,11 +1,11 @@
-"""Which sync expert judges: weights trained here, the shipped ones, or SyncNet's published ones."""
+"""The sync expert that evaluates clips: shipped, trained here, or SyncNet with its published weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from voiceface.errors import InputError
-from voiceface.models.sync_expert import PublishedSyncNet, SyncExpert, SyncModel, load_published
+from voiceface.models.sync_expert import PublishedSyncNet, SyncExpert, SyncModel, load_syncnet
 from voiceface.pipelines.weights import load_model, shipped
 
 __all__ = ["SHIPPED", "find_sync_expert"]
@@ -17,10 +17,10 @@ def find_sync_expert(weights: str | Path = "") -> SyncExpert | PublishedSyncNet 
     """The expert of a weights folder or shipped name, of a published file, or by default the shipped one.
 
     Returns:
-        None where nothing is named and none is shipped.
+        None where none is given and none is shipped.
 
     Raises:
-        InputError: what is named cannot be found or is no sync expert.
+        InputError: the weights cannot be found or are not a sync expert's.
     """
     if not str(weights):
         if SHIPPED not in shipped():
@@ -28,7 +28,7 @@ def find_sync_expert(weights: str | Path = "") -> SyncExpert | PublishedSyncNet 
         weights = SHIPPED
     path = Path(weights)
     if path.is_file():
-        return load_published(path)
+        return load_syncnet(path)
     model = load_model(weights).model
     if not isinstance(model, SyncModel):
         raise InputError(weights, "is no sync expert", "give weights that `train sync_expert` wrote")

@@ -1,4 +1,4 @@
-"""Contexts of speech in blocks of a fixed length, so that their bits do not depend on how sound arrives."""
+"""Contexts of speech in blocks of one length, so that their bits do not depend on how the sound arrives."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ __all__ = ["HOP", "BlockStream"]
 HOP = 160
 """Samples from one context to the next: 10 ms."""
 
-Make = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+Compute = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 
 
 class BlockStream:
-    """Hands a network one block after another, each with the margins it needs, and keeps its state.
+    """Runs a network over one block after another, each with the margins it needs, and keeps its state.
 
-    Beyond the ends is silence. What is fed may be cut anywhere: the blocks are the same.
+    Beyond the ends is silence. The sound may be cut anywhere: the blocks are the same.
 
     Args:
-        make: ``(left + block * 160 + right samples, state)`` to ``(block, n)`` contexts and the state after.
+        compute: from ``(left + block * 160 + right samples, state)`` to ``(block, n)`` contexts and the
+            next state.
         left: samples that a context needs before its own 160.
         right: samples that it needs after them.
         block: contexts a block.
     """
 
-    def __init__(self, make: Make, *, left: int, right: int, block: int = 100) -> None:
-        self.make, self.left, self.right, self.block = make, left, right, block
-        self.samples = self.given = 0
+    def __init__(self, compute: Compute, *, left: int, right: int, block: int = 100) -> None:
+        self.compute, self.left, self.right, self.block = compute, left, right, block
+        self.samples = self.returned = 0
         self.state: Tensor | None = None
         self._waiting = torch.zeros(left)
 
     def feed(self, wave: Tensor, /) -> Tensor:
-        """The contexts ``(steps, n)`` that are known after these further samples ``(samples,)``."""
+        """The contexts ``(steps, n)`` that these further samples ``(samples,)`` complete."""
         self.samples += len(wave)
         self._waiting = torch.cat([self._waiting, wave.float()])
         return self._blocks(last=False)
@@ -46,13 +47,13 @@ class BlockStream:
     @torch.no_grad()
     def _blocks(self, *, last: bool) -> Tensor:
         span = self.left + self.block * HOP + self.right
-        wanted = -(-self.samples // HOP) - self.given
-        made: list[Tensor] = []
-        while wanted > 0 and (last or len(self._waiting) >= span):
+        remaining = -(-self.samples // HOP) - self.returned
+        parts: list[Tensor] = []
+        while remaining > 0 and (last or len(self._waiting) >= span):
             piece = torch.nn.functional.pad(self._waiting[:span], (0, max(0, span - len(self._waiting))))
-            found, self.state = self.make(piece, self.state)
-            made.append(found[:wanted])
-            self.given += len(made[-1])
-            wanted -= len(made[-1])
+            found, self.state = self.compute(piece, self.state)
+            parts.append(found[:remaining])
+            self.returned += len(parts[-1])
+            remaining -= len(parts[-1])
             self._waiting = self._waiting[self.block * HOP :]
-        return torch.cat(made) if made else torch.zeros(0, 0)
+        return torch.cat(parts) if parts else torch.zeros(0, 0)

@@ -1,6 +1,6 @@
-"""Hearing without predictive coding: log-mels for c_t, a speaker embedding for ν, statistics for μ.
+"""Speech features without predictive coding: log-mels for c_t, a speaker embedding for ν, statistics for μ.
 
-What Speech2Video's first stage is compared with; it needs no training of its own.
+The baseline of Speech2Video's first stage; it needs no training of its own.
 """
 
 from __future__ import annotations
@@ -11,30 +11,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from voiceface.audio.mel import mel_bank
 from voiceface.audio.voice_statistics import voice_statistics
 from voiceface.errors import InputError
 from voiceface.models.context_stream import HOP, BlockStream
 from voiceface.models.encoders import student
+from voiceface.models.speech_encoder import SpeechEncoder
 from voiceface.models.teachers.dlib import DlibTeacher
 from voiceface.models.voice_encoder import WindowEncoder
+from voiceface.nn.voice.cpc import rms_level
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["MelSpeechEncoder", "mel_statistics"]
+__all__ = ["MelSpeechEncoder", "log_mels", "mel_statistics"]
 
 _FFT, _BANDS, _FLOOR = 400, 40, 1e-5
-_EMOTION = 66
 
 
-class MelSpeechEncoder(nn.Module):
+class MelSpeechEncoder(SpeechEncoder):
     """40 log-mels every 10 ms, our voice encoder's 256 numbers, 66 plain statistics; dlib's maps.
 
     Args:
-        facts: what `mel_statistics` found.
+        facts: the result of `mel_statistics`.
     """
 
-    context, identity, emotion = _BANDS, 256, _EMOTION
+    context_dim, identity_dim, emotion_dim = _BANDS, 256, 66
     map_channels = DlibTeacher.map_channels
 
     def __init__(self, facts: Mapping[str, Sequence[float]]) -> None:
@@ -42,38 +44,34 @@ class MelSpeechEncoder(nn.Module):
         for name in ("mean", "deviation", "felt_mean", "felt_deviation"):
             self.register_buffer(name, torch.tensor(facts[name]))
 
-    def contexts(self, wave: Tensor) -> Tensor:
-        """Standardised log-mels of a whole recording, whose level is brought to a root mean square of 1."""
-        stream = self.stream(wave)
-        return torch.cat([part for part in (stream.feed(wave), stream.close()) if len(part)])
-
-    def stream(self, wave: Tensor) -> BlockStream:
-        """The same of a recording that arrives in pieces, as loud as ``wave``."""
-        level = wave.square().mean().sqrt().clamp_min(1e-4)
+    def stream(self, wave: Tensor, /) -> BlockStream:
+        """Standardised log-mels, with the level of ``wave`` brought to a root mean square of 1."""
+        level = rms_level(wave)
         mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
 
-        def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        def compute(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
             return (log_mels(piece / level).to(mean.device) - mean) / deviation, None
 
         # A window of 25 ms around the middle of its 10 ms.
-        return BlockStream(make, left=(_FFT - HOP) // 2, right=(_FFT - HOP) // 2)
+        return BlockStream(compute, left=(_FFT - HOP) // 2, right=(_FFT - HOP) // 2)
 
-    def speaker(self, wave: Tensor) -> tuple[Tensor, Tensor]:
-        """ν of the voice encoder, μ of the statistics."""
-        place = self.get_buffer("mean").device
-        row = torch.from_numpy(self._encoder.embed([wave.numpy()]))[0].to(place)
-        felt = voice_statistics(wave).float().to(place)
-        return row, (felt - self.get_buffer("felt_mean")) / self.get_buffer("felt_deviation")
+    def identity_and_emotion(self, wave: Tensor, /) -> tuple[Tensor, Tensor]:
+        """ν by the voice encoder, μ from the statistics."""
+        device = self.get_buffer("mean").device
+        identity = torch.from_numpy(self._encoder.embed([wave.numpy()]))[0].to(device)
+        statistics = voice_statistics(wave).float().to(device)
+        return identity, (statistics - self.get_buffer("felt_mean")) / self.get_buffer("felt_deviation")
 
-    def taught(self, pictures: Tensor) -> Tensor:
-        """There is no teacher in this space.
+    def teacher_identity(self, pictures: Tensor, /) -> Tensor:
+        """There is no teacher of ν.
 
         Raises:
             InputError: always.
         """
-        raise InputError("hearing mels", "has no teacher of ν", "leave --forcing at 0, or name a si_distill")
+        fault, remedy = "have no identity teacher", "leave --forcing at 0, or name weights of si_distill"
+        raise InputError("mel speech features", fault, remedy)
 
-    def maps(self, pictures: Tensor) -> list[Tensor]:
+    def maps(self, pictures: Tensor, /) -> list[Tensor]:
         """Maps by dlib of faces ``(n, 3, side, side)`` from 0 to 255."""
         return DlibTeacher().maps(pictures)
 
@@ -86,18 +84,18 @@ def log_mels(wave: Tensor) -> Tensor:
     """Natural logarithms of 40 mel bands, a row every 160 samples from the first whole window on."""
     window = torch.hann_window(_FFT, dtype=wave.dtype)
     spectra = torch.fft.rfft(wave.unfold(0, _FFT, HOP) * window)
-    bank = mel_bank(bands=_BANDS, fft=_FFT, rate=16_000).to(wave.dtype)
+    bank = mel_bank(bands=_BANDS, fft=_FFT, rate=SAMPLE_RATE).to(wave.dtype)
     return torch.log((spectra.real.square() + spectra.imag.square()) @ bank + _FLOOR)
 
 
 def mel_statistics(waves: Sequence[Tensor]) -> dict[str, Any]:
-    """Means and deviations of mels and statistics over training sound."""
-    mels = torch.cat([log_mels(wave / wave.square().mean().sqrt().clamp_min(1e-4)) for wave in waves])
-    felt = torch.stack([voice_statistics(wave).float() for wave in waves])
+    """Means and deviations of log-mels and voice statistics over training sound."""
+    mels = torch.cat([log_mels(wave / rms_level(wave)) for wave in waves])
+    statistics = torch.stack([voice_statistics(wave).float() for wave in waves])
     found = {
         "mean": mels.mean(0),
         "deviation": mels.std(0).clamp_min(1e-2),
-        "felt_mean": felt.mean(0),
-        "felt_deviation": felt.std(0, correction=0).clamp_min(1e-3),
+        "felt_mean": statistics.mean(0),
+        "felt_deviation": statistics.std(0, correction=0).clamp_min(1e-3),
     }
     return {name: np.round(value.tolist(), 6).tolist() for name, value in found.items()}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.talking_face import TalkingFace, Who
+from voiceface.models.talking_face import Speaker, TalkingFace
 
 __all__ = ["Ability", "Batch", "Embeddings", "Model", "Pictures", "Scores", "Shared", "Turn", "Wave"]
 
@@ -91,6 +91,8 @@ class Model(nn.Module):
     """How these faces are aligned: a name of `voiceface.face.align.TEMPLATES`."""
     fps: float
     """Frames a second of a model that talks."""
+    animates: bool = False
+    """Whether `talk` animates a given face; False: it generates the face from the voice."""
     face_embedding_mean: Sequence[float] | None = None
     """Of a model that generates faces: the training faces' mean dlib embedding (128 numbers), which
     `voiceface.models.selection_embeddings` subtracts to compare generated faces with real ones."""
@@ -134,7 +136,7 @@ class Model(nn.Module):
         """
         raise NotImplementedError
 
-    def talk(self, speaker: Who) -> TalkingFace:
+    def talk(self, speaker: Speaker) -> TalkingFace:
         """A talking face of this speaker: sound goes in piece by piece, frames come out.
 
         Raises:

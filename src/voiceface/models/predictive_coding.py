@@ -1,4 +1,4 @@
-"""Predictive coding of speech: a context of the past must tell which latent comes next."""
+"""Contrastive predictive coding (CPC) of speech: a context of the past predicts the next latents."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from voiceface.models.context_stream import BlockStream
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.nn.loss.predictive_nce import predictive_nce
-from voiceface.nn.voice.cpc import HOP, REACH, CpcNet, loudness
+from voiceface.nn.voice.cpc import HOP, RECEPTIVE_FIELD, CpcNet, rms_level
 
-__all__ = ["Predictive", "context_stream", "hear"]
+__all__ = ["PredictiveCoding", "context_stream", "speech_contexts"]
 
 
-class Predictive(Model):
+class PredictiveCoding(Model):
     """`CpcNet` with a linear prediction for each of the next steps.
 
     Args:
-        width: numbers of a latent.
-        context: numbers of a context.
+        width: size of a latent.
+        context: size of a context.
         horizon: steps of 10 ms that are predicted.
     """
 
@@ -31,17 +31,17 @@ class Predictive(Model):
         self.foretell = nn.Linear(context, horizon * width, bias=False)
 
     def turns(self) -> Sequence[Turn]:
-        """One turn: tell what comes from what came elsewhere."""
+        """One turn."""
         return [Turn("predict", list(self.parameters()), self.error)]
 
     def error(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
         """The mean loss over the horizon of ``waves (n, samples)`` at moments ``at (n, m)``."""
-        losses, right = self.judged(batch["waves"], batch["at"])
-        return {"loss": losses.mean(), "right": right.mean(), "right_far": right[-1]}
+        losses, accuracies = self.losses_and_accuracies(batch["waves"], batch["at"])
+        return {"loss": losses.mean(), "right": accuracies.mean(), "right_far": accuracies[-1]}
 
-    def judged(self, waves: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses and shares of right choices ``(horizon,)``; negatives are the batch's other moments."""
-        latents = self.net.latents(self.net.lead(waves))
+    def losses_and_accuracies(self, waves: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy at each step of the horizon; negatives are the batch's other moments."""
+        latents = self.net.latents(self.net.pad_start(waves))
         contexts, _ = self.net.contexts(latents)
         rows = torch.arange(len(at), device=at.device)[:, None]
         predicted = self.foretell(contexts[rows, at]).unflatten(-1, (self.horizon, -1)).flatten(0, 1).float()
@@ -49,11 +49,11 @@ class Predictive(Model):
             predictive_nce(predicted[:, k - 1], latents[rows, at + k].flatten(0, 1).float())
             for k in range(1, self.horizon + 1)
         ]
-        return torch.stack([loss for loss, _ in found]), torch.stack([right for _, right in found])
+        return torch.stack([loss for loss, _ in found]), torch.stack([accuracy for _, accuracy in found])
 
 
 @torch.no_grad()
-def hear(net: CpcNet, wave: Tensor) -> Tensor:
+def speech_contexts(net: CpcNet, wave: Tensor) -> Tensor:
     """The contexts ``(steps, context)`` of a whole recording at 16 kHz, one for every 10 ms begun."""
     stream = context_stream(net, wave)
     parts = [part for part in (stream.feed(wave), stream.close()) if len(part)]
@@ -61,11 +61,11 @@ def hear(net: CpcNet, wave: Tensor) -> Tensor:
 
 
 def context_stream(net: CpcNet, wave: Tensor) -> BlockStream:
-    """The same of a recording that arrives in pieces, as loud as ``wave``."""
-    level, place = loudness(wave), next(net.parameters()).device
+    """The same of a recording that arrives in pieces, with the level of ``wave``."""
+    level, device = rms_level(wave), next(net.parameters()).device
 
-    def make(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        contexts, after = net.contexts(net.latents((piece / level)[None].to(place)), state)
+    def compute(piece: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        contexts, after = net.contexts(net.latents((piece / level)[None].to(device)), state)
         return contexts[0], after
 
-    return BlockStream(make, left=REACH - HOP, right=0)
+    return BlockStream(compute, left=RECEPTIVE_FIELD - HOP, right=0)

@@ -51,7 +51,7 @@ class PublishedTeacher:
         self.side, self.device = side, device
         self._means = torch.tensor(means, device=device)[:, None, None]
 
-    def describe(self, pictures: Tensor) -> Tensor:
+    def embed(self, pictures: Tensor) -> Tensor:
         """Describe faces ``(n, 3, any side, the same)``, RGB from 0 to 255: ``(n, dim)``, where they lie.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Speech2Video's second stage: three judges and a generator that draws frames from what was heard.
+"""Speech2Video's second stage: three discriminators and a generator of frames from speech features.
 
 Source: Si et al. 2021, Speech2Video, section 2.2, equations 4 to 10. Equations 4 to 6 cannot be followed
 as printed (generated to 1, real to 0, one formula for both players, nothing that holds D_sync to any
@@ -13,50 +13,41 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch, Model, Turn
+from voiceface.models.speech2video_talking import Speech2VideoTalkingFace
+from voiceface.models.speech_encoder import SpeechEncoder
 from voiceface.models.sync_expert import SyncModel, crop_mouths
-from voiceface.nn.face.roldan_gan import Norm, RoldanDiscriminator
-from voiceface.nn.face.speech2video import FrameDecoder, IdentityInflation, IdentityJudge, map_sides
+from voiceface.models.talking_face import Speaker, TalkingFace
+from voiceface.models.voice_encoder import as_wave
+from voiceface.nn.face.roldan_gan import RoldanDiscriminator
+from voiceface.nn.face.speech2video import FrameDecoder, IdentityDiscriminator, IdentityInflation, map_sides
 from voiceface.nn.loss.adversarial import least_squares_discriminator, least_squares_generator
 from voiceface.nn.loss.frame_losses import gradient_loss, half_frame_l1
 from voiceface.nn.sync_towers import FRAMES, sync_nce
 
-__all__ = ["Heard", "Sizes", "Speech2Video", "LossWeights", "pooled_maps"]
+__all__ = ["TEMPLATE", "LossWeights", "NetworkSizes", "Speech2Video", "pooled_maps"]
+
+TEMPLATE = "dlib"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """How much the generator is told."""
-
-    context: int
-    """Numbers of c_t."""
-    identity: int
-    """Numbers of ν."""
-    emotion: int
-    """Numbers of μ."""
-    maps: tuple[int, int, int]
-    """Channels of the recogniser's maps, the smallest side first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How large the networks are."""
+class NetworkSizes:
+    """Sizes of the networks."""
 
     size: int = 64
+    """Side of the frames in pixels."""
     width: int = 32
-    """Channels of the frame decoder at the picture's side."""
+    """Channels of the frame decoder at the frames' full resolution."""
     identity_width: int = 32
-    judge_width: int = 32
-    judge_norm: Norm = "spectral"
-    """Of the judges of frames and of sync; the paper names none."""
+    discriminator_width: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
-    """Weights of what the generator makes small; a judge of weight 0 does not play."""
+    """Weights of the generator's losses; a discriminator of weight 0 is left out."""
 
     identity: float = 1.0
     """Equation 4."""
@@ -69,50 +60,56 @@ class LossWeights:
     gradient: float = 100.0
     """Equation 9."""
     lower: float = 0.0
-    """The same as equation 8 on the mouth's half: not in the paper."""
+    """Equation 8 on the mouth's half: not in the paper."""
     expert: float = 0.0
-    """InfoNCE of a frozen sync expert between drawn mouths and their sound: not in the paper."""
+    """InfoNCE of a frozen sync expert between generated mouths and their sound: not in the paper."""
 
 
 class Speech2Video(Model):
-    """Draws frames from c_t, μ and the inflated ν, to the liking of three judges.
+    """Generates frames from c_t, μ and the inflated ν against three discriminators.
 
     A batch holds, of clips c and moments t: ``context (c, t, n)``, ``emotion (c, n)``, ``identity (c, n)``,
     ``frames (c, t, side, side, 3)`` uint8, ``maps``, the recogniser's three of the same people's pictures
     (`pooled_maps`), and with an expert ``mels (c, 4 t, bands)`` of consecutive moments.
 
     Args:
-        heard: numbers of what is heard.
+        speech: frozen speech encoder, saved with the model.
         sizes: of the networks.
-        terms: weights of the losses.
-        hearing: frozen networks that come along.
-        expert: a frozen sync expert, where its term has a weight.
+        weights: of the losses.
+        expert: a frozen sync expert, where its loss has a weight.
+        fps: frames a second.
+        around: neighbours joined to every frame's c_t.
     """
+
+    face_template = TEMPLATE
 
     def __init__(
         self,
         *,
-        heard: Heard,
-        sizes: Sizes,
-        terms: LossWeights,
-        hearing: nn.Module,
+        speech: SpeechEncoder,
+        sizes: NetworkSizes,
+        weights: LossWeights,
         expert: SyncModel | None = None,
+        fps: float = 25.0,
+        around: int = 0,
     ) -> None:
         super().__init__()
-        if (terms.expert > 0) != (expert is not None):
+        if (weights.expert > 0) != (expert is not None):
             raise InputError("sync expert", "and its weight do not go together", "give both or neither")
-        size, width, norm = sizes.size, sizes.judge_width, sizes.judge_norm
-        self.size, self.terms = size, terms
+        size, width, maps = sizes.size, sizes.discriminator_width, speech.map_channels
+        self.face_size, self.fps, self.around, self.loss_weights = size, fps, around, weights
+        context = (2 * around + 1) * speech.context_dim
         self.inflation = IdentityInflation(
-            identity=heard.identity, maps=heard.maps, width=sizes.identity_width, size=size
+            identity=speech.identity_dim, maps=maps, width=sizes.identity_width, size=size
         )
         self.decoder = FrameDecoder(
-            context=heard.context, emotion=heard.emotion, maps=heard.maps, width=sizes.width, size=size
+            context=context, emotion=speech.emotion_dim, maps=maps, width=sizes.width, size=size
         )
-        self.identity_judge = IdentityJudge(maps=heard.maps, width=width, size=size)
-        self.frame_judge = RoldanDiscriminator(condition=0, width=width, size=size, norm=norm)
-        self.sync_judge = RoldanDiscriminator(condition=heard.context, width=width, size=size, norm=norm)
-        self.hearing = hearing.requires_grad_(False)
+        self.identity_judge = IdentityDiscriminator(maps=maps, width=width, size=size)
+        # The paper names no normalisation of its discriminators.
+        self.frame_judge = RoldanDiscriminator(condition=0, width=width, size=size, norm="spectral")
+        self.sync_judge = RoldanDiscriminator(condition=context, width=width, size=size, norm="spectral")
+        self.hearing = speech.requires_grad_(False)
         self.expert = expert.requires_grad_(False) if expert is not None else None
         self.register_buffer("map_mean", torch.zeros(3))
         self.register_buffer("map_scale", torch.ones(3))
@@ -125,116 +122,142 @@ class Speech2Video(Model):
             self.expert.eval()
         return self
 
+    @torch.no_grad()
+    def talk(self, speaker: Speaker) -> TalkingFace:
+        """As `Model.talk`; the face is always generated from the voice.
+
+        Raises:
+            InputError: a face is given, or the recording is silent.
+        """
+        if speaker.face is not None:
+            fault = "cannot be animated by si_speech2video, which generates it from the voice"
+            raise InputError("face", fault, "give no face")
+        wave = as_wave(speaker.wave)
+        if not wave.any():
+            raise InputError("the recording", "is silent", "give a recording of speech")
+        identity, emotion = self.hearing.identity_and_emotion(wave)
+        maps = self.inflation(identity[None])
+        return Speech2VideoTalkingFace(
+            self.hearing.stream(wave),
+            lambda context: self.generate_frames(context, emotion, maps),
+            size=self.face_size,
+            fps=self.fps,
+            around=self.around,
+        )
+
+    @torch.no_grad()
+    def generate_frames(self, context: Tensor, emotion: Tensor, inflated: Sequence[Tensor]) -> Tensor:
+        """Frames ``(t, side, side, 3)`` uint8 of a clip's c_t ``(t, n)``, μ ``(n,)`` and inflated maps."""
+        moments = len(context)
+        maps = [level.expand(moments, -1, -1, -1) for level in inflated]
+        generated = self.decoder(context, emotion.expand(moments, -1), maps)
+        pixels = ((generated.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        frames: Tensor = pixels.permute(0, 2, 3, 1).contiguous()
+        return frames
+
     def turns(self) -> list[Turn]:
-        """The judges that play, then the generator."""
-        terms, made = self.terms, []
-        if terms.identity:
-            made.append(Turn("identity", list(self.identity_judge.parameters()), self.discriminate_identity))
-        if terms.frames:
-            made.append(Turn("frames", list(self.frame_judge.parameters()), self.discriminate_frames))
-        if terms.sync:
-            made.append(Turn("sync", list(self.sync_judge.parameters()), self.discriminate_sync))
+        """The discriminators with a weight, then the generator."""
+        turns = []
+        if self.loss_weights.identity:
+            turns.append(
+                Turn("identity", list(self.identity_judge.parameters()), self.identity_discriminator_loss)
+            )
+        if self.loss_weights.frames:
+            turns.append(Turn("frames", list(self.frame_judge.parameters()), self.frame_discriminator_loss))
+        if self.loss_weights.sync:
+            turns.append(Turn("sync", list(self.sync_judge.parameters()), self.sync_discriminator_loss))
         own = [*self.inflation.parameters(), *self.decoder.parameters()]
-        return [*made, Turn("generator", own, self.generator_loss)]
+        return [*turns, Turn("generator", own, self.generator_loss)]
 
     def shared(self, batch: Batch) -> dict[str, Any]:
-        """Inflated and real maps, drawn and real frames in [-1, 1], a row a clip and moment."""
-        real = _signed(batch["frames"].flatten(0, 1))
+        """Inflated and real maps, generated and real frames in [-1, 1], one row per clip and moment."""
         inflated = self.inflation(batch["identity"])
-        found = {"inflated": inflated, "real": real, "drawn": self._frames(batch, inflated)}
-        if self.terms.identity:
+        shared = {
+            "inflated": inflated,
+            "real": _signed(batch["frames"].flatten(0, 1)),
+            "generated": self._generate(batch, inflated),
+        }
+        if self.loss_weights.identity:
             means, scales = self.get_buffer("map_mean"), self.get_buffer("map_scale")
-            told = zip(batch["maps"], means, scales, strict=True)
-            found["maps"] = [(known.float() - mean) / scale for known, mean, scale in told]
-        return found
+            levels = zip(batch["maps"], means, scales, strict=True)
+            shared["maps"] = [(level.float() - mean) / scale for level, mean, scale in levels]
+        return shared
 
     @torch.no_grad()
     def standardise(self, maps: Sequence[Tensor]) -> None:
-        """Take mean and deviation of every level of the recogniser's maps from these."""
-        for level, known in enumerate(maps):
-            self.get_buffer("map_mean")[level] = known.float().mean()
-            self.get_buffer("map_scale")[level] = known.float().std().clamp_min(1e-4)
+        """Set mean and deviation of each level of the recogniser's maps from these."""
+        for index, level in enumerate(maps):
+            self.get_buffer("map_mean")[index] = level.float().mean()
+            self.get_buffer("map_scale")[index] = level.float().std().clamp_min(1e-4)
 
-    def discriminate_identity(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Equation 4: a recogniser's maps of real faces from inflated ones."""
+    def identity_discriminator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Equation 4: a recogniser's maps of real faces against inflated ones."""
         real = self.identity_judge(shared["maps"])
-        fake = self.identity_judge([known.detach() for known in shared["inflated"]])
+        fake = self.identity_judge([level.detach() for level in shared["inflated"]])
         return {"loss": least_squares_discriminator(real, fake), "real": real.mean(), "fake": fake.mean()}
 
-    def discriminate_frames(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Equation 5: real frames from drawn ones."""
+    def frame_discriminator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Equation 5: real frames against generated ones."""
         real, _ = self.frame_judge(shared["real"])
-        fake, _ = self.frame_judge(shared["drawn"].detach())
+        fake, _ = self.frame_judge(shared["generated"].detach())
         return {"loss": least_squares_discriminator(real, fake), "real": real.mean(), "fake": fake.mean()}
 
-    def discriminate_sync(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Equation 6: real frames with their sound from those with another moment's, and from drawn ones."""
+    def sync_discriminator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Equation 6: real frames with their sound against another moment's sound and generated frames."""
         context = batch["context"]
-        moved = context.roll(max(1, context.shape[1] // 2), 1).flatten(0, 1)
-        told = context.flatten(0, 1)
+        shifted_context = context.roll(max(1, context.shape[1] // 2), 1).flatten(0, 1)
+        context = context.flatten(0, 1)
         features = self.sync_judge.trunk(shared["real"])
-        real, _ = self.sync_judge.judge(features, told)
-        shifted, _ = self.sync_judge.judge(features, moved)
-        fake, _ = self.sync_judge(shared["drawn"].detach(), told)
+        real, _ = self.sync_judge.judge(features, context)
+        shifted, _ = self.sync_judge.judge(features, shifted_context)
+        fake, _ = self.sync_judge(shared["generated"].detach(), context)
         loss = least_squares_discriminator(real, fake, shifted)
         return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "shifted": shifted.mean()}
 
     def generator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Equation 10: to be taken for real by the judges, to be like the real frames, with their edges."""
-        terms, drawn, real = self.terms, shared["drawn"], shared["real"]
-        told: dict[str, tuple[float, Tensor]] = {
-            "similarity": (terms.similarity, half_frame_l1(drawn, real)),
-            "gradient": (terms.gradient, gradient_loss(drawn, real)),
-            "lower": (terms.lower, half_frame_l1(drawn, real, lower=True)),
+        """Equation 10: the discriminators' losses, the distance to the real frames, and their edges'."""
+        weights, generated, real = self.loss_weights, shared["generated"], shared["real"]
+        losses = {
+            "similarity": half_frame_l1(generated, real),
+            "gradient": gradient_loss(generated, real),
+            "lower": half_frame_l1(generated, real, lower=True),
         }
-        if terms.identity:
-            score = self.identity_judge(shared["inflated"])
-            told["identity"] = terms.identity, least_squares_generator(score)
-        if terms.frames:
-            told["frames"] = terms.frames, least_squares_generator(self.frame_judge(drawn)[0])
-        if terms.sync:
-            score, _ = self.sync_judge(drawn, batch["context"].flatten(0, 1))
-            told["sync"] = terms.sync, least_squares_generator(score)
+        if weights.identity:
+            losses["identity"] = least_squares_generator(self.identity_judge(shared["inflated"]))
+        if weights.frames:
+            losses["frames"] = least_squares_generator(self.frame_judge(generated)[0])
+        if weights.sync:
+            score, _ = self.sync_judge(generated, batch["context"].flatten(0, 1))
+            losses["sync"] = least_squares_generator(score)
         if self.expert is not None:
-            told["expert"] = terms.expert, self._expert_loss(batch, drawn)
-        loss = sum((weight * value for weight, value in told.values() if weight), drawn.new_zeros(()))
-        return {"loss": loss} | {name: value.detach() for name, (_, value) in told.items()}
+            losses["expert"] = self._expert_loss(self.expert, batch, generated)
+        weighted = [getattr(weights, name) * loss for name, loss in losses.items() if getattr(weights, name)]
+        total = sum(weighted, generated.new_zeros(()))
+        return {"loss": total} | {name: loss.detach() for name, loss in losses.items()}
 
-    def _expert_loss(self, batch: Batch, drawn: Tensor) -> Tensor:
-        expert = self.expert
-        assert expert is not None
+    def _expert_loss(self, expert: SyncModel, batch: Batch, generated: Tensor) -> Tensor:
         clips, moments = batch["context"].shape[:2]
         if moments < FRAMES + 1:
             raise InputError("moments", f"{moments} a clip are too few for the expert", f"give {FRAMES + 1}")
-        mouths = crop_mouths((drawn.float() + 1) * 127.5, size=expert.mouth.size)
-        rows = expert.mouth_embeddings(mouths.reshape(clips, moments, *mouths.shape[1:]))
+        mouths = crop_mouths((generated.float() + 1) * 127.5, size=expert.mouth.size)
+        embeddings = expert.mouth_embeddings(mouths.reshape(clips, moments, *mouths.shape[1:]))
         sounds = expert.sound_embeddings(batch["mels"])
-        found: Tensor = sync_nce(rows, sounds, scale=expert.scale.exp().detach(), across=0.0)
-        return found
+        loss: Tensor = sync_nce(embeddings, sounds, scale=expert.scale.exp().detach(), across=0.0)
+        return loss
 
-    def _frames(self, batch: Batch, inflated: Sequence[Tensor]) -> Tensor:
-        """Drawn frames of every clip and moment, ``(c * t, 3, side, side)``."""
+    def _generate(self, batch: Batch, inflated: Sequence[Tensor]) -> Tensor:
+        """Frames of every clip and moment, ``(c * t, 3, side, side)``."""
         moments = batch["context"].shape[1]
         emotion = batch["emotion"].repeat_interleave(moments, 0)
-        maps = [known.repeat_interleave(moments, 0) for known in inflated]
-        drawn: Tensor = self.decoder(batch["context"].flatten(0, 1), emotion, maps)
-        return drawn
-
-    @torch.no_grad()
-    def draw(self, context: Tensor, emotion: Tensor, inflated: Sequence[Tensor]) -> Tensor:
-        """Frames ``(t, side, side, 3)`` uint8 of a clip's c_t ``(t, n)``, μ ``(n,)`` and maps."""
-        moments = len(context)
-        maps = [known.expand(moments, -1, -1, -1) for known in inflated]
-        drawn = self.decoder(context, emotion.expand(moments, -1), maps)
-        pixels = ((drawn.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        frames: Tensor = pixels.permute(0, 2, 3, 1).contiguous()
-        return frames
+        maps = [level.repeat_interleave(moments, 0) for level in inflated]
+        generated: Tensor = self.decoder(batch["context"].flatten(0, 1), emotion, maps)
+        return generated
 
 
 def pooled_maps(maps: Sequence[Tensor], size: int) -> list[Tensor]:
-    """A recogniser's maps averaged over places to the inflated maps' sides for pictures of ``size``."""
+    """A recogniser's maps averaged to the resolutions of the inflated maps for frames of ``size``."""
     sides = map_sides(size)
-    return [F.adaptive_avg_pool2d(known, side) for known, side in zip(maps, sides, strict=True)]
+    return [F.adaptive_avg_pool2d(level, side) for level, side in zip(maps, sides, strict=True)]
 
 
 def _signed(pictures: Tensor) -> Tensor:

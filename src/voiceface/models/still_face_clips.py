@@ -1,9 +1,6 @@
-"""Talking clips to learn animation from: the lower halves of faces, and what is heard around each frame."""
+"""Talking clips as training data of still-face animation: lower halves of faces, and speech features."""
 
 from __future__ import annotations
-
-import hashlib
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,13 +9,13 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
-from voiceface.models.still_face import HOP, MIN_LEVEL, PAD, TEMPLATE, StillFaceModel, lower_half
+from voiceface.models.augment_clips import augment_clip
+from voiceface.models.step_seed import torch_generator
+from voiceface.models.still_face import MIN_LEVEL, StillFaceModel
+from voiceface.models.still_face_talking import HOP, PAD, TEMPLATE, lower_half
 from voiceface.models.sync_expert import embed_mouths
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES
-
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
 
 __all__ = ["AnimationClip", "LowerFaceClips", "animation_clips"]
 
@@ -26,14 +23,17 @@ _FPS = 25.0
 
 
 class AnimationClip:
-    """A clip: frames ``(t, 3, side, side)`` uint8, ``heard (t, n)``, ``loud (t,)``, ``sounds (t - 4, n)``."""
+    """One clip of t frames.
+
+    ``frames (t, 3, side, side)`` uint8, ``speech (t, n)``, ``loudness (t,)`` and ``sounds (t - 4, dim)``.
+    """
 
     def __init__(self, person: str, frames: Tensor, wave: Tensor, model: StillFaceModel) -> None:
         self.person, count = person, len(frames)
         wave = F.pad(wave[: count * HOP], (0, max(0, count * HOP - len(wave))))
         level = wave.square().mean().sqrt().clamp_min(MIN_LEVEL)
         self.frames = frames
-        self.heard, self.loud = model.listen(F.pad(wave / level, (PAD * HOP, PAD * HOP)))
+        self.speech, self.loudness = model.speech_features(F.pad(wave / level, (PAD * HOP, PAD * HOP)))
         mouths = torch.zeros(count, model.expert.mouth.size, model.expert.mouth.size)
         self.sounds = torch.from_numpy(embed_mouths(model.expert, mouths.numpy(), wave.numpy())[1])
 
@@ -41,43 +41,42 @@ class AnimationClip:
 def animation_clips(
     selection: Selection, model: StillFaceModel, *, least: int, limit: int = 0
 ) -> list[AnimationClip]:
-    """The selection's clips with sound and ``least`` frames; of more than ``limit`` so many, spread out.
+    """The selection's clips with sound and at least ``least`` frames; at most ``limit``, evenly spaced.
 
     Raises:
-        InputError: the corpus keeps its clips at another rate than 25 frames a second.
+        InputError: the corpus holds clips of another frame rate than 25.
     """
-    corpus: Corpus = selection.corpus
-    rows = selection.clips
+    corpus, rows = selection.corpus, selection.clips
     if limit and len(rows) > limit:
         rows = rows[:: len(rows) // limit][:limit]
-    part, found = lower_half(model.size), []
+    (top, left), clips = lower_half(model.face_size), []
     for row in rows.tolist():
         fps, wave = corpus.clips[row].fps, as_wave(corpus.clip_wave(row))
         if abs(fps - _FPS) > 1e-3:
-            fault = f"keeps clips at {fps:g} frames a second"
+            fault = f"holds clips of {fps:g} frames a second"
             raise InputError(corpus.path, fault, "prepare with --clip-fps 25")
-        frames = clip_frames(corpus, row, size=model.size, template=TEMPLATE)[:, part[0], part[1]]
+        frames = clip_frames(corpus, row, size=model.face_size, template=TEMPLATE)[:, top, left]
         if len(frames) >= max(least, FRAMES) and bool(wave.any()):
             pictures = torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).contiguous()
-            found.append(AnimationClip(corpus.clips[row].person, pictures, wave, model))
-    return found
+            clips.append(AnimationClip(corpus.clips[row].person, pictures, wave, model))
+    return clips
 
 
 class LowerFaceClips:
-    """Stretches of consecutive frames with a still out of the same clip; a batch is a function of the step.
+    """Segments of consecutive frames with a still of the same clip; a batch is a function of the step.
 
     Args:
-        selection: whose clips.
-        model: listens.
-        clips: stretches a step; people of few clips come as often as those of many, up to ``even``.
+        selection: holds the clips.
+        model: computes the speech features.
+        clips: segments a step.
         moments: frames of each.
-        altered: how far colours and places are changed, alike for a still and its frames.
-        even: share of the stretches drawn by person rather than by clip.
-        wrong_sound: every clip is heard with another's sound, a control.
-        seed: of every draw.
+        augment: strength of the augmentation, equal for a still and its frames; 0 for none.
+        even: share of the segments sampled by person rather than by clip.
+        wrong_sound: every clip gets the sound of another clip: a control.
+        seed: random seed.
 
     Raises:
-        InputError: fewer than two clips with sound and so many frames.
+        InputError: fewer than two clips with sound and enough frames.
     """
 
     def __init__(
@@ -87,71 +86,47 @@ class LowerFaceClips:
         *,
         clips: int,
         moments: int,
-        altered: float,
+        augment: float,
         even: float = 0.5,
         wrong_sound: bool = False,
         seed: int = 0,
     ) -> None:
-        self.clips, self.moments, self.altered, self.even, self.seed = clips, moments, altered, even, seed
-        self.stock = animation_clips(selection, model, least=moments)
-        if len(self.stock) < 2:
-            fault = f"holds {len(self.stock)} clips of {moments} frames and sound to learn from"
+        self.segments, self.moments, self.augment, self.even, self.seed = clips, moments, augment, even, seed
+        self.clips = animation_clips(selection, model, least=moments)
+        if len(self.clips) < 2:
+            fault = f"holds {len(self.clips)} clips of at least {moments} frames with sound to learn from"
             raise InputError(selection.corpus.path, fault, "prepare more clips, or lower --moments")
-        people = sorted({clip.person for clip in self.stock})
-        self.of = [[k for k, clip in enumerate(self.stock) if clip.person == one] for one in people]
-        self.sound_of = [(k + wrong_sound) % len(self.stock) for k in range(len(self.stock))]
+        people = sorted({clip.person for clip in self.clips})
+        self.of_person = [[k for k, clip in enumerate(self.clips) if clip.person == one] for one in people]
+        self.sound_of = [(k + wrong_sound) % len(self.clips) for k in range(len(self.clips))]
 
     def batch(self, step: int) -> dict[str, Tensor]:
-        """What `voiceface.models.still_face.StillFaceModel` reads."""
-        random = torch.Generator().manual_seed(_seed(self.seed, step))
-        rows: dict[str, list[Tensor]] = {"stills": [], "frames": [], "heard": [], "loud": [], "sounds": []}
-        for _ in range(self.clips):
-            clip = self._clip(random)
-            seen, sound = self.stock[clip], self.stock[self.sound_of[clip]]
-            count = min(len(seen.frames), len(sound.heard))
+        """The input of `voiceface.models.still_face.StillFaceModel`."""
+        random = torch_generator(self.seed, step)
+        names = ("stills", "frames", "speech", "loudness", "sounds")
+        rows: dict[str, list[Tensor]] = {name: [] for name in names}
+        for _ in range(self.segments):
+            index = self._sample_clip(random)
+            clip, sound = self.clips[index], self.clips[self.sound_of[index]]
+            count = min(len(clip.frames), len(sound.speech))
             first = _below(count - self.moments + 1, random)
-            still = _below(len(seen.frames), random)
+            still = _below(len(clip.frames), random)
             part = slice(first, first + self.moments)
-            pictures = torch.cat([seen.frames[still : still + 1], seen.frames[part]])
-            pictures = _altered(pictures, self.altered, random)
+            pictures = torch.cat([clip.frames[still : still + 1], clip.frames[part]])
+            pictures = augment_clip(pictures, self.augment, random)
             rows["stills"].append(pictures[0])
             rows["frames"].append(pictures[1:])
-            rows["heard"].append(sound.heard[part])
-            rows["loud"].append(sound.loud[part])
+            rows["speech"].append(sound.speech[part])
+            rows["loudness"].append(sound.loudness[part])
             rows["sounds"].append(sound.sounds[first : first + max(0, self.moments - FRAMES + 1)])
         return {name: torch.stack(values) for name, values in rows.items()}
 
-    def _clip(self, random: torch.Generator) -> int:
+    def _sample_clip(self, random: torch.Generator) -> int:
         if float(torch.rand(1, generator=random)) < self.even:
-            some = self.of[_below(len(self.of), random)]
-            return some[_below(len(some), random)]
-        return _below(len(self.stock), random)
-
-
-def _altered(pictures: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Mirror, move, tint and expose pictures ``(n, 3, side, side)`` uint8, all alike."""
-
-    def drawn(spread: float, count: int = 1) -> Tensor:
-        return strength * spread * (2 * torch.rand(count, generator=random) - 1)
-
-    mirror = -1.0 if float(torch.rand(1, generator=random)) < 0.5 * min(1.0, strength) else 1.0
-    size, angle, shift = float(torch.exp(drawn(0.06))), float(drawn(0.05)), drawn(0.04, 2)
-    matrix = torch.tensor(
-        [[mirror * size, -angle, float(shift[0])], [mirror * angle, size, float(shift[1])]]
-    ).expand(len(pictures), 2, 3)
-    grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)
-    values = F.grid_sample(pictures.float() / 255, grid, padding_mode="reflection", align_corners=False)
-    values = values.clamp(0, 1) ** torch.exp(drawn(0.45))
-    grey = values.mean(1, keepdim=True)
-    values = grey + (values - grey) * (1 + drawn(0.5)[:, None, None])
-    values = values * torch.exp(drawn(0.2, 3))[:, None, None] + drawn(0.06)[:, None, None]
-    return (255 * values.clamp(0, 1)).round().to(torch.uint8)
+            own = self.of_person[_below(len(self.of_person), random)]
+            return own[_below(len(own), random)]
+        return _below(len(self.clips), random)
 
 
 def _below(count: int, random: torch.Generator) -> int:
     return int(torch.randint(count, (1,), generator=random))
-
-
-def _seed(seed: int, step: int) -> int:
-    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1

@@ -1,4 +1,4 @@
-"""A sync expert: does this mouth make this sound? Learnt here, or SyncNet's published weights."""
+"""A sync expert, which scores whether a mouth makes a sound: trained here, or SyncNet's published weights."""
 
 from __future__ import annotations
 
@@ -22,9 +22,17 @@ from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES, MouthNet, SoundNet, sync_nce
 from voiceface.nn.syncnet import SyncNet
 
-__all__ = ["PublishedSyncNet", "SyncExpert", "SyncModel", "crop_mouths", "embed_mouths", "load_published"]
+__all__ = [
+    "PublishedSyncNet",
+    "SyncExpert",
+    "SyncModel",
+    "crop_mouths",
+    "embed_mouths",
+    "load_syncnet",
+    "sample_grey",
+]
 
-Rows = npt.NDArray[np.float32]
+Embeddings = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
 
 _BLOCK = 256
@@ -32,14 +40,14 @@ _LARGEST_SCALE = 30.0
 
 
 class SyncModel(Model):
-    """Mouths and sounds of the same moment brought together, of other moments kept apart.
+    """Contrastive learning of mouths and sounds: of one moment against all other moments.
 
     Args:
         mean: mean of each mel band over the training sound.
-        deviation: its deviation.
+        deviation: standard deviation of each.
         width: channels of both towers' first layers.
-        dim: numbers of a row.
-        size: pixels a side of the mouths.
+        dim: size of an embedding.
+        size: side of the mouths in pixels.
         across: weight of the windows of other clips as negatives.
     """
 
@@ -70,25 +78,24 @@ class SyncModel(Model):
         mouths, sounds = self.mouth_embeddings(batch["mouths"]), self.sound_embeddings(batch["mels"])
         scale = self.scale.exp().clamp(max=_LARGEST_SCALE)
         loss = sync_nce(mouths.float(), sounds.float(), scale=scale, across=self.across)
-        found = ((mouths.detach() @ sounds.detach().mT).argmax(-1) == torch.arange(mouths.shape[1])).float()
-        return {"loss": loss, "found": found.mean(), "scale": scale.detach()}
+        hits = ((mouths.detach() @ sounds.detach().mT).argmax(-1) == torch.arange(mouths.shape[1])).float()
+        return {"loss": loss, "found": hits.mean(), "scale": scale.detach()}
 
     def mouth_embeddings(self, mouths: Tensor) -> Tensor:
-        """Rows ``(..., frames - 4, dim)`` of grey mouths ``(..., frames, size, size)``; gradients flow."""
+        """Embed grey mouths ``(..., frames, size, size)`` as ``(..., frames - 4, dim)``; gradients flow."""
         windows = mouths.float().unfold(-3, FRAMES, 1).movedim(-1, -3)
         rows: Tensor = self.mouth(windows.flatten(0, -4))
         return rows.reshape(*windows.shape[:-3], -1)
 
     def sound_embeddings(self, mels: Tensor) -> Tensor:
-        """Rows ``(..., frames - 4, dim)`` of log-mels ``(..., 4 * frames, bands)`` of `sync_mel`."""
-        placed = (mels - self.get_buffer("mean")) / self.get_buffer("deviation")
-        windows = sync_windows(placed)
+        """Embed log-mels of `sync_mel` ``(..., 4 * frames, bands)`` as ``(..., frames - 4, dim)``."""
+        windows = sync_windows((mels - self.get_buffer("mean")) / self.get_buffer("deviation"))
         rows: Tensor = self.sound(windows.flatten(0, -3))
         return rows.reshape(*windows.shape[:-2], -1)
 
 
 class SyncExpert:
-    """A trained `SyncModel` as a judge: clips in, a row of either kind for every five frames out.
+    """A trained `SyncModel` for evaluation: from clips to embeddings of mouth and sound.
 
     Args:
         model: in eval mode.
@@ -99,13 +106,15 @@ class SyncExpert:
     def __init__(self, model: SyncModel) -> None:
         self.model = model.eval().requires_grad_(False)
 
-    def embed(self, frames: Frames, points: npt.ArrayLike, wave: npt.NDArray[Any]) -> tuple[Rows, Rows]:
-        """Rows of the mouth and of the sound, ``(frames - 4, dim)`` each.
+    def embed(
+        self, frames: Frames, points: npt.ArrayLike, wave: npt.NDArray[Any]
+    ) -> tuple[Embeddings, Embeddings]:
+        """Embed mouth and sound of every five consecutive frames, ``(frames - 4, dim)`` each.
 
         Args:
             frames: (frames, height, width, 3) uint8, 25 a second.
             points: (frames, 5, 2), NaN where no face was found.
-            wave: (samples,) at 16 kHz; what is missing at its end is silence.
+            wave: (samples,) at 16 kHz; padded with silence.
 
         Raises:
             InputError: fewer than 5 frames, no sound, or no face.
@@ -114,8 +123,8 @@ class SyncExpert:
         return embed_mouths(self.model, mouths, wave)
 
 
-def embed_mouths(model: SyncModel, mouths: Frames, wave: npt.NDArray[Any]) -> tuple[Rows, Rows]:
-    """Rows of mouths that are already cut, (frames, size, size) grey, and of their sound.
+def embed_mouths(model: SyncModel, mouths: Frames, wave: npt.NDArray[Any]) -> tuple[Embeddings, Embeddings]:
+    """Embed cropped mouths ``(frames, size, size)``, grey, and their sound.
 
     Raises:
         InputError: fewer than 5 frames, or no sound.
@@ -135,10 +144,10 @@ def embed_mouths(model: SyncModel, mouths: Frames, wave: npt.NDArray[Any]) -> tu
 
 
 class PublishedSyncNet:
-    """SyncNet with its published weights, behind the same face as `SyncExpert`.
+    """SyncNet with its published weights, with the interface of `SyncExpert`.
 
-    The published program boxes faces with a detector of its own; here the box is placed by five points,
-    so that figures may differ a little from its own.
+    The published program crops faces with a detector of its own; here the crop is set by five landmarks,
+    so figures may differ a little.
 
     Args:
         network: with its weights, in eval mode.
@@ -152,14 +161,16 @@ class PublishedSyncNet:
     def __init__(self, network: SyncNet) -> None:
         self.network = network.eval().requires_grad_(False)
 
-    def embed(self, frames: Frames, points: npt.ArrayLike, wave: npt.NDArray[Any]) -> tuple[Rows, Rows]:
-        """As `SyncExpert.embed`: rows ``(frames - 4, 1024)``, not of length 1."""
+    def embed(
+        self, frames: Frames, points: npt.ArrayLike, wave: npt.NDArray[Any]
+    ) -> tuple[Embeddings, Embeddings]:
+        """As `SyncExpert.embed`: ``(frames - 4, 1024)`` each, not normalised."""
         if len(frames) < FRAMES:
             raise InputError("clip", f"has {len(frames)} frames", f"give {FRAMES} or more")
         count = len(frames) - FRAMES + 1
         pictures = torch.from_numpy(self._faces(frames, points)).permute(3, 0, 1, 2)
-        heard = F.pad(as_wave(wave), (0, max(0, len(frames) * 640 + 400 - len(wave))))
-        cepstra = syncnet_cepstra(heard).float().T
+        padded = F.pad(as_wave(wave), (0, max(0, len(frames) * 640 + 400 - len(wave))))
+        cepstra = syncnet_cepstra(padded).float().T
         lips, sounds = [], []
         with torch.inference_mode():
             for at in range(count):
@@ -171,19 +182,19 @@ class PublishedSyncNet:
         """Blue, green, red pictures of the face, (frames, 224, 224, 3)."""
         left, top, side = self._WINDOW
         middle = np.array([left + side / 2, top + side / 2, 1.0])
-        made = []
+        crops = []
         given = np.asarray(points, dtype=np.float64)
         given = np.broadcast_to(given, (len(frames), 5, 2)) if given.ndim == 2 else given
-        for frame, place in zip(frames, smooth_landmarks(given), strict=True):
-            matrix = similarity(MEAN_FACE, place + 0.5)
+        for frame, landmarks in zip(frames, smooth_landmarks(given), strict=True):
+            matrix = similarity(MEAN_FACE, landmarks + 0.5)
             half = side / 2 * float(np.sqrt(np.linalg.det(matrix[:, :2])))
             x, y = matrix @ middle
             box = (x - half, y - half, x + half, y + half)
-            made.append(crop_box(frame, box, self._SIDE, border="edge")[..., ::-1])
-        return np.stack(made)
+            crops.append(crop_box(frame, box, self._SIDE, border="edge")[..., ::-1])
+        return np.stack(crops)
 
 
-def load_published(path: str | Path) -> PublishedSyncNet:
+def load_syncnet(path: str | Path) -> PublishedSyncNet:
     """Load SyncNet's published weights (``syncnet_v2.model``: a state dict), which the user has.
 
     Raises:
@@ -196,7 +207,7 @@ def load_published(path: str | Path) -> PublishedSyncNet:
     except OSError as error:
         raise InputError(path, error.strerror or "cannot be read", remedy) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError) as error:
-        raise InputError(path, "is no file of tensors alone", remedy) from error
+        raise InputError(path, "is not a file of tensors alone", remedy) from error
     if not isinstance(stored, Mapping) or not all(isinstance(t, Tensor) for t in stored.values()):
         raise InputError(path, "holds no state dict", remedy)
     network = SyncNet()
@@ -212,19 +223,23 @@ def load_published(path: str | Path) -> PublishedSyncNet:
 
 
 def crop_mouths(pictures: Tensor, *, size: int = 48) -> Tensor:
-    """The mouths of faces in the ``dlib`` template as grey pictures; gradients flow, for a training loss.
+    """Crop the mouths of faces in the ``dlib`` template as grey pictures; gradients flow, for a loss.
 
     Args:
         pictures: ``(n, 3, side, side)`` from 0 to 255.
-        size: pixels a side of the result.
+        size: side of the result in pixels.
 
     Returns:
-        ``(n, size, size)``, as `voiceface.face.mouth.mouths` gives, resampled linearly.
+        ``(n, size, size)``, as `voiceface.face.mouth.mouths`, with bilinear interpolation.
     """
+    # Centres of the result's pixels, in the picture's units of -1 to 1.
+    steps = (torch.arange(size, device=pictures.device, dtype=pictures.dtype) + 0.5) / size
+    return sample_grey(pictures, 2 * (7 + 16 * steps) / 30 - 1, 2 * (14 + 16 * steps) / 30 - 1)
+
+
+def sample_grey(pictures: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Sample ``(n, 3, ...)`` in grey at columns ``x (w,)`` and rows ``y (h,)`` in [-1, 1]: ``(n, h, w)``."""
     weights = pictures.new_tensor([0.299, 0.587, 0.114])
     grey = torch.einsum("nchw,c->nhw", pictures, weights)[:, None]
-    # Centres of the wanted pixels, in the picture's units of -1 to 1.
-    steps = (torch.arange(size, device=pictures.device, dtype=pictures.dtype) + 0.5) / size
-    x, y = 2 * (7 + 16 * steps) / 30 - 1, 2 * (14 + 16 * steps) / 30 - 1
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(len(grey), -1, -1, -1)
     return F.grid_sample(grey, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]

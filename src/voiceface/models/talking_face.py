@@ -1,4 +1,4 @@
-"""A talking face: who talks is settled once, then sound goes in and frames come out, piece by piece."""
+"""A talking face: the speaker is set once, then sound goes in and frames come out, piece by piece."""
 
 from __future__ import annotations
 
@@ -9,50 +9,48 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["RATE", "TalkingFace", "Who", "frames_of"]
-
-RATE = 16_000
-"""Samples a second of everything that drives a talking face."""
+__all__ = ["Speaker", "TalkingFace", "frame_count"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Who:
-    """What a talking face is made from; a model refuses one that lacks what it needs."""
+class Speaker:
+    """Who talks in a video; a model refuses a speaker that lacks what it needs."""
 
     wave: npt.NDArray[np.float32]
-    """(samples,) at 16 kHz: up to 30 s of the recording's speech, from which identity and emotion are heard
-    once, however long the recording goes on."""
+    """(samples,) at 16 kHz: up to 30 s of the recording's speech, from which identity and emotion are
+    computed once, however long the recording goes on."""
     face: npt.NDArray[np.uint8] | None = None
-    """(side, side, 3): a face in the contract's template and size, to animate instead of one of its own."""
+    """(size, size, 3): a face in the model's `face_template` and `face_size`, to be animated."""
     seed: int = 0
 
 
 class TalkingFace(Protocol):
     """Frames for sound that arrives in pieces.
 
-    However the sound is cut into pieces, the frames are the same bytes, so that nothing is seen of the cuts;
-    after `close` their number is `frames_of` the samples fed. Memory does not grow with the sound.
+    The frames are the same bytes however the sound is cut into pieces; after `close` their number is
+    `frame_count` of the samples fed. Memory does not grow with the sound.
     """
 
     def feed(self, wave: npt.NDArray[np.float32], /) -> npt.NDArray[np.uint8]:
-        """The frames (n, side, side, 3) that can be drawn after these further samples; n may be 0."""
+        """The frames (n, size, size, 3) that these further samples complete; n may be 0."""
         ...
 
     def close(self) -> npt.NDArray[np.uint8]:
-        """The frames that were still waiting for sound, which is silence from here on."""
+        """The remaining frames; the sound after the end is taken as silence."""
         ...
 
 
-def frames_of(samples: int, fps: float) -> int:
-    """Frames a video of so many samples at 16 kHz has: sound and picture are equally long to half a frame.
+def frame_count(samples: int, fps: float) -> int:
+    """Frames of a video for so many samples at 16 kHz: as long as the sound to half a frame.
 
     Raises:
         InputError: no samples.
 
-    >>> frames_of(16_000, 25.0), frames_of(100, 25.0)
+    >>> frame_count(16_000, 25.0), frame_count(100, 25.0)
     (25, 1)
     """
     if samples < 1:
-        raise InputError("the recording", "holds no sound", "give a recording of somebody speaking")
-    return max(1, round(samples * fps / RATE))
+        raise InputError("the recording", "has no samples", "give a recording of somebody speaking")
+    return max(1, round(samples * fps / SAMPLE_RATE))

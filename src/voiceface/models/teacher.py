@@ -1,11 +1,11 @@
-"""Networks that see, from which networks that hear are taught: who is shown, and what is felt.
+"""Face networks that speech networks are distilled from: whose face it is, or its emotion.
 
 A teacher is one file of ``models/teachers/`` with ``load()``, found by `voiceface.models.encoder_loading`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 
-__all__ = ["IdentityTeacher", "Teacher", "described", "as_identity_teacher"]
+__all__ = ["IdentityTeacher", "Teacher", "as_identity_teacher", "embed_with_teacher"]
 
-_AT_ONCE = 64
+_BATCH = 64
 
 
 class Teacher(Protocol):
@@ -23,16 +23,16 @@ class Teacher(Protocol):
 
     name: str
     dim: int
-    """Numbers of a row."""
+    """Size of an embedding."""
 
-    def describe(self, pictures: Tensor, /) -> Tensor:
-        """Aligned faces ``(n, 3, side, side)`` from 0 to 255, of any side, as rows ``(n, dim)``."""
+    def embed(self, pictures: Tensor, /) -> Tensor:
+        """Aligned faces ``(n, 3, side, side)`` from 0 to 255, of any side, as ``(n, dim)``."""
         ...
 
 
 @runtime_checkable
 class IdentityTeacher(Teacher, Protocol):
-    """A teacher whose feature maps the generator's are judged by."""
+    """A teacher with feature maps, which a discriminator compares with the generator's."""
 
     map_channels: tuple[int, int, int]
     """Channels of the three maps, the smallest side first."""
@@ -43,7 +43,7 @@ class IdentityTeacher(Teacher, Protocol):
 
 
 def as_identity_teacher(teacher: Teacher) -> IdentityTeacher:
-    """The same teacher, which has maps.
+    """The same teacher, checked to have maps.
 
     Raises:
         InputError: it has none.
@@ -54,12 +54,10 @@ def as_identity_teacher(teacher: Teacher) -> IdentityTeacher:
 
 
 @torch.no_grad()
-def described(teacher: Teacher, pictures: Sequence[Tensor]) -> Tensor:
-    """Rows ``(n, dim)`` of many faces ``(side, side, 3)`` uint8, some at a time."""
-    rows = [teacher.describe(torch.stack(some).permute(0, 3, 1, 2).float()) for some in _parts(pictures)]
-    return torch.cat(rows) if rows else torch.zeros(0, teacher.dim)
-
-
-def _parts(pictures: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    for first in range(0, len(pictures), _AT_ONCE):
-        yield list(pictures[first : first + _AT_ONCE])
+def embed_with_teacher(teacher: Teacher, pictures: Sequence[Tensor]) -> Tensor:
+    """Embed many faces ``(side, side, 3)`` uint8 in batches: ``(n, dim)``."""
+    embeddings = [torch.zeros(0, teacher.dim)]
+    for first in range(0, len(pictures), _BATCH):
+        batch = torch.stack(list(pictures[first : first + _BATCH]))
+        embeddings.append(teacher.embed(batch.permute(0, 3, 1, 2).float()))
+    return torch.cat(embeddings)

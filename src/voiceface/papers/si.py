@@ -1,11 +1,11 @@
-"""Si et al. 2021 (Speech2Video): Table 1, for known and unknown voices, beside three baselines and the truth.
+"""Si et al. 2021 (Speech2Video): Table 1, for known and unknown voices, with three baselines and real clips.
 
-What is trained: si_speech2video, in a small size, unless weights are given. Known people are those it was
-trained on, by clips it was not; unknown ones those of whom it saw no clip. The baselines need an animator
-of still faces (--animator, weights of a recipe that animates one): SDFA from the clip's own first frame,
-S2F+SDFA from the face that an imaginer draws for the sound (--imaginer), SDFA (mismatch) from another
-person's frame; without them these rows are left out. Sheets of the clips are written beside the tables:
-those show real people's faces where the corpus does.
+Trains si_speech2video in a small size unless weights are given. Known people are in its training set and are
+tested on other clips of theirs; no clip of unknown people was in it. The baselines need an animator of still
+faces (--animator, weights of a recipe that animates one): SDFA from the clip's own first frame, S2F+SDFA from
+the face that an imaginer generates from the sound (--imaginer), SDFA (mismatch) from another person's frame;
+without them these rows are left out. A sheet of the clips is written beside the tables: it shows real
+people's faces where the corpus does.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Split
 from voiceface.errors import InputError
 from voiceface.evaluation.clip_files import video_judges
@@ -28,10 +29,10 @@ from voiceface.evaluation.talking_clip_judges import EmotionJudge, IdentityJudge
 from voiceface.evaluation.talking_clips import (
     KNOWN,
     StillSource,
-    Told,
-    animated,
+    TestClip,
+    animate_stills,
     as_video_clips,
-    kept,
+    cached_frames,
     select_test_clips,
     talk_from_speech,
 )
@@ -45,14 +46,11 @@ from voiceface.protocols.video_quality import VideoReport, video
 from voiceface.recipes import si_speech2video
 from voiceface.training.loop import train
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
-
 __all__ = ["tables"]
 
 Frames = npt.NDArray[np.uint8]
 
-OURS, TRUTH = "speech2video", "ground truth"
+OURS, REAL = "speech2video", "ground truth"
 SDFA, IMAGINED, MISMATCH = "SDFA", "S2F+SDFA", "SDFA (mismatch)"
 _MEASURED = (
     "SSIM",
@@ -74,11 +72,18 @@ _PAPER = {
     f"{MISMATCH}, VoxCeleb2": [0.5612, 20.126, 5.0],
     f"{OURS}, VoxCeleb2": [0.5707, 20.891, 5.1],
 }
-_SHOWN, _MOMENTS = 10, 8
-_SMALL = {"width": 16, "identity_width": 16, "judge_width": 16, "clips": 8, "ema": 0.99, "steps": 2000}
+_SHEET_CLIPS, _SHEET_FRAMES = 10, 8
+_SMALL: dict[str, Any] = {
+    "width": 16,
+    "identity_width": 16,
+    "discriminator_width": 16,
+    "clips": 8,
+    "ema": 0.99,
+    "steps": 2000,
+}
 _FIFTH = 5
-_MOVED = 5
-"""Frames that clips are moved by, whose offset must be found."""
+_SHIFT = 5
+"""Frames that the sound is shifted by; the offset must be found."""
 _RESAMPLES, _SEED = 1000, 0
 
 
@@ -93,41 +98,48 @@ def tables(
     clips: int = 60,
     wrong_sound: bool = False,
 ) -> list[Table]:
-    """Talk the test clips again in every way, and measure them all alike.
+    """Generate the test clips in every way, and measure all alike.
 
     Args:
         corpus: talking clips with sound.
-        out: folder of the training, what is drawn, and the sheets.
-        weights: weights of si_speech2video of this corpus; empty: train some, every fifth person left out
+        out: folder of the training, the generated clips, and the sheet.
+        weights: weights of si_speech2video of this corpus; by default trained without every fifth person
         animator: weights that animate a still face, for the baselines
-        imaginer: weights that draw a face from a voice, for S2F+SDFA
+        imaginer: weights that generate a face from a voice, for S2F+SDFA
         sync: weights of a sync expert; by default the shipped one
-        clips: clips of each group that are measured, spread over its people
-        wrong_sound: talk every clip from another person's sound: a control
+        clips: maximum number of clips in each group, spread over its people
+        wrong_sound: generate every clip from another person's sound: a control
 
     Raises:
         InputError: weights of another recipe, or a corpus without clips to test on.
     """
-    loaded, split = _judged(corpus, out, weights)
-    contract, fps = loaded.run.contract, float(loaded.facts["fps"])
-    template, size = str(contract["template"]), int(contract["size"])
-    told = select_test_clips(corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound)
-    ways, words = _ways(loaded, animator, imaginer, template)
-    mark = _mark(loaded, told, animator, imaginer)
-    drawn = {name: kept(talk, told, out / "drawn" / f"{_slug(name)}-{mark}") for name, talk in ways.items()}
+    loaded, split = _trained(corpus, out, weights)
+    fps, template, size = loaded.model.fps, loaded.model.face_template, loaded.model.face_size
+    test_clips = select_test_clips(
+        corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound
+    )
+    methods, notes = _methods(loaded, animator, imaginer, template)
+    key = _cache_key(loaded, test_clips, animator, imaginer)
+    generated = {
+        name: cached_frames(talk, test_clips, out / "generated" / f"{_slug(name)}-{key}")
+        for name, talk in methods.items()
+    }
     judges = video_judges(find_sync_expert(sync))
     if wrong_sound:
-        words.append("control: every clip is talked from another person's sound and measured beside its own")
-    made = _groups(corpus, split, told, drawn, judges, (template, fps), words)
-    made.append(_offsets(told, drawn[OURS], judges.sync, template, fps))
-    _sheet(out / "clips.png", told, drawn, loaded.name)
-    return made
+        notes.append(
+            "control: every clip is generated from another person's sound, and compared with its own"
+        )
+    found = _group_tables(corpus, split, test_clips, generated, judges, (template, fps), notes)
+    found.append(_offset_table(test_clips, generated[OURS], judges.sync, template, fps))
+    _write_sheet(out / "clips.png", test_clips, generated, loaded.name)
+    return found
 
 
-def _judged(corpus: Corpus, out: Path, weights: str) -> tuple[Loaded, Split]:
+def _trained(corpus: Corpus, out: Path, weights: str) -> tuple[Loaded, Split]:
     if not weights:
-        people = sorted(set(corpus.column("clips", "person").astype(str).tolist()))
-        run = si_speech2video.recipe(leave_out=",".join(people[_FIFTH - 1 :: _FIFTH]), seed=_SEED, **_SMALL)  # type: ignore[arg-type]
+        people = sorted(set(corpus.person_of("clips").tolist()))
+        left_out = ",".join(people[_FIFTH - 1 :: _FIFTH])
+        run = si_speech2video.recipe(leave_out=left_out, seed=_SEED, **_SMALL)
         weights = str(train(run, corpus, out / "si_speech2video", progress=False))
     loaded = load_model(weights)
     if loaded.card["recipe"] != "si_speech2video":
@@ -138,140 +150,145 @@ def _judged(corpus: Corpus, out: Path, weights: str) -> tuple[Loaded, Split]:
     return loaded, split
 
 
-def _groups(
+def _group_tables(
     corpus: Corpus,
     split: Split,
-    told: Sequence[Told],
-    drawn: Mapping[str, Mapping[str, Frames]],
+    test_clips: Sequence[TestClip],
+    generated: Mapping[str, Mapping[str, Frames]],
     judges: Judges,
-    how: tuple[str, float],
-    words: Sequence[str],
+    alignment: tuple[str, float],
+    notes: Sequence[str],
 ) -> list[Table]:
     """Table 1 for known and for unknown voices, whichever there are."""
-    template, fps = how
-    people = IdentityJudge(corpus, split, told, judges, template=template)
-    feelings = EmotionJudge(corpus, split, size=told[0].real.shape[1], template=template)
-    shown: dict[str, Mapping[str, Frames] | None] = {TRUTH: None, **drawn}
-    given = {"resamples": _RESAMPLES, "seed": _SEED}
+    template, fps = alignment
+    identities = IdentityJudge(corpus, split, test_clips, judges, template=template)
+    emotions = EmotionJudge(corpus, split, size=test_clips[0].real.shape[1], template=template)
+    frames_of: dict[str, Mapping[str, Frames] | None] = {REAL: None, **generated}
+    sampling = {"resamples": _RESAMPLES, "seed": _SEED}
     reports = {
-        name: video(as_video_clips(told, some, fps=fps, template=template), judges=judges, **given)
-        for name, some in shown.items()
+        name: video(as_video_clips(test_clips, some, fps=fps, template=template), judges=judges, **sampling)
+        for name, some in frames_of.items()
     }
-    words = [*words, feelings.note, f"identity accuracy: {people.note}"]
-    made = []
-    for group in sorted({clip.group for clip in told}):
-        some = [clip for clip in told if clip.group == group]
+    notes = [*notes, emotions.note, f"identity accuracy: {identities.note}"]
+    found = []
+    for group in sorted({clip.group for clip in test_clips}):
+        some = [clip for clip in test_clips if clip.group == group]
         rows = {
             name: [
                 *_measured(reports[name], group),
-                people.accuracy(some, shown[name], **given),
-                feelings.accuracy(some, shown[name], **given),
+                identities.accuracy(some, frames_of[name], **sampling),
+                emotions.accuracy(some, frames_of[name], **sampling),
             ]
-            for name in shown
+            for name in frames_of
         }
-        made.append(_table(group, rows, some, words))
-    return made
+        found.append(_table(group, rows, some, notes))
+    return found
 
 
-def _ways(
+def _methods(
     loaded: Loaded, animator: str, imaginer: str, template: str
-) -> tuple[dict[str, Callable[[Told], Frames]], list[str]]:
-    """Row's name to how its clips are talked, and what is said of rows left out."""
-    ways: dict[str, Callable[[Told], Frames]] = {OURS: talk_from_speech(loaded, seed=_SEED)}
+) -> tuple[dict[str, Callable[[TestClip], Frames]], list[str]]:
+    """From a row's name to how its clips are generated, and notes on rows left out."""
+    methods: dict[str, Callable[[TestClip], Frames]] = {OURS: talk_from_speech(loaded, seed=_SEED)}
     if not animator:
-        return ways, [f"without --animator there is no {SDFA}, {IMAGINED} or {MISMATCH}"]
-    moving = load_model(animator)
-    ways[SDFA] = animated(moving, lambda clip: clip.still, template=template, seed=_SEED)
-    ways[MISMATCH] = animated(moving, lambda clip: clip.stranger, template=template, seed=_SEED)
+        return methods, [f"without --animator there is no {SDFA}, {IMAGINED} or {MISMATCH}"]
+    animates = load_model(animator)
+    methods[SDFA] = animate_stills(animates, lambda clip: clip.own_still, template=template, seed=_SEED)
+    methods[MISMATCH] = animate_stills(animates, lambda clip: clip.other_still, template=template, seed=_SEED)
     if not imaginer:
-        return ways, [f"without --imaginer there is no {IMAGINED}"]
-    drawing = load_model(imaginer)
-    if drawing.run.imagine is None:
-        raise InputError(imaginer, f"holds {drawing.card['recipe']}, which draws no faces", "give another")
-    imagine, source = drawing.run.imagine, str(drawing.run.contract["template"])
+        return methods, [f"without --imaginer there is no {IMAGINED}"]
+    generator = load_model(imaginer)
+    if not generator.model.can("generate"):
+        fault = f"holds {generator.card['recipe']}, which generates no faces"
+        raise InputError(imaginer, fault, "give another")
+    source = generator.model.face_template
 
-    def imagined(clip: Told) -> StillSource:
-        face = imagine(drawing.model, [GeneratorInput(wave=clip.heard)], drawing.facts, _SEED)
+    def imagined(clip: TestClip) -> StillSource:
+        face = generator.model.generate([GeneratorInput(wave=clip.driving_sound)], seed=_SEED)
         return lambda size, wanted: change_template(face, source=source, target=wanted, size=size)[0]
 
-    ways[IMAGINED] = animated(moving, imagined, template=template, seed=_SEED)
-    return ways, []
+    methods[IMAGINED] = animate_stills(animates, imagined, template=template, seed=_SEED)
+    return methods, []
 
 
 def _measured(report: VideoReport, group: str) -> list[Cell]:
-    """Cells of what the video protocol measured; nothing where it could not."""
+    """Cells of the video protocol's figures; empty where there is none."""
     known = {one.name: one for one in report.rows.get(f"drawn, {group}", [])}
     return [known.get(name) for name in _MEASURED]
 
 
-def _table(group: str, rows: Mapping[str, list[Cell]], some: Sequence[Told], words: Sequence[str]) -> Table:
+def _table(
+    group: str, rows: Mapping[str, list[Cell]], clips: Sequence[TestClip], notes: Sequence[str]
+) -> Table:
     spare: list[Cell] = [None] * (len(_COLUMNS) - 3)
     printed: dict[str, list[Cell]] = {
-        name: [told[0], told[1], told[2], *spare] for name, told in _PAPER.items()
+        name: [values[0], values[1], values[2], *spare] for name, values in _PAPER.items()
     }
-    owners = {clip.person for clip in some}
+    owners = {clip.person for clip in clips}
     return Table(
         title=f"Table 1, {group}",
         columns=_COLUMNS,
         rows=rows,
         paper_rows=printed if group == KNOWN else {},
         notes=[
-            f"{len(some)} clips of {len(owners)} people; chance: beside somebody else's clip, sound or face; "
-            "confidences of two sync experts do not compare (the paper's is SyncNet's)",
-            *words,
+            f"{len(clips)} clips of {len(owners)} people; chance: compared with another person's clip, sound "
+            "or face; confidences of two sync experts do not compare (the paper's is SyncNet's)",
+            *notes,
         ],
     )
 
 
-def _offsets(
-    told: Sequence[Told],
-    drawn: Mapping[str, Frames],
+def _offset_table(
+    test_clips: Sequence[TestClip],
+    generated: Mapping[str, Frames],
     embed: Any,  # noqa: ANN401  the judge's callable, or none
     template: str,
     fps: float,
 ) -> Table:
-    """Confidence and offset of real clips, of the same moved, and of what is drawn."""
+    """Confidence and offset of real and generated clips, and of both with shifted sound."""
     columns = ["confidence", "confidence at 0", "offset exact", "offset within 1"]
     if embed is None:
         return Table(title="Sync", columns=columns, rows={}, notes=["no sync expert is shipped or given"])
     sides: dict[str, list[Any]] = {"real": [], "drawn": []}
-    for side, frames_of in (("real", None), ("drawn", drawn)):
-        for clip in as_video_clips(told, frames_of, fps=fps, template=template):
+    for side, frames in (("real", None), ("drawn", generated)):
+        for clip in as_video_clips(test_clips, frames, fps=fps, template=template):
             sides[side].append(embed(clip.drawn, clip.generated_points, clip.generated_wave, fps))
-    owners = [clip.person for clip in told]
+    owners = [clip.person for clip in test_clips]
     rows: dict[str, list[Cell]] = {}
     for side, pairs in sides.items():
-        report = sync_trials(pairs, people=owners, moved=_MOVED, resamples=_RESAMPLES, seed=_SEED)
+        report = sync_trials(pairs, people=owners, moved=_SHIFT, resamples=_RESAMPLES, seed=_SEED)
         for name, row in report.rows.items():
             rows[f"{side}, {name}"] = [next((e for e in row if e.name == c), None) for c in columns]
     return Table(
-        title="Sync of real and drawn clips, and of the same moved",
+        title="Sync of real and generated clips, and with shifted sound",
         columns=columns,
         rows=rows,
-        notes=[*report.notes, "offsets count as found where they are those the clips were moved by"],
+        notes=[*report.notes, "an offset is found where it equals the shift"],
     )
 
 
-def _sheet(path: Path, told: Sequence[Told], drawn: Mapping[str, Mapping[str, Frames]], origin: str) -> None:
-    """Ten clips, a row of eight moments each for the real frames and every way of talking."""
+def _write_sheet(
+    path: Path, clips: Sequence[TestClip], generated: Mapping[str, Mapping[str, Frames]], origin: str
+) -> None:
+    """Ten clips, with a row of eight frames for the real clip and each method."""
     rows = []
-    for k in np.unique(np.linspace(0, len(told) - 1, _SHOWN).round().astype(int)).tolist():
-        clip = told[k]
-        for name, some in {TRUTH: {clip.name: clip.real}, **drawn}.items():
+    for k in np.unique(np.linspace(0, len(clips) - 1, _SHEET_CLIPS).round().astype(int)).tolist():
+        clip = clips[k]
+        for name, some in {REAL: {clip.name: clip.real}, **generated}.items():
             frames = some[clip.name]
-            at = np.linspace(0, len(frames) - 1, _MOMENTS).round().astype(int).tolist()
+            at = np.linspace(0, len(frames) - 1, _SHEET_FRAMES).round().astype(int).tolist()
             rows.append([(frames[t], f"{name[:12]}" if t == at[0] else f"{t}") for t in at])
     metadata = {"Source": "synthetic beside real", "Software": f"voiceface, {origin}"}
     write_image_grid(path, rows, title="known and unknown voices", side=96, metadata=metadata)
 
 
-def _mark(loaded: Loaded, told: Sequence[Told], animator: str, imaginer: str) -> str:
-    """Names what is drawn: weights, clips, sound and seed, so that nothing else's frames are taken."""
+def _cache_key(loaded: Loaded, clips: Sequence[TestClip], animator: str, imaginer: str) -> str:
+    """A digest of weights, clips, sound and seed, so that no other frames are read from the cache."""
     digest = hashlib.blake2b(digest_size=6)
     for name, tensor in sorted(loaded.model.weights().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    for clip in told:
-        digest.update(clip.name.encode() + clip.heard.tobytes())
+    for clip in clips:
+        digest.update(clip.name.encode() + clip.driving_sound.tobytes())
     for weights in (animator, imaginer):
         for folder in (Path(weights), Path(weights) / "weights") if weights else ():
             card = folder / "run.json"

@@ -23,7 +23,7 @@ from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource, load_picture
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
-from voiceface.models.talking_face import RATE, TalkingFace, Who, frames_of
+from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
 from voiceface.pipelines.imaginer import (
     LOW_PLAUSIBILITY,
     Heard,
@@ -33,8 +33,9 @@ from voiceface.pipelines.imaginer import (
     weights_fingerprint,
 )
 from voiceface.pipelines.weights import Loaded, load_model, shipped
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["PREFERRED", "TalkingVideo", "Talker", "best_shipped"]
+__all__ = ["PREFERRED", "TalkingVideo", "Talker", "best_shipped", "resize_frames"]
 
 Frames = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -42,9 +43,9 @@ Progress = Callable[[int, int], None]
 PREFERRED = ("talker",)
 """The shipped weights that talk, better ones first (RESULTS.md)."""
 SOUND_RATE = 48_000
-"""Hz of the sound in the file; what the model hears has 16,000."""
+"""Sample rate in Hz of the sound in the file; the model takes 16,000."""
 SILENT = 1e-3
-"""A recording whose loudest sample lies below is silent: 60 dB below full scale."""
+"""A recording whose loudest sample is below this is silent: 60 dB below full scale."""
 
 _BLOCK_SECONDS = 2.0
 _LONG_SIDE = 1280
@@ -52,7 +53,7 @@ _LONG_SIDE = 1280
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TalkingVideo:
-    """What was written."""
+    """The video that was written."""
 
     path: Path
     seconds: float
@@ -60,13 +61,13 @@ class TalkingVideo:
     fps: float
     size: int
     plausibility: float
-    """How surely a voice is heard (`voiceface.pipelines.imaginer.Heard.plausibility`)."""
+    """How likely the recording is a voice (`voiceface.pipelines.imaginer.Heard.plausibility`)."""
     note: str = ""
-    """What must be known of the clip: a silent recording, hardly a voice, several faces in the picture."""
+    """A warning about the clip: a silent recording, hardly a voice, several faces in the picture."""
 
 
 class Talker:
-    """Draws talking faces; made by `load`.
+    """Generates videos of talking faces; made by `load`.
 
     >>> Talker.load("nobody")  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
@@ -81,20 +82,19 @@ class Talker:
         device: str = "cpu",
         precision: str = "auto",
     ) -> None:
-        if loaded.run.talk is None:
+        model = loaded.model
+        if not model.can("talk"):
             fault = f"holds weights of {loaded.card.get('recipe')}, which does not talk"
             raise InputError(loaded.name, fault, "give weights that `voiceface train vougioukas_sda` wrote")
         if precision not in {"auto", "32", "bf16"}:
             raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
         self.name = loaded.name if loaded.name != "weights" else str(loaded.card.get("recipe"))
         self.card, self.device, self.precision = loaded.card, device, precision
-        contract = dict(loaded.run.contract)
-        self.fps, self.size = float(contract["fps"]), int(contract["size"])
-        self.template = str(contract["template"])
-        self.animates = contract.get("face") == "still"
-        """Whether it moves a still face, given or imagined; False where it draws one of its own."""
+        self.fps, self.size, self.template = model.fps, model.face_size, model.face_template
+        self.animates = model.animates
+        """Whether it animates a still face, given or generated; False where the model generates its own."""
         self.fingerprint = weights_fingerprint(loaded)
-        self._loaded, self._imaginer = loaded, imaginer
+        self._model, self._imaginer = model, imaginer
 
     @classmethod
     def load(
@@ -109,7 +109,7 @@ class Talker:
 
         Args:
             weights: A weights folder or the name of shipped weights; None takes the best shipped.
-            imaginer: The same of what draws the faces, for weights that move a still face.
+            imaginer: The same of the Imaginer that generates faces, for weights that animate a still face.
             device: ``cpu``, ``cuda`` or ``mps``.
             precision: ``auto`` (float32), ``32`` or ``bf16``.
 
@@ -140,22 +140,22 @@ class Talker:
         force: bool = False,
         progress: Progress | None = None,
     ) -> TalkingVideo:
-        """Write a video of somebody saying what is heard; the same seed writes the same frames.
+        """Write a video of a face that says the recording; the same seed gives the same frames.
 
-        Sound and picture are read, drawn and written side by side, a few seconds at a time: memory does not
-        grow with the recording. A silent recording gives a face at rest, and the result says so.
+        Sound and picture are read, generated and written together, a few seconds at a time: memory does not
+        grow with the recording. A silent recording gives a face at rest, and `TalkingVideo.note` says so.
 
         Args:
             voice: A path, a file object or an (array, rate) pair.
             out: A name ending in .mp4.
-            seed: Of the face that is imagined, its blinks and its sway.
-            face: A picture to animate the surest face of; None: the face is drawn from the voice alone.
-            size: Pixels a side of the video; by default the weights' own.
-            force: Draw even where no speech is heard.
-            progress: Called with the frames drawn and about how many there will be.
+            seed: Random seed for the generated face, blinks and head motion.
+            face: A picture whose surest face is animated; None: the face is generated from the voice.
+            size: Side of the video in pixels; by default the weights' own.
+            force: Generate even if the recording contains no detectable speech.
+            progress: Called with the number of frames generated and about how many there will be.
 
         Raises:
-            NotSpeechError: no speech is heard in what is not silence, and ``force`` is False.
+            NotSpeechError: the recording contains no detectable speech, is not silent, and is not forced.
             InputError: the recording cannot be read or is shorter than 0.2 s, there is no face in the
                 picture, or the file cannot be written.
         """
@@ -164,11 +164,12 @@ class Talker:
         sound = _RereadableSound(voice)
         heard = hear(sound())
         note = _note(heard, force=force)
-        still, told = self._still(heard, face, seed)
-        note = "; ".join(filter(None, (note, told)))
-        talking = self._talk(Who(wave=heard.wave, face=still, seed=seed))
+        still, face_note = self._still(heard, face, seed)
+        note = "; ".join(filter(None, (note, face_note)))
+        with self._autocast():
+            talking = self._model.talk(Speaker(wave=heard.wave, face=still, seed=seed))
         side = self.size if size is None else size
-        total = frames_of(max(1, round(sound_seconds(sound()) * RATE)), self.fps)
+        total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
         counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, note=note)
         write_movie(
@@ -191,48 +192,43 @@ class Talker:
 
     def _frames(self, talking: TalkingFace, sound: SoundSource, side: int) -> Iterator[Frames]:
         """The frames one by one."""
-        for block in stream_sound(sound, rate=RATE, block_seconds=_BLOCK_SECONDS):
+        for block in stream_sound(sound, rate=SAMPLE_RATE, block_seconds=_BLOCK_SECONDS):
             with self._autocast():
-                drawn = talking.feed(block)
-            yield from _sized(drawn, side)
+                frames = talking.feed(block)
+            yield from resize_frames(frames, side)
         with self._autocast():
-            drawn = talking.close()
-        yield from _sized(drawn, side)
-
-    def _talk(self, who: Who) -> TalkingFace:
-        assert self._loaded.run.talk is not None
-        with torch.no_grad(), self._autocast():
-            return self._loaded.run.talk(self._loaded.model, who, self._loaded.facts)
+            frames = talking.close()
+        yield from resize_frames(frames, side)
 
     def _still(self, heard: Heard, face: PictureSource | None, seed: int) -> tuple[Frames | None, str]:
-        """The face to animate in the weights' template and size, and what must be said of it."""
+        """The face to animate in the weights' template and size, and a note about it."""
         if face is not None:
             if not self.animates:
-                fault = "draws a face of its own and cannot animate another"
-                raise InputError(self.name, fault, "leave the face out, or take other weights")
-            return self._cut(face)
+                fault = "generates the face from the voice and cannot animate another"
+                raise InputError(self.name, fault, "leave the face out, or use other weights")
+            return self._align(face)
         if not self.animates:
             return None, ""
         if self._imaginer is None:
             self._imaginer = Imaginer.load(device=self.device, precision=self.precision)
-        drawn = self._imaginer(heard, seed=seed, force=True)[0]
+        generated = self._imaginer(heard, seed=seed, force=True)[0]
         template = self._imaginer.template
         if template != self.template:
-            fault = f"draws faces cut as {template!r}, not as {self.template!r}"
+            fault = f"generates faces aligned as {template!r}, not as {self.template!r}"
             raise InputError(self._imaginer.name, fault, "give weights that `voiceface train imaginer` wrote")
-        picture = drawn.resize((self.size, self.size), Image.Resampling.LANCZOS)
+        picture = generated.resize((self.size, self.size), Image.Resampling.LANCZOS)
         return np.asarray(picture.convert("RGB")), ""
 
-    def _cut(self, face: PictureSource) -> tuple[Frames, str]:
+    def _align(self, face: PictureSource) -> tuple[Frames, str]:
         name = "the picture" if isinstance(face, np.ndarray | Image.Image) else name_of(face)
         picture = np.asarray(load_picture(face, long_side=_LONG_SIDE))
         found = detect(picture)
         best = surest(picture, found)
         if best is None or best.landmarks is None:
             remedy = "give a picture of one face seen from the front"
-            raise InputError(name, "shows no face that can be found", remedy)
-        cut = align(picture, best.landmarks, size=self.size, template=self.template, border="edge")
-        return cut, f"the surest of {len(found)} faces in the picture" if len(found) > 1 else ""
+            raise InputError(name, "shows no detectable face", remedy)
+        aligned = align(picture, best.landmarks, size=self.size, template=self.template, border="edge")
+        return aligned, f"the surest of {len(found)} faces in the picture" if len(found) > 1 else ""
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(
@@ -254,18 +250,18 @@ def best_shipped() -> str:
 
 
 def _note(heard: Heard, *, force: bool) -> str:
-    """What must be said of the recording."""
+    """A note about the recording."""
     sure = heard.plausibility
     if float(np.abs(heard.wave).max(initial=0.0)) < SILENT:
         return "the recording is silent: a face at rest"
     if sure == 0 and not force:
-        fault = f"holds no speech that can be told ({heard.facts.missing or 'too little'})"
-        raise NotSpeechError(heard.name, fault, "give a recording of one person speaking, or force it")
+        fault = f"contains no detectable speech ({heard.facts.missing or 'too little'})"
+        raise NotSpeechError(heard.name, fault, "give a recording of one person speaking, or use --force")
     return f"hardly a voice: plausibility {sure:.2f}" if sure < LOW_PLAUSIBILITY else ""
 
 
 class _RereadableSound:
-    """A recording that can be read several times over, also where it is a file object."""
+    """A recording that can be read several times, also where it is a file object."""
 
     def __init__(self, voice: SoundSource) -> None:
         self.voice, self.data = voice, b""
@@ -273,7 +269,7 @@ class _RereadableSound:
             self.name, self.data = name_of(voice), voice.read()
 
     def __call__(self) -> SoundSource:
-        """It from its beginning."""
+        """The recording from its beginning."""
         return _NamedBytes(self.data, self.name) if self.data else self.voice
 
 
@@ -284,7 +280,7 @@ class _NamedBytes(io.BytesIO):
 
 
 class _CountedFrames:
-    """Counts frames as they go by."""
+    """Counts frames as they are written."""
 
     def __init__(self, frames: Iterator[Frames], total: int, progress: Progress | None) -> None:
         self.frames, self.total, self.progress, self.done = frames, total, progress, 0
@@ -299,8 +295,8 @@ class _CountedFrames:
             self.progress(self.done, self.done)
 
 
-def _sized(frames: Frames, side: int) -> Frames:
-    """Frames brought to another side, smaller ones by area."""
+def resize_frames(frames: Frames, side: int) -> Frames:
+    """Frames of another side, reduced by averaging areas where the sides divide."""
     own = frames.shape[1]
     if own == side or not len(frames):
         return frames

@@ -11,6 +11,7 @@ from typing import Any
 from voiceface.components import component_names, load_component, nearest
 from voiceface.errors import InputError
 from voiceface.models.model import Model
+from voiceface.recipes._weights import current_arguments
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
@@ -88,7 +89,8 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
     tensors, card = read_weights(folder)
     try:
         recipe, arguments, facts = card["recipe"], card["arguments"], card["facts"]
-        run: Run = load_recipe(recipe, trust=trust).recipe(**arguments)
+        module = load_recipe(recipe, trust=trust)
+        run: Run = module.recipe(**current_arguments(arguments, getattr(module, "RENAMED", {})))
         model = run.build(facts)
     except (KeyError, TypeError) as error:
         fault = f"does not fit the recipe as it is in this version ({error})"

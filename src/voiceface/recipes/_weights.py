@@ -1,7 +1,8 @@
-"""Weights that another training gave, which a recipe goes on from."""
+"""Weights of another training that a recipe builds on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from voiceface.errors import InputError
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["open_weights", "find_weights_folder"]
+__all__ = ["current_arguments", "find_weights_folder", "open_weights"]
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 
@@ -31,3 +32,12 @@ def find_weights_folder(weights: str | Path) -> Path:
     """The folder of shipped weights by name, or any folder that holds some."""
     own = _SHIPPED / weights
     return own if (own / "run.json").is_file() else resolve_weights_folder(weights)
+
+
+def current_arguments(arguments: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments from ``run.json`` under their names in this version, as a recipe's ``RENAMED`` lists them.
+
+    >>> current_arguments({"hearing": "mels", "size": 64}, {"hearing": "speech_encoder"})
+    {'speech_encoder': 'mels', 'size': 64}
+    """
+    return {renamed.get(name, name): value for name, value in arguments.items()}

@@ -1,7 +1,7 @@
-"""Reads what a face expresses: the teacher of emotion that Speech2Video's student is distilled from.
+"""Emotion from a face: the teacher that Speech2Video's emotion student is distilled from.
 
 Paper     stands for the SENet of FER+ in Si et al. 2021, Speech2Video, section 2.1; the network is ours
-Data      talking clips whose emotion is told: cremad, synthetic
+Data      talking clips with emotion labels: cremad, synthetic
 Command   voiceface train expression --corpus CORPUS
 Cost      see docs/papers/si.md
 Reported  nothing for this task
@@ -10,32 +10,30 @@ Differs   four convolutions instead of 50 layers, grey pictures of 64 pixels, th
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.corpus.clip_splits import split_clips
+from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
+from voiceface.models.augment_clips import augment_pictures
 from voiceface.models.expression_classifier import ExpressionClassifier
-from voiceface.models.model import Model
-from voiceface.models.talking_clips import TEMPLATE
+from voiceface.models.speech2video import TEMPLATE
+from voiceface.models.step_seed import torch_generator
 from voiceface.training.run import Facts, Optimiser, Run
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
+__all__ = ["recipe", "smoke"]
 
-__all__ = ["clips_with_emotion", "recipe", "smoke"]
-
-_STORED = 72
-"""Pixels that faces are kept at, to be shifted and scaled down from."""
+_SIDE = 72
+"""Side in pixels of the faces that are kept, to be augmented and reduced."""
 _EVERY = 3
-"""Of a clip's frames every so many-eth is kept: neighbours are alike."""
+"""One frame of a clip in so many is used: neighbours are alike."""
 
 
 def recipe(
@@ -53,24 +51,35 @@ def recipe(
     leave_out: str = "",
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; ``leave_out`` names people whose clips are in no part: to be tested on as unknown.
+) -> Run[ExpressionClassifier]:
+    """Train a classifier of emotions on talking clips.
 
-    ``wrong_labels`` deals the emotions anew over the training clips: a control.
+    Args:
+        width: channels of the first convolution
+        features: units of the layer before the classes
+        size: side of the pictures in pixels
+        batch_size: faces a step
+        lr: learning rate of AdamW
+        weight_decay: decoupled weight decay
+        steps: training steps
+        every: steps between validations
+        validation: share of the people (of clips, for people with many) used for validation
+        test: share held out for testing
+        leave_out: people to exclude from all parts, separated by commas, to be tested on as unknown
+        wrong_labels: shuffle the emotions over the training clips: a control
+        seed: random seed
     """
+    arguments: dict[str, Any] = dict(locals())
+    sampling = {name: arguments[name] for name in ("size", "batch_size", "wrong_labels", "seed")}
     return Run(
         recipe="expression",
-        arguments=dict(locals()),
-        split=lambda corpus: split_clips(
-            corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
-        ),
+        arguments=arguments,
+        split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
         facts=_facts,
         build=lambda facts: ExpressionClassifier(
             emotions=facts["emotions"], width=width, features=features, size=size
         ),
-        data=lambda selection, facts: _Faces(
-            selection, facts["emotions"], size=size, batch_size=batch_size, wrong=wrong_labels, seed=seed
-        ),
+        data=lambda selection, facts: _EmotionBatches(selection, facts["emotions"], **sampling),
         optimisers={
             "name": Optimiser(
                 name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
@@ -78,7 +87,7 @@ def recipe(
         },
         steps=steps,
         seed=seed,
-        validate=lambda model, selection, facts: _validate(model, selection),
+        validate=_validate,
         every=every,
         select="right",
         half=True,
@@ -87,21 +96,21 @@ def recipe(
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[ExpressionClassifier]:
     """The same in seconds."""
     return recipe(width=2, features=4, size=32, batch_size=6, steps=4, every=2, validation=0.34, test=0.0)
 
 
-def clips_with_emotion(selection: Selection) -> list[int]:
-    """The clips whose emotion is told."""
+def _labelled_clips(selection: Selection) -> list[int]:
+    """The clips with an emotion label."""
     return [row for row in selection.clips.tolist() if selection.corpus.clips[row].emotion]
 
 
 def _facts(selection: Selection) -> Facts:
     """The emotions' names."""
-    names = sorted({selection.corpus.clips[row].emotion for row in clips_with_emotion(selection)})
+    names = sorted({selection.corpus.clips[row].emotion for row in _labelled_clips(selection)})
     if len(names) < 2:
-        fault = f"tells {len(names)} emotions of its training clips"
+        fault = f"has {len(names)} emotions among its training clips"
         raise InputError(selection.corpus.path, fault, "prepare cremad or synthetic clips, or more of them")
     return {"emotions": names}
 
@@ -112,75 +121,68 @@ def _faces(corpus: Corpus, row: int, side: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
 
 
-class _Faces:
-    """Batches in which every emotion is as frequent, faces altered; each a pure function of the step."""
+class _EmotionBatches:
+    """Batches of augmented faces in which every emotion is as frequent; each is a function of the step."""
 
     def __init__(
-        self, selection: Selection, emotions: list[str], *, size: int, batch_size: int, wrong: bool, seed: int
+        self,
+        selection: Selection,
+        emotions: list[str],
+        *,
+        size: int,
+        batch_size: int,
+        wrong_labels: bool,
+        seed: int,
     ) -> None:
-        rows = clips_with_emotion(selection)
+        rows = _labelled_clips(selection)
         labels = [emotions.index(selection.corpus.clips[row].emotion) for row in rows]
-        if wrong:
+        if wrong_labels:
             labels = np.random.default_rng(seed).permutation(labels).tolist()
-        self.clips = [_faces(selection.corpus, row, _STORED) for row in rows]
-        self.of = [[k for k, label in enumerate(labels) if label == n] for n in range(len(emotions))]
+        self.clips = [_faces(selection.corpus, row, _SIDE) for row in rows]
+        self.of_emotion = [[k for k, label in enumerate(labels) if label == n] for n in range(len(emotions))]
         self.size, self.batch_size, self.seed = size, batch_size, seed
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``pictures`` (n, 3, size, size) from 0 to 255 and ``labels`` (n,)."""
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-        told = [k for k, mine in enumerate(self.of) if mine]
+        random = torch_generator(self.seed, step)
+        present = [k for k, clips in enumerate(self.of_emotion) if clips]
         labels, pictures = [], []
-        for place in torch.randint(len(told), (self.batch_size,), generator=random).tolist():
-            mine = self.of[told[place]]
-            frames = self.clips[mine[int(torch.randint(len(mine), (1,), generator=random))]]
+        for index in torch.randint(len(present), (self.batch_size,), generator=random).tolist():
+            clips = self.of_emotion[present[index]]
+            frames = self.clips[clips[int(torch.randint(len(clips), (1,), generator=random))]]
             pictures.append(frames[int(torch.randint(len(frames), (1,), generator=random))])
-            labels.append(told[place])
-        return {
-            "pictures": _altered(torch.stack(pictures).float(), self.size, random),
-            "labels": torch.tensor(labels),
-        }
-
-
-def _altered(pictures: Tensor, size: int, random: torch.Generator) -> Tensor:
-    """Shifted, scaled, turned a little, mirrored, brightened, with grain."""
-    count = len(pictures)
-
-    def drawn(spread: float) -> Tensor:
-        return spread * (2 * torch.rand(count, generator=random) - 1)
-
-    angle, scale = drawn(0.1), torch.exp(drawn(0.1)) * 0.95
-    mirror = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
-    cos, sin = scale * angle.cos(), scale * angle.sin()
-    rows = [
-        torch.stack([cos * mirror, -sin, drawn(0.08)], 1),
-        torch.stack([sin * mirror, cos, drawn(0.08)], 1),
-    ]
-    grid = F.affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
-    placed = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    gamma = torch.exp(drawn(0.3))[:, None, None, None]
-    bright = 255 * (placed.clamp(0, 255) / 255) ** gamma
-    return bright + 5 * torch.randn(bright.shape, generator=random)
+            labels.append(present[index])
+        faces = augment_pictures(
+            torch.stack(pictures).float(),
+            self.size,
+            random,
+            angle=0.1,
+            scale=(0.95, 0.1),
+            shift=0.08,
+            gamma=0.3,
+        )
+        grain = 5 * torch.randn(faces.shape, generator=random)
+        return {"pictures": faces + grain, "labels": torch.tensor(labels)}
 
 
 @torch.no_grad()
-def _validate(model: Model, selection: Selection) -> dict[str, float]:
-    """How many clips and faces are named rightly, every emotion counting the same."""
-    learning = cast(ExpressionClassifier, model)
+def _validate(model: ExpressionClassifier, selection: Selection, facts: Facts) -> dict[str, float]:
+    """Accuracy over clips and over faces, balanced over emotions."""
     device = next(model.parameters()).device
     clips: dict[int, list[float]] = {}
     faces: dict[int, list[float]] = {}
-    for row in clips_with_emotion(selection):
+    for row in _labelled_clips(selection):
         emotion = selection.corpus.clips[row].emotion
-        if emotion not in learning.emotions:
+        if emotion not in model.emotions:
             continue
-        label = learning.emotions.index(emotion)
-        shown = _faces(selection.corpus, row, learning.net.size).float().to(device)
-        found = learning.net.probabilities(shown).cpu()
+        label = model.emotions.index(emotion)
+        pictures = _faces(selection.corpus, row, model.net.size).float().to(device)
+        found = model.net.probabilities(pictures).cpu()
         clips.setdefault(label, []).append(float(found.mean(0).argmax() == label))
         faces.setdefault(label, []).append(float((found.argmax(1) == label).float().mean()))
     if not clips:
         raise InputError("validation", "holds no clip of a known emotion", "give it a larger share")
-    right, each = (float(np.mean([np.mean(v) for v in told.values()])) for told in (clips, faces))
-    return {"right": right, "right_faces": each, "chance": 1 / len(learning.emotions)}
+    right, right_faces = (
+        float(np.mean([np.mean(v) for v in per_label.values()])) for per_label in (clips, faces)
+    )
+    return {"right": right, "right_faces": right_faces, "chance": 1 / len(model.emotions)}

@@ -1,4 +1,4 @@
-"""Hears whether a mouth makes the sound: mouth crops of five frames against 0.2 s of log-mels.
+"""Sync expert: whether a mouth makes a sound, by mouth crops of five frames against 0.2 s of log-mels.
 
 Paper     Chung, Zisserman 2016, Out of Time (the windows, the metric); the loss over a clip's own other
           moments follows Chung, Chung, Kang 2019, Perfect Match
@@ -12,8 +12,8 @@ Differs   grey mouths of 48 pixels cut by template from five points; log-mels fo
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,27 +23,27 @@ from torch import Tensor
 
 from voiceface.audio.sync_features import HOPS, sync_mel
 from voiceface.corpus.clip_splits import split_clips
+from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.face.mouth import crop_aligned_mouths
 from voiceface.metrics.sync_confidence import LEAST, REACH, sync
-from voiceface.models.model import Model
+from voiceface.models.augment_clips import augment_pictures
+from voiceface.models.step_seed import torch_generator
 from voiceface.models.sync_expert import SyncModel, embed_mouths
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
-
 __all__ = ["clip_mouths_and_sound", "recipe", "smoke"]
 
+RENAMED = {"altered": "augment"}
+"""Options of weights trained by older versions, and their names now."""
 SIZE = 48
-_STORED = 64
-"""Pixels that mouths are kept at, to be turned, shifted and scaled down from."""
-_CHIP = 120
+_SIDE = 120
+"""Side in pixels of the faces that mouths are cropped from: mouths of 64, to be augmented and reduced."""
 _FPS = 25.0
 _CONTRACT = {
     "rate": SAMPLE_RATE,
@@ -63,7 +63,7 @@ def recipe(
     across: float = 0.2,
     clips: int = 8,
     windows: int = 24,
-    altered: float = 1.0,
+    augment: float = 1.0,
     lr: float = 1e-3,
     weight_decay: float = 1e-3,
     steps: int = 600,
@@ -73,31 +73,37 @@ def recipe(
     leave_out: str = "",
     wrong_sound: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; ``altered`` scales how far mouths and sounds are changed.
+) -> Run[SyncModel]:
+    """Train a sync expert on talking clips.
 
-    ``leave_out`` names people, separated by commas, whose clips are in no part: to be tested on as unknown.
-
-    ``wrong_sound`` gives every clip another clip's sound: a control, at chance but for a common rhythm.
+    Args:
+        width: channels of both towers' first layers
+        dim: size of an embedding
+        across: weight of negatives from other clips beside those of the same clip
+        clips: segments of clips a step
+        windows: windows of five frames in each segment
+        augment: strength of the augmentation of mouths and sounds; 0 for none
+        lr: learning rate of AdamW
+        weight_decay: decoupled weight decay
+        steps: training steps
+        every: steps between validations
+        validation: share of the people (of clips, for people with many) used for validation
+        test: share held out for testing
+        leave_out: people to exclude from all parts, separated by commas, to be tested on as unknown
+        wrong_sound: give every clip the sound of another clip: a control, near chance
+        seed: random seed
     """
+    arguments: dict[str, Any] = dict(locals())
+    sampling = {name: arguments[name] for name in ("clips", "windows", "augment", "wrong_sound", "seed")}
     return Run(
         recipe="sync_expert",
-        arguments=dict(locals()),
-        split=lambda corpus: split_clips(
-            corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
-        ),
+        arguments=arguments,
+        split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
         facts=_facts,
         build=lambda facts: SyncModel(
             mean=facts["mean"], deviation=facts["deviation"], width=width, dim=dim, size=SIZE, across=across
         ),
-        data=lambda selection, facts: Stretches(
-            selection,
-            clips=clips,
-            windows=windows,
-            altered=altered,
-            wrong_sound=wrong_sound,
-            seed=seed,
-        ),
+        data=lambda selection, facts: SegmentBatches(selection, **sampling),
         optimisers={
             "align": Optimiser(
                 name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
@@ -114,41 +120,45 @@ def recipe(
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[SyncModel]:
     """The same in seconds."""
     return recipe(width=4, dim=8, clips=2, windows=8, steps=4, every=2, validation=0.3)
 
 
 def clip_mouths_and_sound(
-    corpus: Corpus, clip: int, *, chip: int = _CHIP
+    corpus: Corpus, clip: int, *, side: int = _SIDE
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int16]]:
-    """Grey mouths (frames, 16 / 30 chip, same) and sound of a clip, at 25 frames a second.
+    """Grey mouths (frames, 16 / 30 side, same) and sound of a clip, at 25 frames a second.
 
     Raises:
-        InputError: the corpus keeps its clips at another rate.
+        InputError: the corpus holds clips of another frame rate.
     """
     fps = corpus.clips[clip].fps
     if abs(fps - _FPS) > 1e-3:
-        raise InputError(corpus.path, f"keeps clips at {fps:g} frames a second", "prepare with --clip-fps 25")
-    return crop_aligned_mouths(clip_frames(corpus, clip, size=chip)), corpus.clip_wave(clip)
+        fault = f"holds clips of {fps:g} frames a second"
+        raise InputError(corpus.path, fault, "prepare with --clip-fps 25")
+    return crop_aligned_mouths(clip_frames(corpus, clip, size=side)), corpus.clip_wave(clip)
 
 
-class Stretches:
-    """Stretches of consecutive frames, each of another clip, mouths and sounds altered alike throughout.
+class SegmentBatches:
+    """Segments of consecutive frames, each of another clip, with one augmentation for a whole segment.
 
     Args:
-        selection: whose clips.
-        clips: stretches a step.
-        windows: windows of five frames a stretch.
-        altered: how far they are changed, 0 to 1.
-        wrong_sound: every clip gets another one's sound.
-        seed: of every draw.
+        selection: holds the clips.
+        clips: segments a step.
+        windows: windows of five frames in each segment.
+        augment: strength of the augmentation, 0 to 1.
+        wrong_sound: every clip gets another clip's sound.
+        seed: random seed.
+
+    Raises:
+        InputError: fewer than two clips with sound and enough frames.
     """
 
     def __init__(
-        self, selection: Selection, *, clips: int, windows: int, altered: float, wrong_sound: bool, seed: int
+        self, selection: Selection, *, clips: int, windows: int, augment: float, wrong_sound: bool, seed: int
     ) -> None:
-        self.clips, self.frames, self.altered, self.seed = clips, windows + FRAMES - 1, altered, seed
+        self.clips, self.frames, self.augment, self.seed = clips, windows + FRAMES - 1, augment, seed
         self.mouths: list[Tensor] = []
         self.mels: list[Tensor] = []
         for clip in selection.clips.tolist():
@@ -157,51 +167,47 @@ class Stretches:
                 self.mouths.append(torch.from_numpy(mouths))
                 self.mels.append(sync_mel(as_wave(wave), frames=len(mouths)))
         if len(self.mouths) < 2:
-            fault = f"holds {len(self.mouths)} clips of {self.frames} frames and sound to learn from"
+            fault = (
+                f"holds {len(self.mouths)} clips of at least {self.frames} frames with sound to learn from"
+            )
             raise InputError(selection.corpus.path, fault, "prepare more clips, or lower --windows")
         if wrong_sound:
             self.mels = self.mels[1:] + self.mels[:1]
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``mouths`` (clips, frames, 48, 48) and ``mels`` (clips, 4 * frames, bands)."""
-        random = torch.Generator().manual_seed(_hash(self.seed, str(step)))
+        random = torch_generator(self.seed, step)
         count = len(self.mouths)
         order = torch.randperm(count, generator=random)
-        picked = order.repeat(-(-self.clips // count))[: self.clips].tolist()
+        sampled = order.repeat(-(-self.clips // count))[: self.clips].tolist()
         mouths, mels = [], []
-        for clip in picked:
+        for clip in sampled:
             length = min(len(self.mouths[clip]), len(self.mels[clip]) // HOPS)
             start = int(torch.randint(length - self.frames + 1, (1,), generator=random))
             mouths.append(self.mouths[clip][start : start + self.frames])
             mels.append(self.mels[clip][HOPS * start : HOPS * (start + self.frames)])
-        seen = _moved(torch.stack(mouths).float(), self.altered, random)
-        return {"mouths": seen, "mels": _coloured(torch.stack(mels), self.altered, random)}
+        pictures = _augment_mouths(torch.stack(mouths).float(), self.augment, random)
+        return {"mouths": pictures, "mels": _augment_mels(torch.stack(mels), self.augment, random)}
 
 
-def _moved(mouths: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Turn, shift, scale, mirror, brighten and grain every stretch: (clips, frames, 48, 48)."""
-    count, frames = mouths.shape[:2]
-
-    def drawn(spread: float) -> Tensor:
-        return strength * spread * (2 * torch.rand(count, generator=random) - 1)
-
-    angle, size = drawn(0.15), torch.exp(drawn(0.18)) * 0.92
-    mirror = torch.where(torch.rand(count, generator=random) < 0.5 * min(1.0, strength), -1.0, 1.0)
-    cos, sin = size * angle.cos(), size * angle.sin()
-    rows = torch.stack(
-        [torch.stack([cos * mirror, -sin, drawn(0.15)], 1), torch.stack([sin * mirror, cos, drawn(0.15)], 1)],
-        1,
+def _augment_mouths(mouths: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Rotate, shift, scale, mirror and expose every segment, and add grain: (clips, frames, 48, 48)."""
+    pictures = augment_pictures(
+        mouths,
+        SIZE,
+        random,
+        angle=strength * 0.15,
+        scale=(0.92, strength * 0.18),
+        shift=strength * 0.15,
+        gamma=strength * 0.4,
+        mirror=0.5 * min(1.0, strength),
     )
-    grid = F.affine_grid(rows, [count, 1, SIZE, SIZE], align_corners=False)
-    placed = F.grid_sample(mouths, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    gamma = torch.exp(drawn(0.4))[:, None, None, None]
-    placed = 255 * (placed.clamp(0, 255) / 255) ** gamma
-    grain = strength * 6 * torch.rand(count, 1, 1, 1, generator=random)
-    return placed + grain * torch.randn(placed.shape, generator=random)
+    grain = strength * 6 * torch.rand(len(mouths), 1, 1, 1, generator=random)
+    return pictures + grain * torch.randn(pictures.shape, generator=random)
 
 
-def _coloured(mels: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Another microphone and some noise for every stretch: (clips, 4 * frames, bands)."""
+def _augment_mels(mels: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Another microphone and some noise for every segment: (clips, 4 * frames, bands)."""
     count, _, bands = mels.shape
     knots = strength * 0.8 * torch.randn(count, 1, 6, generator=random)
     tilt = F.interpolate(knots, size=bands, mode="linear", align_corners=True)
@@ -228,15 +234,14 @@ def _facts(selection: Selection) -> Facts:
     }
 
 
-def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
-    """Confidence at offset 0, and the share of clips whose offset is found."""
-    learning = cast(SyncModel, model)
+def _validate(model: SyncModel, selection: Selection, facts: Facts) -> dict[str, float]:
+    """Confidence at offset 0, and the share of clips whose offset is found exactly and within one frame."""
     found = []
     for clip in selection.clips.tolist():
-        chips, wave = clip_mouths_and_sound(selection.corpus, clip, chip=90)
-        reach = min(REACH, len(chips) - FRAMES + 1 - LEAST)
+        mouths, wave = clip_mouths_and_sound(selection.corpus, clip, side=90)
+        reach = min(REACH, len(mouths) - FRAMES + 1 - LEAST)
         if reach >= 1 and wave.any():
-            mouth, sound = embed_mouths(learning, chips, wave)
+            mouth, sound = embed_mouths(model, mouths, wave)
             found.append(sync(sound, mouth, reach=reach))
     if not found:
         raise InputError("validation", "holds no clip that is long enough", "give it a larger share")
@@ -246,8 +251,3 @@ def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, flo
         "exact": float((offsets == 0).mean()),
         "within_1": float((np.abs(offsets) <= 1).mean()),
     }
-
-
-def _hash(seed: int, what: str) -> int:
-    digest = hashlib.blake2b(f"{seed}/{what}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1

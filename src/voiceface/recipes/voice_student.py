@@ -1,4 +1,4 @@
-"""A voice encoder of our own: every layer of a published speaker encoder, imitated on altered speech.
+"""Our own voice encoder, distilled from every layer of a published speaker encoder on augmented speech.
 
 Paper     Wan, Wang, Papir, Lopez Moreno 2018, Generalized End-to-End Loss (the teacher's shape); the
           distillation of its layers is ours
@@ -6,12 +6,11 @@ Data      voices alone, of anybody; each crop becomes another speaker (pitch, fo
 Command   voiceface train voice_student --corpus CORPUS
 Cost      see docs/model-cards/matcher.md
 Reported  nothing published; the figure is the cosine to the teacher on validation people
-Differs   the teacher was trained to tell 18,000 speakers apart; this one only to answer as it does
+Differs   the teacher was trained to tell 18,000 speakers apart; this one only to reproduce its embeddings
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import Any
 
@@ -25,7 +24,7 @@ from voiceface.audio.ge2e_features import PARTIAL_FRAMES, ge2e_mel, normalise_vo
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
 from voiceface.models.encoders import ge2e
-from voiceface.models.model import Model
+from voiceface.models.step_seed import torch_generator
 from voiceface.models.voice_distillation import VoiceDistillation
 from voiceface.nn.voice.ge2e import Ge2e
 from voiceface.records import SAMPLE_RATE
@@ -33,6 +32,8 @@ from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
 
+RENAMED = {"altered": "augment"}
+"""Options of weights trained by older versions, and their names now."""
 SAMPLES = PARTIAL_FRAMES * 160
 _READ_EVERY = 8
 
@@ -43,11 +44,21 @@ def recipe(
     batch_size: int = 48,
     steps: int = 6000,
     forced_steps: int = 800,
-    altered: float = 0.85,
+    augment: float = 0.85,
     every: int = 250,
     seed: int = 0,
-) -> Run:
-    """The run; ``altered`` is the share of crops that become another speaker in another room."""
+) -> Run[VoiceDistillation]:
+    """Distil the published GE2E speaker encoder into our own network.
+
+    Args:
+        lr: learning rate of Adam
+        batch_size: crops of 1.6 s a step
+        steps: training steps
+        forced_steps: first steps, in which the student gets the teacher's states (teacher forcing)
+        augment: share of crops turned into another speaker in another room
+        every: steps between validations
+        seed: random seed
+    """
     return Run(
         recipe="voice_student",
         arguments=dict(locals()),
@@ -55,7 +66,7 @@ def recipe(
         facts=lambda selection: {"scale": _scale(selection)},
         build=lambda facts: VoiceDistillation(scale=facts["scale"]),
         data=lambda selection, facts: DistillationBatches(
-            selection, batch_size=batch_size, forced_steps=forced_steps, altered=altered, seed=seed
+            selection, batch_size=batch_size, forced_steps=forced_steps, augment=augment, seed=seed
         ),
         optimisers={"imitate": Optimiser(name="adam", lr=lr, schedule="cosine", warmup=100, clip=1.0)},
         steps=steps,
@@ -69,53 +80,53 @@ def recipe(
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[VoiceDistillation]:
     """The same in seconds."""
     return recipe(batch_size=4, steps=4, forced_steps=2, every=2)
 
 
 class DistillationBatches:
-    """Crops of 1.6 s, altered, with what the teacher's layers make of them.
+    """Augmented crops of 1.6 s with the states of the teacher's layers.
 
     Args:
-        selection: whose voices.
+        selection: holds the voices.
         batch_size: crops a step.
-        forced_steps: steps at the start during which the teacher's states are fed to the student.
-        altered: share of crops changed.
-        seed: of every draw.
+        forced_steps: first steps, in which the teacher's states are fed to the student.
+        augment: share of crops augmented.
+        seed: random seed.
     """
 
     def __init__(
-        self, selection: Selection, *, batch_size: int, forced_steps: int, altered: float, seed: int
+        self, selection: Selection, *, batch_size: int, forced_steps: int, augment: float, seed: int
     ) -> None:
         if not len(selection.voices):
             raise InputError(selection.corpus.path, "holds no voices to learn from", "prepare some speech")
         self.selection, self.size, self.forced, self.seed = selection, batch_size, forced_steps, seed
-        self.altered = altered
+        self.augment = augment
         self.teacher = _teacher()
 
     def batch(self, step: int) -> dict[str, Any]:
-        """The crops of ``step`` and the teacher's answers."""
-        generator = torch.Generator().manual_seed(_hash(self.seed, step))
+        """The crops of ``step`` with the teacher's states and embeddings."""
+        generator = torch_generator(self.seed, step)
         forced = step < self.forced
         with torch.no_grad():
             mels = ge2e_mel(normalise_volume(self._crops(generator)))[:, :PARTIAL_FRAMES]
             states = torch.stack(self.teacher.states(mels))
-            told = self.teacher.embedding(states[-1][:, ::_READ_EVERY] if forced else states[-1][:, -1])
+            embedding = self.teacher.embedding(states[-1][:, ::_READ_EVERY] if forced else states[-1][:, -1])
         key = "readout" if forced else "embedding"
-        return {"mels": mels, "states": states.transpose(0, 1), key: told, "forced": forced}
+        return {"mels": mels, "states": states.transpose(0, 1), key: embedding, "forced": forced}
 
     def _crops(self, generator: torch.Generator) -> Tensor:
         rows = self.selection.voices
-        picked = torch.randint(len(rows), (self.size,), generator=generator).tolist()
+        sampled = torch.randint(len(rows), (self.size,), generator=generator).tolist()
         # Women's and men's ranges overlap generously: a factor of 1.3 turns many a voice into the other.
         pitch = torch.exp(0.16 * torch.randn(self.size, generator=generator)).clamp(0.7, 1.45)
-        changed = torch.rand(self.size, generator=generator) < self.altered
+        changed = torch.rand(self.size, generator=generator) < self.augment
         pitch = torch.where(changed, pitch, 1.0)
         waves = torch.stack(
-            [self._cut(int(rows[p]), r, generator) for p, r in zip(picked, pitch.tolist(), strict=True)]
+            [self._cut(int(rows[p]), r, generator) for p, r in zip(sampled, pitch.tolist(), strict=True)]
         )
-        return torch.where(changed[:, None], _alter(waves, pitch, generator), waves)
+        return torch.where(changed[:, None], _augment(waves, pitch, generator), waves)
 
     def _cut(self, row: int, ratio: float, generator: torch.Generator) -> Tensor:
         wave = self.selection.corpus.wave(row)
@@ -125,8 +136,8 @@ class DistillationBatches:
         return resample_by(F.pad(cut, (0, needed - len(cut))), ratio, samples=SAMPLES)
 
 
-def _alter(waves: Tensor, pitch: Tensor, generator: torch.Generator) -> Tensor:
-    """Another vocal tract, room, microphone, noise, line and level."""
+def _augment(waves: Tensor, pitch: Tensor, generator: torch.Generator) -> Tensor:
+    """Change vocal tract, room, microphone, noise, line and level."""
     count = len(waves)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -150,7 +161,7 @@ def _alter(waves: Tensor, pitch: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class _Teacher(torch.nn.Module):
-    """The published encoder with its layers' states laid open, in the student's terms."""
+    """The published encoder with access to the states of its layers."""
 
     def __init__(self, network: Ge2e) -> None:
         super().__init__()
@@ -177,7 +188,7 @@ def _teacher() -> _Teacher:
 
 
 def _scale(selection: Selection) -> list[float]:
-    """Root mean square of each mel band over up to 200 recordings, at the encoder's level."""
+    """Root mean square of each mel band over up to 200 recordings, at the encoder's input level."""
     rows = selection.voices[:: max(1, len(selection.voices) // 200)]
     total, frames = torch.zeros(40, dtype=torch.float64), 0
     for row in rows:
@@ -187,19 +198,13 @@ def _scale(selection: Selection) -> list[float]:
     return [round(value, 8) for value in (total / max(1, frames)).sqrt().clamp_min(1e-6).tolist()]
 
 
-def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
-    """Cosine to the teacher, running freely on unaltered and on altered crops of validation people."""
-    assert isinstance(model, VoiceDistillation)
+def _validate(model: VoiceDistillation, selection: Selection, facts: Facts) -> dict[str, float]:
+    """Cosine to the teacher without teacher forcing, on plain and on augmented crops of validation people."""
     figures = {}
     device = model.student.scale.device
-    for name, altered in (("cosine", 0.0), ("cosine_altered", 1.0)):
-        crops = DistillationBatches(selection, batch_size=128, forced_steps=0, altered=altered, seed=1)
+    for name, augment in (("cosine", 0.0), ("cosine_altered", 1.0)):
+        crops = DistillationBatches(selection, batch_size=128, forced_steps=0, augment=augment, seed=1)
         batch = crops.batch(0)
-        told = model.student(batch["mels"].to(device))
-        figures[name] = float(F.cosine_similarity(told.cpu(), batch["embedding"], dim=-1).mean())
+        embeddings = model.student(batch["mels"].to(device))
+        figures[name] = float(F.cosine_similarity(embeddings.cpu(), batch["embedding"], dim=-1).mean())
     return figures
-
-
-def _hash(*parts: int) -> int:
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1

@@ -1,4 +1,4 @@
-"""Animates a still face by speech: who is shown does not matter, what is said moves the mouth.
+"""Animates a still face by speech: the mouth follows what is said, whoever is shown.
 
 Paper     Vougioukas, Petridis, Pantic 2018, End-to-End Speech-Driven Facial Animation with Temporal GANs;
           2020, Realistic Speech-Driven Facial Animation with GANs. The baseline SDFA of Si et al. 2021
@@ -8,40 +8,39 @@ Command   voiceface train vougioukas_sda --corpus CORPUS
 Cost      see docs/talk.md
 Reported  GRID, unseen speakers: SSIM 0.818, PSNR 27.1 (2020, from memory); as SDFA on CREMA-D: SSIM 0.705,
           PSNR 23.57, confidence 5.4 (Si et al. 2021, table 1)
-Differs   the still is bent and only what the lips hid is painted, where the paper draws the whole frame; a
-          frozen sync expert hears, where the paper learns from raw sound; no recurrence: a frame hears 0.16 s
-          on either side, so that any length can be streamed and nothing drifts; blinks and sway are drawn by
-          seed, not learnt; one judge of patches and the sync expert for the paper's three judges
+Differs   the still is warped and only what the lips hid is generated, where the paper generates the whole
+          frame; speech features of a frozen sync expert, where the paper learns from raw sound; no
+          recurrence: a frame depends on 0.16 s of sound on either side, so that any length can be streamed
+          and nothing drifts; blinks and head motion follow the seed and are not learnt; one patch
+          discriminator and the sync expert for the paper's three discriminators
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 
 from voiceface.corpus.clip_splits import split_clips
+from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.models.model import Model
-from voiceface.models.still_face import TEMPLATE, StillFaceModel, Weights, signed
+from voiceface.models.still_face import LossWeights, StillFaceModel, signed
 from voiceface.models.still_face_clips import LowerFaceClips, animation_clips
-from voiceface.models.still_face_talking import StillTalkingFace
-from voiceface.models.sync_expert import SyncModel
 from voiceface.recipes import sync_expert
+from voiceface.recipes._weights import current_arguments
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_weights
 
-if TYPE_CHECKING:
-    from voiceface.corpus.splits import Selection
-
 __all__ = ["recipe", "smoke"]
 
+RENAMED = {"altered": "augment"}
+"""Options of weights trained by older versions, and their names now."""
 EXPERT = Path(__file__).parents[1] / "shipped" / "sync-expert"
-_FPS = 25.0
-_CONTRACT = {"rate": SAMPLE_RATE, "fps": _FPS, "template": TEMPLATE, "face": "still", "clips": True}
-_MAX_VALIDATED, _STRETCH = 16, 40
+_MAX_VALIDATED, _FRAMES = 16, 40
+"""The largest number of clips in a validation, and of frames of each."""
 
 
 def recipe(
@@ -54,7 +53,7 @@ def recipe(
     lips: float = 1.0,
     adversarial: float = 0.1,
     idle: float = 1.0,
-    altered: float = 1.0,
+    augment: float = 1.0,
     clips: int = 3,
     moments: int = 8,
     lr: float = 1e-3,
@@ -65,67 +64,90 @@ def recipe(
     leave_out: str = "",
     wrong_sound: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; ``leave_out`` names people, separated by commas, who are in no part.
+) -> Run[StillFaceModel]:
+    """Train the animation of still faces by speech.
 
-    ``wrong_sound`` gives every clip another clip's sound: a control. ``idle`` scales blinks and sway.
+    Args:
+        size: side of the pictures in pixels: 128, 64 or 32
+        width: channels of the generator at full resolution
+        motion: size of the motion that speech features are reduced to
+        pixels: weight of the pixel loss
+        gradient: weight of the loss on image gradients
+        lips: weight of the sync expert's losses on the mouth
+        adversarial: weight of the discriminator; 0 for none
+        idle: scale of blinks and head motion when it talks; 0 for none
+        augment: strength of the pictures' augmentation; 0 for none
+        clips: segments of clips a step
+        moments: consecutive frames of each segment
+        lr: learning rate of Adam; the discriminator's is half of it
+        steps: training steps
+        every: steps between validations
+        validation: share of the people (of clips, for people with many) used for validation
+        test: share held out for testing
+        leave_out: people to exclude from all parts, separated by commas
+        wrong_sound: give every clip the sound of another clip: a control
+        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     if size not in (32, 64, 128):
         raise InputError("size", f"is {size}", "give 128, 64 or 32")
-    terms = Weights(pixels=pixels, gradient=gradient, lips=lips, judge=adversarial)
-    drawn = {name: arguments[name] for name in ("clips", "moments", "altered", "wrong_sound")}
+    weights = LossWeights(pixels=pixels, gradient=gradient, lips=lips, judge=adversarial)
+    sampling = {name: arguments[name] for name in ("clips", "moments", "augment", "wrong_sound", "seed")}
     return Run(
         recipe="vougioukas_sda",
         arguments=arguments,
-        split=lambda corpus: split_clips(
-            corpus, seed=seed, validation=validation, test=test, leave_out=leave_out
-        ),
-        facts=lambda selection: _facts(),
-        build=lambda facts: _build(facts, size=size, width=width, motion=motion, terms=terms),
-        start=lambda model, selection, facts: _start(model),
-        data=lambda selection, facts: LowerFaceClips(selection, _listening(facts, size), seed=seed, **drawn),
+        split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
+        facts=_facts,
+        build=partial(_build, size=size, width=width, motion=motion, weights=weights, idle=idle),
+        start=_start,
+        data=lambda selection, facts: LowerFaceClips(selection, _feature_model(facts, size), **sampling),
         optimisers=_optimisers(lr, adversarial),
         steps=steps,
         seed=seed,
         validate=_validate,
         every=every,
         select="score",
-        talk=lambda model, who, facts: StillTalkingFace(cast(StillFaceModel, model), who, idle=idle),
         ema=0.99,
         half=True,
-        contract={"size": size} | _CONTRACT,
+        contract={
+            "rate": SAMPLE_RATE,
+            "fps": StillFaceModel.fps,
+            "size": size,
+            "template": StillFaceModel.face_template,
+            "face": "still",
+            "clips": True,
+        },
         licence="Apache-2.0",
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[StillFaceModel]:
     """The same in seconds."""
     return recipe(size=32, width=4, motion=4, clips=2, moments=6, steps=4, every=2, validation=0.3)
 
 
-def _facts() -> Facts:
-    """How to build the expert whose ear listens; its weights come along with those that are trained."""
+def _facts(selection: Selection | None = None) -> Facts:
+    """How to build the sync expert; its weights are saved with the trained ones."""
     _, card = read_weights(EXPERT)
     return {"expert": {"arguments": card["arguments"], "facts": card["facts"]}}
 
 
-def _build(facts: Facts, *, size: int, width: int, motion: int, terms: Weights) -> StillFaceModel:
-    made = sync_expert.recipe(**facts["expert"]["arguments"]).build(facts["expert"]["facts"])
-    return StillFaceModel(
-        expert=cast(SyncModel, made), size=size, width=width, motion=motion, judge=width, weights=terms
-    )
+def _build(facts: Facts, **options: Any) -> StillFaceModel:  # noqa: ANN401  options of StillFaceModel
+    arguments = current_arguments(facts["expert"]["arguments"], sync_expert.RENAMED)
+    expert = sync_expert.recipe(**arguments).build(facts["expert"]["facts"])
+    return StillFaceModel(expert=expert, **options)
 
 
-def _start(model: Model) -> None:
+def _start(model: StillFaceModel, selection: Selection | None, facts: Facts) -> None:
+    """Set the sync expert's weights."""
     tensors, _ = read_weights(EXPERT)
-    cast(StillFaceModel, model).expert.load_weights(tensors, source=EXPERT)
+    model.expert.load_weights(tensors, source=EXPERT)
 
 
-def _listening(facts: Facts, size: int) -> StillFaceModel:
-    """A model with the expert's own weights, to hear the clips with once."""
-    model = _build(facts, size=size, width=4, motion=4, terms=Weights())
-    _start(model)
+def _feature_model(facts: Facts, size: int) -> StillFaceModel:
+    """A model with the expert's own weights, which computes the clips' speech features once."""
+    model = _build(facts, size=size, width=4, motion=4)
+    _start(model, None, facts)
     return model.eval()
 
 
@@ -137,30 +159,23 @@ def _optimisers(lr: float, adversarial: float) -> dict[str, Optimiser]:
     return {"judge": judge, "animate": animate} if adversarial else {"animate": animate}
 
 
-def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
-    """How near drawn frames come, beside the still itself, and how like the real mouths' rows theirs are."""
-    animation = cast(StillFaceModel, model)
-    clips = animation_clips(selection, animation, least=6, limit=_MAX_VALIDATED)
+def _validate(model: StillFaceModel, selection: Selection, facts: Facts) -> dict[str, float]:
+    """Errors of the generated frames and of the still, and the lips' similarity to mouths and sound."""
+    clips = animation_clips(selection, model, least=6, limit=_MAX_VALIDATED)
     if not clips:
         raise InputError("validation", "holds no clip with sound", "give it a larger share")
-    device = next(animation.parameters()).device
+    device = next(model.parameters()).device
     found = []
     for clip in clips:
-        frames = signed(clip.frames[:_STRETCH].to(device))
+        frames = signed(clip.frames[:_FRAMES].to(device))
         count = len(frames)
-        seen = [maps.expand(count, -1, -1, -1) for maps in animation.painter.look(frames[:1])]
-        drawn, _ = animation.draw(seen, clip.heard[:count].to(device), clip.loud[:count].to(device))
-        own, real = (animation.lip_embeddings(p, 1)[0] for p in (drawn, frames))
+        still_maps = [maps.expand(count, -1, -1, -1) for maps in model.painter.encode(frames[:1])]
+        speech, loudness = (one[:count].to(device) for one in (clip.speech, clip.loudness))
+        generated, _ = model.generate_mouths(still_maps, speech, loudness)
+        own, real = (model.lip_embeddings(some, 1)[0] for some in (generated, frames))
         sounds = clip.sounds[: len(own)].to(device)
-        still = frames[:1].expand_as(frames)
-        found.append(
-            [
-                float((drawn - frames).abs().mean()),
-                float((still - frames).abs().mean()),
-                float((own * real).sum(-1).mean()),
-                float((own * sounds).sum(-1).mean()),
-            ]
-        )
-    error, unmoved, lips, heard = torch.tensor(found).mean(0).tolist()
-    gain = 1 - error / max(unmoved, 1e-9)
-    return {"error": error, "still": unmoved, "lips": lips, "heard": heard, "score": gain + lips + heard}
+        errors = [(some - frames).abs().mean() for some in (generated, frames[:1].expand_as(frames))]
+        found.append([*errors, (own * real).sum(-1).mean(), (own * sounds).sum(-1).mean()])
+    error, still, lips, heard = torch.tensor(found).mean(0).tolist()
+    gain = 1 - error / max(still, 1e-9)
+    return {"error": error, "still": still, "lips": lips, "heard": heard, "score": gain + lips + heard}

@@ -10,7 +10,6 @@ from typing_extensions import TypeVar
 
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.model import Batch, Embeddings, Model, Pictures
-from voiceface.models.talking_face import TalkingFace, Who
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -101,9 +100,6 @@ class Run(Generic[M]):
     """``(model, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
     at random depends on the seed and the cue's place, so equal cues in one call give different faces.
     ``contract`` must tell the ``size`` and the ``template`` (`voiceface.face.align`) of these pictures."""
-    talk: Callable[[M, Who, Facts], TalkingFace] | None = None
-    """``(model, who, facts)`` to a face that frames can be had from as sound arrives. ``contract`` must
-    tell the ``size``, the ``template`` and the ``fps`` of these frames."""
     calibrate: Callable[[M, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None

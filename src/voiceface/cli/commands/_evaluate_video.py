@@ -116,7 +116,7 @@ def _measure(
         tell(line)
         lost.append(line)
 
-    pairs = read_clip_pairs(ours, theirs, people=people, groups=groups, tell=told)
+    pairs = read_clip_pairs(ours, theirs, people=people, groups=groups, on_skip=told)
     with _with_progress(pairs, len(ours)) as counted:
         report = video(counted, judges=video_judges(_expert(sync)), resamples=drawn_by[0], seed=drawn_by[1])
     if lost:

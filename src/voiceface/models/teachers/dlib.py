@@ -27,7 +27,7 @@ class DlibTeacher:
     map_channels = (128, 64, 32)
 
     @torch.no_grad()
-    def describe(self, pictures: Tensor, /) -> Tensor:
+    def embed(self, pictures: Tensor, /) -> Tensor:
         """Descriptors ``(n, 128)``."""
         rows: Tensor = load_dlib_recogniser()(_enlarged(pictures))
         return rows

@@ -35,7 +35,7 @@ class ExpressionTeacher:
         self.dim = network.classes.out_features
 
     @torch.no_grad()
-    def describe(self, pictures: Tensor, /) -> Tensor:
+    def embed(self, pictures: Tensor, /) -> Tensor:
         """Scores ``(n, emotions)`` whose softmax are the probabilities."""
         scores: Tensor = self.network.logits(self.network(pictures))
         return scores - scores.mean(1, keepdim=True)

@@ -50,7 +50,7 @@ class VggFaceTeacher(PublishedTeacher):
         """Maps ``(n, channels, h, w)`` of a sixteenth, an eighth and a quarter of the side (14, 28, 56).
 
         Args:
-            pictures: as for `describe`.
+            pictures: as for `embed`.
 
         Raises:
             InputError: another shape.

@@ -1,6 +1,6 @@
-"""Speech2Video's networks: identity inflated to a recogniser's maps, a frame from a moment, a judge.
+"""Speech2Video's networks: identity inflation, frame decoder, identity discriminator.
 
-Source: Si et al. 2021, Speech2Video, section 2.2 and figure 2. It gives no widths: they are arguments here.
+Source: Si et al. 2021, Speech2Video, section 2.2 and figure 2. It states no widths: they are arguments here.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 
-__all__ = ["FrameDecoder", "IdentityInflation", "IdentityJudge", "check_size", "map_sides"]
+__all__ = ["FrameDecoder", "IdentityInflation", "IdentityDiscriminator", "check_size", "map_sides"]
 
 _SLOPE = 0.2
 
 
 def check_size(size: int) -> None:
-    """Refuse a side of pictures that four doublings do not reach from a whole number of 2 or more.
+    """Check that a picture side is a multiple of 16 and at least 32.
 
     Raises:
-        InputError: as said.
+        InputError: it is not.
     """
     if size < 32 or size % 16:
         raise InputError("size", f"is {size} pixels", "give 32, 64, 128 or another multiple of 16")
@@ -39,10 +39,10 @@ def map_sides(size: int) -> tuple[int, int, int]:
 class IdentityInflation(nn.Module):
     """Three transposed convolutions that each double the side, a 1 × 1 convolution beside each.
 
-    The first starts at a sixteenth of the picture's side, to which a linear layer spreads the vector.
+    The first starts at a sixteenth of the picture's side, to which a linear layer maps the vector.
 
     Args:
-        identity: numbers of ν.
+        identity: size of ν.
         maps: channels of the recogniser's maps at an eighth, a fourth and half of the picture's side.
         width: channels of the last of the three; twice and four times as many before.
         size: side of the pictures.
@@ -65,7 +65,7 @@ class IdentityInflation(nn.Module):
         self.aligned = nn.ModuleList(
             nn.Conv2d(source, target, 1) for source, target in zip(widths[1:], maps, strict=True)
         )
-        _begin(self)
+        _initialise(self)
 
     def forward(self, identity: Tensor) -> list[Tensor]:
         """Inflate ν ``(n, identity)``: three maps ``(n, maps[k], side, side)``, the smallest first."""
@@ -79,15 +79,15 @@ class IdentityInflation(nn.Module):
 
 
 class FrameDecoder(nn.Module):
-    """A frame from what is heard at its moment and how it is felt, with the identity's maps joined in.
+    """A frame from the speech context c_t and the emotion μ, with the inflated identity maps joined in.
 
     Each join is concatenation, a transposed convolution and two 1 × 1 convolutions (figure 2).
 
     Args:
-        context: numbers of c_t.
-        emotion: numbers of μ.
+        context: size of c_t.
+        emotion: size of μ.
         maps: channels of the identity's three maps.
-        width: channels at the picture's own side; up to eight times as many below.
+        width: channels at full resolution; up to eight times as many at lower ones.
         size: side of the pictures.
     """
 
@@ -105,23 +105,23 @@ class FrameDecoder(nn.Module):
             for source, target, more in zip(widths[:-1], widths[1:], joined, strict=True)
         )
         self.colour = nn.Conv2d(widths[-1], 3, 3, padding=1)
-        _begin(self.blocks)
+        _initialise(self.blocks)
 
     def forward(self, context: Tensor, emotion: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Draw ``(n, 3, size, size)`` in [-1, 1] from ``(n, context)``, ``(n, emotion)`` and three maps."""
+        """Frames ``(n, 3, size, size)`` in [-1, 1] of ``(n, context)``, ``(n, emotion)`` and three maps."""
         rows = self.spread(torch.cat([context, emotion], 1))
         features = nn.functional.leaky_relu(rows, _SLOPE).reshape(len(rows), -1, self.base, self.base)
         features = self.blocks[0](features)
-        for block, known in zip(list(self.blocks)[1:], maps, strict=True):
-            features = block(torch.cat([features, known.to(features.dtype)], 1))
-        drawn: Tensor = self.colour(features).tanh()
-        return drawn
+        for block, level in zip(list(self.blocks)[1:], maps, strict=True):
+            features = block(torch.cat([features, level.to(features.dtype)], 1))
+        frames: Tensor = self.colour(features).tanh()
+        return frames
 
 
-class IdentityJudge(nn.Module):
-    """Whether three maps are a recogniser's of a real face, or inflated: one score.
+class IdentityDiscriminator(nn.Module):
+    """Scores whether three maps are a recogniser's of a real face, or inflated.
 
-    Each smaller map joins where strides have brought the larger ones down to its side.
+    Each smaller map is joined where strided convolutions have reduced the larger ones to its side.
 
     Args:
         maps: channels of the three maps, the smallest side first.
@@ -142,14 +142,14 @@ class IdentityJudge(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Score maps, the smallest first: ``(n,)``."""
         features = None
-        for down, known in zip(self.downs, reversed(list(maps)), strict=True):
-            features = down(known if features is None else torch.cat([known, features], 1))
+        for down, level in zip(self.downs, reversed(list(maps)), strict=True):
+            features = down(level if features is None else torch.cat([level, features], 1))
         scores: Tensor = self.score(features).flatten()
         return scores
 
 
 def _join(source: int, target: int) -> nn.Sequential:
-    """Twice the side: transposed convolution, then two of 1 × 1."""
+    """Double the side: a transposed convolution, then two 1 × 1 convolutions."""
     return nn.Sequential(
         nn.ConvTranspose2d(source, target, 4, 2, 1, bias=False),
         nn.BatchNorm2d(target),
@@ -161,8 +161,8 @@ def _join(source: int, target: int) -> nn.Sequential:
     )
 
 
-def _begin(network: nn.Module) -> None:
-    """He's start: with PyTorch's own, what is heard fades beside the maps joined in level by level."""
+def _initialise(network: nn.Module) -> None:
+    """He initialisation: with PyTorch's default, the speech features vanish beside the maps joined in."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(module.weight, a=_SLOPE)

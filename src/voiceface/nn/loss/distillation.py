@@ -1,4 +1,4 @@
-"""Distillation across modalities: a student that hears is drawn to a teacher that sees."""
+"""Distillation across modalities: a speech network (student) learns a face network's (teacher's) output."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["distillation", "normalised_distance"]
 
 
 def distillation(student: Tensor, teacher: Tensor, *, printed: bool = False) -> Tensor:
-    """Cross-entropy between the softmaxes of two rows, a mean over rows.
+    """Cross-entropy between the softmaxes of student and teacher, averaged over the batch.
 
     Source: Si et al. 2021, Speech2Video, equation (3). As printed, the student stands outside the logarithm
-    and the teacher inside: a student certain of the teacher's largest number makes that smallest, whatever
-    the rest. The usual form has the teacher's softmax as the target, and is smallest where both are equal.
+    and the teacher inside, which is minimised by a one-hot student at the teacher's largest number. The
+    usual form has the teacher's softmax as the target, and is minimised where both are equal.
 
     Args:
         student: ``(n, dim)``.
         teacher: ``(n, dim)``.
-        printed: take the printed form.
+        printed: use the printed form.
 
     >>> import torch
     >>> teacher = torch.tensor([[2.0, 0.0]])
@@ -33,7 +33,7 @@ def distillation(student: Tensor, teacher: Tensor, *, printed: bool = False) -> 
 
 
 def normalised_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Squared distance of rows ``(n, dim)`` brought to length 1, a mean over rows.
+    """Squared distance of embeddings ``(n, dim)`` normalised to length 1, averaged over the batch.
 
     Source: Si et al. 2021, Speech2Video, the first and third term of equation (2).
 
@@ -41,5 +41,5 @@ def normalised_distance(student: Tensor, teacher: Tensor) -> Tensor:
     >>> normalised_distance(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 2.0]])).item()
     2.0
     """
-    apart = F.normalize(student, dim=1) - F.normalize(teacher, dim=1)
-    return apart.square().sum(1).mean()
+    difference = F.normalize(student, dim=1) - F.normalize(teacher, dim=1)
+    return difference.square().sum(1).mean()

@@ -1,4 +1,4 @@
-"""Contrastive prediction: what was predicted should be found among what came elsewhere."""
+"""The loss of contrastive predictive coding (CPC): InfoNCE between predictions and latents."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor
 __all__ = ["predictive_nce"]
 
 
-def predictive_nce(predicted: Tensor, came: Tensor) -> tuple[Tensor, Tensor]:
-    """InfoNCE: every prediction must find its own latent among those of all moments.
+def predictive_nce(predicted: Tensor, actual: Tensor) -> tuple[Tensor, Tensor]:
+    """InfoNCE: every prediction must score its own latent above those of all other moments.
 
     Source: van den Oord et al. 2018, Representation learning with contrastive predictive coding,
-    equation (4), with the log-bilinear score of equation (3); the negatives are the other rows.
+    equation (4), with the log-bilinear score of equation (3); the negatives are the other moments.
 
     Args:
         predicted: ``(n, dim)``: W_k c_t of n moments.
-        came: ``(n, dim)``: z_{t+k}, row i of the same moment.
+        actual: ``(n, dim)``: z_{t+k}, row i of the same moment as prediction i.
 
     Returns:
-        The mean loss and the share of predictions whose own latent scores highest, scalars.
+        The mean loss, and the accuracy: the share of predictions whose own latent scores highest.
 
-    >>> loss, right = predictive_nce(torch.eye(2), torch.eye(2))
-    >>> round(loss.item(), 4), right.item()
+    >>> loss, accuracy = predictive_nce(torch.eye(2), torch.eye(2))
+    >>> round(loss.item(), 4), accuracy.item()
     (0.3133, 1.0)
     """
-    scores = predicted @ came.T
+    scores = predicted @ actual.T
     own = torch.arange(len(scores), device=scores.device)
-    right = (scores.argmax(1) == own).float().mean()
-    return F.cross_entropy(scores, own), right
+    accuracy = (scores.argmax(1) == own).float().mean()
+    return F.cross_entropy(scores, own), accuracy
