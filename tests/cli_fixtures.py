@@ -17,6 +17,7 @@ import torch
 import source_trees
 from voiceface.cli import main
 from voiceface.errors import MissingPartError
+from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.encoders import ge2e
 from voiceface.recipes import matcher as recipe
 from voiceface.training.weights import write_weights
@@ -73,7 +74,7 @@ def require_ge2e():
 def matcher_weights():
     """A weights folder of the recipe ``matcher`` on real encoders, its maps drawn at random."""
     require_ge2e()
-    encoder = recipe.load_encoder("ge2e")
+    encoder = load_voice_encoder("ge2e")
     run = recipe.recipe(voice_encoder="ge2e", face_encoder="dlib", groups=False, dim=8, heads=2, hidden=16)
     facts = {"voice_width": encoder.dim, "voice_fingerprint": encoder.fingerprint}
     torch.manual_seed(5)

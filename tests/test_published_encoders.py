@@ -21,7 +21,7 @@ from voiceface.nn.face.facenet import FaceNet
 from voiceface.nn.face.iresnet import DEPTHS, IResNet
 from voiceface.nn.voice.ecapa import Ecapa
 from voiceface.pipelines.matcher import Matcher
-from voiceface.recipes.matcher import load_encoder, recipe
+from voiceface.recipes.matcher import recipe
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 
@@ -313,11 +313,11 @@ def test_weights_are_found_by_place_by_variable_and_in_the_hubs_cache(files, tmp
     path, _ = files["ecapa"]
     wanted = ecapa.load(path).fingerprint
     for given in (str(path), str(path.parent), f"ecapa={path}"):
-        found = load_encoder(given)
+        found = load_voice_encoder(given)
         assert (found.name, found.fingerprint) == ("ecapa", wanted)
     odd = tmp_path / "mine.bin"
     odd.write_bytes(path.read_bytes())
-    assert load_encoder(f"ecapa={odd}").fingerprint == wanted
+    assert load_voice_encoder(f"ecapa={odd}").fingerprint == wanted
     assert load_face_encoder(str(files["arcface"][0].parent)).name == "arcface"
     assert load_face_encoder(str(files["facenet"][0])).name == "facenet"
     with pytest.raises(
@@ -325,10 +325,10 @@ def test_weights_are_found_by_place_by_variable_and_in_the_hubs_cache(files, tmp
     ):
         load_face_encoder(str(odd))
     monkeypatch.setenv("VOICEFACE_ECAPA", str(path.parent))
-    assert load_encoder("ecapa").fingerprint == wanted
+    assert load_voice_encoder("ecapa").fingerprint == wanted
     monkeypatch.setenv("VOICEFACE_ECAPA", str(files["arcface"][0].parent))
     with pytest.raises(InputError, match=r"arcface: holds no embedding_model\.ckpt"):
-        load_encoder("ecapa")
+        load_voice_encoder("ecapa")
     monkeypatch.delenv("VOICEFACE_ECAPA")
     kept = tmp_path / "home" / "hub" / "models--speechbrain--spkrec-ecapa-voxceleb"
     (kept / "refs").mkdir(parents=True)
@@ -336,7 +336,7 @@ def test_weights_are_found_by_place_by_variable_and_in_the_hubs_cache(files, tmp
     assert hub_folder("speechbrain/spkrec-ecapa-voxceleb") is None
     (kept / "snapshots" / "abc").mkdir(parents=True)
     (kept / "snapshots" / "abc" / "embedding_model.ckpt").symlink_to(path)
-    assert load_encoder("ecapa").fingerprint == wanted
+    assert load_voice_encoder("ecapa").fingerprint == wanted
 
 
 def test_a_matcher_is_trained_on_published_encoders_and_needs_the_same_ones_again(files, tmp_path):
@@ -354,13 +354,13 @@ def test_a_matcher_is_trained_on_published_encoders_and_needs_the_same_ones_agai
     rows = matcher.embed_corpus_items(corpus, "faces", [0, 1])
     chips = np.stack([align_corpus_face(corpus, k, size=112, template="arcface") for k in (0, 1)])
     seen = torch.from_numpy(arcface.load(places[1]).embed(chips))
-    np.testing.assert_allclose(rows, matcher._system.faces(seen).detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(rows, matcher._model.faces(seen).detach().numpy(), atol=1e-5)
     assert matcher.embed_voices([(synthetic_voice(1), 16_000)]).shape == rows[:1].shape
     arcface_file(files["arcface"][0], seed=9)
-    with pytest.raises(InputError, match="was trained on another arcface face encoder; train it again"):
+    with pytest.raises(InputError, match="arcface: is the face encoder .* but the model was trained on"):
         Matcher.load(weights)
     ecapa_file(files["ecapa"][0], seed=9)
-    with pytest.raises(InputError, match="was trained on another ecapa voice encoder"):
+    with pytest.raises(InputError, match="ecapa: is the voice encoder .* but the model was trained on"):
         Matcher.load(weights)
 
 

@@ -12,6 +12,7 @@ import torch
 
 from voiceface.components import component_names, load_component
 from voiceface.errors import MissingPartError
+from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.pipelines.weights import load_model
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
@@ -112,12 +113,10 @@ def test_loaded_it_judges_the_validation_people_as_it_was_judged(trained, corpus
 
 def test_loaded_twice_it_embeds_the_same(trained, corpus):
     run, weights = trained
-    if run.embed is None:
+    if not embeds_selections(load_model(weights).model):
         pytest.skip("it embeds nothing")
-    found = []
-    for _ in range(2):
-        loaded = load_model(weights)
-        found.append(run.embed(loaded.model, run.split(corpus).validation, loaded.facts))
+    split = run.split(corpus).validation
+    found = [embed_selection(load_model(weights).model, split) for _ in range(2)]
     for one, other in zip(*found, strict=True):
         assert len(one) and (one == other).all()
         assert abs((one**2).sum(1) - 1).max() < 1e-4
@@ -180,12 +179,12 @@ def test_a_million_validation_pairs_stand_for_all_of_them(monkeypatch):
     assert np.bincount(left[same], minlength=300)[5:].std() < 4  # every voice about as often as another
     again = recipe.sample_pairs(*whose, most=2_000, seed=3)
     assert all((one == other).all() for one, other in zip(again, (left, right, same), strict=True))
-    corpus = SimpleNamespace(column=lambda table, name: whose[table == "faces"])
+    corpus = SimpleNamespace(person_of=lambda table: whose[table == "faces"])
     selection = SimpleNamespace(corpus=corpus, voices=np.arange(300), faces=np.arange(500))
-    monkeypatch.setattr(recipe, "_embed", lambda *_: (voices, faces))
-    whole = recipe._trials(None, selection, "any", 0)
-    monkeypatch.setattr(recipe, "_MOST_PAIRS", 20_000)
-    some = recipe._trials(None, selection, "any", 0)
+    monkeypatch.setattr(recipe, "embed_selection", lambda *_: (voices, faces))
+    whole = recipe._trials(None, selection, 0)
+    monkeypatch.setattr(recipe, "_MAX_PAIRS", 20_000)
+    some = recipe._trials(None, selection, 0)
     assert len(whole[0]) == 300 * 500 and len(some[0]) < 40_000
     assert auc(*some) == pytest.approx(auc(*whole), abs=0.01)
     lines = [fit_logistic(*trials, prior=0.5) for trials in (whole, some)]

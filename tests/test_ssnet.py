@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from voiceface.models.selection_embeddings import embed_selection
 from voiceface.models.single_stream import SingleStream, spectrogram_image
 from voiceface.nn.inception_resnet import InceptionResNetV1
 from voiceface.nn.loss.centre import RunningCentres, batch_centre_loss
 from voiceface.recipes import nawaz_ssnet
+from voiceface.recipes.nawaz_ssnet import MixedBatches
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 
 
@@ -115,7 +117,7 @@ def test_rows_are_of_length_one_and_of_every_item(corpus):
     run = nawaz_ssnet.smoke()
     split = run.split(corpus)
     facts = run.facts(split.train)
-    voices, faces = run.embed(run.build(facts).eval(), split.validation, facts)
+    voices, faces = embed_selection(run.build(facts).eval(), split.validation)
     assert voices.shape == (len(split.validation.voices), 8)
     assert faces.shape == (len(split.validation.faces), 8)
     np.testing.assert_allclose(np.linalg.norm(faces, axis=1), 1, rtol=1e-5)
@@ -125,7 +127,7 @@ def test_rows_are_of_length_one_and_of_every_item(corpus):
 def test_batches_hold_both_kinds_of_everybody_and_wrong_labels_nobodys_own(corpus):
     selection = nawaz_ssnet.smoke().split(corpus).train
     right, wrong = (
-        nawaz_ssnet.Mixed(selection, grouped=True, people=50, items=4, size=16, seed=3, wrong_labels=on)
+        MixedBatches(selection, grouped=True, people=50, items=4, size=16, seed=3, wrong_labels=on)
         for on in (False, True)
     )
     batch = right.batch(5)
@@ -134,22 +136,22 @@ def test_batches_hold_both_kinds_of_everybody_and_wrong_labels_nobodys_own(corpu
     assert all(torch.equal(a, b) for a, b in zip(batch.values(), right.batch(5).values(), strict=True))
     owners = corpus.column("faces", "person").astype(str)
     for number, name in enumerate(right.names):
-        assert set(owners[right.places["faces"][number]]) == {name}
-        assert name not in set(owners[wrong.places["faces"][number]])
+        assert set(owners[right.indices["faces"][number]]) == {name}
+        assert name not in set(owners[wrong.indices["faces"][number]])
 
 
 def test_a_batch_of_anybody_is_so_many_different_items_each_as_likely_as_any_other(corpus):
     selection = nawaz_ssnet.smoke().split(corpus).train
     how = {"people": 3, "size": 16, "seed": 3, "wrong_labels": False}
-    data = nawaz_ssnet.Mixed(selection, grouped=False, items=2, **how)
+    data = MixedBatches(selection, grouped=False, items=2, **how)
     random = np.random.default_rng(0)
     seen = {"faces": [], "voices": []}
     for _ in range(600):
-        drawn = data._of_anybody(random)
+        drawn = data._sample_items(random)
         items = [(kind, *item) for kind, some in drawn.items() for item in some]
         assert len(items) == len(set(items)) == 6
         for kind, person, place in items:
-            assert place in data.places[kind][person]
+            assert place in data.indices[kind][person]
             seen[kind].append(place)
     everybody = {"faces": selection.faces, "voices": selection.voices}
     for kind, rows in everybody.items():
@@ -160,7 +162,7 @@ def test_a_batch_of_anybody_is_so_many_different_items_each_as_likely_as_any_oth
     assert not nawaz_ssnet.recipe(size=16).data(selection, {}).grouped
     batch = data.batch(5)
     assert len(batch["faces"]) + len(batch["waves"]) == 6
-    more = nawaz_ssnet.Mixed(selection, grouped=False, items=100, **how).batch(0)
+    more = MixedBatches(selection, grouped=False, items=100, **how).batch(0)
     assert len(more["faces"]) == len(selection.faces) and len(more["waves"]) == len(selection.voices)
 
 

@@ -10,6 +10,7 @@ import source_trees
 from cli_fixtures import call
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
+from voiceface.models.selection_embeddings import embed_selection
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import nawaz_ssnet
 from voiceface.training.weights import write_weights
@@ -95,8 +96,8 @@ def test_a_verification_list_is_scored_row_by_row(world):
     assert (told.json["positives"], told.json["negatives"]) == (2, 3)
     # By hand: rows of the model, cosines of the five rows, share of well ordered pairs.
     corpus = Corpus.open(world / "corpus")
-    run = nawaz_ssnet.smoke()
-    voices, faces = run.embed(load_model(world / "weights").model, Selection.everything(corpus), {})
+    model = load_model(world / "weights").model
+    voices, faces = embed_selection(model, Selection.everything(corpus))
     v = {name.split("/")[0]: row for name, row in zip(corpus.column("voices", "id"), voices, strict=True)}
     f = {name.split("/")[0]: row for name, row in zip(corpus.column("faces", "id"), faces, strict=True)}
     a, r, z = "id10002", "id10956", "id11249"

@@ -20,6 +20,7 @@ from voiceface.papers import ssnet
 from voiceface.papers.ssnet import tables
 from voiceface.protocols.estimate import Estimate
 from voiceface.recipes import nawaz_ssnet
+from voiceface.recipes.nawaz_ssnet import MixedBatches
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 from voiceface.training.weights import read_weights
@@ -124,7 +125,7 @@ def test_someone_with_one_modality_trains_that_side_alone(corpus):
         split.faces[faces[split.faces] != unseen],
         split.clips,
     )
-    data = nawaz_ssnet.Mixed(some, grouped=True, people=50, items=3, size=16, seed=0, wrong_labels=False)
+    data = MixedBatches(some, grouped=True, people=50, items=3, size=16, seed=0, wrong_labels=False)
     batch = data.batch(0)
     told = [set(batch[name].tolist()) for name in ("face_people", "voice_people")]
     quiet, hidden = data.names.index(silent), data.names.index(unseen)

@@ -18,7 +18,9 @@ from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.evaluation.training_overlap import TrainingOverlap, training_overlap
 from voiceface.media.files import atomic_path
+from voiceface.models.grouped_matching import GroupedMatching
 from voiceface.models.matching import Matching
+from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.pipelines.embed import embed_corpus, read_embeddings
 from voiceface.pipelines.matcher import Matcher
 from voiceface.pipelines.weights import Loaded, load_model
@@ -69,7 +71,7 @@ def cached_embeddings(
         InputError: the weights or the corpus cannot be used, or its people trained the weights.
     """
     loaded = load_model(weights, device=device)
-    if loaded.run.embed is None:
+    if loaded.run.embed is None and not embeds_selections(loaded.model):
         fault = f"holds weights of {loaded.run.recipe}, which place no voices and faces to compare"
         raise InputError(weights, fault, "give a matcher's weights")
     lost = [kind for kind in ("voices", "faces") if not len(corpus.tables[kind])]
@@ -88,7 +90,7 @@ def cached_embeddings(
     if known_people == "drop" and people.known and people.met >= {person.id for person in corpus.people}:
         remedy = "give --known-people keep, or another corpus"
         raise InputError(corpus.path, f"{loaded.name} has met all of its people", remedy)
-    matcher = Matcher(loaded, device=device) if isinstance(loaded.model, Matching) else None
+    matcher = Matcher(loaded, device=device) if isinstance(loaded.model, Matching | GroupedMatching) else None
     name = _fingerprint(loaded)[:12]
     folder = _cache_folder(corpus)
     stem = f"{loaded.name}-{name}-{corpus.fingerprint[:12]}"
@@ -117,9 +119,12 @@ def _place(matcher: Matcher | None, loaded: Loaded, corpus: Corpus, files: dict[
             with bar(kind) as progress:
                 embed_corpus(matcher, corpus, path, kind=kind, progress=progress)
         return
-    assert loaded.run.embed is not None
+    whole = Selection.everything(corpus)
     with bar("voices and faces"):
-        sides = loaded.run.embed(loaded.model, Selection.everything(corpus), loaded.facts)
+        if loaded.run.embed is not None:
+            sides = loaded.run.embed(loaded.model, whole, loaded.facts)
+        else:
+            sides = embed_selection(loaded.model, whole)
     for (kind, path), rows in zip(files.items(), sides, strict=True):
         names, people = (corpus.column(kind, name).astype(str) for name in ("id", "person"))
         plan = json.dumps({"model": loaded.name, "weights": _fingerprint(loaded)})

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from voiceface.corpus.splits import Split, fold_people
 from voiceface.errors import InputError
+from voiceface.models.selection_embeddings import embed_selection, embeds_selections, score_selection
 from voiceface.pipelines.weights import Loaded, load_model, load_recipe
 from voiceface.protocols.calibration import Calibration, calibration
 from voiceface.protocols.gallery_matching import MatchingReport, matching
@@ -130,10 +131,9 @@ def cross_validate(
     for fold in range(folds):
         given = {k: v.replace("{fold}", str(fold)) if isinstance(v, str) else v for k, v in arguments.items()}
         run: Run = module.recipe(**given)
-        if run.embed is None and run.score is None:
-            raise InputError(recipe, "embeds no voices and faces to compare", "evaluate another recipe")
         held_back = hold_out_fold(run, fold, folds)
         split = held_back.split(corpus)
+        _check_comparable(held_back, split)
         # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
         place = Path(out) / f"fold-{fold}-of-{folds}"
         weights = train(held_back, corpus, place, device=device, progress=progress)
@@ -161,9 +161,20 @@ def _fold_outputs(run: Run, loaded: Loaded, split: Split) -> tuple[Floats, Float
     if run.embed is not None:
         voices, faces = run.embed(loaded.model, split.test, loaded.facts)
         return voices.astype(float), faces.astype(float), None
-    assert run.score is not None
-    scores = run.score(loaded.model, split.test, loaded.facts).astype(float)
+    if embeds_selections(loaded.model):
+        voices, faces = embed_selection(loaded.model, split.test)
+        return voices.astype(float), faces.astype(float), None
+    scores = score_selection(loaded.model, split.test)
     return np.zeros((scores.shape[0], 0)), np.zeros((scores.shape[1], 0)), scores
+
+
+def _check_comparable(run: Run, split: Split) -> None:
+    """Refuse a recipe whose model compares no voices with faces, before anything is trained."""
+    if run.embed is not None:
+        return
+    model = run.build(run.facts(split.train))
+    if not embeds_selections(model) and not model.can("score"):
+        raise InputError(run.recipe, "embeds no voices and faces to compare", "evaluate another recipe")
 
 
 def hold_out_fold(run: Run, fold: int, folds: int) -> Run:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
+from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.gallery_matching import MatchingReport, matching
 from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
@@ -79,7 +80,7 @@ def place(loaded: Loaded, selection: Selection) -> EmbeddedItems:
     Raises:
         InputError: the model places nothing, or fewer than two people have both a voice and a face.
     """
-    if loaded.run.embed is None:
+    if loaded.run.embed is None and not embeds_selections(loaded.model):
         fault = f"holds {loaded.run.recipe}, which places no voices and faces"
         raise InputError(loaded.name, fault, "give weights of a model that does")
     corpus = selection.corpus
@@ -88,7 +89,10 @@ def place(loaded: Loaded, selection: Selection) -> EmbeddedItems:
     if len(both) < 2:
         fault = f"{len(both)} of the people to be judged have a voice and a face"
         raise InputError(corpus.path, fault, "prepare more people, or hold a larger share of them back")
-    voices, faces = loaded.run.embed(loaded.model, selection, loaded.facts)
+    if loaded.run.embed is not None:
+        voices, faces = loaded.run.embed(loaded.model, selection, loaded.facts)
+    else:
+        voices, faces = embed_selection(loaded.model, selection)
     sessions = _column(corpus, selection, "session")
     named = all((side != "").all() for side in sessions)
     videos = [np.char.add(np.char.add(o, "/"), s) for o, s in zip(owners, sessions, strict=True)]

@@ -1,4 +1,4 @@
-"""One space for voices and faces: a closed-form linear answer, and heads that correct it by contrast."""
+"""One space for voices and faces: a closed-form linear projection, and heads that correct it by contrast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.models.model import Batch, Model, Shared, Turn
+from voiceface.models.model import Batch, Shared, Turn
+from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.models.projection_model import ProjectionModel
 from voiceface.nn.loss.contrastive import info_nce
 from voiceface.nn.projection_heads import Heads
 
@@ -27,12 +29,12 @@ class Solution(NamedTuple):
 
 
 def solve(voices: Tensor, faces: Tensor, *, ridge: float, dim: int, power: float = 0.5) -> Solution:
-    """Regularised canonical correlation of paired rows, in closed form.
+    """Regularised canonical correlation of paired embeddings, in closed form.
 
     Each side is whitened by its covariance plus ``ridge`` times the mean variance on the diagonal;
     the directions are the singular vectors of the whitened cross-covariance, each scaled by a power of
     its singular value: by the root, a dot product weighs a direction by its correlation. With several
-    hundred pairs this linear answer to the contrastive problem beats perceptrons trained on it.
+    hundred pairs this linear solution of the contrastive problem beats perceptrons trained on it.
 
     Source: Vinod 1976, Canonical ridge and econometrics of joint production (the ridge); Nakada et
     al. 2023, Understanding multimodal contrastive learning (linear contrast = SVD of this matrix).
@@ -45,7 +47,7 @@ def solve(voices: Tensor, faces: Tensor, *, ridge: float, dim: int, power: float
         power: of a direction's singular value, on each side.
 
     Returns:
-        Maps ``(width, dim)`` whose answers have a mean squared length of 1 on these rows.
+        Maps ``(width, dim)`` whose outputs have a mean squared length of 1 on these embeddings.
     """
     means = voices.double().mean(0), faces.double().mean(0)
     centred = voices.double() - means[0], faces.double() - means[1]
@@ -69,25 +71,27 @@ def _whitening(rows: Tensor, ridge: float) -> Tensor:
     return white
 
 
-class Matching(Model):
-    """Rows of a voice encoder and of a face recogniser in, rows of one space out.
+class Matching(ProjectionModel):
+    """A linear projection in closed form of both encoders' embeddings, and heads that correct it.
 
-    An embedding is the linear answer beside every head's corrected one, each of length 1, together
+    An embedding is the linear projection beside every head's corrected one, each of length 1, together
     of length 1: a dot product is the mean of their cosines.
 
     Args:
-        voice_width: numbers of the voice encoder's rows.
-        face_width: numbers of the face recogniser's rows.
-        dim: numbers of the linear answer and of each head's.
-        heads: number of heads; 0 leaves the linear answer alone.
+        encoders: the pretrained encoders below.
+        voice_width: width of the voice encoder's embeddings.
+        face_width: width of the face encoder's embeddings.
+        dim: width of the linear projection and of each head's output.
+        heads: number of heads; 0 leaves the linear projection alone.
         hidden: hidden units of a head.
         dropout: of the heads' hidden units.
-        noise: standard deviation of the noise added to rows while learning, in units of their spread.
-        temperature: of the contrast.
+        noise: standard deviation of the noise added to embeddings in training, in units of their spread.
+        temperature: of the contrastive loss.
     """
 
     def __init__(
         self,
+        encoders: PretrainedEncoders | None = None,
         *,
         voice_width: int = 256,
         face_width: int = 128,
@@ -98,7 +102,7 @@ class Matching(Model):
         noise: float = 1.0,
         temperature: float = 0.1,
     ) -> None:
-        super().__init__()
+        super().__init__(encoders)
         self.noise, self.temperature = noise, temperature
         sides = {"voice": voice_width, "face": face_width}
         for side, width in sides.items():
@@ -113,7 +117,7 @@ class Matching(Model):
         self.dim = dim * (heads + 1)
 
     def start(self, voices: Tensor, faces: Tensor, *, ridge: float, power: float = 0.5) -> None:
-        """Put the closed-form answer for these pairs in place."""
+        """Set the closed-form projection to the solution for these pairs."""
         dim = self.get_buffer("voice_map").shape[1]
         found = solve(voices, faces, ridge=ridge, dim=dim, power=power)
         with torch.no_grad():
@@ -127,7 +131,7 @@ class Matching(Model):
                 self.get_buffer(f"{side}_spread").copy_(spread)
 
     def turns(self) -> Sequence[Turn]:
-        """One turn: tell a voice's own face from the others of the batch."""
+        """One turn: the contrastive loss of the heads."""
         return [
             Turn(
                 "contrast",
@@ -144,25 +148,25 @@ class Matching(Model):
         return {"loss": loss * len(voices), "info_nce": loss}
 
     def voices(self, rows: Tensor) -> Tensor:
-        """The voice encoder's rows ``(n, voice width)`` as embeddings ``(n, dim)`` of length 1."""
+        """As `ProjectionModel.voices`."""
         return self._embed("voice", rows)
 
     def faces(self, rows: Tensor) -> Tensor:
-        """The face recogniser's rows ``(n, face width)`` as embeddings ``(n, dim)`` of length 1."""
+        """As `ProjectionModel.faces`."""
         return self._embed("face", rows)
 
     def _embed(self, side: str, rows: Tensor) -> Tensor:
         corrected = self._corrected(side, rows)
         linear = F.normalize(self._linear(side, rows), dim=-1)
-        # The linear answer weighs as much as all heads together.
+        # The linear projection weighs as much as all heads together.
         parts = [linear * max(1, len(corrected)) ** 0.5, *corrected]
         return F.normalize(torch.cat(parts, dim=-1), dim=-1)
 
     def _corrected(self, side: str, rows: Tensor) -> Tensor:
-        given = (rows - self.get_buffer(f"{side}_mean")) / self.get_buffer(f"{side}_spread")
+        scaled = (rows - self.get_buffer(f"{side}_mean")) / self.get_buffer(f"{side}_spread")
         if self.training and self.noise:
-            given = given + self.noise * torch.randn_like(given)
-        return F.normalize(self._linear(side, rows) + self._heads(side)(given), dim=-1)
+            scaled = scaled + self.noise * torch.randn_like(scaled)
+        return F.normalize(self._linear(side, rows) + self._heads(side)(scaled), dim=-1)
 
     def _linear(self, side: str, rows: Tensor) -> Tensor:
         return (rows - self.get_buffer(f"{side}_mean")) @ self.get_buffer(f"{side}_map")

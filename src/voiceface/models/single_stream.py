@@ -1,21 +1,29 @@
-"""One network for faces and voices alike: softmax over people, and a pull towards each person's centre."""
+"""One network for faces and voices alike: softmax over people, and a centre loss."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.audio.magnitude_spectrogram import magnitude
-from voiceface.models.model import Batch, Model, Shared, Turn
+from voiceface.models.model import Batch, Embeddings, Model, Pictures, Shared, Turn, Wave
+from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.inception_resnet import InceptionResNetV1, SmallConvNet
 from voiceface.nn.loss.centre import RunningCentres, batch_centre_loss
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["Backbone", "SingleStream", "spectrogram_image"]
+__all__ = ["WINDOW", "Backbone", "SingleStream", "spectrogram_image"]
 
 Backbone = Literal["inception_resnet_v1", "small"]
+WINDOW = 3 * SAMPLE_RATE
+"""Samples of a recording that the network takes at once."""
+_MAX_WINDOWS = 20
+_BLOCK = 32
 
 
 class SingleStream(Model):
@@ -23,16 +31,17 @@ class SingleStream(Model):
 
     Args:
         classes: training people.
-        backbone: which network.
+        backbone: the network.
         size: side of its pictures in pixels.
         width: factor on its channels.
-        dim: numbers of an embedding.
+        dim: width of an embedding.
         pull: λ.
         centres: ``batch`` as SSNet writes, ``running`` as Wen et al. 2016.
         log: True takes the logarithm of the spectrogram's magnitudes, which the paper does not.
     """
 
     class_heads = ("classifier", "centres")
+    face_template = "dlib"
 
     def __init__(
         self,
@@ -47,7 +56,7 @@ class SingleStream(Model):
         log: bool = False,
     ) -> None:
         super().__init__()
-        self.size, self.pull, self.log, self.dim = size, pull, log, dim
+        self.face_size, self.pull, self.log, self.dim = size, pull, log, dim
         if backbone == "inception_resnet_v1":
             self.network: nn.Module = InceptionResNetV1(dim=dim, width=width)
         else:
@@ -89,32 +98,67 @@ class SingleStream(Model):
             self.centres.follow(*self._last)
             self._last = None
 
+    @torch.no_grad()
+    def embed_voices(self, waves: Sequence[Wave]) -> Embeddings:
+        """As `Model.embed_voices`: the mean over 3 s windows that overlap by half, 20 of them at most."""
+        found = [np.zeros((0, self.dim), np.float32)]
+        for wave in waves:
+            rows = self.embed_pictures(self.voice_pictures(_windows(wave).to(self._device)))
+            found.append(F.normalize(rows.mean(0, keepdim=True), dim=1).cpu().numpy())
+        return np.concatenate(found)
+
+    @torch.no_grad()
+    def embed_faces(self, faces: Pictures) -> Embeddings:
+        """As `Model.embed_faces`: the mean of a face's and its mirror image's embedding."""
+        found = [np.zeros((0, self.dim), np.float32)]
+        for first in range(0, len(faces), _BLOCK):
+            some = np.array(faces[first : first + _BLOCK])
+            pixels = torch.from_numpy(some).permute(0, 3, 1, 2).to(self._device)
+            both = self.embed_pictures(self.face_pictures(torch.cat([pixels, pixels.flip(3)])))
+            found.append(F.normalize(both[: len(some)] + both[len(some) :], dim=1).cpu().numpy())
+        return np.concatenate(found)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.classifier.weight.device
+
     def face_pictures(self, faces: Tensor) -> Tensor:
         """Faces (n, 3, h, w) uint8 as the network takes them: (n, 3, size, size) in [-1, 1]."""
         pictures = faces.float() / 127.5 - 1
-        if pictures.shape[-1] != self.size:
-            pictures = F.interpolate(pictures, (self.size, self.size), mode="bilinear", antialias=True)
+        if pictures.shape[-1] != self.face_size:
+            pictures = F.interpolate(
+                pictures, (self.face_size, self.face_size), mode="bilinear", antialias=True
+            )
         return pictures
 
     def voice_pictures(self, waves: Tensor) -> Tensor:
         """Spectrograms of waves (m, samples) at 16 kHz as pictures: (m, 3, size, size)."""
-        return spectrogram_image(waves, size=self.size, log=self.log)
+        return spectrogram_image(waves, size=self.face_size, log=self.log)
 
     def embed_pictures(self, pictures: Tensor) -> Tensor:
-        """Rows (n, dim) of length 1, of what `face_pictures` or `voice_pictures` made."""
+        """Embeddings (n, dim) of length 1, of what `face_pictures` or `voice_pictures` made."""
         return F.normalize(self.network(pictures).float(), dim=1)
 
 
 def spectrogram_image(waves: Tensor, *, size: int, log: bool = False) -> Tensor:
     """Magnitude spectrograms as pictures of three equal channels, ``(m, 3, size, size)``.
 
-    How 512 × 300 numbers of one channel become a picture of three the paper does not say: here they are
-    averaged or stretched to the size (bilinear) and repeated. ``log`` takes log(1 + magnitude).
+    The paper does not say how 512 × 300 numbers of one channel become a picture of three: here they are
+    resized (bilinear) and repeated. ``log`` takes log(1 + magnitude).
     """
     if not len(waves):  # a batch of anybody may hold faces alone
         return waves.new_zeros(0, 3, size, size)
     with torch.autocast(waves.device.type, enabled=False):
-        spectra = magnitude(waves.float(), rate=16_000)
+        spectra = magnitude(waves.float(), rate=SAMPLE_RATE)
         spectra = torch.log1p(spectra) if log else spectra
         pictures = F.interpolate(spectra[:, None], (size, size), mode="bilinear", antialias=True)
     return pictures.expand(-1, 3, -1, -1)
+
+
+def _windows(wave: Wave) -> Tensor:
+    """(windows, 48000): 3 s of every 1.5 s; a shorter recording is repeated to 3 s."""
+    samples = as_wave(wave)
+    if len(samples) <= WINDOW:
+        return torch.from_numpy(np.resize(samples.numpy(), WINDOW))[None]
+    windows = samples.unfold(0, WINDOW, WINDOW // 2)
+    return windows[:: max(1, len(windows) // _MAX_WINDOWS)][:_MAX_WINDOWS]

@@ -1,63 +1,67 @@
-"""Two streams, of voices and of faces, that any objective may teach: one frame to compare them in."""
+"""Two streams, one of voices and one of faces, that any objective can train: a setting to compare them in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.models.blockwise_pca import Block, BlockwisePca
-from voiceface.models.model import Batch, Model, Shared, Turn
+from voiceface.models.model import Ability, Batch, Embeddings, Pictures, Scores, Shared, Turn, Wave
+from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.models.projection_model import ProjectionModel
 
 __all__ = ["Objective", "TwoStreams"]
 
-_AT_ONCE = 64
+_BLOCK = 64
 
 
 class Objective(nn.Module):
-    """What the streams' answers are taught, and how they are compared; may learn parts of its own."""
+    """The loss on the streams' outputs, and how these are compared; it may have parameters of its own."""
 
     class_heads: tuple[str, ...] = ()
     """Its submodules whose shape depends on the training people."""
     joint = False
-    """True where a pair is judged as one: then `scores` compares, and there is no common space."""
+    """True where a pair is judged as one: then `scores` compares, and voices and faces share no space."""
 
     def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The ``loss`` of answers ``(n, dim)``, row i of the same person on both sides.
+        """The ``loss`` of outputs ``(n, dim)``, row i of the same person on both sides.
 
-        ``batch`` holds ``people (n,)``, whose they are by number, ``progress (n,)``, how much of the training
-        is over, and a class number a row for each covariate, -1 where it is not known.
+        ``batch`` holds ``people (n,)``, the index of each row's person, ``progress (n,)``, the share of the
+        training that is over, and for each covariate a class a row, -1 where it is not known.
         """
         raise NotImplementedError
 
-    def space(self, answers: Tensor, side: str) -> Tensor:
-        """A side's answers ``(n, dim)`` as they are compared, before their length is made 1."""
-        return answers
+    def space(self, outputs: Tensor, side: str) -> Tensor:
+        """A side's outputs ``(n, dim)`` as they are compared, before they are brought to length 1."""
+        return outputs
 
     def scores(self, voices: Tensor, faces: Tensor) -> Tensor:
         """How well every voice goes with every face, ``(voices, faces)``, of a `joint` objective."""
         raise NotImplementedError
 
 
-class TwoStreams(Model):
-    """Rows of a voice encoder and of a face recogniser, each through a perceptron of one hidden layer.
+class TwoStreams(ProjectionModel):
+    """Embeddings of a voice encoder and of a face encoder, each through a perceptron of one hidden layer.
 
     Args:
-        objective: teaches and compares.
-        voice_width: numbers of the voice encoder's rows.
-        blocks: the kinds of numbers in a face's row.
-        dim: numbers of an answer.
+        objective: the loss, and how outputs are compared.
+        encoders: the pretrained encoders below.
+        voice_width: width of the voice encoder's embeddings.
+        blocks: the kinds of numbers in the face encoder's embeddings.
+        dim: width of an output.
         hidden: hidden units.
         dropout: of the hidden units.
-        noise: standard deviation of the noise added to rows while learning, in units of their spread.
+        noise: standard deviation of the noise added to embeddings in training, in units of their spread.
     """
 
     def __init__(
         self,
         objective: Objective,
         *,
+        encoders: PretrainedEncoders | None = None,
         voice_width: int,
         blocks: Sequence[Block],
         dim: int = 64,
@@ -65,7 +69,7 @@ class TwoStreams(Model):
         dropout: float = 0.5,
         noise: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(encoders)
         self.objective, self.noise, self.dim = objective, noise, dim
         self.class_heads = tuple(f"objective.{name}" for name in objective.class_heads)
         self.reduction = BlockwisePca(blocks)
@@ -79,7 +83,7 @@ class TwoStreams(Model):
 
     @torch.no_grad()
     def start(self, voices: Tensor, faces: Tensor) -> None:
-        """Learn means and spreads, and how faces' rows are reduced, from the training people's rows."""
+        """Fit means, spreads and the reduction of faces to the training people's embeddings."""
         self.reduction.fit(faces)
         for side, rows in (("voice", voices), ("face", self.reduction(faces))):
             mean = rows.mean(0)
@@ -92,34 +96,41 @@ class TwoStreams(Model):
 
     def error(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
         """The objective's loss of ``voices`` and ``faces`` (n, width) of the same ``people``."""
-        voices, faces = self._answer("voice", batch["voices"]), self._answer("face", batch["faces"])
+        voices, faces = self._output("voice", batch["voices"]), self._output("face", batch["faces"])
         found: dict[str, Tensor] = self.objective(voices.float(), faces.float(), batch)
         return found
 
     def voices(self, rows: Tensor) -> Tensor:
-        """The voice encoder's rows ``(n, voice width)`` as embeddings ``(n, dim)`` of length 1."""
-        return F.normalize(self.objective.space(self._answer("voice", rows), "voice"), dim=-1)
+        """As `ProjectionModel.voices`."""
+        return F.normalize(self.objective.space(self._output("voice", rows), "voice"), dim=-1)
 
     def faces(self, rows: Tensor) -> Tensor:
-        """The face's wide rows ``(n, face width)`` as embeddings ``(n, dim)`` of length 1."""
-        return F.normalize(self.objective.space(self._answer("face", rows), "face"), dim=-1)
+        """As `ProjectionModel.faces`."""
+        return F.normalize(self.objective.space(self._output("face", rows), "face"), dim=-1)
 
-    def scores(self, voices: Tensor, faces: Tensor) -> Tensor:
-        """How well each voice goes with each face, ``(voices, faces)``: cosines, or the objective's."""
-        if not self.objective.joint:
-            return self.voices(voices) @ self.faces(faces).T
-        seen = self._answer("face", faces)
-        return torch.cat([self.objective.scores(some, seen) for some in self._blocks(voices)])
+    def can(self, ability: Ability) -> bool:
+        """``score`` where the objective judges pairs, else ``embed``."""
+        return ability == ("score" if self.objective.joint else "embed")
 
-    def _blocks(self, voices: Tensor) -> Iterator[Tensor]:
-        for some in torch.split(voices, _AT_ONCE):
-            yield self._answer("voice", some)
+    @torch.no_grad()
+    def score_embeddings(self, voices: Embeddings, faces: Embeddings) -> Scores:
+        """Scores ``(voices, faces)`` of the encoders' embeddings by a joint objective."""
+        right = self._output("face", self.to_device(faces))
+        blocks = torch.split(self.to_device(voices), _BLOCK)
+        found = [self.objective.scores(self._output("voice", some), right) for some in blocks]
+        scores: Scores = torch.cat(found).float().cpu().numpy()
+        return scores
 
-    def _answer(self, side: str, rows: Tensor) -> Tensor:
+    def score(self, waves: Sequence[Wave], faces: Pictures) -> Scores:
+        """As `Model.score`."""
+        voice, face = self.encoders.voice(self.device), self.encoders.face(self.device)
+        return self.score_embeddings(voice.embed(waves), face.embed(faces))
+
+    def _output(self, side: str, rows: Tensor) -> Tensor:
         if side == "face":
             rows = self.reduction(rows)
-        given = (rows - self.get_buffer(f"{side}_mean")) / self.get_buffer(f"{side}_spread")
+        scaled = (rows - self.get_buffer(f"{side}_mean")) / self.get_buffer(f"{side}_spread")
         if self.training and self.noise:
-            given = given + self.noise * torch.randn_like(given)
-        answer: Tensor = getattr(self, f"{side}_stream")(given)
-        return answer
+            scaled = scaled + self.noise * torch.randn_like(scaled)
+        output: Tensor = getattr(self, f"{side}_stream")(scaled)
+        return output

@@ -23,14 +23,11 @@ from voiceface.media.picture import load_picture
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.corpus_embeddings import align_corpus_face
-from voiceface.models.encoder_loading import load_face_encoder
 from voiceface.models.encoders import ge2e
-from voiceface.models.face_encoder import FaceEncoder
 from voiceface.models.face_encoders.dlib import DlibFace
 from voiceface.models.grouped_matching import GroupedMatching
 from voiceface.models.matching import Matching
 from voiceface.pipelines.weights import Loaded, load_model, shipped
-from voiceface.recipes.matcher import load_encoder
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -54,7 +51,8 @@ class Matcher:
     """Tells which face belongs to which voice; made by `load`."""
 
     def __init__(self, loaded: Loaded, *, device: str = "cpu", precision: str = "auto") -> None:
-        if not isinstance(loaded.model, Matching | GroupedMatching):
+        model = loaded.model
+        if not isinstance(model, Matching | GroupedMatching):
             fault = f"holds weights of {loaded.card.get('recipe')}, no matcher"
             raise InputError(loaded.name, fault, "give weights that `voiceface train matcher` wrote")
         if precision not in {"auto", "32", "bf16"}:
@@ -62,13 +60,10 @@ class Matcher:
         self.name, self.card, self.device = loaded.name, loaded.card, device
         self.warns = True
         """Warn of recordings without a voice; the commands say so themselves."""
-        self._system = loaded.model
+        self._model = model
         self._bf16 = precision == "bf16"
-        self._encoder = load_encoder(loaded.card["arguments"]["voice_encoder"], device=device)
-        if self._encoder.fingerprint != loaded.facts["voice_fingerprint"]:
-            fault = f"was trained on another {self._encoder.name} voice encoder"
-            raise InputError(loaded.name, fault, "train it again, or give its own voice encoder")
-        self._faces = _face_encoder(loaded, device)
+        self._encoder = model.encoders.voice(device)
+        self._faces = model.encoders.face(device) if model.encoders.face_name != "dlib" else DlibFace()
         found = loaded.facts.get("calibration", {})
         self._calibration = Logistic(float(found.get("slope", 1.0)), float(found.get("offset", 0.0)))
 
@@ -103,14 +98,14 @@ class Matcher:
     def fingerprint(self) -> str:
         """Names the weights: embeddings of two fingerprints must not be compared."""
         digest = hashlib.sha256()
-        for name, tensor in sorted(self._system.weights().items()):
+        for name, tensor in sorted(self._model.weights().items()):
             digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
         return digest.hexdigest()
 
     @property
     def dim(self) -> int:
         """Numbers of an embedding."""
-        return self._system.dim
+        return self._model.dim
 
     def embed_voices(self, sources: Sequence[SoundSource], *, on_error: OnError | None = None) -> Rows:
         """Embed recordings.
@@ -132,7 +127,7 @@ class Matcher:
         Raises:
             InputError: a recording cannot be read or is shorter than 0.2 s.
         """
-        return self._rows(sources, self._embed_voice, self._system.voices, on_error)
+        return self._rows(sources, self._embed_voice, self._model.voices, on_error)
 
     def embed_faces(self, sources: Sequence[PictureSource], *, on_error: OnError | None = None) -> Rows:
         """Embed pictures by their surest face.
@@ -147,7 +142,7 @@ class Matcher:
         Raises:
             InputError: a picture cannot be read or shows no face; the file is named.
         """
-        return self._rows(sources, self._embed_face, self._system.faces, on_error)
+        return self._rows(sources, self._embed_face, self._model.faces, on_error)
 
     def embed_corpus_items(self, corpus: Corpus, kind: str, places: Sequence[int]) -> Rows:
         """Embed a prepared corpus' ``voices`` or ``faces`` at these places, ``(places, dim)``.
@@ -157,10 +152,10 @@ class Matcher:
         if kind == "voices":
             with self._autocast():
                 rows = self._encoder.embed([corpus.wave(place) for place in places])
-            return self._project(rows, self._system.voices)
+            return self._project(rows, self._model.voices)
         size, template = self._faces.size, self._faces.template
         chips = [align_corpus_face(corpus, place, size=size, template=template) for place in places]
-        return self._project(self._faces.embed(np.stack(chips)), self._system.faces)
+        return self._project(self._faces.embed(np.stack(chips)), self._model.faces)
 
     def score(self, voice: SoundSource, face: PictureSource) -> float:
         """The probability that voice and face are one person's, at even odds before listening.
@@ -268,18 +263,6 @@ class Matcher:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
-
-
-def _face_encoder(loaded: Loaded, device: str) -> FaceEncoder:
-    """The face encoder that the weights were trained on; dlib's file is looked for when it is used."""
-    name = loaded.card["arguments"].get("face_encoder", "dlib")
-    if name == "dlib":
-        return DlibFace()
-    encoder = load_face_encoder(name, device=device)
-    if encoder.fingerprint != loaded.facts.get("face_fingerprint"):
-        fault = f"was trained on another {encoder.name} face encoder"
-        raise InputError(loaded.name, fault, "train it again, or give its own face encoder")
-    return encoder
 
 
 def _has_voice_activity(wave: npt.NDArray[np.float32]) -> bool:

@@ -1,9 +1,9 @@
-"""Every voice and face against all others of the batch, of both kinds (supervised contrast).
+"""Every voice and face against all others of the batch, of both kinds (supervised contrastive loss).
 
 Paper     Khosla et al. 2020, Supervised Contrastive Learning (equation 2)
 Data      voices and faces of the same people
 Command   voiceface train khosla_supcon --corpus CORPUS
-Cost      600 steps: seconds, once the encoders' rows are kept
+Cost      600 steps: seconds, once the encoders' embeddings are kept
 Reported  nothing on voices and faces
 Differs   encoders are frozen, two perceptrons above them learn; the two views of a person are voice and face
           selection by AUC on validation people
@@ -11,23 +11,21 @@ Differs   encoders are frozen, two perceptrons above them learn; the two views o
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.models.model import Batch
-from voiceface.models.two_streams import Objective
+from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.contrastive import supervised_contrastive
-from voiceface.recipes._two_stream_run import two_streams
+from voiceface.recipes._two_stream_run import SMALL, two_stream_run
 from voiceface.training.run import Run
 
-__all__ = ["Contrast", "recipe", "smoke"]
+__all__ = ["SupervisedContrastive", "recipe", "smoke"]
 
 
-class Contrast(Objective):
-    """`supervised_contrastive` over both modalities' rows.
+class SupervisedContrastive(Objective):
+    """`supervised_contrastive` over both modalities.
 
     Args:
         temperature: what cosines are divided by.
@@ -39,9 +37,9 @@ class Contrast(Objective):
 
     def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The loss of voices and faces together."""
-        rows = F.normalize(torch.cat([voices, faces]), dim=1)
+        embeddings = F.normalize(torch.cat([voices, faces]), dim=1)
         people = batch["people"].repeat(2)
-        return {"loss": supervised_contrastive(rows, people=people, temperature=self.temperature)}
+        return {"loss": supervised_contrastive(embeddings, people=people, temperature=self.temperature)}
 
 
 def recipe(
@@ -60,17 +58,31 @@ def recipe(
     validation: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[TwoStreams]:
+    """The run.
 
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        temperature: temperature of the contrastive loss
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        dim: width of a stream's output
+        hidden: hidden units of a stream
+        dropout: dropout of the hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        lr: AdamW's learning rate, falling to 0 by a cosine
+        weight_decay: AdamW's weight decay
+        batch_size: people in a batch
+        steps: training steps
+        validation: share of the people held out to select the best step on
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return two_streams("khosla_supcon", arguments, lambda facts: Contrast(temperature=temperature))
-
-
-def smoke() -> Run:
-    """The same in seconds."""
-    return recipe(
-        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
+    arguments = dict(locals())
+    return two_stream_run(
+        "khosla_supcon", arguments, lambda facts: SupervisedContrastive(temperature=temperature)
     )
+
+
+def smoke() -> Run[TwoStreams]:
+    """The same in seconds."""
+    return recipe(**SMALL)

@@ -1,7 +1,7 @@
-"""Who goes with whom: speaker embeddings and face descriptors brought into one space.
+"""The shipped matcher: speaker and face embeddings projected into one space.
 
-Paper     ours; the contrast of two frozen encoders follows Nagrani et al. 2018 (Learnable PINs), the
-          closed-form start Vinod 1976 and Nakada et al. 2023 (see models/matching.py)
+Paper     ours; contrastive learning over two frozen encoders follows Nagrani et al. 2018 (Learnable PINs),
+          the closed-form start Vinod 1976 and Nakada et al. 2023 (see models/matching.py)
 Data      voices and faces of the same people; unpaired items are left out
 Command   voiceface train matcher --corpus CORPUS [--voice-encoder ge2e] [--face-encoder arcface]
 Cost      see RESULTS.md
@@ -11,55 +11,31 @@ Differs   nothing is fine-tuned below the heads: with hundreds of people that on
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from voiceface.corpus.splits import Selection, split_people
+from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.metrics.calibration import fit_logistic
 from voiceface.metrics.roc import auc
-from voiceface.models.blockwise_pca import Block
-from voiceface.models.corpus_embeddings import DLIB_DIM, as_tensor, face_embeddings, voice_embeddings
-from voiceface.models.encoder_loading import load_face_encoder, load_voice_encoder
+from voiceface.models.encoder_loading import load_voice_encoder as load_encoder
 from voiceface.models.grouped_matching import GroupedMatching
 from voiceface.models.matching import Matching
-from voiceface.models.model import Model
-from voiceface.models.voice_encoder import VoiceEncoder
+from voiceface.models.selection_embeddings import embed_selection
 from voiceface.protocols.pair_verification import pair_trials
+from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, check_both_kinds, face_blocks
 from voiceface.training.run import Facts, Optimiser, Run
 
-if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
+__all__ = ["load_encoder", "recipe", "sample_pairs", "smoke"]
 
-__all__ = [
-    "FACES",
-    "Encoders",
-    "PairedEmbeddings",
-    "sample_pairs",
-    "encoder_facts",
-    "encoder_embeddings",
-    "face_blocks",
-    "load_encoder",
-    "paired_items",
-    "recipe",
-    "smoke",
-]
-
-Items = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
-"""Each person's voices and faces, by their places in the corpus."""
-
-Encoders = tuple[str, str]
-"""What `load_encoder` and `load_face_encoder` are given."""
-
-FACES = {name: f"{name} 150 px, mirrored mean" for name in ("dlib", "dlib_layers")}
-_MOST_PAIRS = 1_000_000
+Matchers = Matching | GroupedMatching
+_MAX_PAIRS = 1_000_000
 """Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""
-_AT_ONCE = 100_000
+_BLOCK = 100_000
 
 
 def recipe(
@@ -82,223 +58,131 @@ def recipe(
     validation: float = 0.05,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[Matchers]:
+    """The run.
 
-    With ``groups`` two groups of people are parted first (`GroupedMatching`), and ``fine`` is what the finer
-    link within them weighs, in nats; a face encoder with several kinds of numbers needs them.
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        groups: separate two groups of people first; needed by face encoders with several kinds of numbers
+        fine: weight of the finer link within the groups, in nats
+        ridge: regularisation of the closed-form projection, in units of a dimension's mean variance
+        dim: width of the closed-form projection and of each head's output
+        heads: number of heads that correct it by contrastive learning; 0: closed form alone
+        hidden: hidden units of a head
+        dropout: dropout of the heads' hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        temperature: temperature of the contrastive loss
+        lr: AdamW's learning rate
+        weight_decay: AdamW's weight decay
+        batch_size: people a head sees in a step
+        steps: training steps of the heads
+        validation: share of the people held out for selection and calibration
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
-    encoders, control = (voice_encoder, face_encoder), seed if wrong_labels else None
-    sizes = {"dim": dim, "heads": heads, "hidden": hidden, "dropout": dropout}
-    sizes |= {"noise": noise, "temperature": temperature}
+    pairs = EncoderPairs(arguments)
     return Run(
         recipe="matcher",
         arguments=arguments,
-        split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=0.0),
-        facts=lambda selection: encoder_facts(selection, encoders, groups=groups),
-        build=lambda facts: _build(facts, fine, sizes),
-        start=lambda model, selection, facts: _start(
-            model,
-            encoder_embeddings(selection, encoders),
-            paired_items(selection, wrong_labels=control),
-            ridge,
-        ),
-        data=lambda selection, facts: PairedEmbeddings(
-            encoder_embeddings(selection, encoders),
-            paired_items(selection, wrong_labels=control),
-            batch_size=batch_size,
-            heads=heads,
-            seed=seed,
-        ),  # fmt: skip
+        split=pairs.split,
+        facts=partial(_facts, pairs),
+        build=partial(_build, pairs),
+        start=partial(_start, pairs),
+        data=partial(_batches, pairs),
         optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
-        steps=steps if heads else 0,  # the linear answer alone has nothing to learn step by step
+        steps=steps if heads else 0,  # the closed form alone has nothing to learn step by step
         seed=seed,
-        validate=lambda model, selection, facts: _validate(model, selection, encoders, seed),
-        embed=lambda model, selection, facts: _embed(model, selection, encoders),
-        calibrate=lambda model, selection, facts: _calibrate(model, selection, encoders, seed),
+        validate=partial(_validate, seed),
+        calibrate=partial(_calibrate, seed),
         every=50,
         half=True,
-        contract={"rate": 16_000, "voice": voice_encoder, "face": FACES.get(face_encoder, face_encoder)},
+        contract=pairs.contract,
         licence="Apache-2.0",
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[Matchers]:
     """The same in seconds."""
     return recipe(voice_encoder="ge2e", dim=8, heads=2, hidden=16, batch_size=8, steps=4, validation=0.3)
 
 
-class PairedEmbeddings:
-    """Batches of different people, each with one of their voices and one of their faces, drawn anew a head.
-
-    Args:
-        rows: the corpus' voices and faces, ``(items, width)`` each.
-        items: each person's places in them.
-        batch_size: people a head sees in a step, fewer if there are fewer.
-        heads: number of heads.
-        seed: of every draw.
-    """
-
-    def __init__(
-        self, rows: tuple[Tensor, Tensor], items: Items, *, batch_size: int, heads: int, seed: int
-    ) -> None:
-        self.voices, self.faces = rows
-        self.items = items
-        self.size, self.heads, self.seed = min(batch_size, len(items)), heads, seed
-
-    def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """``voices`` and ``faces`` (heads, people, width) and ``people`` (heads, people).
-
-        The same for each of several processes: a contrast needs the whole batch, and it is small.
-        """
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = np.random.default_rng(int.from_bytes(digest, "big"))
-        picked = np.stack([random.permutation(len(self.items))[: self.size] for _ in range(self.heads)])
-        chosen = [[[random.choice(side) for side in self.items[p]] for p in head] for head in picked]
-        rows = torch.tensor(np.array(chosen))
-        return {
-            "voices": self.voices[rows[..., 0]],
-            "faces": self.faces[rows[..., 1]],
-            "people": torch.from_numpy(picked),
-        }
+def _facts(pairs: EncoderPairs, selection: Selection) -> Facts:
+    groups = pairs.arguments["groups"]
+    facts = pairs.encoder_facts()
+    if "face_blocks" in facts and not groups:
+        fault = f"cannot be with the faces of {pairs.encoders.face().name}"
+        raise InputError("--no-groups", fault, "add --face-encoder dlib")
+    return facts | {"groups": groups}
 
 
-def load_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
-    """The voice encoder a matcher was trained on: one of ``models/encoders``, or where its weights lie.
-
-    Raises:
-        MissingPartError: its weights are not installed.
-        InputError: there is no such encoder.
-    """
-    return load_voice_encoder(name, device=device)
-
-
-def encoder_facts(selection: Selection, encoders: Encoders, *, groups: bool) -> Facts:
-    """Widths, kinds of numbers and fingerprints of both encoders' rows."""
-    voices = load_encoder(encoders[0])
-    facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint, "groups": groups}
-    if encoders[1] != "dlib":
-        faces = load_face_encoder(encoders[1])
-        facts |= {"face_width": faces.dim, "face_fingerprint": faces.fingerprint}
-        if faces.blocks and not groups:
-            raise InputError(
-                "--no-groups", f"cannot be with the faces of {faces.name}", "add --face-encoder dlib"
-            )
-        if faces.blocks:
-            facts["face_blocks"] = [list(block) for block in faces.blocks]
-    return facts
+def _build(pairs: EncoderPairs, facts: Facts) -> Matchers:
+    """Weights from before there were groups have no such fact."""
+    given, blocks = pairs.arguments, face_blocks(facts)
+    link = Matching(
+        pairs.pretrained(facts),
+        voice_width=facts["voice_width"],
+        face_width=sum(block.kept for block in blocks),
+        **{name: given[name] for name in ("dim", "heads", "hidden", "dropout", "noise", "temperature")},
+    )
+    if not facts.get("groups", False):
+        return link
+    return GroupedMatching(link, blocks=blocks, weight=given["fine"])
 
 
-def face_blocks(facts: Facts) -> list[Block]:
-    """The kinds of numbers in a face's row; weights from before there were several hold one."""
-    width = facts.get("face_width", DLIB_DIM)
-    return [Block(*block) for block in facts.get("face_blocks", [(width, width, 1.0)])]
-
-
-def _build(facts: Facts, fine: float, sizes: dict[str, Any]) -> Matching | GroupedMatching:
-    """Weights from before there were groups know of none."""
-    blocks = face_blocks(facts)
-    width = sum(block.kept for block in blocks)
-    link = Matching(voice_width=facts["voice_width"], face_width=width, **sizes)
-    return GroupedMatching(link, blocks=blocks, weight=fine) if facts.get("groups", False) else link
-
-
-def encoder_embeddings(selection: Selection, encoders: Encoders) -> tuple[Tensor, Tensor]:
-    """Rows of the whole corpus, so that a selection's numbers are their places."""
-    corpus, (voices, faces) = selection.corpus, encoders
-    seen = face_embeddings(corpus) if faces == "dlib" else face_embeddings(corpus, load_face_encoder(faces))
-    return as_tensor(voice_embeddings(corpus, load_encoder(voices))), as_tensor(seen)
-
-
-def paired_items(selection: Selection, *, wrong_labels: int | None) -> Items:
-    """Each person's voices and faces, people sorted; those lacking either are left out.
-
-    ``wrong_labels`` seeds the control in which nobody has the own faces; None: everybody has.
-    """
-    corpus: Corpus = selection.corpus
-    owners = [
-        corpus.column(table, "person")[rows].astype(str)
-        for table, rows in (("voices", selection.voices), ("faces", selection.faces))
-    ]
-    people = np.intersect1d(owners[0], owners[1])
-    if len(people) < 2:
-        fault = f"has {len(people)} people with both a voice and a face to learn from"
-        raise InputError(corpus.path, fault, "prepare more people with both")
-    others = people
-    if wrong_labels is not None:
-        # In a shuffled round everybody gets the faces of the next one: nobody keeps the own.
-        round_ = np.random.default_rng(wrong_labels).permutation(len(people))
-        others = people.copy()
-        others[round_] = people[np.roll(round_, 1)]
-    return [
-        (selection.voices[owners[0] == own], selection.faces[owners[1] == other])
-        for own, other in zip(people, others, strict=True)
-    ]
-
-
-def _start(model: Model, rows: tuple[Tensor, Tensor], items: Items, ridge: float) -> None:
-    """The closed-form answer on each person's k-th voice with the k-th face, the shorter list repeated."""
+def _start(pairs: EncoderPairs, model: Matchers, selection: Selection, facts: Facts) -> None:
+    """The closed form on each person's k-th voice with the k-th face, the shorter list repeated."""
     left, right = [], []
-    for own_voices, own_faces in items:
+    for own_voices, own_faces in pairs.items(selection):
         count = max(len(own_voices), len(own_faces))
         left.append(np.resize(own_voices, count))
         right.append(np.resize(own_faces, count))
-    pairs = torch.from_numpy(np.concatenate(left)), torch.from_numpy(np.concatenate(right))
-    assert isinstance(model, Matching | GroupedMatching)
-    model.start(rows[0][pairs[0]], rows[1][pairs[1]], ridge=ridge)
+    voices, faces = pairs.embeddings(selection.corpus)
+    paired = voices[torch.from_numpy(np.concatenate(left))], faces[torch.from_numpy(np.concatenate(right))]
+    model.start(*paired, ridge=pairs.arguments["ridge"])
 
 
-def _embed(model: Model, selection: Selection, encoders: Encoders) -> tuple[Any, Any]:
-    """The selection's voices and faces in the one space."""
-    assert isinstance(model, Matching | GroupedMatching)
-    voices, faces = encoder_embeddings(selection, encoders)
-    device = next(model.buffers()).device
-    with torch.no_grad():
-        left = model.voices(voices[torch.from_numpy(selection.voices)].to(device))
-        right = model.faces(faces[torch.from_numpy(selection.faces)].to(device))
-    return left.cpu().numpy(), right.cpu().numpy()
+def _batches(pairs: EncoderPairs, selection: Selection, facts: Facts) -> PairedEmbeddings:
+    return pairs.batches(selection, heads=pairs.arguments["heads"])
 
 
-def _trials(model: Model, selection: Selection, encoders: Encoders, seed: int) -> tuple[Any, Any]:
-    """Scores and labels of the selection's voice-face pairs, or of a million of each kind drawn from them."""
-    voices, faces = _embed(model, selection, encoders)
-    tables = (("voices", selection.voices), ("faces", selection.faces))
-    people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
-    if len(voices) * len(faces) > 2 * _MOST_PAIRS:
-        left, right, labels = sample_pairs(people[0], people[1], most=_MOST_PAIRS, seed=seed)
-        scores = np.concatenate(
-            [
-                np.einsum("ij,ij->i", voices[left[k]].astype(np.float64), faces[right[k]])
-                for k in (slice(first, first + _AT_ONCE) for first in range(0, len(left), _AT_ONCE))
-            ]
-        )
-    else:
-        trials = pair_trials(voices.astype(np.float64) @ faces.T, people=(people[0], people[1]))
+def _trials(
+    model: Matchers, selection: Selection, seed: int
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_]]:
+    """Scores and labels of the selection's voice-face pairs, or of a sample of a million of each kind."""
+    voices, faces = embed_selection(model, selection)
+    corpus = selection.corpus
+    people = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")[selection.faces]
+    if len(voices) * len(faces) <= 2 * _MAX_PAIRS:
+        trials = pair_trials(voices.astype(np.float64) @ faces.T, people=people)
         scores, labels = trials.scores, trials.labels
-    if not 0 < np.count_nonzero(labels) < len(labels):
-        fault = "the validation people give no pairs of one person, or none of two"
-        raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
+    else:
+        left, right, labels = sample_pairs(*people, most=_MAX_PAIRS, seed=seed)
+        blocks = [slice(first, first + _BLOCK) for first in range(0, len(left), _BLOCK)]
+        scores = np.concatenate(
+            [np.einsum("ij,ij->i", voices[left[k]].astype(np.float64), faces[right[k]]) for k in blocks]
+        )
+    check_both_kinds(labels)
     return scores, labels
 
 
 def sample_pairs(
     voice_people: npt.NDArray[np.str_], face_people: npt.NDArray[np.str_], *, most: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Pairs drawn from all: those of one person and those of two, at most ``most`` of each.
+    """Pairs sampled from all: those of one person and those of two, at most ``most`` of each.
 
-    Each kind is drawn evenly from all of its kind (with repetition where not all are taken), so that AUC and
-    a calibration at even odds estimate those of all pairs.
+    Each kind is sampled evenly from all of its kind (with repetition where not all are taken), so that AUC
+    and a calibration at even odds estimate those of all pairs.
 
     Args:
-        voice_people: (voices,) whose they are.
-        face_people: (faces,) whose they are.
+        voice_people: (voices,) their people.
+        face_people: (faces,) their people.
         most: Pairs of a kind at most.
-        seed: Of the draw.
+        seed: Random seed.
 
     Returns:
-        Places of the voices and of the faces, and whether they are one person's.
+        Indices of the voices and of the faces, and whether they are one person's.
     """
     random = np.random.default_rng(seed)
     _, owners = np.unique(np.concatenate([voice_people, face_people]), return_inverse=True)
@@ -317,17 +201,13 @@ def sample_pairs(
     return np.append(voice, other[0][apart]), np.append(face, other[1][apart]), labels
 
 
-def _validate(model: Model, selection: Selection, encoders: Encoders, seed: int) -> dict[str, float]:
+def _validate(seed: int, model: Matchers, selection: Selection, facts: Facts) -> dict[str, float]:
     """AUC over the voice-face pairs of the validation people."""
-    return {"auc": float(auc(*_trials(model, selection, encoders, seed)))}
+    return {"auc": float(auc(*_trials(model, selection, seed)))}
 
 
-def _calibrate(model: Model, selection: Selection, encoders: Encoders, seed: int) -> Facts:
+def _calibrate(seed: int, model: Matchers, selection: Selection, facts: Facts) -> Facts:
     """Slope and offset from a dot product to log odds at even odds, on the validation people."""
-    scores, labels = _trials(model, selection, encoders, seed)
-    if labels.all() or not labels.any():
-        fault = f"the {len(selection.people)} validation people give no pair of each kind to calibrate on"
-        raise InputError("matcher", fault, "give --validation a larger share, or prepare more people")
-    fitted = fit_logistic(scores, labels, prior=0.5)
-    # A slope of zero or less would turn the ranking round: a model that bad must say so, not rank.
+    fitted = fit_logistic(*_trials(model, selection, seed), prior=0.5)
+    # A slope of zero or less would reverse the ranking: a model that bad must say so, not rank.
     return {"calibration": {"slope": max(fitted.slope, 1e-3), "offset": fitted.offset, "prior": 0.5}}

@@ -1,10 +1,10 @@
-"""Own voice and face drawn together, others pushed beyond a margin, harder ones as time goes by (PINs).
+"""Contrastive loss with a margin whose negatives get harder in the course of the training (PINs).
 
 Paper     Nagrani, Albanie, Zisserman 2018, Learnable PINs: Cross-Modal Embeddings for Person Identity
           (section 4, from memory)
 Data      voices and faces of the same people
 Command   voiceface train nagrani_pins --corpus CORPUS
-Cost      600 steps: seconds, once the encoders' rows are kept
+Cost      600 steps: seconds, once the encoders' embeddings are kept
 Reported  unknown people AUC 78.5, EER 29.6; within a gender 61.1 (its table 2 as SSNet prints it)
 Differs   encoders are frozen, two perceptrons above them learn; negatives are people of the batch
           selection by AUC on validation people
@@ -12,31 +12,29 @@ Differs   encoders are frozen, two perceptrons above them learn; negatives are p
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
-from voiceface.models.two_streams import Objective
+from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.margin_contrastive import margin_contrastive
-from voiceface.recipes._two_stream_run import two_streams
+from voiceface.recipes._two_stream_run import SMALL, two_stream_run
 from voiceface.training.run import Run
 
 __all__ = ["MarginContrastive", "recipe", "smoke"]
 
 
 class MarginContrastive(Objective):
-    """The contrast by distance with its curriculum.
+    """The contrastive loss by distance, with its curriculum.
 
     Args:
-        margin: distance of unit rows beyond which a negative costs nothing.
+        margin: distance of unit embeddings beyond which a negative costs nothing.
         first: hardness of negatives at the beginning, 0 to 1.
         last: at the end.
     """
 
-    stairs = 6
+    stages = 6
 
     def __init__(self, *, margin: float, first: float, last: float) -> None:
         super().__init__()
@@ -47,8 +45,8 @@ class MarginContrastive(Objective):
 
     def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
         """`margin_contrastive` at the hardness of this part of the training."""
-        stair = min(self.stairs - 1, int(float(batch["progress"][0]) * self.stairs)) / (self.stairs - 1)
-        hardness = self.hardness[0] + stair * (self.hardness[1] - self.hardness[0])
+        stage = min(self.stages - 1, int(float(batch["progress"][0]) * self.stages)) / (self.stages - 1)
+        hardness = self.hardness[0] + stage * (self.hardness[1] - self.hardness[0])
         loss = margin_contrastive(
             F.normalize(voices, dim=1),
             F.normalize(faces, dim=1),
@@ -77,20 +75,33 @@ def recipe(
     validation: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[TwoStreams]:
+    """The run.
 
-    Negatives get harder from a share ``first`` of the way to the hardest to ``last``, in six stairs.
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        margin: distance of unit embeddings beyond which a negative costs nothing
+        first: hardness of the negatives at the beginning, 0 (easiest) to 1 (hardest of the batch)
+        last: hardness at the end, reached in six stages
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        dim: width of a stream's output
+        hidden: hidden units of a stream
+        dropout: dropout of the hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        lr: AdamW's learning rate, falling to 0 by a cosine
+        weight_decay: AdamW's weight decay
+        batch_size: people in a batch
+        steps: training steps
+        validation: share of the people held out to select the best step on
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return two_streams(
+    arguments = dict(locals())
+    return two_stream_run(
         "nagrani_pins", arguments, lambda facts: MarginContrastive(margin=margin, first=first, last=last)
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[TwoStreams]:
     """The same in seconds."""
-    return recipe(
-        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
-    )
+    return recipe(**SMALL)

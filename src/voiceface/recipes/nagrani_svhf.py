@@ -3,9 +3,9 @@
 Paper     Nagrani, Albanie, Zisserman 2018, Seeing Voices and Hearing Faces (from memory)
 Data      voices and faces of the same people
 Command   voiceface train nagrani_svhf --corpus CORPUS [--ways 10]
-Cost      600 steps: seconds, once the encoders' rows are kept
+Cost      600 steps: seconds, once the encoders' embeddings are kept
 Reported  voice->face 1:2 81.0 %, within a gender 65.2 (Wen et al. 2019, table 3); 1:10 28 (SSNet, table III)
-Differs   encoders are frozen, two perceptrons above them learn; voices and faces both ask
+Differs   encoders are frozen, two perceptrons above them learn; voices and faces both are probes
           a candidate's features joined with the probe's give one number, and the softmax is over the N
           numbers: the paper joins all N + 1 features in one layer, which fixes N and the order
           selection by AUC on validation people
@@ -13,27 +13,25 @@ Differs   encoders are frozen, two perceptrons above them learn; voices and face
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
-from voiceface.models.two_streams import Objective
-from voiceface.recipes._two_stream_run import two_streams
+from voiceface.models.two_streams import Objective, TwoStreams
+from voiceface.recipes._two_stream_run import SMALL, two_stream_run
 from voiceface.training.run import Run
 
 __all__ = ["NWayMatching", "recipe", "smoke"]
 
 
 class NWayMatching(Objective):
-    """A number for a voice and a face joined; the softmax over N candidates is what is taught.
+    """One number for a voice and a face joined, and a softmax over N candidates.
 
     Args:
-        dim: numbers of an answer.
-        hidden: hidden units of the judge of a pair.
+        dim: width of a stream's output.
+        hidden: hidden units of the layer that joins a pair.
         ways: candidates of a question; 0 for all of the batch.
     """
 
@@ -83,20 +81,31 @@ def recipe(
     validation: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[TwoStreams]:
+    """The run.
 
-    ``ways`` is N, the own face and N - 1 others'; 0 takes everybody of the batch.
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        ways: candidates of a question, one of them right; 0: everybody of the batch
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        dim: width of a stream's output
+        hidden: hidden units of a stream
+        dropout: dropout of the hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        lr: AdamW's learning rate, falling to 0 by a cosine
+        weight_decay: AdamW's weight decay
+        batch_size: people in a batch
+        steps: training steps
+        validation: share of the people held out to select the best step on
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return two_streams(
-        "nagrani_svhf", arguments, lambda facts: NWayMatching(dim=dim, hidden=hidden, ways=ways), joint=True
+    arguments = dict(locals())
+    return two_stream_run(
+        "nagrani_svhf", arguments, lambda facts: NWayMatching(dim=dim, hidden=hidden, ways=ways)
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[TwoStreams]:
     """The same in seconds."""
-    return recipe(
-        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
-    )
+    return recipe(**SMALL)

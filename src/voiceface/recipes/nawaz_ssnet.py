@@ -8,8 +8,8 @@ Cost      the small network of `voiceface tables ssnet --quick`: 2,500 steps in 
 Reported  unknown people AUC 78.8, EER 29.5 (λ = 0: 72.6, 33.6); known people 91.1, 17.2 (81.2, 26.3)
 Differs   both sums of equation (2) are divided by the items of the batch, so that a rate serves every batch
           size; its sum over items of a whole person's spread is taken once a person (nn/loss/centre.py)
-          `--batch people` draws people with several items each instead of 45 items of anybody; as hardly
-          anybody is twice among those, the same λ then pulls ten times as hard and more: take --pull 0.1
+          `--batch people` samples people with several items each instead of 45 items of anybody; as hardly
+          anybody is twice among those, the same λ then weighs ten times as much and more: take --pull 0.1
           a spectrogram is resized to the picture's size and repeated in three channels
           Adam at 1e-3 by default: see RESULTS.md for the printed 0.05; its "decay 5e-5" is taken
           for a weight decay
@@ -18,8 +18,8 @@ Differs   both sums of equation (2) are divided by the items of the batch, so th
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,22 +29,20 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
-from voiceface.metrics.roc import auc
-from voiceface.models.model import Model
-from voiceface.models.single_stream import Backbone, SingleStream
+from voiceface.models.single_stream import WINDOW, Backbone, SingleStream
+from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
-from voiceface.protocols.pair_verification import pair_trials
+from voiceface.recipes._encoder_pairs import validation_auc
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Mixed", "recipe", "smoke"]
+__all__ = ["MixedBatches", "recipe", "smoke"]
 
-Rows = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 _KINDS = ("faces", "voices")
-_SAMPLES = 48_000
-_AT_ONCE = 32
 
 
 def recipe(
@@ -68,47 +66,58 @@ def recipe(
     test: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; ``pull`` is λ.
+) -> Run[SingleStream]:
+    """The run.
 
-    A ``batch`` holds ``people`` times ``items`` faces and recordings: of ``anybody`` at random, as the paper
-    has it, or that many people with that many items each, which makes the same λ pull many times harder.
-    ``known`` splits the recordings of known people (seen-heard) instead of the people (unseen-unheard).
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        backbone: the network: the paper's, or a small one for processors
+        size: side of its pictures in pixels
+        width: factor on the network's channels
+        dim: width of an embedding
+        pull: weight of the centre loss (the paper's λ)
+        centres: centres of the batch, as SSNet writes, or running ones, as Wen et al. 2016
+        log_magnitude: take the logarithm of the spectrogram, which the paper does not
+        lr: Adam's learning rate, falling to 0 by a cosine
+        weight_decay: Adam's weight decay (L2)
+        batch: items of anybody at random (the paper), or of a few people with several items each
+        people: people in a batch
+        items: faces and recordings of each; a batch of anybody has people times items of them
+        steps: training steps
+        every: steps between validations
+        known: split the recordings of known people (seen-heard) instead of the people (unseen-unheard)
+        validation: share of the people, or recordings, held out to select the best step on
+        test: the same share held out for evaluation
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
-    grouped = batch == "people"
-    drawn = {name: arguments[name] for name in ("people", "items", "size", "seed", "wrong_labels")}
-
+    names = ("backbone", "size", "width", "dim", "pull", "centres")
+    sizes = {name: arguments[name] for name in names}
     return Run(
         recipe="nawaz_ssnet",
         arguments=arguments,
-        split=lambda corpus: _split(corpus, known=known, seed=seed, validation=validation, test=test),
+        split=partial(_split, known=known, seed=seed, validation=validation, test=test),
         facts=_facts,
-        build=lambda facts: SingleStream(
-            classes=facts["classes"],
-            backbone=backbone,
-            size=size,
-            width=width,
-            dim=dim,
-            pull=pull,
-            centres=centres,
-            log=log_magnitude,
-        ),
-        data=lambda selection, facts: Mixed(selection, grouped=grouped, **drawn),
+        build=lambda facts: SingleStream(classes=facts["classes"], log=log_magnitude, **sizes),
+        data=partial(_batches, arguments),
         optimisers={"stream": Optimiser(name="adam", lr=lr, weight_decay=weight_decay, schedule="cosine")},
         steps=steps,
         seed=seed,
-        validate=lambda model, selection, facts: _validate(model, selection),
-        embed=lambda model, selection, facts: _embed(model, selection),
+        validate=_validate,
         every=every,
         half=True,
-        contract={"rate": 16_000, "seconds": 3, "features": "magnitude", "size": size, "template": "dlib"},
+        contract={
+            "rate": SAMPLE_RATE,
+            "seconds": 3,
+            "features": "magnitude",
+            "size": size,
+            "template": SingleStream.face_template,
+        },
         licence="Apache-2.0",
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[SingleStream]:
     """The same in seconds."""
     return recipe(backbone="small", size=32, width=0.25, dim=8, people=3, items=2, steps=3, validation=0.3)
 
@@ -119,17 +128,23 @@ def _split(corpus: Corpus, *, known: bool, seed: int, validation: float, test: f
     return split_people(corpus, seed=seed, validation=validation, test=test)
 
 
-class Mixed:
-    """Batches of faces and recordings drawn anew each step.
+def _batches(arguments: dict[str, Any], selection: Selection, facts: Facts) -> MixedBatches:
+    names = ("people", "items", "size", "seed", "wrong_labels")
+    given = {name: arguments[name] for name in names}
+    return MixedBatches(selection, grouped=arguments["batch"] == "people", **given)
+
+
+class MixedBatches:
+    """Batches of faces and recordings, sampled independently at each step.
 
     Args:
         selection: training items.
-        grouped: True draws people and then items of each; False draws ``people * items`` items of anybody,
-            none twice, each as likely as any other.
+        grouped: True samples people and then items of each; False samples ``people * items`` items of
+            anybody, none twice, each as likely as any other.
         people: people a batch, fewer if there are fewer.
-        items: faces and recordings of each, as many of either kind as the person's draw gives; at least one.
+        items: faces and recordings of each person, at least one of either kind.
         size: side of the faces in pixels.
-        seed: of every draw.
+        seed: random seed.
         wrong_labels: everybody gets the faces of somebody else.
     """
 
@@ -146,126 +161,78 @@ class Mixed:
     ) -> None:
         corpus = selection.corpus
         self.corpus, self.seed = corpus, seed
-        self.faces = face_view(corpus, size=size, template="dlib")
-        owners = {name: corpus.column(name, "person").astype(str) for name in ("voices", "faces")}
+        self.faces = face_view(corpus, size=size, template=SingleStream.face_template)
+        owners = {kind: corpus.person_of(kind) for kind in _KINDS}
         self.names = _names(selection)
-        places = {name: _by_person(owners[name], getattr(selection, name), self.names) for name in owners}
+        indices = {kind: _by_person(owners[kind], getattr(selection, kind), self.names) for kind in _KINDS}
         if wrong_labels:
-            round_ = np.random.default_rng(seed).permutation(len(self.names))
-            given = list(places["faces"])
-            for own, other in zip(round_, np.roll(round_, 1), strict=True):
-                places["faces"][own] = given[other]
-        self.places, self.grouped = places, grouped
+            cycle = np.random.default_rng(seed).permutation(len(self.names))
+            faces = list(indices["faces"])
+            for own, other in zip(cycle, np.roll(cycle, 1), strict=True):
+                indices["faces"][own] = faces[other]
+        self.indices, self.grouped = indices, grouped
         self.count = people * items
         self.people, self.items = min(people, len(self.names)), max(2, items)
         self.all = [
-            (kind, person, place)
+            (kind, person, index)
             for kind in _KINDS
-            for person, rows in enumerate(places[kind])
-            for place in rows.tolist()
+            for person, own in enumerate(indices[kind])
+            for index in own.tolist()
         ]
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Faces, waves and the class numbers of both, as `SingleStream.error` takes them."""
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = np.random.default_rng(int.from_bytes(digest, "big"))
-        chosen = self._of_people(random) if self.grouped else self._of_anybody(random)
-        waves = np.zeros((len(chosen["voices"]), _SAMPLES), np.float32)
-        for row, (_, place) in zip(waves, chosen["voices"], strict=True):
-            wave = as_wave(self.corpus.wave(place)).numpy()
-            start = int(random.integers(max(1, len(wave) - _SAMPLES + 1)))
-            row[:] = np.resize(wave[start : start + _SAMPLES], _SAMPLES)
-        shown = self.faces[[place for _, place in chosen["faces"]]]
-        mirrored = random.random(len(shown)) < 0.5
-        shown = np.where(mirrored[:, None, None, None], shown[:, :, ::-1], shown)
+        random = numpy_generator(self.seed, step)
+        chosen = self._sample_people(random) if self.grouped else self._sample_items(random)
+        waves = np.zeros((len(chosen["voices"]), WINDOW), np.float32)
+        for row, (_, index) in zip(waves, chosen["voices"], strict=True):
+            wave = as_wave(self.corpus.wave(index)).numpy()
+            start = int(random.integers(max(1, len(wave) - WINDOW + 1)))
+            row[:] = np.resize(wave[start : start + WINDOW], WINDOW)
+        faces = self.faces[[index for _, index in chosen["faces"]]]
+        mirrored = random.random(len(faces)) < 0.5
+        faces = np.where(mirrored[:, None, None, None], faces[:, :, ::-1], faces)
         return {
-            "faces": torch.from_numpy(np.ascontiguousarray(shown)).permute(0, 3, 1, 2),
+            "faces": torch.from_numpy(np.ascontiguousarray(faces)).permute(0, 3, 1, 2),
             "waves": torch.from_numpy(waves),
             "face_people": torch.tensor([person for person, _ in chosen["faces"]], dtype=torch.long),
             "voice_people": torch.tensor([person for person, _ in chosen["voices"]], dtype=torch.long),
         }
 
-    def _of_people(self, random: np.random.Generator) -> dict[str, list[tuple[int, int]]]:
+    def _sample_people(self, random: np.random.Generator) -> dict[str, list[tuple[int, int]]]:
         chosen: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _KINDS}
         for person in random.permutation(len(self.names))[: self.people].tolist():
-            have = {kind: self.places[kind][person] for kind in _KINDS}
+            own = {kind: self.indices[kind][person] for kind in _KINDS}
             # One of each kind where there is one, the rest of either.
-            kinds = [kind for kind in _KINDS if len(have[kind])]
+            kinds = [kind for kind in _KINDS if len(own[kind])]
             kinds += random.choice(kinds, self.items - len(kinds)).tolist()
             for kind in kinds:
-                chosen[kind].append((person, int(random.choice(have[kind]))))
+                chosen[kind].append((person, int(random.choice(own[kind]))))
         return chosen
 
-    def _of_anybody(self, random: np.random.Generator) -> dict[str, list[tuple[int, int]]]:
+    def _sample_items(self, random: np.random.Generator) -> dict[str, list[tuple[int, int]]]:
         chosen: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _KINDS}
         for row in random.permutation(len(self.all))[: self.count].tolist():
-            kind, person, place = self.all[row]
-            chosen[kind].append((person, place))
+            kind, person, index = self.all[row]
+            chosen[kind].append((person, index))
         return chosen
 
 
 def _names(selection: Selection) -> list[str]:
     if len(selection.people) < 2:
-        fault = f"has {len(selection.people)} training people to tell apart"
+        fault = f"has {len(selection.people)} training people, too few to classify"
         raise InputError(selection.corpus.path, fault, "prepare more people")
     return [p for p in selection.people if p]
 
 
-def _by_person(owners: npt.NDArray[np.str_], rows: Rows, names: list[str]) -> list[Rows]:
-    whose = owners[rows]
-    return [rows[whose == name] for name in names]
+def _by_person(owners: npt.NDArray[np.str_], indices: Indices, names: list[str]) -> list[Indices]:
+    people = owners[indices]
+    return [indices[people == name] for name in names]
 
 
 def _facts(selection: Selection) -> Facts:
     return {"classes": len(_names(selection))}
 
 
-def _embed(model: Model, selection: Selection) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Faces with their mirror images, recordings by the mean of 3 s windows that overlap by half."""
-    stream = cast(SingleStream, model)
-    corpus, device = selection.corpus, next(stream.parameters()).device
-    view = face_view(corpus, size=stream.size, template="dlib")
-    with torch.no_grad():
-        faces = [np.zeros((0, stream.dim), np.float32)]
-        for first in range(0, len(selection.faces), _AT_ONCE):
-            some = np.array(view[selection.faces[first : first + _AT_ONCE]])
-            shown = torch.from_numpy(some).permute(0, 3, 1, 2).to(device)
-            both = stream.embed_pictures(stream.face_pictures(torch.cat([shown, shown.flip(3)])))
-            faces.append(
-                torch.nn.functional.normalize(both[: len(some)] + both[len(some) :], dim=1).cpu().numpy()
-            )
-        voices = [np.zeros((0, stream.dim), np.float32)]
-        for row in selection.voices.tolist():
-            rows = stream.embed_pictures(stream.voice_pictures(_windows(corpus.wave(row)).to(device)))
-            voices.append(torch.nn.functional.normalize(rows.mean(0, keepdim=True), dim=1).cpu().numpy())
-    return np.concatenate(voices), np.concatenate(faces)
-
-
-def _windows(wave: npt.NDArray[Any]) -> Tensor:
-    """(windows, 48000): 3 s of every 1.5 s, a shorter recording repeated to 3 s; twenty at most."""
-    whole = as_wave(wave)
-    if len(whole) <= _SAMPLES:
-        return torch.from_numpy(np.resize(whole.numpy(), _SAMPLES))[None]
-    windows = whole.unfold(0, _SAMPLES, _SAMPLES // 2)
-    return windows[:: max(1, len(windows) // 20)][:20]
-
-
-def _validate(model: Model, selection: Selection) -> dict[str, float]:
-    """AUC of all voice-face pairs of the validation items, of 2,000 of each at most."""
-    some = Selection(
-        selection.corpus, _subsample(selection.voices), _subsample(selection.faces), selection.clips
-    )
-    voices, faces = _embed(model, some)
-    people = [
-        selection.corpus.column(name, "person")[rows].astype(str)
-        for name, rows in (("voices", some.voices), ("faces", some.faces))
-    ]
-    trials = pair_trials(voices.astype(np.float64) @ faces.T, people=(people[0], people[1]))
-    if trials.labels.all() or not trials.labels.any():
-        fault = "the validation people give no pairs of one person, or none of two"
-        raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
-    return {"auc": float(auc(trials.scores, trials.labels))}
-
-
-def _subsample(rows: Rows) -> Rows:
-    return rows[:: max(1, -(-len(rows) // 2000))]
+def _validate(model: SingleStream, selection: Selection, facts: Facts) -> dict[str, float]:
+    return validation_auc(model, selection)

@@ -1,10 +1,10 @@
-"""A gate joins voice and face to one row, which is named and kept upright on other people's (FOP).
+"""A gate fuses voice and face; the fusion is classified and kept orthogonal to other people's (FOP).
 
 Paper     Saeed, Khan, Nawaz, Yousaf, Del Bue 2022, Fusion and Orthogonal Projection for Improved Face-Voice
           Association (from memory)
 Data      voices and faces of the same people
 Command   voiceface train saeed_fop --corpus CORPUS
-Cost      600 steps: seconds, once the encoders' rows are kept
+Cost      600 steps: seconds, once the encoders' embeddings are kept
 Reported  unknown people AUC 83.5, EER 24.9 (from memory)
 Differs   encoders are frozen, two perceptrons above them learn
           compared are both sides as they enter the gate's sum
@@ -13,26 +13,24 @@ Differs   encoders are frozen, two perceptrons above them learn
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.models.model import Batch
-from voiceface.models.two_streams import Objective
+from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.orthogonal_projection import orthogonal_projection
-from voiceface.recipes._two_stream_run import two_streams
+from voiceface.recipes._two_stream_run import SMALL, two_stream_run
 from voiceface.training.run import Run
 
 __all__ = ["Fusion", "recipe", "smoke"]
 
 
 class Fusion(Objective):
-    """The gate, the classifier of joined rows, and the orthogonal projection.
+    """The gate, the classifier of fused embeddings, and the orthogonal projection.
 
     Args:
-        dim: numbers of an answer and of a joined row.
+        dim: width of an output and of a fused embedding.
         classes: training people.
         weight: of the orthogonal projection.
     """
@@ -47,17 +45,18 @@ class Fusion(Objective):
         self.classes = nn.Linear(dim, classes)
 
     def forward(self, voices: Tensor, faces: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the joined rows' people, and how far from upright these rows stand."""
+        """Cross-entropy of the people of the fused embeddings, and how far these are from orthogonal."""
         share = torch.sigmoid(self.gate(torch.cat([faces, voices], dim=1)))
-        joined = share * self.space(faces, "face") + (1 - share) * self.space(voices, "voice")
-        named = F.cross_entropy(self.classes(joined), batch["people"])
-        upright = orthogonal_projection(joined, people=batch["people"])
-        return {"loss": named + self.weight * upright, "named": named, "upright": upright}
+        fused = share * self.space(faces, "face") + (1 - share) * self.space(voices, "voice")
+        softmax = F.cross_entropy(self.classes(fused), batch["people"])
+        orthogonal = orthogonal_projection(fused, people=batch["people"])
+        loss = softmax + self.weight * orthogonal
+        return {"loss": loss, "softmax": softmax, "orthogonal": orthogonal}
 
-    def space(self, answers: Tensor, side: str) -> Tensor:
+    def space(self, outputs: Tensor, side: str) -> Tensor:
         """A side as it enters the gate's sum."""
         layer = self.voice if side == "voice" else self.face
-        return torch.tanh(layer(answers))
+        return torch.tanh(layer(outputs))
 
 
 def recipe(
@@ -76,20 +75,31 @@ def recipe(
     validation: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[TwoStreams]:
+    """The run.
 
-    ``orthogonal`` weighs the orthogonal projection beside the softmax (the paper's alpha).
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        orthogonal: weight of the orthogonal projection beside the softmax (the paper's alpha)
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        dim: width of a stream's output
+        hidden: hidden units of a stream
+        dropout: dropout of the hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        lr: AdamW's learning rate, falling to 0 by a cosine
+        weight_decay: AdamW's weight decay
+        batch_size: people in a batch
+        steps: training steps
+        validation: share of the people held out to select the best step on
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return two_streams(
+    arguments = dict(locals())
+    return two_stream_run(
         "saeed_fop", arguments, lambda facts: Fusion(dim=dim, classes=facts["classes"], weight=orthogonal)
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[TwoStreams]:
     """The same in seconds."""
-    return recipe(
-        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
-    )
+    return recipe(**SMALL)

@@ -1,21 +1,19 @@
-"""Voices and faces named by the same classifiers: of who they are, and of what else is known (DIMNet).
+"""Voices and faces classified by the same layers: identity and what else is known of people (DIMNet).
 
 Paper     Wen, Ismail, Liu, Raj, Singh 2019, Disjoint Mapping Network for Cross-modal Matching of Voices
           and Faces (from memory)
-Data      voices and faces of the same people; gender and nationality where the corpus tells them
+Data      voices and faces of the same people; gender and nationality where the corpus has them
 Command   voiceface train wen_dimnet --corpus CORPUS [--covariates gender,nationality]
-Cost      600 steps: seconds, once the encoders' rows are kept
+Cost      600 steps: seconds, once the encoders' embeddings are kept
 Reported  voice->face 1:2 83.45 % (identity), 72.90 (gender alone); within a gender 70.91, 50.32 (Wen, Singh,
           Raj 2019, table 3)
 Differs   encoders are frozen, two perceptrons above them learn
-          a covariate that fewer than two values of are known teaches nothing and is left out; a person of
+          a covariate that fewer than two values of are known is left out; a person of
           whom it is not known is left out of its term
           selection by AUC on validation people
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +21,8 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
-from voiceface.models.two_streams import Objective
-from voiceface.recipes._two_stream_run import COVARIATES, two_streams
+from voiceface.models.two_streams import Objective, TwoStreams
+from voiceface.recipes._two_stream_run import COVARIATES, SMALL, two_stream_run
 from voiceface.training.run import Facts, Run
 
 __all__ = ["CovariateClassification", "recipe", "smoke"]
@@ -34,8 +32,8 @@ class CovariateClassification(Objective):
     """One linear classifier a covariate, shared by both streams.
 
     Args:
-        dim: numbers of an answer.
-        sizes: values of each covariate; ``identity`` is who somebody is.
+        dim: width of a stream's output.
+        sizes: values of each covariate; ``identity``: the person.
     """
 
     class_heads = ("named",)
@@ -53,7 +51,7 @@ class CovariateClassification(Objective):
             if bool(known.any()):
                 rows = torch.cat([voices[known], faces[known]])
                 found[name] = F.cross_entropy(layer(rows), labels[known].repeat(2))
-        # A batch of which nothing is known teaches nothing.
+        # A batch of which nothing is known has a loss of zero.
         return {"loss": sum(found.values(), (voices.sum() + faces.sum()) * 0), **found}
 
 
@@ -66,7 +64,7 @@ def _sizes(wanted: str, facts: Facts) -> dict[str, int]:
     sizes = {"identity": facts["classes"]} if "identity" in names else {}
     sizes |= {name: len(facts["covariates"][name]) for name in names if name in facts["covariates"]}
     if not sizes:
-        raise InputError("covariates", f"are {wanted!r}, of which this corpus tells nothing", "add identity")
+        raise InputError("covariates", f"are {wanted!r}, of which this corpus knows nothing", "add identity")
     return sizes
 
 
@@ -86,22 +84,33 @@ def recipe(
     validation: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[TwoStreams]:
+    """The run.
 
-    ``covariates`` are any of identity, gender and nationality, separated by commas.
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        covariates: what is classified: any of identity, gender and nationality, separated by commas
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        dim: width of a stream's output
+        hidden: hidden units of a stream
+        dropout: dropout of the hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        lr: AdamW's learning rate, falling to 0 by a cosine
+        weight_decay: AdamW's weight decay
+        batch_size: people in a batch
+        steps: training steps
+        validation: share of the people held out to select the best step on
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return two_streams(
+    arguments = dict(locals())
+    return two_stream_run(
         "wen_dimnet",
         arguments,
         lambda facts: CovariateClassification(dim=dim, sizes=_sizes(covariates, facts)),
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[TwoStreams]:
     """The same in seconds."""
-    return recipe(
-        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
-    )
+    return recipe(**SMALL)

@@ -3,7 +3,7 @@
 Paper     Zhai, Mustafa, Kolesnikov, Beyer 2023, Sigmoid Loss for Language Image Pre-Training (section 3.2)
 Data      voices and faces of the same people
 Command   voiceface train zhai_siglip --corpus CORPUS
-Cost      600 steps: seconds, once the encoders' rows are kept
+Cost      600 steps: seconds, once the encoders' embeddings are kept
 Reported  nothing on voices and faces
 Differs   encoders are frozen, two perceptrons above them learn
           selection by AUC on validation people
@@ -12,7 +12,6 @@ Differs   encoders are frozen, two perceptrons above them learn
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
-from voiceface.models.two_streams import Objective
+from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.contrastive import sigmoid_pair_loss
-from voiceface.recipes._two_stream_run import two_streams
+from voiceface.recipes._two_stream_run import SMALL, two_stream_run
 from voiceface.training.run import Run
 
 __all__ = ["SigmoidPairs", "recipe", "smoke"]
@@ -74,18 +73,30 @@ def recipe(
     validation: float = 0.1,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; either encoder is given by its name or the place of its weights (docs/encoders.md).
+) -> Run[TwoStreams]:
+    """The run.
 
-    ``scale`` and ``bias`` of the cosines are where their learning starts; the paper's.
-    ``wrong_labels`` gives every training person somebody else's faces: a control that must end at chance.
+    Args:
+        scale: scale of the cosines that learning starts from (the paper's 10)
+        bias: bias of the cosines that learning starts from (the paper's -10)
+        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
+        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
+        dim: width of a stream's output
+        hidden: hidden units of a stream
+        dropout: dropout of the hidden units
+        noise: noise added to embeddings in training, in units of their spread
+        lr: AdamW's learning rate, falling to 0 by a cosine
+        weight_decay: AdamW's weight decay
+        batch_size: people in a batch
+        steps: training steps
+        validation: share of the people held out to select the best step on
+        wrong_labels: give every training person somebody else's faces: a control that must end at chance
+        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return two_streams("zhai_siglip", arguments, lambda facts: SigmoidPairs(scale=scale, bias=bias))
+    arguments = dict(locals())
+    return two_stream_run("zhai_siglip", arguments, lambda facts: SigmoidPairs(scale=scale, bias=bias))
 
 
-def smoke() -> Run:
+def smoke() -> Run[TwoStreams]:
     """The same in seconds."""
-    return recipe(
-        voice_encoder="ge2e", face_encoder="dlib", dim=8, hidden=16, batch_size=8, steps=4, validation=0.3
-    )
+    return recipe(**SMALL)

@@ -91,11 +91,7 @@ class Run(Generic[M]):
     """Fills tensors that are computed from the training people rather than learnt (a whitening, a
     closed-form answer), before the first step; not called when starting from other weights."""
     embed: Callable[[M, Selection, Facts], tuple[Embeddings, Embeddings]] | None = None
-    """The selection's voices and faces as rows of length 1 in one space, for protocols to compare;
-    None where the model makes none."""
-    score: Callable[[M, Selection, Facts], Embeddings] | None = None
-    """How well each of the selection's voices goes with each of its faces, ``(voices, faces)``, of models
-    that judge pairs as one and place nothing in a space (`embed` is None then)."""
+    """Leaves with `imagine`: see `voiceface.models.selection_embeddings.embed_selection`."""
     imagine: Callable[[M, Sequence[GeneratorInput], Facts, int], Pictures] | None = None
     """``(model, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
     at random depends on the seed and the cue's place, so equal cues in one call give different faces.
