@@ -39,6 +39,16 @@ def test_match_ranks_as_the_api_does(data, weights):
     assert said.json["direction"] == "voice-to-face"
 
 
+def test_saturated_probabilities_are_ranked_by_similarity(data, weights, monkeypatch):
+    voice, faces = data / "voices" / "c0.wav", sorted((data / "faces").iterdir())
+    expected = [str(path) for path, _ in Matcher.load(weights).rank(voice, faces)]
+    assert expected != [str(path) for path in faces]
+    monkeypatch.setattr(Matcher, "probability", lambda self, similarity: np.ones_like(similarity))
+    said = call("match", voice, *faces, "--weights", weights, "--json")
+    assert [row["path"] for row in said.json["ranking"]] == expected
+    assert {row["probability"] for row in said.json["ranking"]} == {1.0}
+
+
 def test_a_face_as_the_query_turns_the_direction_round_and_folders_are_walked(data, weights):
     face = data / "faces" / "c1.jpg"
     said = call("match", face, data, "--weights", weights, "--json", "--top", "2")

@@ -61,8 +61,6 @@ TOO_LONG = (
     "evaluate_files.py:",
     "training/loop.py:",
     "agarwal_voice2face.py:",
-    "recipes/matcher.py:",
-    "pipelines/gallery.py:",
     "gallery_retrieval.py:",
 )
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cli_fixtures import require_ge2e
+from voiceface.components import load_component
 from voiceface.errors import InputError
 from voiceface.models.blockwise_pca import Block
 from voiceface.models.two_streams import TwoStreams
@@ -17,6 +19,7 @@ from voiceface.nn.loss.orthogonal_projection import orthogonal_projection
 from voiceface.papers import objectives
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.recipes import nagrani_pins, nagrani_svhf, saeed_fop, wen_dimnet, zhai_siglip
+from voiceface.recipes._two_stream_run import SMALL
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 
 PEOPLE = torch.tensor([0, 1, 2, 1, 3])
@@ -169,6 +172,43 @@ def test_the_gates_sides_are_what_is_compared():
 def corpus():
     pytest.importorskip("espeakng_loader")
     return tiny_corpus()
+
+
+PEERS = ("khosla_supcon", "nagrani_pins", "nagrani_svhf", "saeed_fop", "wen_dimnet", "zhai_siglip")
+
+
+@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_wrong_labels_give_nobody_their_own_faces(corpus, name, wrong):
+    require_ge2e()
+    run = load_component("voiceface.recipes", name).recipe(**SMALL, wrong_labels=wrong)
+    pairs = run.data(run.split(corpus).train, {"covariates": {}}).pairs
+    voices, faces = corpus.person_of("voices"), corpus.person_of("faces")
+    assert len(pairs.items) > 2
+    for own, others in pairs.items:
+        assert len(set(voices[own])) == len(set(faces[others])) == 1
+        assert (voices[own[0]] == faces[others[0]]) is not wrong
+
+
+@pytest.mark.parametrize("name", [*PEERS, "matcher", "nawaz_ssnet"])
+def test_the_weight_decay_reaches_the_optimiser(name):
+    run = load_component("voiceface.recipes", name).recipe(weight_decay=0.125)
+    assert {spec.weight_decay for spec in run.optimisers.values()} == {0.125}
+
+
+def test_the_curriculum_runs_from_first_to_last(corpus):
+    require_ge2e()
+    run = nagrani_pins.recipe(**SMALL | {"steps": 100}, first=0.1, last=0.9)
+    selection = run.split(corpus).train
+    objective = run.build(run.facts(selection)).objective
+    data = run.data(selection, run.facts(selection))
+    found = []
+    with pytest.MonkeyPatch.context() as patched:
+        record = lambda *_, hardness, **__: found.append(hardness) or torch.zeros(())  # noqa: E731
+        patched.setattr(nagrani_pins, "margin_contrastive", record)
+        for step in range(0, 100, 20):
+            objective(rows(0), rows(1), data.batch(step))
+    assert found[0] == pytest.approx(0.1) and found == sorted(found) and found[-1] > 0.7
 
 
 def test_one_command_compares_all_on_the_same_people(corpus, tmp_path, monkeypatch):

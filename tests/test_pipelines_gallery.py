@@ -18,6 +18,8 @@ from cli_fixtures import call
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
 from voiceface.pipelines.gallery import Gallery, Item
+from voiceface.pipelines.matcher import Matcher
+from voiceface.pipelines.weights import shipped
 
 DIM = 6
 
@@ -79,7 +81,7 @@ def opened(tmp_path):
 def test_finds_what_a_sorted_list_would(opened, files):
     items = files(90)
     done = opened.add(items)
-    assert (done.added, done.there, done.failed) == (90, 0, [])
+    assert (done.added, done.already_present, done.failed) == (90, 0, [])
     query = np.random.default_rng(1).standard_normal(DIM).astype(np.float32)
     query /= np.linalg.norm(query)
     faces = [item for item in items if item.kind == "face" and item.attributes["gender"] == "f"]
@@ -126,7 +128,7 @@ def test_the_same_bytes_are_kept_once(opened, files, tmp_path):
     twin = tmp_path / "twin.bin"
     twin.write_text(items[1].path.read_text())
     done = opened.add([*items, Item(path=twin, kind="face", person=items[1].person)])
-    assert (done.added, done.there, len(opened)) == (0, 11, 10)
+    assert (done.added, done.already_present, len(opened)) == (0, 11, 10)
     assert opened.matcher.seen.count(str(items[1].path)) == 1
 
 
@@ -180,7 +182,7 @@ def test_wrong_use_is_told(opened, files, tmp_path):
             opened.add([Item(path=Path("x"), kind="face", person="x", attributes=wrong)])
     other = Made()
     other.name, other.fingerprint = "other", "0" * 64
-    with pytest.raises(InputError, match="rows of the matcher made, which other cannot"):
+    with pytest.raises(InputError, match="holds embeddings of made, unlike those of other"):
         Gallery.open(opened.path, matcher=other)
     card = json.loads((opened.path / "gallery.json").read_text())
     (opened.path / "gallery.json").write_text(json.dumps(card | {"format": 99}))
@@ -220,6 +222,51 @@ def test_an_index_finds_what_an_exact_search_finds(opened, monkeypatch):
     assert len(set(near) & set(exact)) >= 9
 
 
+class Wide(Made):
+    """Embeddings as wide as the shipped matchers'."""
+
+    dim = 70
+
+
+def test_at_the_shipped_width_and_size_it_is_indexed_and_who_is_removed_is_gone(tmp_path, monkeypatch):
+    assert {Matcher.load(name).dim for name in shipped() if name.startswith("matcher")} <= {Wide.dim}
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((60_000, Wide.dim)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    items = [
+        Item(path=Path(f"{k}"), kind="face", person="leaving" if k == 30_000 else f"p{k % 99}")
+        for k in range(len(rows))
+    ]
+    gallery = Gallery.open(tmp_path / "gallery", matcher=Wide(), create=True)
+    gallery.add_rows(rows[:59_990], items[:59_990])
+    gallery.add_rows(rows[59_990:], items[59_990:])  # to a gallery that is indexed
+    assert len(gallery) == 60_000 and len(gallery._table.list_indices()) == 2
+    assert gallery.search(rows[123], side="voice", k=1)[0].path == "123"
+
+    def on_disk(data):
+        return any(data in path.read_bytes() for path in gallery.path.rglob("*.lance") if path.is_file())
+
+    assert on_disk(rows[30_000].tobytes()) and on_disk(rows[30_001].tobytes())
+    assert gallery.remove("leaving") == 1
+    assert not on_disk(rows[30_000].tobytes()) and on_disk(rows[30_001].tobytes())
+    assert gallery.search(rows[30_000], side="voice", k=1)[0].person != "leaving"
+
+
+def test_who_is_removed_is_gone_although_the_index_cannot_be_built(opened, files, monkeypatch):
+    def refuse(table, dim):
+        raise RuntimeError("no index")
+
+    items = files(30)
+    alone = Item(path=items[29].path, kind="face", person="somebody", attributes={})
+    opened.add([*items[:29], alone])
+    monkeypatch.setattr(room, "INDEXED_FROM", 5)
+    monkeypatch.setattr(room, "build_index", refuse)
+    with pytest.raises(RuntimeError, match="no index"):
+        opened.remove("somebody")
+    parts = [path.read_bytes() for path in opened.path.rglob("*.lance") if path.is_file()]
+    assert parts and not any(b"somebody" in part for part in parts)
+
+
 WRITER = """
     import sys
     from pathlib import Path
@@ -257,8 +304,8 @@ def test_a_kill_while_adding_loses_nothing_that_was_committed(tmp_path):
         assert sum(opened.people().values()) == len(opened)
     items = [Item(path=f, kind="face", person=f.stem[:2]) for f in sorted(media.iterdir())]
     done = opened.add(items)
-    assert done.added + done.there == 400
-    assert done.there >= 128
+    assert done.added + done.already_present == 400
+    assert done.already_present >= 128
     ids = opened._table.to_arrow()["id"].to_pylist()
     assert len(ids) == len(set(ids)) == 400
 
@@ -313,7 +360,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     other.name, other.fingerprint = "other", "0" * 64
     monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: other)
     refused = call("gallery", "add", place, picture, "--person", "ann", "--weights", "other")
-    refused.refused("rows of the matcher made, which other cannot be compared with")
+    refused.refused("holds embeddings of made, unlike those of other be compared with")
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: other))
     call("gallery", "add", place, picture, "--person", "ann").refused("another version of the matcher other")
     card = json.loads((place / "gallery.json").read_text())

@@ -17,7 +17,9 @@ from voiceface.media.sound import save_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.encoders import ge2e
 from voiceface.pipelines import matcher as place
-from voiceface.pipelines.matcher import Matcher, best_shipped
+from voiceface.pipelines import pipeline
+from voiceface.pipelines.matcher import Matcher
+from voiceface.pipelines.pipeline import best_shipped
 from voiceface.training.weights import read_weights, write_weights
 
 SEEDS = (1, 2, 3, 4)  # drawings that the detector finds
@@ -184,7 +186,7 @@ def test_a_long_recording_weighs_every_minute_by_its_length(matcher, monkeypatch
     wave = np.concatenate([synthetic_voice(1, 4.0), synthetic_voice(2, 1.7)])
     parts = [wave[at : at + 32_000] for at in range(0, len(wave), 32_000)]
     assert [len(part) for part in parts] == [32_000, 32_000, 27_200]
-    mean = sum(len(part) * matcher._encoder.embed([part])[0] for part in parts)
+    mean = sum(len(part) * matcher._voices.embed([part])[0] for part in parts)
     np.testing.assert_allclose(matcher._embed_voice((wave, 16_000)), mean / np.linalg.norm(mean), atol=1e-5)
     # A rest too short for one window says no more.
     rest = np.concatenate([wave[:64_000], synthetic_voice(2, 1.0)])
@@ -196,9 +198,7 @@ def test_a_long_recording_weighs_every_minute_by_its_length(matcher, monkeypatch
 def test_a_long_recording_is_never_held_whole(matcher, monkeypatch, tmp_path):
     monkeypatch.setattr(place, "_BLOCK_SECONDS", 5.0)
     # Only the file's length counts here, so the network, which costs seconds, is left out.
-    monkeypatch.setattr(
-        matcher._encoder, "embed", lambda waves: np.ones((1, matcher._encoder.dim), np.float32)
-    )
+    monkeypatch.setattr(matcher._voices, "embed", lambda waves: np.ones((1, matcher._voices.dim), np.float32))
     save_sound(tmp_path / "long.wav", np.tile(synthetic_voice(1, 10.0), 24))  # four minutes: 15 MB as float32
     matcher.embed_voices([(synthetic_voice(1, 1.0), 16_000)])
     tracemalloc.start()
@@ -275,22 +275,22 @@ def test_a_training_folder_serves_as_its_weights(tmp_path):
 def test_the_best_whose_parts_are_here_is_taken(monkeypatch):
     require_ge2e()
     folder = matcher_weights()
-    monkeypatch.setattr(place, "shipped", lambda: {"matcher": folder, "matcher-ge2e": folder})
-    assert best_shipped() == "matcher-ge2e"
+    monkeypatch.setattr(pipeline, "shipped", lambda: {"matcher": folder, "matcher-ge2e": folder})
+    assert best_shipped("matcher") == "matcher-ge2e"
 
     def missing():
         raise MissingPartError("ge2e", "is not installed")
 
     monkeypatch.setattr(ge2e, "weights_path", missing)
-    assert best_shipped() == "matcher"
-    monkeypatch.setattr(place, "shipped", lambda: {"matcher-ge2e": folder})
+    assert best_shipped("matcher") == "matcher"
+    monkeypatch.setattr(pipeline, "shipped", lambda: {"matcher-ge2e": folder})
     with pytest.raises(MissingPartError):
-        best_shipped()
+        best_shipped("matcher")
 
 
 def test_silence_is_embedded_with_a_warning_that_names_it(matcher, media, recwarn):
     save_sound(media / "still.wav", np.zeros(32_000, np.float32))
-    with pytest.warns(UserWarning, match=r"still\.wav: holds no voice that can be told") as told:
+    with pytest.warns(UserWarning, match=r"still\.wav: contains no detectable speech") as told:
         found = matcher.embed_voices([media / "v0.wav", media / "still.wav"])
     assert len(told) == 1 and np.isfinite(found).all() and told[0].filename == __file__
     recwarn.clear()

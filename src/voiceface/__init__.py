@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name == "__version__":
+        return importlib.metadata.version("voiceface")
     if name == "protocols":
         return importlib.import_module("voiceface.protocols")
     if name in _MODULES:

@@ -18,8 +18,6 @@ from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.evaluation.training_overlap import TrainingOverlap, training_overlap
 from voiceface.media.files import atomic_path
-from voiceface.models.grouped_matching import GroupedMatching
-from voiceface.models.matching import Matching
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.pipelines.embed import embed_corpus, read_embeddings
 from voiceface.pipelines.matcher import Matcher
@@ -90,8 +88,8 @@ def cached_embeddings(
     if known_people == "drop" and people.known and people.met >= {person.id for person in corpus.people}:
         remedy = "give --known-people keep, or another corpus"
         raise InputError(corpus.path, f"{loaded.name} has met all of its people", remedy)
-    matcher = Matcher(loaded, device=device) if isinstance(loaded.model, Matching | GroupedMatching) else None
-    name = _fingerprint(loaded)[:12]
+    matcher = Matcher(loaded, device=device) if Matcher.accepts(loaded.model) else None
+    name = loaded.model.fingerprint()[:12]
     folder = _cache_folder(corpus)
     stem = f"{loaded.name}-{name}-{corpus.fingerprint[:12]}"
     files = {kind: folder / f"{stem}-{kind}.npz" for kind in ("voices", "faces")}
@@ -127,17 +125,8 @@ def _place(matcher: Matcher | None, loaded: Loaded, corpus: Corpus, files: dict[
             sides = embed_selection(loaded.model, whole)
     for (kind, path), rows in zip(files.items(), sides, strict=True):
         names, people = (corpus.column(kind, name).astype(str) for name in ("id", "person"))
-        plan = json.dumps({"model": loaded.name, "weights": _fingerprint(loaded)})
+        plan = json.dumps({"model": loaded.name, "weights": loaded.model.fingerprint()})
         _write(path, {"names": names, "people": people, "embeddings": rows, "model": np.array(plan)})
-
-
-def _fingerprint(loaded: Loaded) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(loaded.model.weights().items()):
-        digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _cache_folder(corpus: Corpus) -> Path:

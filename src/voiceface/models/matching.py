@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.models.model import Batch, Shared, Turn
-from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.projection_model import ProjectionModel
 from voiceface.nn.loss.contrastive import info_nce
 from voiceface.nn.projection_heads import Heads
@@ -78,7 +77,6 @@ class Matching(ProjectionModel):
     of length 1: a dot product is the mean of their cosines.
 
     Args:
-        encoders: the pretrained encoders below.
         voice_width: width of the voice encoder's embeddings.
         face_width: width of the face encoder's embeddings.
         dim: width of the linear projection and of each head's output.
@@ -91,7 +89,6 @@ class Matching(ProjectionModel):
 
     def __init__(
         self,
-        encoders: PretrainedEncoders | None = None,
         *,
         voice_width: int = 256,
         face_width: int = 128,
@@ -102,7 +99,7 @@ class Matching(ProjectionModel):
         noise: float = 1.0,
         temperature: float = 0.1,
     ) -> None:
-        super().__init__(encoders)
+        super().__init__()
         self.noise, self.temperature = noise, temperature
         sides = {"voice": voice_width, "face": face_width}
         for side, width in sides.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -164,6 +165,13 @@ class Model(nn.Module):
     def weights(self) -> dict[str, Tensor]:
         """The tensors themselves (no copies) that are saved; a part that may not be shipped is left out."""
         return dict(self.state_dict())
+
+    def fingerprint(self) -> str:
+        """Names the weights: 64 hexadecimal digits of a digest over names and values as float32."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.weights().items()):
+            digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
+        return digest.hexdigest()
 
     def load_weights(self, tensors: Mapping[str, Tensor], *, source: object = "weights") -> None:
         """Load what `weights` of an equal model gave.

@@ -18,6 +18,7 @@ class ProjectionModel(Model):
     """Waves and faces through `encoders`, then through `voices` and `faces`, which a subclass defines."""
 
     encoders: PretrainedEncoders
+    """The pretrained encoders below; whoever builds the model names them."""
     dim: int
     """Width of an embedding."""
 

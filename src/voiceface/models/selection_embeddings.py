@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
 from voiceface.models.generated_faces import embed_generated_and_real, generate_for_selection
@@ -49,7 +50,7 @@ def embed_selection(model: Model, selection: Selection) -> tuple[Embeddings, Emb
         return _embed_generated(model, selection)
     corpus = selection.corpus
     waves = [[corpus.wave(k) for k in some.tolist()] for some in _blocks(selection.voices)]
-    view = corpus.view(size=model.face_size, template=model.face_template)
+    view = face_view(corpus, size=model.face_size, template=model.face_template)
     embedded = [model.embed_voices(block) for block in waves]
     return np.concatenate(embedded), np.concatenate(
         [model.embed_faces(np.array(view[some])) for some in _blocks(selection.faces)]
@@ -68,7 +69,7 @@ def score_selection(model: Model, selection: Selection) -> npt.NDArray[np.float6
     if isinstance(model, ProjectionModel):
         return model.score_embeddings(*_encoder_embeddings(model, selection)).astype(np.float64)
     corpus = selection.corpus
-    view = corpus.view(size=model.face_size, template=model.face_template)
+    view = face_view(corpus, size=model.face_size, template=model.face_template)
     waves = [corpus.wave(k) for k in selection.voices.tolist()]
     return model.score(waves, np.array(view[selection.faces])).astype(np.float64)
 

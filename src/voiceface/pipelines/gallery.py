@@ -1,11 +1,13 @@
-"""A gallery: known people's voices and faces as rows of one matcher, kept on disk, searched by either."""
+"""A gallery: known people's voices and faces, embedded by one matcher, kept on disk, searched by either."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy.typing as npt
 
 from voiceface.components import nearest
 from voiceface.errors import InputError
+from voiceface.models.model import Embeddings
 from voiceface.pipelines.gallery_folder import (
     CARD,
     RESERVED_COLUMNS,
@@ -23,19 +26,17 @@ from voiceface.pipelines.gallery_folder import (
     read_card,
     write_card,
 )
-from voiceface.pipelines.gallery_index import REFINE_FACTOR, build, probes
+from voiceface.pipelines.gallery_index import REFINE_FACTOR, build_index, probed_partitions
 from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["Added", "Gallery", "Hit", "Item"]
-
-Rows = npt.NDArray[np.float32]
+__all__ = ["AddResult", "Gallery", "Hit", "Item"]
 
 KINDS = ("voice", "face")
 _BLOCK = 64
 """Items a commit: a kill loses no more than these, and they are added when the same is asked again."""
 _BULK = 10_000
 INDEXED_FROM = 50_000
-"""Rows from which an approximate index is worth its building: below, an exact search takes milliseconds."""
+"""Items from which an approximate index is worth building: below, an exact search takes milliseconds."""
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -58,7 +59,7 @@ class Hit:
     kind: str
     path: str
     similarity: float
-    """Dot product of the two rows, -1 to 1."""
+    """Dot product of the two embeddings, -1 to 1."""
     probability: float | None
     """That both are one person's, at even odds; None between two voices or two faces, for which no
     calibration was learnt."""
@@ -66,17 +67,17 @@ class Hit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Added:
-    """What came of adding."""
+class AddResult:
+    """What was added."""
 
     added: int
-    there: int
-    """Items that the gallery held already."""
+    already_present: int
+    """Items that the gallery had before."""
     failed: list[InputError]
 
 
 class Gallery:
-    """Rows of one matcher on disk (LanceDB, embedded: no server); made by `open`.
+    """Embeddings of one matcher on disk (LanceDB, embedded: no server); made by `open`.
 
     Every block of items is one atomic commit: after a kill the gallery holds whole blocks, and adding
     the same files again adds what is missing.
@@ -100,12 +101,12 @@ class Gallery:
 
         Args:
             path: its folder.
-            matcher: makes the rows; None takes the one that the gallery names, when one is needed.
+            matcher: embeds; None takes the one that the gallery names, when one is needed.
             create: make the gallery if it is not there; needs ``matcher``.
             source: where a matcher that is not shipped was loaded from, for the gallery to remember.
 
         Raises:
-            InputError: no gallery there, one of a newer format, or rows of another matcher.
+            InputError: no gallery there, one of a newer format, or embeddings of another matcher.
             MissingPartError: LanceDB is not installed.
         """
         lancedb_module()
@@ -119,9 +120,7 @@ class Gallery:
             write_card(path, matcher, source)
         card = read_card(path)
         if matcher is not None and matcher.fingerprint != card["weights"]:
-            fault = (
-                f"holds rows of the matcher {card['matcher']}, which {matcher.name} cannot be compared with"
-            )
+            fault = f"holds embeddings of {card['matcher']}, unlike those of {matcher.name}"
             raise InputError(path, fault, "load that matcher, or make a new gallery")
         return cls(path, card, open_table(path, int(card["dim"])), matcher)
 
@@ -131,7 +130,7 @@ class Gallery:
 
     @property
     def matcher(self) -> Matcher:
-        """The matcher whose rows these are, loaded when first needed.
+        """The matcher whose embeddings these are, loaded when first needed.
 
         Raises:
             InputError: it is neither shipped nor where it was, or has been replaced since.
@@ -139,7 +138,7 @@ class Gallery:
         if self._matcher is None:
             loaded = Matcher.load(self.card["source"])
             if loaded.fingerprint != self.card["weights"]:
-                fault = f"holds rows of another version of the matcher {loaded.name}"
+                fault = f"holds embeddings of another version of the matcher {loaded.name}"
                 raise InputError(self.path, fault, "add the files to a new gallery")
             self._matcher = loaded
         return self._matcher
@@ -155,7 +154,7 @@ class Gallery:
         counts = {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
         return dict(sorted(counts.items()))
 
-    def add(self, items: Iterable[Item], *, progress: Callable[[int, int], None] | None = None) -> Added:
+    def add(self, items: Iterable[Item], *, progress: Callable[[int, int], None] | None = None) -> AddResult:
         """Embed files and add them; the same bytes of the same person are embedded and kept once.
 
         Args:
@@ -163,34 +162,34 @@ class Gallery:
             progress: called with the items done and their number after every block.
 
         Returns:
-            How many were added, were there, and the errors of files that could not be used.
+            How many were added, how many were there, and the errors of files that could not be used.
 
         Raises:
             InputError: an item without a person or of no known kind, or an attribute that cannot be a name.
         """
-        wanted = list(items)
-        for item in wanted:
+        items = list(items)
+        for item in items:
             _check(item)
-        self._add_attribute_columns({name for item in wanted for name in item.attributes})
-        added = there = done = 0
+        self._add_attribute_columns({name for item in items for name in item.attributes})
+        added = present = done = 0
         failed: list[InputError] = []
-        for block in _blocks(wanted):
+        for block in _blocks(items):
             fresh, known = self._not_yet_added(block, failed)
             rows, kept = self._embed([item for item, _ in fresh], failed)
             self._commit(rows, [fresh[k] for k in kept])
-            added, there, done = added + len(kept), there + known, done + len(block)
+            added, present, done = added + len(kept), present + known, done + len(block)
             if progress is not None:
-                progress(done, len(wanted))
+                progress(done, len(items))
         self.tidy()
-        return Added(added=added, there=there, failed=failed)
+        return AddResult(added=added, already_present=present, failed=failed)
 
-    def add_rows(self, rows: Rows, items: Sequence[Item]) -> int:
-        """Add rows that this gallery's matcher made before, one an item, of length 1; the number added.
+    def add_rows(self, rows: Embeddings, items: Sequence[Item]) -> int:
+        """Add embeddings that this gallery's matcher made before, one an item; the number added.
 
         An item is known by its person, kind and path here, for no file is read.
 
         Raises:
-            InputError: rows of another width, NaN or infinite ones, or an item that `add` would refuse.
+            InputError: embeddings of another width, NaN or infinite ones, or an item that `add` refuses.
         """
         rows = np.asarray(rows, dtype=np.float32)
         if rows.shape != (len(items), int(self.card["dim"])):
@@ -227,11 +226,13 @@ class Gallery:
         parts = sorted({row >> 32 for row in rows["_rowid"].to_pylist()})
         self._table.delete(where)
         # Deleting only marks rows. Somebody who is removed must be gone from the disk: the parts that held
-        # the rows are written anew without them, and older versions of the data deleted.
+        # the rows are written anew without them, and older versions of the data deleted, before anything
+        # else that may fail.
         for part in parts:
             within = f"_rowid >= {part << 32} AND _rowid < {(part + 1) << 32}"
             self._table.update(where=within, values_sql={"person": "person"})
-        self.tidy(forget=True)
+        self._optimise(drop_history=True)
+        self.tidy()
         return count
 
     def search(
@@ -244,24 +245,22 @@ class Gallery:
         where: Mapping[str, str] | None = None,
         exact: bool = False,
     ) -> list[Hit]:
-        """The items most like a row, best first.
+        """The items most similar to an embedding, best first.
 
         Args:
-            query: (dim,) a row of this gallery's matcher.
-            side: ``voice`` or ``face``: what the row is of.
+            query: (dim,) an embedding by this gallery's matcher.
+            side: ``voice`` or ``face``: what was embedded.
             k: how many.
-            kind: only voices or only faces; None: the other side's.
+            kind: only voices or only faces; None: the other kind than the query's.
             where: only items with these values of these attributes (``person`` is one too).
-            exact: compare with every row, also where an index would do.
+            exact: compare with everything, also where there is an index.
 
         Raises:
-            InputError: an empty gallery, a row that is none of its matcher's, an unknown attribute.
+            InputError: an empty gallery, an embedding of another width, an unknown attribute.
         """
         row = np.asarray(query, dtype=np.float32).ravel()
         if row.shape != (int(self.card["dim"]),) or not np.isfinite(row).all():
-            fault = (
-                f"has {row.size} numbers or some that are not finite, the gallery's rows {self.card['dim']}"
-            )
+            fault = f"has {row.size} numbers, or some not finite; the gallery's have {self.card['dim']}"
             raise InputError("query", fault, "embed it with the gallery's own matcher")
         if k < 1:
             raise InputError("k", f"is {k}", "give 1 or more")
@@ -275,27 +274,25 @@ class Gallery:
         asked = (
             asked.bypass_vector_index()
             if exact
-            else asked.nprobes(probes(len(self))).refine_factor(REFINE_FACTOR)
+            else asked.nprobes(probed_partitions(len(self))).refine_factor(REFINE_FACTOR)
         )
         names = [name for name in self._table.schema.names if name not in ("vector", "id")]
         found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
-        return [self._hit(one, crossed=kind != side) for one in found]
+        return [self._hit(one, cross_modal=kind != side) for one in found]
 
-    def tidy(self, *, forget: bool = False) -> None:
-        """Merge small parts, bring the index up to date, or build it once there are enough rows.
-
-        ``forget`` also deletes older versions of the data from the disk at once.
-        """
-        import warnings
-        from datetime import timedelta
-
+    def tidy(self) -> None:
+        """Merge small parts, bring the index up to date, and build it once there are enough items."""
+        self._optimise()
         indexed = any("vector" in index.columns for index in self._table.list_indices())
         if len(self) >= INDEXED_FROM and not indexed:
-            build(self._table, dim=int(self.card["dim"]))
-        kept = timedelta(0) if forget else timedelta(minutes=10)
+            build_index(self._table, dim=int(self.card["dim"]))
+
+    def _optimise(self, *, drop_history: bool = False) -> None:
+        """Merge small parts; ``drop_history`` deletes older versions of the data from the disk at once."""
+        kept = timedelta(0) if drop_history else timedelta(minutes=10)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that versions older than the latest go is what is meant
-            self._table.optimize(cleanup_older_than=kept, delete_unverified=forget)
+            self._table.optimize(cleanup_older_than=kept, delete_unverified=drop_history)
 
     def _filters(self, where: Mapping[str, str]) -> list[str]:
         known = ["person", *self.attributes]
@@ -304,17 +301,16 @@ class Gallery:
                 raise InputError(self.path, f"knows no attribute {name!r}", f"there are {', '.join(known)}")
         return [f"`{name}` = {_quoted(value)}" for name, value in where.items()]
 
-    def _hit(self, row: Mapping[str, Any], *, crossed: bool) -> Hit:
+    def _hit(self, row: Mapping[str, Any], *, cross_modal: bool) -> Hit:
         similarity = 1.0 - float(row["_distance"])
-        chance = float(self.matcher.probability(np.array([similarity]))[0]) if crossed else None
-        told = {name: row[name] for name in self.attributes if row[name] is not None}
+        chance = float(self.matcher.probability(np.array([similarity]))[0]) if cross_modal else None
         return Hit(
             person=row["person"],
             kind=row["kind"],
             path=row["path"],
             similarity=similarity,
             probability=chance,
-            attributes=told,
+            attributes={name: row[name] for name in self.attributes if row[name] is not None},
         )
 
     def _not_yet_added(
@@ -337,23 +333,23 @@ class Gallery:
         fresh = [(item, name) for name, item in named.items() if name not in there]
         return fresh, read - len(fresh)
 
-    def _embed(self, items: Sequence[Item], failed: list[InputError]) -> tuple[Rows, list[int]]:
-        """Rows of the items that can be embedded, and their places."""
+    def _embed(self, items: Sequence[Item], failed: list[InputError]) -> tuple[Embeddings, list[int]]:
+        """Embeddings of the items that have some, and their indices."""
         rows = np.full((len(items), int(self.card["dim"])), np.nan, dtype=np.float32)
         before = len(failed)
         for kind, embed in (("voice", self.matcher.embed_voices), ("face", self.matcher.embed_faces)):
-            places = [k for k, item in enumerate(items) if item.kind == kind]
-            if places:
-                paths = [items[k].path for k in places]
-                rows[places] = embed(paths, on_error=lambda place, error: failed.append(error))
+            indices = [k for k, item in enumerate(items) if item.kind == kind]
+            if indices:
+                paths = [items[k].path for k in indices]
+                rows[indices] = embed(paths, on_error=lambda index, error: failed.append(error))
         finite = np.isfinite(rows).all(axis=1)
-        told = {error.what for error in failed[before:]}
-        lost = {str(items[k].path) for k in np.flatnonzero(~finite).tolist()} - told
+        known = {error.what for error in failed[before:]}
+        lost = {str(items[k].path) for k in np.flatnonzero(~finite).tolist()} - known
         remedy = "look at the matcher's weights"
         failed += [InputError(path, "is embedded as NaN", remedy) for path in sorted(lost)]
         return rows[finite], np.flatnonzero(finite).tolist()
 
-    def _commit(self, rows: Rows, named: Sequence[tuple[Item, str]]) -> None:
+    def _commit(self, rows: Embeddings, named: Sequence[tuple[Item, str]]) -> None:
         import pyarrow as pa
 
         if not named:
@@ -367,9 +363,8 @@ class Gallery:
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).ravel()), dim),
         }
         columns |= {name: [item.attributes.get(name) for item, _ in named] for name in self.attributes}
-        block = pa.table(
-            {name: columns[name] for name in self._table.schema.names}, schema=self._table.schema
-        )
+        schema = self._table.schema
+        block = pa.table({name: columns[name] for name in schema.names}, schema=schema)
         self._table.merge_insert("id").when_not_matched_insert_all().execute(block)
 
     def _add_attribute_columns(self, names: set[str]) -> None:

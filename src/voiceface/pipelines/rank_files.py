@@ -1,12 +1,10 @@
-"""Ranking with a matcher, whatever some of the candidates are."""
+"""Ranking files with a matcher where some of them cannot be used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from voiceface.errors import InputError
 
@@ -22,11 +20,9 @@ Unusable = list[tuple[Path, InputError]]
 def load_matcher(weights: str | None, device: str) -> Matcher:
     """The matcher asked for, or the best there is."""
     from voiceface.pipelines.matcher import Matcher
-    from voiceface.training.devices import pick_device
 
-    kind, index = pick_device(device)
-    matcher = Matcher.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
-    matcher.warns = False  # the commands look for speech themselves, and say it in their own way
+    matcher = Matcher.load(weights, device=device)
+    matcher.warns = False  # the commands look for speech themselves, with a better detector
     return matcher
 
 
@@ -53,30 +49,24 @@ def rank(
     side: str,
     progress: Callable[[int, int], None],
 ) -> tuple[Ranking, Unusable]:
-    """Candidates by probability, the best first, and those that cannot be used with the reason.
+    """`Matcher.rank`, and the candidates that cannot be used with the reason.
 
     Args:
-        matcher: who ranks.
+        matcher: the matcher.
         query: a file of ``side``.
         candidates: files of the other side.
         side: ``"voice"`` or ``"face"``.
-        progress: told how many are done, of how many.
+        progress: called with the number of candidates done and of all.
 
     Raises:
         InputError: the query cannot be used.
     """
-    forward = side == "voice"
-    probe = (matcher.embed_voices if forward else matcher.embed_faces)([query])[0]
-    embed = matcher.embed_faces if forward else matcher.embed_voices
-    ranking: Ranking = []
     unusable: Unusable = []
-    for place, path in enumerate(candidates):
-        progress(place, len(candidates))
-        try:
-            row = embed([path])[0]
-        except InputError as error:
-            unusable.append((path, error))
-        else:
-            ranking.append((path, float(matcher.probability(np.dot(row, probe)))))
-    progress(len(candidates), len(candidates))
-    return sorted(ranking, key=lambda pair: -pair[1]), unusable
+    ranking = matcher.rank(
+        query,
+        candidates,
+        direction="voice->face" if side == "voice" else "face->voice",
+        on_error=lambda index, error: unusable.append((candidates[index], error)),
+        progress=progress,
+    )
+    return ranking, unusable

@@ -81,8 +81,17 @@ def recipe(
         wrong_labels: give every training person somebody else's faces: a control that must end at chance
         seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    pairs = EncoderPairs(arguments)
+    return _run(dict(locals()))
+
+
+def smoke() -> Run[Matchers]:
+    """The same in seconds."""
+    return recipe(voice_encoder="ge2e", dim=8, heads=2, hidden=16, batch_size=8, steps=4, validation=0.3)
+
+
+def _run(arguments: dict[str, Any]) -> Run[Matchers]:
+    pairs, seed = EncoderPairs(arguments), arguments["seed"]
+    optimiser = Optimiser(name="adamw", lr=arguments["lr"], weight_decay=arguments["weight_decay"])
     return Run(
         recipe="matcher",
         arguments=arguments,
@@ -91,8 +100,9 @@ def recipe(
         build=partial(_build, pairs),
         start=partial(_start, pairs),
         data=partial(_batches, pairs),
-        optimisers={"contrast": Optimiser(name="adamw", lr=lr, weight_decay=weight_decay)},
-        steps=steps if heads else 0,  # the closed form alone has nothing to learn step by step
+        optimisers={"contrast": optimiser},
+        # The closed form alone has nothing to learn step by step.
+        steps=arguments["steps"] if arguments["heads"] else 0,
         seed=seed,
         validate=partial(_validate, seed),
         calibrate=partial(_calibrate, seed),
@@ -101,11 +111,6 @@ def recipe(
         contract=pairs.contract,
         licence="Apache-2.0",
     )
-
-
-def smoke() -> Run[Matchers]:
-    """The same in seconds."""
-    return recipe(voice_encoder="ge2e", dim=8, heads=2, hidden=16, batch_size=8, steps=4, validation=0.3)
 
 
 def _facts(pairs: EncoderPairs, selection: Selection) -> Facts:
@@ -121,11 +126,11 @@ def _build(pairs: EncoderPairs, facts: Facts) -> Matchers:
     """Weights from before there were groups have no such fact."""
     given, blocks = pairs.arguments, face_blocks(facts)
     link = Matching(
-        pairs.pretrained(facts),
         voice_width=facts["voice_width"],
         face_width=sum(block.kept for block in blocks),
         **{name: given[name] for name in ("dim", "heads", "hidden", "dropout", "noise", "temperature")},
     )
+    link.encoders = pairs.pretrained(facts)
     if not facts.get("groups", False):
         return link
     return GroupedMatching(link, blocks=blocks, weight=given["fine"])

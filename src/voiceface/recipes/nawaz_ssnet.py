@@ -90,36 +90,43 @@ def recipe(
         wrong_labels: give every training person somebody else's faces: a control that must end at chance
         seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    names = ("backbone", "size", "width", "dim", "pull", "centres")
-    sizes = {name: arguments[name] for name in names}
-    return Run(
-        recipe="nawaz_ssnet",
-        arguments=arguments,
-        split=partial(_split, known=known, seed=seed, validation=validation, test=test),
-        facts=_facts,
-        build=lambda facts: SingleStream(classes=facts["classes"], log=log_magnitude, **sizes),
-        data=partial(_batches, arguments),
-        optimisers={"stream": Optimiser(name="adam", lr=lr, weight_decay=weight_decay, schedule="cosine")},
-        steps=steps,
-        seed=seed,
-        validate=_validate,
-        every=every,
-        half=True,
-        contract={
-            "rate": SAMPLE_RATE,
-            "seconds": 3,
-            "features": "magnitude",
-            "size": size,
-            "template": SingleStream.face_template,
-        },
-        licence="Apache-2.0",
-    )
+    return _run(dict(locals()))
 
 
 def smoke() -> Run[SingleStream]:
     """The same in seconds."""
     return recipe(backbone="small", size=32, width=0.25, dim=8, people=3, items=2, steps=3, validation=0.3)
+
+
+def _run(arguments: dict[str, Any]) -> Run[SingleStream]:
+    optimiser = Optimiser(
+        name="adam", lr=arguments["lr"], weight_decay=arguments["weight_decay"], schedule="cosine"
+    )
+    shares = {name: arguments[name] for name in ("known", "seed", "validation", "test")}
+    names = ("backbone", "size", "width", "dim", "pull", "centres")
+    sizes = {name: arguments[name] for name in names}
+    return Run(
+        recipe="nawaz_ssnet",
+        arguments=arguments,
+        split=partial(_split, **shares),
+        facts=_facts,
+        build=lambda facts: SingleStream(classes=facts["classes"], log=arguments["log_magnitude"], **sizes),
+        data=partial(_batches, arguments),
+        optimisers={"stream": optimiser},
+        steps=arguments["steps"],
+        seed=arguments["seed"],
+        validate=_validate,
+        every=arguments["every"],
+        half=True,
+        contract={
+            "rate": SAMPLE_RATE,
+            "seconds": 3,
+            "features": "magnitude",
+            "size": arguments["size"],
+            "template": SingleStream.face_template,
+        },
+        licence="Apache-2.0",
+    )
 
 
 def _split(corpus: Corpus, *, known: bool, seed: int, validation: float, test: float) -> Split:

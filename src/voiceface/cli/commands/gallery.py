@@ -73,12 +73,13 @@ def _add(
         done = opened.add(items, progress=progress)
     if json:
         failed = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        answer({"added": done.added, "there": done.there, "items": len(opened), "failed": failed})
+        answer({"added": done.added, "there": done.already_present, "items": len(opened), "failed": failed})
     else:
         warn_first([f"left out: {error}" for error in done.failed])
         people = len(opened.people())
-        say(f"{done.added:,} added, {done.there:,} were there; {len(opened):,} items of {people:,} people")
-    if done.failed and not done.added + done.there:
+        there = f"{done.already_present:,} were there"
+        say(f"{done.added:,} added, {there}; {len(opened):,} items of {people:,} people")
+    if done.failed and not done.added + done.already_present:
         raise done.failed[0]
     return 0
 
