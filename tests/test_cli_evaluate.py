@@ -1,14 +1,18 @@
 """`evaluate` by protocols and `audit`: the same figures as the protocols themselves give."""
 
 import gzip
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cli_fixtures import call
+from planted_component import planted
 from voiceface import protocols
 from voiceface.protocols.pair_verification import pair_trials
 
+ROOT = Path(__file__).parents[1]
 PEOPLE = np.array([f"P{k % 6}" for k in range(18)])
 GENDER = np.array(["fm"[k % 6 % 2] for k in range(18)])
 
@@ -62,7 +66,7 @@ def test_matching_and_retrieval(files):
 
 
 def test_the_tables_fit_a_terminal(files):
-    for protocol in protocols.__all__:
+    for protocol in ("verification", "matching", "retrieval"):
         said = call("evaluate", protocol, *files, "--resamples", "20", "--same", "gender")
         assert said.code == 0 and "chance" in said.out and "95 %" in said.out
         assert all(len(line) <= 80 for line in said.out.splitlines())
@@ -139,7 +143,7 @@ def test_embeddings_that_cannot_be_judged(files, tmp_path):
     twice[[7, 9]] = names[1]
     bad = rows.copy()
     bad[3, 2] = np.nan
-    for protocol in protocols.__all__:
+    for protocol in ("verification", "matching", "retrieval"):
         # A name for several vectors; the same vector twice is one item given twice, and no contradiction.
         told = ("x.npz", f"1 ({names[1]}) names", "different vectors")
         call("evaluate", protocol, *put(names=twice)).refused(*told)
@@ -151,7 +155,7 @@ def test_embeddings_that_cannot_be_judged(files, tmp_path):
         call("evaluate", protocol, *put(people=np.array(["Z"] * 18))).refused()
     call("evaluate", "matching", *put(people=np.array(["Z"] * 18))).refused("0 people have a voice")
     lost = call("evaluate", "retrieval", *put(people=np.where(PEOPLE == "P0", "P0", "Z")), "--resamples", "0")
-    assert "left out: voice->face: no item of the probe's person in the gallery: 15" in lost.out
+    assert "excluded: voice->face: no item of the probe's person in the gallery: 15" in lost.out
 
 
 def test_lists_that_do_not_fit_the_embeddings(files, tmp_path):
@@ -175,3 +179,16 @@ def test_lists_that_do_not_fit_the_embeddings(files, tmp_path):
     for ending, words in (("", "has 2 columns"), (" U/7.jpg", "lack 1 (U/7.jpg)")):
         place.write_text(galleries + ending + "\n")
         call("evaluate", "matching", *files, "--list", place).refused(words)
+
+
+def test_a_new_protocol_needs_nothing_but_its_file(tmp_path):
+    text = (ROOT / "tests" / "test_protocol_folder.py").read_text(encoding="utf-8")
+    source = re.search(r"SEPARATION = '''(.*?)'''", text, re.DOTALL)[1]
+    (tmp_path / "s.csv").write_text("label,score\n1,3\n0,1\n", encoding="utf-8")
+    with planted("voiceface.protocols", tmp_path / "p", {"separation": source}):
+        assert "separation" in call("list", "protocols").out
+        assert "separation" in call("evaluate", "--help").out
+        said = call("evaluate", "separation", tmp_path / "s.csv", "--scale", "2", "--json")
+        assert said.json["value"] == 4.0, said.err
+        assert "what to multiply it by" in call("evaluate", "separation", "--help").out
+    call("evaluate", "separation", tmp_path / "s.csv").refused("separation")

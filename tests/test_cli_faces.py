@@ -12,6 +12,7 @@ from cli_fixtures import call
 from draw_face import draw_face
 from voiceface.corpus.splits import split_known, split_people
 from voiceface.corpus.views import face_view
+from voiceface.evaluation import evaluate_face_generator as generator_module
 from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.pipelines import weights as weights_module
 from voiceface.training.training_folder import people_fingerprint
@@ -20,6 +21,7 @@ RANDOM = np.random.default_rng(0)
 PEOPLE = np.array([f"p{k:02}" for k in range(24)])
 SEXES = np.array(["f", "m"])[np.arange(24) % 2]
 CENTRES = RANDOM.normal(size=(24, 6)) + np.where(SEXES == "f", 3, -3)[:, None] * np.eye(6)[0]
+OPTIONS = {"drawn": "generated", "real": "reference"}
 
 
 def rows_file(path, rows, people=PEOPLE, gender=SEXES, **more):
@@ -42,7 +44,7 @@ def files(tmp_path):
 
 
 def judge(files, *more):
-    given = [token for name, path in files.items() for token in (f"--{name}", path)]
+    given = [token for name, path in files.items() for token in (f"--{OPTIONS.get(name, name)}", path)]
     return call("evaluate", "faces", *given, "--resamples", 20, *more)
 
 
@@ -57,7 +59,7 @@ def test_rows_of_any_recogniser_are_judged(files, tmp_path):
     assert rows["gender, drawn faces"][0]["value"] == 1.0
     (one,) = read_experiments(tmp_path / "results")
     assert ("matching, L2", "1:2") in [(figure["row"], figure["name"]) for figure in one["figures"]]
-    assert "--drawn DRAWN.npz" in one["command"] and str(tmp_path) not in str(one)
+    assert "--generated GENERATED.npz" in one["command"] and str(tmp_path) not in str(one)
     assert one["protocol"] and "classifier itself" not in str(one)
 
 
@@ -78,11 +80,13 @@ def test_a_file_may_tell_which_faces_were_not_found(files, tmp_path):
 
 
 def test_bad_files_are_refused_in_one_line(files, tmp_path):
-    call("evaluate", "faces").refused("is not told what to judge")
-    call("evaluate", "faces", "--drawn", files["drawn"]).refused("is not told what to judge")
+    call("evaluate", "faces").refused("has nothing to evaluate")
+    call("evaluate", "faces", "--generated", files["drawn"]).refused("has nothing to evaluate")
     call("evaluate", "faces", "--model", "x").refused("give --corpus")
-    call("evaluate", "faces", "--model", "x", "--drawn", files["drawn"]).refused("together with --drawn")
-    judge(files, "--corpus", tmp_path).refused("go with a --model")
+    call("evaluate", "faces", "--model", "x", "--generated", files["drawn"]).refused(
+        "together with --generated"
+    )
+    judge(files, "--corpus", tmp_path).refused("require --model")
     judge(files | {"real": tmp_path / "none.npz"}).refused("does not exist")
     judge(files | {"real": tmp_path}).refused("holds no pictures")
     (tmp_path / "cut.npz").write_bytes(files["real"].read_bytes()[:500])
@@ -164,9 +168,10 @@ def world(monkeypatch, corpus, split, draw):
     )
     loaded = SimpleNamespace(name="toy", model=None, run=run, facts={}, card=card)
     monkeypatch.setattr(weights_module, "load_model", lambda *a, **k: loaded)
+    monkeypatch.setattr(generator_module, "load_model", lambda *a, **k: loaded)
     monkeypatch.setattr("voiceface.evaluation.training_split.resolve", Path)
     monkeypatch.setattr("voiceface.evaluation.training_split.hold_out_fold", lambda run, fold, folds: run)
-    monkeypatch.setattr("voiceface.evaluation.evaluate_face_generator._LOOKED_AT", 3)
+    monkeypatch.setattr("voiceface.evaluation.evaluate_face_generator._MAX_DETECTED", 3)
     return loaded
 
 
@@ -191,7 +196,7 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     folder.mkdir()
     for who in test.people:
         Image.fromarray(view[0]).save(folder / f"{who}.png")
-    said = call(*given, "--beside", f"same={folder}", "-o", tmp_path / "out", "--json")
+    said = call(*given, "--compare-with", f"same={folder}", "-o", tmp_path / "out", "--json")
     assert said.code == 0, said.err
     sections = said.json["judged"]["toy"]["sections"]
     matching = sections["Drawn faces"]["rows"]["matching, centred cosine"][0]
@@ -200,7 +205,7 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     assert {"Memorisation, dlib descriptors", "Memorisation, pixels", "Pixel by pixel"} <= set(sections)
     with Image.open(tmp_path / "out" / "worst.png") as sheet:
         assert sheet.text["Software"] == "voiceface" and sheet.size[1] > 10 * 128
-    with np.load(tmp_path / "out" / "drawn.npz") as kept:
+    with np.load(tmp_path / "out" / "generated.npz") as kept:
         assert kept["pictures"].shape == (len(test.voices), 64, 64, 3)
         some = kept["pictures"][np.unique(kept["people"], return_index=True)[1][0]]
     with Image.open(tmp_path / "out" / "grid.png") as grid:  # of drawn faces alone, the first one person's
@@ -209,8 +214,8 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     one = said.json["judged"]["same"]["sections"]["Drawn faces"]["rows"]["matching, L2"][0]
     assert one["value"] == pytest.approx(0.5, abs=1e-9)  # one face for all
     (folder / f"{test.people[0]}.png").unlink()
-    call(*given, "--beside", f"same={folder}").refused("has no picture of 3")
-    call(*given, "--beside", "nowhere").refused("is no NAME=FOLDER")
+    call(*given, "--compare-with", f"same={folder}").refused("has no picture of 3")
+    call(*given, "--compare-with", "nowhere").refused("is not NAME=FOLDER")
     call(*given, "--split", "known").refused("no new recordings")
     call(*given, "--split", "all").refused("of its people trained toy", "--split test")
 
@@ -237,4 +242,4 @@ def test_known_people_are_judged_only_when_asked_for_and_said_so(corpus, monkeyp
     assert other.code == 0 and "cannot be told" in other.json["warnings"][0]
     assert not any("Memorisation" in name for name in other.json["judged"]["toy"]["sections"])
     loaded.run.imagine = None
-    call(*given).refused("draws no faces")
+    call(*given).refused("does not generate faces")

@@ -70,14 +70,14 @@ def test_figures_of_files_and_what_is_left_out(folders, weights, tmp_path):
     tokens = [
         "evaluate",
         "video",
-        "--drawn",
+        "--generated",
         folders / "drawn",
-        "--real",
+        "--reference",
         folders / "real",
         "--sync",
         weights,
     ]
-    said = call(*tokens, "--known", tmp_path / "known.txt", "--resamples", "20", "--json")
+    said = call(*tokens, "--train-people", tmp_path / "known.txt", "--resamples", "20", "--json")
     assert said.code == 0, said.err
     rows, left = said.json["rows"], said.json["left_out"]
     assert set(rows) == {f"{s}, {g} voices" for s in ("drawn", "real") for g in ("known", "unknown")}
@@ -111,7 +111,7 @@ def test_what_is_printed_and_recorded(folders, tmp_path):
     for clip in ("ann/2.mp4", "bob/3.mp4"):
         (two / clip).parent.mkdir(parents=True)
         (two / clip).write_bytes((folders / "real" / clip).read_bytes())
-    tokens = ["evaluate", "video", "--drawn", two, "--real", two, "--resamples", "20"]
+    tokens = ["evaluate", "video", "--generated", two, "--reference", two, "--resamples", "20"]
     said = call(*tokens, "--record", "--results", results)
     assert said.code == 0, said.err
     assert "drawn (2 clips, 2 people)" in said.out and "95 % interval over people" in said.out
@@ -140,8 +140,8 @@ def test_points_of_every_frame_and_none_where_there_is_no_face():
 def test_the_page_is_whole_blind_and_its_answers_come_back(folders, tmp_path):
     page = tmp_path / "study.html"
     said = call(
-        "evaluate", "video", "--study", page, "--drawn", folders / "real", "--beside", folders / "drawn",
-        "--pairs", "4", "--seed", "2", "--question", "Who <is> real?",
+        "evaluate", "video", "--study", page, "--generated", folders / "real",
+        "--compare-with", folders / "drawn", "--pairs", "4", "--seed", "2", "--question", "Who <is> real?",
     )  # fmt: skip
     assert said.code == 0 and "4 pairs" in said.out
     text = page.read_text()
@@ -191,17 +191,19 @@ def test_clips_that_browsers_do_not_play_become_mp4(folders, tmp_path):
 
 
 def test_what_cannot_be_asked(folders, tmp_path):
-    call("evaluate", "video").refused("--drawn", "--answers")
-    drawn = ["evaluate", "video", "--drawn", folders / "drawn"]
-    call(*drawn, "--beside", folders / "real").refused("--study")
-    call(*drawn, "--study", tmp_path / "x.html").refused("--beside")
+    call("evaluate", "video").refused("--generated", "--answers")
+    drawn = ["evaluate", "video", "--generated", folders / "drawn"]
+    call(*drawn, "--compare-with", folders / "real").refused("--study")
+    call(*drawn, "--study", tmp_path / "x.html").refused("--compare-with")
     (tmp_path / "other" / "zed").mkdir(parents=True)
     film(tmp_path / "other" / "zed" / "9.mp4", 9, frames=3)
-    call(*drawn, "--real", tmp_path / "other").refused("shares no clip's name")
-    call(*drawn, "--study", tmp_path / "x.html", "--beside", tmp_path / "other").refused("shares no clip")
-    call(*drawn, "--real", folders / "real", "--known", tmp_path / "none.txt").refused("none.txt")
-    call(*drawn, "--real", folders / "real", "--sync", "nothing").refused("nothing")
+    call(*drawn, "--reference", tmp_path / "other").refused("shares no clip's name")
+    call(*drawn, "--study", tmp_path / "x.html", "--compare-with", tmp_path / "other").refused(
+        "shares no clip"
+    )
+    call(*drawn, "--reference", folders / "real", "--train-people", tmp_path / "none.txt").refused("none.txt")
+    call(*drawn, "--reference", folders / "real", "--sync", "nothing").refused("nothing")
     call("evaluate", "video", "--answers", tmp_path / "none.json").refused("none.json")
     (tmp_path / "list.json").write_text("[]")
-    call("evaluate", "video", "--answers", tmp_path / "list.json").refused("holds no answers")
-    call("evaluate", "video", "--drawn", tmp_path / "empty").refused("empty")
+    call("evaluate", "video", "--answers", tmp_path / "list.json").refused("contains no answers")
+    call("evaluate", "video", "--generated", tmp_path / "empty").refused("empty")

@@ -1,7 +1,7 @@
 """The baseline that the Imaginer must beat: the training faces that go best with a voice, averaged.
 
     python tools/nearest_averages.py CORPUS FOLDER [--count 40] [--split test]
-    voiceface evaluate faces --model RUN --corpus CORPUS --beside averages=FOLDER
+    voiceface evaluate faces --model RUN --corpus CORPUS --compare-with averages=FOLDER
 
 Splits the corpus as `voiceface train imaginer` does, and writes one blurred face for each voice of the people
 tested on. The pictures are made of real people's faces: they must not be passed on.

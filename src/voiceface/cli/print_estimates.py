@@ -1,14 +1,18 @@
-"""Measured figures as a person reads them in a terminal: one a line, interval and chance beside it."""
+"""Print figures in a terminal: one per line, with interval and chance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
+from typing import TYPE_CHECKING
 
 from voiceface.cli.terminal import say
 from voiceface.protocols.estimate import Estimate, number
 
-__all__ = ["print_row", "print_rows"]
+if TYPE_CHECKING:
+    from voiceface.synthetic.ground_truth import CeilingTable
+
+__all__ = ["print_ceiling", "print_row", "print_rows", "print_shares"]
 
 
 def print_rows(
@@ -17,12 +21,21 @@ def print_rows(
     excluded: Mapping[str, int],
     notes: Iterable[str] = (),
     gallery: Mapping[str, int] | None = None,
+    unit: str = "",
 ) -> None:
-    """Print every row of a report, then what did not enter it."""
+    """Print every row of a report, then what was excluded from it.
+
+    Args:
+        rows: Figures by stratum, direction or side.
+        excluded: What was excluded, and how many.
+        notes: Further lines.
+        gallery: Size of each row's gallery.
+        unit: What is counted; by default trials of verification and probes of the other protocols.
+    """
     width = max((len(e.name) for row in rows.values() for e in row), default=0)
     for name, row in rows.items():
         first = row[0]
-        facts = [f"{first.n:,} trials" if first.name == "AUC" else f"{first.n:,} probes"]
+        facts = [f"{first.n:,} {unit or ('trials' if first.name == 'AUC' else 'probes')}"]
         facts += [f"{first.people:,} people"] if first.people else []
         facts += [f"gallery {gallery[name]:,}"] if gallery else []
         facts += [f"mean of {first.groups} folds"] if first.groups > 1 else []
@@ -31,7 +44,7 @@ def print_rows(
     if any(not isnan(e.low) for row in rows.values() for e in row):
         say("in brackets: 95 % interval over people")
     for what, count in excluded.items():
-        say(f"left out: {what}: {count:,}")
+        say(f"excluded: {what}: {count:,}")
     for note in notes:
         say(note)
 
@@ -43,7 +56,22 @@ def print_row(title: str, row: Iterable[Estimate]) -> None:
     _print_figures(figures, max(len(e.name) for e in figures))
 
 
-def _print_figures(row: Iterable[Estimate], width: int) -> None:
+def _print_figures(row: Sequence[Estimate], width: int) -> None:
     for one in row:
         span = "" if isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
-        say(f"  {one.name:<{width}}  {number(one.value):>6}  {span:<14}  chance {number(one.chance)}")
+        n = f"  n {one.n:,}" if one.n != row[0].n else ""
+        say(f"  {one.name:<{width}}  {number(one.value):>6}  {span:<14}  chance {number(one.chance)}{n}")
+
+
+def print_ceiling(ceiling: CeilingTable | None) -> None:
+    """Print the best achievable scores, if they are known."""
+    if ceiling is not None:
+        say(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
+
+
+def print_shares(shares: Mapping[str, float]) -> None:
+    """Print shares of the ceiling, if there are any."""
+    if shares:
+        say("\nShare of the achievable improvement over chance")
+        for name, share in shares.items():
+            say(f"{name:<48} {share:>7.1%}")

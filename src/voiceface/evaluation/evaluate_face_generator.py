@@ -1,4 +1,4 @@
-"""Weights that draw faces, judged on the voices of a corpus."""
+"""Evaluation of weights that generate faces, on the voices of a corpus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
-from voiceface.evaluation.face_evaluation import Asked, Found, non_default_flags
+from voiceface.evaluation.face_evaluation import FaceEvaluation, FaceEvaluationOptions
 from voiceface.evaluation.generated_from_voices import (
     FEATURES,
     embed_generated_part,
@@ -30,105 +30,110 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate_face_generator"]
 
-_LOOKED_AT = 200
-"""Pictures that the detector looks at, of drawn and of real ones: those without a face take long."""
+_MAX_DETECTED = 200
+"""Pictures given to the detector, generated and real ones each: those without a face take long."""
 
 
 def evaluate_face_generator(
     model: str,
     corpus: Path,
     split: Literal["test", "known", "all"],
-    beside: Mapping[str, Path],
+    others: Mapping[str, Path],
     *,
     device: str,
-    asked: Asked,
+    options: FaceEvaluationOptions,
     bar: Bar,
-) -> Found:
-    """Generate a face for every voice of a part of the corpus, and judge them.
+) -> FaceEvaluation:
+    """Generate a face for every voice of a part of the corpus, and evaluate the faces.
 
     Args:
-        model: Weights that generate faces.
-        corpus: The prepared corpus.
-        split: People the weights never met, known people's new recordings, or everybody of another corpus.
-        beside: Name to a folder of other faces of the same voices, judged alike.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        asked: Gallery sizes, resamples and seed.
+        model: Shipped weights by name, or a weights folder.
+        corpus: A prepared corpus.
+        split: ``test``: people not in the training set; ``known``: new recordings of those in it;
+            ``all``: everybody of another corpus.
+        others: Folders of other faces for the same voices, by name.
+        device: Device of the model.
+        options: Settings of the protocols.
         bar: Shows progress.
 
     Raises:
-        InputError: the weights draw none, or it cannot be told that they never met these people.
+        InputError: the weights generate no faces, or it is not known whether these people trained them.
     """
     kind, index = pick_device(device)
     opened = Corpus.open(corpus)
     loaded = load_model(model, device=f"{kind}:{index}" if kind == "cuda" else kind)
     if loaded.run.imagine is None:
-        fault = f"holds weights of {loaded.run.recipe}, which draws no faces"
-        raise InputError(model, fault, "give the weights of a recipe that does")
+        fault = f"holds weights of {loaded.run.recipe}, which does not generate faces"
+        raise InputError(model, fault, "give weights of a recipe that does")
     part = part_of(model, loaded, opened, split)
     size, template = int(loaded.run.contract["size"]), str(loaded.run.contract["template"])
-    given = {name: _read(folder, part, size) for name, folder in beside.items()}
-    with bar("generating faces") as progress:
-        pictures = generate_part_faces(loaded, part, seed=asked.seed, progress=progress)
+    pictures_of = {name: _read(folder, part, size) for name, folder in others.items()}
+    with bar("faces") as progress:
+        pictures = generate_part_faces(loaded, part, seed=options.seed, progress=progress)
     real = embed_real_part(part.test, size=size, template=template)
     train = embed_real_part(part.train, size=size, template=template) if part.train is not None else None
-    drawn = {loaded.name: embed_generated_part(pictures, part, template=template)}
-    for name, others in given.items():
-        drawn[name] = embed_generated_part(others, part, template=template)
-    judged = {name: _judged(one, real, train, FEATURES, asked, bar) for name, one in drawn.items()}
-    first = judged[loaded.name]
-    judged[loaded.name] = replace(first, notes=(part.told, *first.notes))
+    sets = {
+        name: embed_generated_part(faces, part, template=template)
+        for name, faces in {loaded.name: pictures, **pictures_of}.items()
+    }
+    found = {name: _evaluate(one, real, train, FEATURES, options, bar) for name, one in sets.items()}
+    first = found[loaded.name]
+    found[loaded.name] = replace(first, notes=(part.told, *first.notes))
     words = f"voiceface evaluate faces --model WEIGHTS --corpus CORPUS --split {split}"
-    words += "".join(f" --beside {name}={name.upper()}" for name in beside) + non_default_flags(asked)
-    return Found(
-        judged=judged,
+    words += "".join(f" --compare-with {name}={name.upper()}" for name in others) + options.flags()
+    return FaceEvaluation(
+        evaluations=found,
         subject=ReportSubject(
-            title=f"Faces drawn by {loaded.name}",
+            title=f"Faces generated by {loaded.name}",
             recipe=loaded.run.recipe,
             corpus=opened.fingerprint,
             command=words,
             protocol={"test": "unknown people", "known": "known people", "all": "another corpus"}[split],
             warnings=() if split == "test" else (part.told,),
         ),
-        kept=_kept(drawn[loaded.name]),
+        arrays=_arrays(sets[loaded.name]),
     )
 
 
-def _kept(drawn: FaceSet) -> dict[str, Any]:
-    """The faces drawn, in the form that --drawn reads, and their pictures."""
-    faces = drawn.faces
+def _arrays(generated: FaceSet) -> dict[str, Any]:
+    """The generated faces, in the form that --generated reads, and their pictures."""
+    faces = generated.faces
     return {
         "names": faces.names,
         "people": faces.people,
         "gender": faces.genders,
         "embeddings": faces.rows.astype(np.float32),
-        "pictures": drawn.pictures,
+        "pictures": generated.pictures,
     }
 
 
-def _judged(
-    drawn: FaceSet, real: FaceSet, train: FaceSet | None, features: str, asked: Asked, bar: Bar
+def _evaluate(
+    generated: FaceSet,
+    real: FaceSet,
+    train: FaceSet | None,
+    features: str,
+    options: FaceEvaluationOptions,
+    bar: Bar,
 ) -> Judged:
-    """All protocols, and how many of the faces a detector finds beside how many real ones."""
+    """All protocols, and the shares of generated and of real faces that a detector finds."""
     from voiceface.evaluation.generated_faces import evaluate_generated_faces
     from voiceface.evaluation.generated_from_voices import has_detectable_face
     from voiceface.protocols.face_set import Report
     from voiceface.protocols.people_bootstrap import People, mean_of_items
 
-    judged = evaluate_generated_faces(
-        drawn, real, train, features=features, n=asked.n, resamples=asked.resamples, seed=asked.seed
+    found = evaluate_generated_faces(
+        generated, real, train, features=features, n=options.n, resamples=options.resamples, seed=options.seed
     )
     rows = {}
-    for what, one in (("drawn faces", drawn), ("real faces, cut alike", real)):
+    for what, one in (("drawn faces", generated), ("real faces, cut alike", real)):
         assert one.pictures is not None
-        order = np.random.default_rng(asked.seed).permutation(len(one.faces))[:_LOOKED_AT]
-        with bar(f"looking for {what}") as progress:
-            found = has_detectable_face(one.pictures[order], progress=progress)
-        people = People(one.faces.people[order], resamples=asked.resamples, seed=asked.seed)
-        rows[f"detector, {what}"] = [mean_of_items("found by the detector", found, people, share=True)]
-    note = (
-        "descriptors are of the points that the template says a drawn face has, found by the detector or not"
-    )
-    return replace(judged, sections={**judged.sections, "Detected": Report(rows=rows, notes=(note,))})
+        order = np.random.default_rng(options.seed).permutation(len(one.faces))[:_MAX_DETECTED]
+        with bar(f"detecting {what}") as progress:
+            detected = has_detectable_face(one.pictures[order], progress=progress)
+        people = People(one.faces.people[order], resamples=options.resamples, seed=options.seed)
+        rows[f"detector, {what}"] = [mean_of_items("found by the detector", detected, people, share=True)]
+    note = "embeddings use the template's points of a generated face, whether or not the detector finds it"
+    return replace(found, sections={**found.sections, "Detected": Report(rows=rows, notes=(note,))})
 
 
 def _read(folder: Path, part: Part, size: int) -> Pictures:

@@ -59,8 +59,6 @@ def record_experiment(
     Raises:
         InputError: no figure has an interval, or the file cannot be written.
     """
-    import voiceface
-
     measured = [_figure(row, one) for row, one in figures if not isnan(one.value) and not isnan(one.low)]
     if not measured:
         remedy = "give --resamples, and name the people of the items"
@@ -70,7 +68,7 @@ def record_experiment(
         "corpus": corpus,
         "protocol": protocol,
         "command": command,
-        "commit": source_commit(Path(voiceface.__file__)),
+        "commit": source_commit(),
         "date": datetime.now(UTC).date().isoformat(),
         "figures": measured,
     }

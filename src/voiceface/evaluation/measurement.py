@@ -1,4 +1,4 @@
-"""What a protocol is asked about: embeddings or scores from files, or a model on a corpus."""
+"""What a protocol measures: embeddings or scores from files, or a model on a corpus."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voiceface.cli.terminal import answer, say, shown, tell
 from voiceface.errors import InputError
 from voiceface.evaluation.evaluate_files import Known
-from voiceface.evaluation.report_files import OutputOptions, ReportSubject, write_reports
+from voiceface.evaluation.report_files import ReportFiles, ReportSubject, write_reports
 from voiceface.metrics.figure import figures
 
 if TYPE_CHECKING:
-    from voiceface.evaluation.cached_embeddings import CorpusEmbeddings
+    from voiceface.evaluation.cached_embeddings import Bar, CorpusEmbeddings
     from voiceface.evaluation.report.evidence import Evidence
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
     from voiceface.protocols.report import Report
+    from voiceface.synthetic.ground_truth import CeilingTable
 
-__all__ = ["Measured", "results_table_rows"]
+__all__ = ["Measurement", "results_table_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Measurement:
     """Files of one measurement, and the model that made them where there was one."""
 
     voices: Path | None
@@ -37,7 +37,7 @@ class Measured:
     scores: Path | None
     trials: Path | None
     corpus: Path | None
-    placed: CorpusEmbeddings | None = None
+    embedded: CorpusEmbeddings | None = None
 
     @classmethod
     def of(
@@ -47,124 +47,104 @@ class Measured:
         *,
         known_people: str,
         device: str,
-        outputs: OutputOptions,
-    ) -> Measured:
-        """Check what was given, and place a corpus by the model where one is named.
+        bar: Bar,
+    ) -> Measurement:
+        """Check what was given, and embed the corpus with the model where one is named.
 
         Args:
             files: ``voices``, ``faces``, ``scores``, ``trials``, ``corpus`` as they were given.
             model: Weights instead of embeddings.
-            known_people: What to do with those whom they were trained on.
-            device: Where the model works.
-            outputs: Tried before any work is done.
+            known_people: What to do with people in the model's training set.
+            device: Device of the model.
+            bar: Shows progress.
 
         Raises:
             InputError: too much or too little was given.
         """
-        outputs.check()
         given: dict[str, Any] = {
             name: files.get(name) for name in ("voices", "faces", "scores", "trials", "corpus")
         }
         beside = [f"--{name}" for name in ("voices", "faces", "scores") if given[name] is not None]
         if model is None:
             if known_people != "refuse":
-                raise InputError("--known-people", "is for a --model", "name one, or leave it out")
-            return cls(**given, placed=None)
+                raise InputError("--known-people", "requires --model", "name a model, or remove it")
+            return cls(**given)
         if beside:
             raise InputError("--model", f"is given together with {', '.join(beside)}", "give one of them")
         corpus = given["corpus"]
         if corpus is None:
-            raise InputError("--model", "is not told what to judge it on", "give --corpus CORPUS")
-        from voiceface.cli.terminal import progress_bar
+            raise InputError("--model", "has no corpus to evaluate it on", "give --corpus CORPUS")
         from voiceface.corpus.corpus import Corpus
         from voiceface.evaluation.cached_embeddings import cached_embeddings
         from voiceface.training.devices import pick_device
 
         at, index = pick_device(device)
-        placed = cached_embeddings(
+        embedded = cached_embeddings(
             model,
             Corpus.open(corpus),
             known_people=known_people,
             device=f"{at}:{index}" if at == "cuda" else at,
-            bar=progress_bar,
+            bar=bar,
         )
-        if placed.people.known:
-            tell(_warning(placed))
-        return cls(**(given | {"voices": placed.voices, "faces": placed.faces}), placed=placed)
+        return cls(**(given | {"voices": embedded.voices, "faces": embedded.faces}), embedded=embedded)
 
-    def told(
-        self,
-        kind: str,
-        report: Any,  # noqa: ANN401  one of the three reports
-        known: Known,
-        options: Mapping[str, Any],
-        outputs: OutputOptions,
-    ) -> int:
-        """Print the report (of synthetic people with their ceiling), and write the files asked for.
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know of the model's training people."""
+        return [_warning(self.embedded)] if self.embedded is not None else []
+
+    def ceiling(self) -> CeilingTable | None:
+        """The best achievable scores on synthetic people; None of others, and for a list of trials."""
+        from voiceface.evaluation.synthetic_ceiling import ceiling_for_embedding_files
+
+        return ceiling_for_embedding_files(None if self.trials else self.corpus, self.voices, self.faces)
+
+    def write_reports(
+        self, kind: str, report: Report, known: Known, options: Mapping[str, Any], files: ReportFiles
+    ) -> list[str]:
+        """Write the requested files; returns a line about each.
 
         Args:
             kind: ``verification``, ``matching`` or ``retrieval``.
             report: What the protocol found.
             known: What is known of the people.
-            options: Options that make the measurement another one, for the command in the report.
-            outputs: The files asked for.
+            options: Options that change the measurement, for the command in the report.
+            files: The requested files.
         """
-        from voiceface.cli.print_estimates import print_row, print_rows
         from voiceface.evaluation.report.sections import evidence_section, report_sections
-        from voiceface.evaluation.synthetic_ceiling import (
-            ceiling_for_embedding_files,
-            ceiling_to_dict,
-            print_ceiling,
-        )
 
-        # A list asks its own questions, for which no ceiling is computed.
-        ceiling = ceiling_for_embedding_files(None if self.trials else self.corpus, self.voices, self.faces)
-        subject = self.subject(kind, options)
-        noted = replace(report, notes=(*subject.warnings, *report.notes))
-        if outputs.json:
-            answer(noted.to_dict() | ceiling_to_dict(ceiling) | self._model())
-        else:
-            gallery = getattr(report, "gallery", None)
-            print_rows(noted.rows, excluded=noted.excluded, notes=noted.notes, gallery=gallery)
-            stated = getattr(report, "calibration", None)
-            if stated is not None:
-                print_row("calibration, all", stated.row)
-            print_ceiling(ceiling)
-
-        def sections(drawn: bool) -> Sequence[Section]:
-            found = report_sections(report, drawn=drawn)
-            evidence = self.evidence(known) if drawn else None
+        def sections(plots: bool) -> Sequence[Section]:
+            found = report_sections(report, drawn=plots)
+            evidence = self.evidence(known) if plots else None
             return found if evidence is None else [*found, evidence_section(evidence)]
 
-        write_reports(outputs, subject, sections, results_table_rows(kind, report))
-        if outputs.record and not outputs.json:
-            say(f"recorded in {shown(outputs.results)}")
-        return 0
+        rows = results_table_rows(kind, report)
+        return write_reports(files, self.subject(kind, options), sections, rows)
 
     def subject(self, kind: str, options: Mapping[str, Any]) -> ReportSubject:
         """The model and the data in words."""
-        placed = self.placed
+        embedded = self.embedded
         words = ["voiceface", "evaluate", kind]
-        if placed is not None:
-            words += ["--model", _shipped_name(placed.model)]
+        if embedded is not None:
+            words += ["--model", _shipped_name(embedded.model)]
         for name, value in (("voices", self.voices), ("faces", self.faces), ("scores", self.scores)):
-            if value is not None and placed is None:
+            if value is not None and embedded is None:
                 words += [f"--{name}", f"{name.upper()}{value.suffix}"]
         words += ["--list", self.trials.name] if self.trials is not None else []
         words += ["--corpus", "CORPUS"] if self.corpus is not None else []
         for name, value in options.items():
             for one in value if isinstance(value, list | tuple) else [value]:
                 words += [name, shlex.quote(str(one))]
-        known = placed is not None and placed.people.known
-        part = "known people" if known and placed is not None and not placed.dropped else ""
+        known = embedded is not None and embedded.people.known and not embedded.dropped
+        part = "known people" if known else ""
         listed = f"list {self.trials.name}" if self.trials else ""
         return ReportSubject(
-            title=f"{kind.capitalize()} of {placed.model if placed else self._named()}",
-            recipe=placed.model if placed else self._named(),
+            title=f"{kind.capitalize()} of {embedded.model if embedded else self._embeddings_model()}",
+            recipe=embedded.model if embedded else self._embeddings_model(),
             corpus=self._fingerprint(),
             command=" ".join(words),
             protocol=", ".join(filter(None, (part, listed))) or kind,
-            warnings=[_warning(placed)] if placed is not None else [],
+            warnings=self.warnings,
         )
 
     def evidence(self, known: Known) -> Evidence | None:
@@ -204,15 +184,14 @@ class Measured:
             face_places=places,
         )
 
-    def _model(self) -> dict[str, Any]:
-        placed = self.placed
-        if placed is None:
+    def model_facts(self) -> dict[str, Any]:
+        """``{"model": facts}`` for JSON; empty for embeddings from files."""
+        one = self.embedded
+        if one is None:
             return {}
-        return {
-            "model": {"name": placed.model, "known_people": placed.people.known, "dropped": placed.dropped}
-        }
+        return {"model": {"name": one.model, "known_people": one.people.known, "dropped": one.dropped}}
 
-    def _named(self) -> str:
+    def _embeddings_model(self) -> str:
         """Whose embeddings these are, as their file tells."""
         if self.voices is None:
             return "scores"
@@ -241,10 +220,10 @@ def results_table_rows(kind: str, report: Report) -> list[tuple[str, Estimate]]:
     return [(f"{kind}, {name}", e) for name, row in report.rows.items() for e in row if e.name in headlines]
 
 
-def _warning(placed: CorpusEmbeddings) -> str:
-    dropped = f" The {placed.dropped:,} whom it had met are left out here." if placed.dropped else ""
-    loud = "KNOWN PEOPLE: " if placed.people.known and not placed.dropped else ""
-    return f"{loud}{placed.people.told}{dropped}"
+def _warning(embedded: CorpusEmbeddings) -> str:
+    dropped = f" The {embedded.dropped:,} of them are excluded here." if embedded.dropped else ""
+    prefix = "KNOWN PEOPLE: " if embedded.people.known and not embedded.dropped else ""
+    return f"{prefix}{embedded.people.told}{dropped}"
 
 
 def _shipped_name(model: str) -> str:

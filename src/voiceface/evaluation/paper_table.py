@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_json, write_text
 from voiceface.protocols.estimate import Estimate, number
 
-__all__ = ["Cell", "Table", "save_tables"]
+if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
+
+__all__ = ["Cell", "Table", "record_tables", "save_tables"]
 
 Cell = Estimate | float | str | None
 """A figure with its interval and chance, a bare number, a word, or nothing."""
@@ -132,3 +135,28 @@ def _plain(cell: Cell) -> Any:  # noqa: ANN401
     if isinstance(cell, float):
         return cell if isfinite(cell) else None
     return cell
+
+
+def record_tables(results: Path, tables: Sequence[Table], corpus: Corpus, *, name: str) -> None:
+    """Append every command's figures to the records of experiments, where any has an interval.
+
+    Args:
+        results: Folder of the records.
+        tables: The paper's tables.
+        corpus: What they were made on.
+        name: The paper's module.
+    """
+    from voiceface.evaluation.experiment_records import record_experiment
+
+    for command in dict.fromkeys(table.command for table in tables):
+        chosen = [table for table in tables if table.command == command]
+        figures = [(f"{table.title}: {row}", one) for table in chosen for row, one in table.estimates()]
+        if any(one.low == one.low for _, one in figures):
+            record_experiment(
+                results,
+                recipe=name,
+                corpus=corpus.fingerprint,
+                protocol="tables of the paper",
+                command=command,
+                figures=figures,
+            )

@@ -1,52 +1,43 @@
-"""Where figures go beside the terminal: Markdown, one HTML page, and the records of experiments."""
+"""Report files of an evaluation: Markdown, one HTML page, and a record of the experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from voiceface.cli.options import Flag
-from voiceface.cli.terminal import say, shown, tell
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
 
-__all__ = ["OutputOptions", "ReportSubject", "write_reports"]
+__all__ = ["ReportFiles", "ReportSubject", "write_reports"]
 
 
-@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """Options that several commands share: where the figures go."""
+class ReportFiles:
+    """Files to write; None for those not requested."""
 
-    markdown: Annotated[Path | None, Parameter(help="also write a report in Markdown")] = None
-    html: Annotated[Path | None, Parameter(help="also write one HTML page with curves, a map and faces")] = (
-        None
-    )
-    record: Annotated[Flag, Parameter(help="append the figures to the records of experiments")] = False
-    results: Annotated[Path, Parameter(help="folder of the records")] = Path("results")
-    json: Annotated[Flag, Parameter(help="print JSON")] = False
+    markdown: Path | None = None
+    html: Path | None = None
+    results: Path | None = None
+    """Folder of the records of experiments."""
 
     def check(self) -> None:
-        """Refuse what could not be written in the end.
+        """Refuse before the work is done what could not be written after it.
 
         Raises:
             InputError: a file cannot be written.
-            MissingPartError: a page is wanted and what draws it is not installed.
+            MissingPartError: an HTML page is requested and matplotlib is not installed.
         """
         from voiceface.evaluation.experiment_records import check_results_folder
         from voiceface.media.check_writable import check_writable
 
-        for path in (self.markdown, self.html):
-            if path is not None:
-                check_writable(path)
-        if self.record:
+        for path in filter(None, (self.markdown, self.html)):
+            check_writable(path)
+        if self.results is not None:
             check_results_folder(self.results)
         if self.html is not None:
             from voiceface.evaluation.report.drawing import require_packages
@@ -56,7 +47,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSubject:
-    """What was measured, in the words of the report and of the record."""
+    """What was measured, for the report's title and the record."""
 
     title: str
     recipe: str
@@ -64,72 +55,50 @@ class ReportSubject:
     corpus: str
     """Fingerprint of the corpus, or of the files."""
     command: str
+    """The command that reproduces the figures."""
     protocol: str = ""
     """What was done, for all figures together: ``5 folds over people``."""
     warnings: Sequence[str] = ()
 
 
 def write_reports(
-    outputs: OutputOptions,
+    files: ReportFiles,
     subject: ReportSubject,
     sections: Callable[[bool], Sequence[Section]],
     recorded: Sequence[tuple[str, Estimate]],
-) -> None:
-    """Write every file that was asked for, and say so.
+) -> list[str]:
+    """Write the requested files; returns a line about each.
 
     Args:
-        outputs: What was asked for.
+        files: What was requested.
         subject: What was measured.
-        sections: Makes the report's sections; True with drawings.
+        sections: Makes the report's sections; True with plots.
         recorded: Row of the report and figure, for each figure to record.
 
     Raises:
         InputError: a file cannot be written, or a figure to record has no interval.
     """
+    from voiceface.evaluation.report.markdown import write_markdown
+    from voiceface.evaluation.report.page import write_html
     from voiceface.evaluation.source_commit import source_commit
 
-    if outputs.record:
-        _record(outputs.results, subject, recorded)
-    if outputs.markdown is None and outputs.html is None:
-        return
-    commit = source_commit(_package())
-    facts = [
-        subject.command,
-        f"data {subject.corpus[:12]}, voiceface at {commit}",
-        "95 % intervals over people",
-    ]
-    for path, drawn in ((outputs.markdown, False), (outputs.html, True)):
+    written = []
+    if files.results is not None:
+        _record(files.results, subject, recorded)
+        written.append(f"recorded in {files.results}")
+    if files.markdown is None and files.html is None:
+        return written
+    facts = [subject.command, f"data {subject.corpus[:12]}, voiceface at {source_commit()}"]
+    facts.append("95 % intervals over people")
+    for path, plots in ((files.markdown, False), (files.html, True)):
         if path is None:
             continue
-        parts = list(sections(drawn))
-        if subject.warnings:
-            parts[0] = _with_warnings(parts[0], subject.warnings)
-        write = _writer(drawn)
-        size = write(path, parts, title=subject.title, facts=facts)
-        line = f"report in {shown(path)} ({size / 1e6:.2f} MB)"
-        tell(line) if outputs.json else say(line)
-
-
-def _writer(drawn: bool) -> Callable[..., int]:
-    if drawn:
-        from voiceface.evaluation.report.page import write_html
-
-        return write_html
-    from voiceface.evaluation.report.markdown import write_markdown
-
-    return write_markdown
-
-
-def _with_warnings(section: Section, warnings: Sequence[str]) -> Section:
-    from dataclasses import replace
-
-    return replace(section, text=[*(f"!{words}" for words in warnings), *section.text])
-
-
-def _package() -> Path:
-    import voiceface
-
-    return Path(voiceface.__file__)
+        parts = list(sections(plots))
+        warnings = [f"!{line}" for line in subject.warnings]
+        parts[0] = replace(parts[0], text=[*warnings, *parts[0].text])
+        size = (write_html if plots else write_markdown)(path, parts, title=subject.title, facts=facts)
+        written.append(f"report in {path} ({size / 1e6:.2f} MB)")
+    return written
 
 
 def _record(results: Path, subject: ReportSubject, recorded: Sequence[tuple[str, Estimate]]) -> None:

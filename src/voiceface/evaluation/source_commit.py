@@ -1,4 +1,4 @@
-"""Which source a figure was made with."""
+"""The source that a figure was made with."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from pathlib import Path
 __all__ = ["source_commit"]
 
 
-def source_commit(package: Path) -> str:
-    """The commit that the package's own source is at, marked where files differ; its version outside git.
+def source_commit() -> str:
+    """The commit of the package's own repository, with ``+`` where files differ; its version outside git.
 
-    >>> bool(source_commit(Path(__file__)))
+    >>> bool(source_commit())
     True
     """
     from importlib.metadata import PackageNotFoundError, version
+
+    import voiceface
+
+    package = Path(voiceface.__file__)
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(package.parent), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
 
     try:
-        # Installed into somebody's environment, the repository around it is not ours.
+        # Installed into somebody's environment, the repository around the package is not ours.
         git("ls-files", "--error-unmatch", str(package))
         changes = "+" if git("status", "--porcelain", "--untracked-files=no") else ""
         return git("rev-parse", "--short=10", "HEAD") + changes

@@ -1,4 +1,4 @@
-"""The best that anybody could score on synthetic people, beside what a model scored."""
+"""Best achievable scores on synthetic people, and the share of them that a model reached."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from voiceface.cli.terminal import say
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -18,9 +16,7 @@ __all__ = [
     "ceiling_to_dict",
     "ceiling_for_people",
     "ceiling_for_embedding_files",
-    "shares",
-    "print_ceiling",
-    "print_shares",
+    "shares_of_ceiling",
 ]
 
 _STRATA = {"all": "random", "same gender": "G"}
@@ -41,7 +37,7 @@ def ceiling_for_people(corpus: Corpus, people: Iterable[str], *, faces: int) -> 
 def ceiling_for_embedding_files(
     corpus: Path | None, voices: Path | None, faces: Path | None
 ) -> CeilingTable | None:
-    """The ceiling for the people of two files of embeddings; None where it cannot be told."""
+    """The ceiling for the people of two files of embeddings; None where it is not known."""
     if corpus is None or voices is None or faces is None:
         return None
     from voiceface.corpus.corpus import Corpus
@@ -53,24 +49,18 @@ def ceiling_for_embedding_files(
     return ceiling_for_people(opened, people, faces=len(read_named_embeddings(faces).names))
 
 
-def print_ceiling(ceiling: CeilingTable | None) -> None:
-    """Print it, if there is one."""
-    if ceiling is not None:
-        say(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
-
-
 def ceiling_to_dict(ceiling: CeilingTable | None) -> dict[str, Any]:
     """``{"ceiling": rows}``, or nothing."""
     return {} if ceiling is None else {"ceiling": [asdict(row) for row in ceiling]}
 
 
-def shares(
+def shares_of_ceiling(
     ceiling: CeilingTable | None, reports: Mapping[str, Mapping[str, Iterable[Estimate]]]
 ) -> dict[str, float]:
-    """How much of what there is above chance was reached, by figure; empty without a ceiling.
+    """Share of the achievable improvement over chance, by figure; empty without a ceiling.
 
     Args:
-        ceiling: of the people judged.
+        ceiling: of the people evaluated.
         reports: ``verification``, ``matching`` and ``retrieval``: a report's rows of each.
 
     Returns:
@@ -89,11 +79,3 @@ def shares(
                     share = (one.value - one.chance) / (best.ceiling.value - one.chance)
                     found[f"{protocol}, {row}: {one.name}"] = round(share, 4)
     return found
-
-
-def print_shares(found: Mapping[str, float]) -> None:
-    """Print them, if there are any."""
-    if found:
-        say("\nShare of what there is above chance")
-        for name, share in found.items():
-            say(f"{name:<48} {share:>7.1%}")

@@ -1,32 +1,76 @@
-"""Measure a model: by a protocol on embeddings or scores, or a recipe by cross-validation."""
+"""Evaluate a model by a protocol, or a recipe by cross-validation."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.commands._evaluate_faces import command as judge_faces
-from voiceface.cli.commands._evaluate_video import video_command
+from voiceface.cli.commands._evaluate_faces import command as evaluate_faces
+from voiceface.cli.commands._evaluate_video import command as evaluate_video
 from voiceface.cli.component_commands import add_components
-from voiceface.cli.options import heading
+from voiceface.cli.docstrings import summary_line
+from voiceface.cli.options import Flag, Given, heading, keyword_options, with_options
+from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
+from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows
 from voiceface.cli.recipe_options import RECIPES
-from voiceface.evaluation.report_files import OutputOptions
+from voiceface.cli.terminal import answer, progress_bar, say, tell
+
+if TYPE_CHECKING:
+    from voiceface.evaluation.evaluate_files import Known
+    from voiceface.evaluation.measurement import Measurement
 
 __all__ = ["add_to"]
 
-_ABOUT = """Measure a model by a protocol, or a recipe by cross-validation.
+_ABOUT = """Evaluate a model by a protocol, or a recipe by cross-validation.
 
 voiceface evaluate verification --voices v.npz --faces f.npz
 voiceface evaluate matching --model matcher --corpus CORPUS --html report.html
 voiceface evaluate RECIPE --corpus CORPUS --folds 5"""
 
-KnownPeople = Literal["refuse", "keep", "drop"]
-Missing = Literal["error", "exclude"]
-_NO_OUTPUTS = OutputOptions()
-Same = Annotated[list[Literal["gender", "nationality"]] | None, Parameter(negative="")]
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MeasurementOptions:
+    """Options of the protocols that compare voices with faces."""
+
+    voices: Annotated[Path | None, Parameter(help="voice embeddings, as voiceface embed writes them")] = None
+    faces: Annotated[Path | None, Parameter(help="face embeddings")] = None
+    model: Annotated[
+        str | None, Parameter(help="a shipped matcher or a weights folder instead, evaluated on --corpus")
+    ] = None
+    trials: Annotated[Path | None, Parameter(name="--list", help="a published list of trials")] = None
+    corpus: Annotated[
+        Path | None, Parameter(help="prepared corpus of the items: gives person, gender and nationality")
+    ] = None
+    people: Annotated[Path | None, Parameter(help="vox1_meta.csv, to take these from instead")] = None
+    same: Annotated[
+        list[Literal["gender", "nationality"]] | None,
+        Parameter(negative="", help="also evaluate among people who share this; may be given twice"),
+    ] = None
+    known_people: Annotated[
+        Literal["refuse", "keep", "drop"],
+        Parameter(help="what to do with people in the model's training set"),
+    ] = "refuse"
+    missing: Annotated[
+        Literal["error", "exclude"], Parameter(help="what to do with list rows whose items have no embedding")
+    ] = "error"
+    device: Annotated[str, Parameter(help="of the model: auto, cpu, cuda, cuda:N or mps")] = "auto"
+    resamples: Annotated[int, Parameter(help="bootstrap resamples over people; 0: no intervals")] = 1000
+    seed: Annotated[int, Parameter(help="random seed of the bootstrap")] = 0
+
+
+_FILE_HELP = """Args:
+    data: a CSV or .npz whose columns are the arguments: score, label, person, voice_person ...
+    json: print JSON
+"""
+_DEFAULTS = MeasurementOptions()
+Sizes = Annotated[list[int] | None, Parameter(name="-n", negative="")]
+Ranks = Annotated[list[int] | None, Parameter(name="-k", negative="")]
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
@@ -37,13 +81,46 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         "verification": _verification,
         "matching": _matching,
         "retrieval": _retrieval,
-        "faces": judge_faces,
-        "video": video_command,
+        "faces": evaluate_faces,
+        "video": evaluate_video,
     }
     for name, command in protocols.items():
         evaluate.command(command, name=name, group="Protocols")
-    if not tokens or tokens[0] not in protocols:
-        add_components(evaluate, tokens, RECIPES, lambda name: _recipe(name, tokens or ()), group="Recipes")
+    if tokens is None or (tokens and tokens[0] in protocols):
+        return
+    from voiceface.protocols import protocol_modules
+
+    others = {name: module for name, module in protocol_modules().items() if name not in protocols}
+    name = tokens[0].replace("-", "_") if tokens else ""
+    if name in others:
+        evaluate.command(_file_protocol(name), name=tokens[0], group="Protocols of a file")
+        return
+    if not tokens or tokens[0].startswith("-"):
+        from voiceface.evaluation.protocol_from_file import file_protocols
+
+        for name in file_protocols():
+            if name in others:
+                line = summary_line(others[name], name)
+                evaluate.command(_file_protocol, name=name, help=line, group="Protocols of a file")
+    add_components(evaluate, tokens, RECIPES, lambda name: _recipe(name, tokens or ()), group="Recipes")
+
+
+def _file_protocol(name: str) -> Callable[..., int]:
+    """The command of any protocol whose arguments are columns of a CSV or arrays of an .npz."""
+    from voiceface.evaluation.protocol_from_file import protocol_from_file
+
+    run = protocol_from_file(name)
+    options = keyword_options(run, title=f"Options of {name}")
+
+    def command(data: Path, /, *, json: Flag = False, given: Given) -> int:
+        """Placeholder, replaced by the protocol's docstring."""
+        report = run(data, **given)
+        answer(report.to_dict()) if json else say(str(report))
+        return 0
+
+    summary = (inspect.getdoc(run) or name).partition("\n\n")[0]
+    command.__doc__ = f"{summary}\n\n{_FILE_HELP}"
+    return with_options(command, {"given": options}, owner=f"protocol {name}")
 
 
 def _recipe(name: str, tokens: Sequence[str]) -> Callable[..., int]:
@@ -54,173 +131,110 @@ def _recipe(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
 def _verification(
     *,
-    voices: Path | None = None,
-    faces: Path | None = None,
     scores: Path | None = None,
-    model: str | None = None,
-    trials: Annotated[Path | None, Parameter(name="--list")] = None,
-    corpus: Path | None = None,
-    people: Path | None = None,
-    same: Same = None,
-    known_people: KnownPeople = "refuse",
-    missing: Missing = "error",
-    device: str = "auto",
-    resamples: int = 1000,
-    seed: int = 0,
-    outputs: OutputOptions = _NO_OUTPUTS,
+    options: MeasurementOptions = _DEFAULTS,
+    outputs: OutputOptions = NO_OUTPUTS,
 ) -> int:
-    """Are this voice and this face one person's? AUC, EER, minDCF, TPR.
+    """Do this voice and this face belong to one person? AUC, EER, minDCF, TPR.
 
     Every voice is compared with every face, or the pairs of a published list; or
     give the scores of any model as a table with a header: voice,face,score for a
     list, else label,score (label 1: one person) and, for intervals,
-    voice_person,face_person. A column probability (at even odds) adds calibration.
+    voice_person,face_person. A column probability (assuming equal prior odds) adds
+    calibration.
 
     Args:
-        voices: embeddings of voices, as voiceface embed writes them
-        faces: embeddings of faces
-        scores: a CSV of scores instead
-        model: a shipped matcher's name or a weights folder instead, judged on --corpus
-        trials: a list of trials; it holds the labels
-        corpus: the prepared corpus they are of, to know people, gender and nationality
-        people: vox1_meta.csv, to know them from instead
-        same: measure also among pairs of one gender or nationality; may be given twice
-        known_people: people that trained the model: refuse, keep, or drop them
-        missing: rows of the list whose items are not there: an error, or exclude and count them
-        device: of the model: auto, cpu, cuda, cuda:N or mps
-        resamples: resamples over people for the intervals; 0 for none
-        seed: of the resamples
-        outputs: files to write beside
+        scores: a CSV of scores instead of embeddings
+        options: what is evaluated
+        outputs: report files to write
     """
-    from voiceface.evaluation.evaluate_files import Known, verify
-    from voiceface.evaluation.measurement import Measured
+    from voiceface.evaluation.evaluate_files import verify
 
-    files = {"voices": voices, "faces": faces, "scores": scores, "trials": trials, "corpus": corpus}
-    asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
-    known = Known.of(corpus, people, same or [])
-    line = asked.placed.calibration if asked.placed else None
-    report = verify(
-        asked.voices,
-        asked.faces,
-        scores,
-        trials,
-        known,
-        resamples=resamples,
-        seed=seed,
-        calibrated=line,
-        missing=missing,
-    )
-    return asked.told("verification", report, known, _options(known_people, missing, same, seed), outputs)
+    def run(one: Measurement, known: Known, settings: dict[str, Any]) -> Any:  # noqa: ANN401  a Report
+        line = one.embedded.calibration if one.embedded else None
+        return verify(one.voices, one.faces, one.scores, one.trials, known, calibrated=line, **settings)
+
+    return _measure("verification", run, options, outputs, scores=scores)
 
 
 def _matching(
-    *,
-    voices: Path | None = None,
-    faces: Path | None = None,
-    model: str | None = None,
-    trials: Annotated[Path | None, Parameter(name="--list")] = None,
-    n: Annotated[list[int] | None, Parameter(name="-n", negative="")] = None,
-    corpus: Path | None = None,
-    people: Path | None = None,
-    same: Same = None,
-    known_people: KnownPeople = "refuse",
-    missing: Missing = "error",
-    device: str = "auto",
-    resamples: int = 1000,
-    seed: int = 0,
-    outputs: OutputOptions = _NO_OUTPUTS,
+    *, n: Sizes = None, options: MeasurementOptions = _DEFAULTS, outputs: OutputOptions = NO_OUTPUTS
 ) -> int:
     """Which of N people's faces goes with this voice, and the other way round?
 
-    Exact over every gallery of N different people, or on a published list.
+    Exact over every gallery of N different people, or on a published list of
+    galleries (probe, right and wrong candidates).
 
     Args:
-        voices: embeddings of voices, as voiceface embed writes them
-        faces: embeddings of faces
-        model: a shipped matcher's name or a weights folder instead, judged on --corpus
-        trials: a list of galleries (probe, right and wrong candidates)
-        n: sizes of the gallery; may be given several times; by default 2 to 10
-        corpus: the prepared corpus they are of, to know people, gender and nationality
-        people: vox1_meta.csv, to know them from instead
-        same: measure also in galleries of one gender or nationality; may be given twice
-        known_people: people that trained the model: refuse, keep, or drop them
-        missing: rows of the list whose items are not there: an error, or exclude and count them
-        device: of the model: auto, cpu, cuda, cuda:N or mps
-        resamples: resamples over people for the intervals; 0 for none
-        seed: of the resamples
-        outputs: files to write beside
+        n: gallery size; may be given several times; by default 2 to 10
+        options: what is evaluated
+        outputs: report files to write
     """
-    from voiceface.evaluation.evaluate_files import Known, match
-    from voiceface.evaluation.measurement import Measured
+    from voiceface.evaluation.evaluate_files import match
 
-    files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
-    asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
-    known = Known.of(corpus, people, same or [])
-    how: dict[str, Any] = {"resamples": resamples, "seed": seed, "missing": missing}
-    report = match(asked.voices, asked.faces, trials, known, n=n, **how)
-    return asked.told("matching", report, known, _options(known_people, missing, same, seed, n=n), outputs)
+    def run(one: Measurement, known: Known, settings: dict[str, Any]) -> Any:  # noqa: ANN401  a Report
+        return match(one.voices, one.faces, one.trials, known, n=n, **settings)
+
+    return _measure("matching", run, options, outputs, sizes={"-n": n})
 
 
 def _retrieval(
-    *,
-    voices: Path | None = None,
-    faces: Path | None = None,
-    model: str | None = None,
-    trials: Annotated[Path | None, Parameter(name="--list")] = None,
-    k: Annotated[list[int] | None, Parameter(name="-k", negative="")] = None,
-    corpus: Path | None = None,
-    people: Path | None = None,
-    same: Same = None,
-    known_people: KnownPeople = "refuse",
-    missing: Missing = "error",
-    device: str = "auto",
-    resamples: int = 1000,
-    seed: int = 0,
-    outputs: OutputOptions = _NO_OUTPUTS,
+    *, k: Ranks = None, options: MeasurementOptions = _DEFAULTS, outputs: OutputOptions = NO_OUTPUTS
 ) -> int:
-    """Where in the whole gallery does the right one stand? R@K, mAP, ranks.
+    """Retrieve from the whole gallery: R@K, mAP, ranks.
+
+    A published list restricts the probes and the gallery to its items.
 
     Args:
-        voices: embeddings of voices, as voiceface embed writes them
-        faces: embeddings of faces
-        model: a shipped matcher's name or a weights folder instead, judged on --corpus
-        trials: a list of probes and gallery items, to leave out the others
         k: the K of R@K; may be given several times; by default 1, 5, 10, 50, 100
-        corpus: the prepared corpus they are of, to know people, gender and nationality
-        people: vox1_meta.csv, to know them from instead
-        same: measure also in galleries of one gender or nationality; may be given twice
-        known_people: people that trained the model: refuse, keep, or drop them
-        missing: rows of the list whose items are not there: an error, or exclude and count them
-        device: of the model: auto, cpu, cuda, cuda:N or mps
-        resamples: resamples over people for the intervals; 0 for none
-        seed: of the resamples
-        outputs: files to write beside
+        options: what is evaluated
+        outputs: report files to write
     """
-    from voiceface.evaluation.evaluate_files import Known, retrieve
-    from voiceface.evaluation.measurement import Measured
+    from voiceface.evaluation.evaluate_files import retrieve
 
-    files = {"voices": voices, "faces": faces, "trials": trials, "corpus": corpus}
-    asked = Measured.of(files, model, known_people=known_people, device=device, outputs=outputs)
-    known = Known.of(corpus, people, same or [])
-    how: dict[str, Any] = {"resamples": resamples, "seed": seed, "missing": missing}
-    report = retrieve(asked.voices, asked.faces, trials, known, k=k, **how)
-    return asked.told("retrieval", report, known, _options(known_people, missing, same, seed, k=k), outputs)
+    def run(one: Measurement, known: Known, settings: dict[str, Any]) -> Any:  # noqa: ANN401  a Report
+        return retrieve(one.voices, one.faces, one.trials, known, k=k, **settings)
+
+    return _measure("retrieval", run, options, outputs, sizes={"-k": k})
 
 
-def _options(
-    known_people: str,
-    missing: str,
-    same: list[Any] | None,
-    seed: int,
+def _measure(
+    kind: str,
+    run: Callable[[Measurement, Known, dict[str, Any]], Any],
+    options: MeasurementOptions,
+    outputs: OutputOptions,
     *,
-    n: list[int] | None = None,
-    k: list[int] | None = None,
-) -> dict[str, Any]:
-    """What makes a measurement another one, for the command in its report."""
-    given = {"--same": same, "-n": n, "-k": k}
-    told: dict[str, Any] = {name: value for name, value in given.items() if value}
-    if known_people != "refuse":
-        told["--known-people"] = known_people
-    if missing != "error":
-        told["--missing"] = missing
-    return told | ({"--seed": seed} if seed else {})
+    scores: Path | None = None,
+    sizes: dict[str, Any] | None = None,
+) -> int:
+    """Measure, print the figures, and write the requested files."""
+    from voiceface.evaluation.evaluate_files import Known
+    from voiceface.evaluation.measurement import Measurement
+    from voiceface.evaluation.synthetic_ceiling import ceiling_to_dict
+
+    files = outputs.files()
+    paths = {"voices": options.voices, "faces": options.faces, "scores": scores}
+    paths |= {"trials": options.trials, "corpus": options.corpus}
+    one = Measurement.of(
+        paths, options.model, known_people=options.known_people, device=options.device, bar=progress_bar
+    )
+    if one.embedded is not None and one.embedded.people.known:
+        tell(one.warnings[0])
+    known = Known.of(options.corpus, options.people, options.same or [])
+    settings = {"resamples": options.resamples, "seed": options.seed, "missing": options.missing}
+    report = run(one, known, settings)
+    noted, ceiling = replace(report, notes=(*one.warnings, *report.notes)), one.ceiling()
+    if outputs.json:
+        answer(noted.to_dict() | ceiling_to_dict(ceiling) | one.model_facts())
+    else:
+        gallery = getattr(report, "gallery", None)
+        print_rows(noted.rows, excluded=noted.excluded, notes=noted.notes, gallery=gallery)
+        if getattr(report, "calibration", None) is not None:
+            print_row("calibration, all", report.calibration.row)
+        print_ceiling(ceiling)
+    changed = {"--same": options.same, **(sizes or {}), "--seed": options.seed}
+    changed |= {"--known-people": options.known_people if options.known_people != "refuse" else None}
+    changed |= {"--missing": options.missing if options.missing != "error" else None}
+    given = {name: value for name, value in changed.items() if value}
+    outputs.print_written(one.write_reports(kind, report, known, given, files))
+    return 0

@@ -11,7 +11,7 @@ from voiceface.cli.docstrings import component_summaries, summary_line
 from voiceface.cli.options import Flag, heading
 from voiceface.cli.terminal import answer, say
 from voiceface.cli.text_wrapping import wrap_columns
-from voiceface.components import SOURCES, Packages, component_names
+from voiceface.components import SOURCES, Packages
 
 __all__ = ["COMPONENTS", "add_to"]
 
@@ -48,7 +48,10 @@ def _list(what: Kind | None = None, /, *, json: Flag = False) -> int:
     found = {name: component_summaries(folder) for name, (folder, _) in COMPONENTS.items()}
     found |= {"protocols": _protocols(), "weights": _weights()}
     usage = {name: use for name, (_, use) in COMPONENTS.items()}
-    usage |= {"protocols": "voiceface evaluate PROTOCOL", "weights": "voiceface match --weights NAME"}
+    usage |= {
+        "protocols": "voiceface.protocols.PROTOCOL(...) or voiceface evaluate PROTOCOL",
+        "weights": "voiceface match --weights NAME",
+    }
     chosen = {name: found[name] for name in Kind.__args__ if what in (None, name)}  # type: ignore[attr-defined]
     if json:
         answer(chosen)
@@ -63,13 +66,9 @@ def _list(what: Kind | None = None, /, *, json: Flag = False) -> int:
 
 def _protocols() -> dict[str, str]:
     """The protocols' functions with the first line of their docstrings."""
-    from voiceface import protocols
+    from voiceface.protocols import protocol_modules
 
-    found = {}
-    for name in protocols.__all__:
-        lines = [summary_line(f"{protocols.__name__}.{m}", name) for m in component_names(protocols.__name__)]
-        found[name] = next(filter(None, lines), "")
-    return found
+    return {name: summary_line(module, name) for name, module in protocol_modules().items()}
 
 
 def _weights() -> dict[str, str]:

@@ -1,41 +1,38 @@
-"""Make the tables of a paper again on a corpus of yours."""
+"""Reproduce a paper's tables on a corpus."""
 
 from __future__ import annotations
 
-import inspect
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from voiceface.cli.component_commands import add_components, component_help
-from voiceface.cli.options import Flag, Given, changed, heading, keyword_options, with_options
+from voiceface.cli.docstrings import summary_line
+from voiceface.cli.options import Given, changed, heading, keyword_options, with_options
+from voiceface.cli.output_options import RecordOptions
 from voiceface.cli.terminal import answer, say, shown
 from voiceface.components import load_component
 
 if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
     from voiceface.evaluation.paper_table import Table
 
 __all__ = ["add_to"]
 
 PAPERS = "voiceface.papers"
+_DEFAULTS = RecordOptions()
 
-_ABOUT = """Make a paper's tables again, ours beside the printed ones.
+_ABOUT = """Reproduce a paper's tables, with the published values beside ours.
 
 voiceface tables PAPER --corpus CORPUS
-voiceface tables PAPER --help shows what is trained for them"""
+voiceface tables PAPER --help shows what is trained"""
 
 _OPTIONS_HELP = """Args:
     corpus: the prepared corpus
-    out: folder for the tables, figures and trainings: new, or one to go on with; by default runs/tables-PAPER
-    record: append every figure that has an interval to the records of experiments
-    results: folder of the records
-    json: print JSON
+    out: folder for tables, plots and trainings: new, or an interrupted one; by default runs/tables-PAPER
+    outputs: where figures are written
 """
 
 
@@ -54,29 +51,31 @@ def _command(name: str) -> Callable[..., int]:
         *,
         corpus: Path,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-        record: Flag = False,
-        results: Path = Path("results"),
-        json: Flag = False,
+        outputs: RecordOptions = _DEFAULTS,
         given: Given,
     ) -> int:
-        """Placeholder; the paper's own card stands here."""
+        """Placeholder, replaced by the paper's docstring."""
         from voiceface.corpus.corpus import Corpus
         from voiceface.evaluation.experiment_records import check_results_folder
-        from voiceface.evaluation.paper_table import save_tables
+        from voiceface.evaluation.paper_table import record_tables, save_tables
+        from voiceface.evaluation.reproducing_command import reproducing_command
 
         opened = Corpus.open(corpus)
-        if record:
-            check_results_folder(results)
-        place = out or Path("runs") / f"tables-{name}"
-        words = _words(name, changed(given, options))
+        if outputs.folder is not None:
+            check_results_folder(outputs.folder)
+        folder = out or Path("runs") / f"tables-{name}"
+        words = reproducing_command(
+            ["voiceface", "tables", name, "--corpus", "CORPUS"], changed(given, options)
+        )
         made: list[Table] = [
             table if table.command else replace(table, command=words)
-            for table in module.tables(opened, place, **given)
+            for table in module.tables(opened, folder, **given)
         ]
-        page = save_tables(made, place, name=name, title=_first_line(module))
-        if record:
-            _record(results, made, opened, name=name)
-        if json:
+        title = summary_line(module.__name__).rstrip(".")
+        page = save_tables(made, folder, name=name, title=title)
+        if outputs.folder is not None:
+            record_tables(outputs.folder, made, opened, name=name)
+        if outputs.json:
             answer({"tables": [table.to_dict() for table in made], "page": str(page)})
             return 0
         for table in made:
@@ -86,38 +85,3 @@ def _command(name: str) -> Callable[..., int]:
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"tables of {name}")
-
-
-def _record(results: Path, made: Sequence[Table], corpus: Corpus, *, name: str) -> None:
-    from voiceface.evaluation.experiment_records import record_experiment
-
-    for command in dict.fromkeys(table.command for table in made):
-        tables = [table for table in made if table.command == command]
-        figures = [(f"{table.title}: {row}", one) for table in tables for row, one in table.estimates()]
-        if any(one.low == one.low for _, one in figures):
-            record_experiment(
-                results,
-                recipe=name,
-                corpus=corpus.fingerprint,
-                protocol="tables of the paper",
-                command=command,
-                figures=figures,
-            )
-
-
-def _words(name: str, given: Given) -> str:
-    """The command that makes them again; where the corpus lies on this machine is nobody's business."""
-    words = ["voiceface", "tables", name, "--corpus", "CORPUS"]
-    for option, value in given.items():
-        flag = option.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif isinstance(value, list | tuple):
-            words += [word for one in value for word in (f"--{flag}", shlex.quote(str(one)))]
-        else:
-            words += [f"--{flag}", shlex.quote(str(value))]
-    return " ".join(words)
-
-
-def _first_line(module: ModuleType) -> str:
-    return (inspect.getdoc(module) or "").partition("\n")[0].rstrip(".")

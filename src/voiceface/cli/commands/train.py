@@ -99,7 +99,7 @@ def _train(
     run: Run, corpus_path: Path, out: Path, *, fold: str | None, how: tuple[str, str, str | None], json: bool
 ) -> int:
     from voiceface.corpus.corpus import Corpus
-    from voiceface.evaluation.fold_training import NO_FOLD, claim, folded
+    from voiceface.evaluation.fold_training import NO_FOLD, claim_fold, leave_out_fold
     from voiceface.pipelines.weights import resolve
     from voiceface.training.loop import train
 
@@ -107,8 +107,8 @@ def _train(
     corpus = Corpus.open(corpus_path)
     init = resolve(wanted) if wanted is not None else None
     if fold is not None:
-        run = folded(run, fold)
-    claim(out, f"fold {fold}" if fold is not None else NO_FOLD)
+        run = leave_out_fold(run, fold)
+    claim_fold(out, f"fold {fold}" if fold is not None else NO_FOLD)
     weights = train(run, corpus, out, device=device, precision=precision, init=init, progress=interactive())
     return _report(weights, corpus, json=json)
 

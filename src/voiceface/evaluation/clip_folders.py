@@ -1,0 +1,194 @@
+"""Evaluation of folders of generated and reference clips, and a blind study of two such folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from voiceface.corpus.item import VideoItem
+from voiceface.corpus.sources.videos import listing
+from voiceface.errors import InputError
+
+if TYPE_CHECKING:
+    from voiceface.protocols.preference_study import StudyReport
+    from voiceface.protocols.video_quality import VideoReport
+
+__all__ = ["ClipFolders", "evaluate_answers", "evaluate_clip_folders", "write_clip_study"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFolders:
+    """A folder of generated clips, and another of clips with the same names."""
+
+    generated: Path
+    other: Path | None
+    """Reference clips, or the other clips of a study."""
+    person_in: Literal["auto", "folder", "file", "number"] = "auto"
+    """What gives the person of a clip, as in ``prepare videos``."""
+
+    def clips(self) -> tuple[dict[str, Path], dict[str, Path], dict[str, str]]:
+        """Generated and other clips by name, and the person of each generated one.
+
+        Raises:
+            InputError: a folder cannot be used, or the two share no clip's name.
+        """
+        ours, people = _clips(self.generated, self.person_in)
+        theirs = _clips(self.other, self.person_in)[0] if self.other is not None else {}
+        if self.other is not None and not ours.keys() & theirs.keys():
+            fault = f"shares no clip's name with {self.generated}"
+            raise InputError(self.other, fault, "name both alike: PERSON/CLIP.mp4")
+        return ours, theirs, people
+
+
+def evaluate_clip_folders(
+    folders: ClipFolders,
+    *,
+    train_people: Path | None,
+    sync: Any,  # noqa: ANN401  a sync expert, or None
+    sampling: tuple[int, int],
+    results: Path | None,
+    tell: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> VideoReport:
+    """Figures of generated clips, beside those of reference clips where there are any.
+
+    Args:
+        folders: The clips.
+        train_people: Text file of the people in the training set, one per line: their clips are reported
+            apart from the others.
+        sync: Measures audio-visual synchrony; None leaves it out.
+        sampling: Resamples over people for the intervals (0 for none), and their random seed.
+        results: Folder of records to which the figures are appended.
+        tell: Called with a line about every file that cannot be read.
+        progress: Called with the number of clips done, and of all.
+
+    Raises:
+        InputError: a folder or file cannot be used.
+    """
+    from voiceface.evaluation.clip_files import read_clip_pairs, video_judges
+    from voiceface.evaluation.experiment_records import check_results_folder
+    from voiceface.protocols.video_quality import video
+
+    if results is not None:
+        check_results_folder(results)
+    ours, theirs, people = folders.clips()
+    groups = _groups(people, train_people)
+    unreadable: list[str] = []
+
+    def skip(line: str) -> None:
+        tell(line)
+        unreadable.append(line)
+
+    def counted() -> Iterator[Any]:
+        pairs = read_clip_pairs(ours, theirs, people=people, groups=groups, on_skip=skip)
+        for done, clip in enumerate(pairs):
+            progress(done, len(ours))
+            yield clip
+
+    report = video(counted(), judges=video_judges(sync), resamples=sampling[0], seed=sampling[1])
+    missing = sorted(theirs.keys() - ours.keys())
+    named = {"file cannot be read": unreadable, "real clips without a drawn one": missing}
+    for what, names in named.items():
+        if names:
+            report.excluded[what] = len(names)
+            report.left_out[what] = names
+    if results is not None:
+        _record(results, report, theirs or ours, folders)
+    return report
+
+
+def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: int, seed: int) -> int:
+    """Write the page of a blind comparison of two folders; returns the number of pairs.
+
+    Args:
+        out: The HTML page.
+        folders: The two folders.
+        question: What raters are asked; empty for the default question.
+        pairs: Maximum number of pairs, sampled with ``seed``.
+        seed: Random seed of the sample, the order and the sides.
+
+    Raises:
+        InputError: a folder cannot be used, or the page cannot be written.
+    """
+    from voiceface.evaluation.study_page import QUESTION, write_study
+    from voiceface.media.check_writable import check_writable
+
+    if folders.other is None:
+        raise InputError("--study", "has nothing to compare with", "add --compare-with OTHER")
+    if pairs < 1:
+        raise InputError("--pairs", f"is {pairs}", "give 1 or more")
+    check_writable(out)
+    ours, theirs, people = folders.clips()
+    shared = sorted(ours.keys() & theirs.keys())
+    chosen = set(random.Random(seed).sample(shared, min(pairs, len(shared))))
+    sets = tuple({name: path for name, path in side.items() if name in chosen} for side in (ours, theirs))
+    return write_study(out, (sets[0], sets[1]), people=people, question=question or QUESTION, seed=seed)
+
+
+def evaluate_answers(files: Sequence[Path], *, resamples: int, seed: int) -> StudyReport:
+    """How often raters preferred the generated clips, from the files that the page saved.
+
+    Raises:
+        InputError: a file cannot be read, or holds no answers.
+    """
+    from voiceface.protocols.preference_study import preference
+
+    answers = [_read_answers(path) for path in files]
+    return preference(answers, names=("drawn", "beside"), resamples=resamples, seed=seed)
+
+
+def _clips(root: Path, person_in: Any) -> tuple[dict[str, Path], dict[str, str]]:  # noqa: ANN401  a literal
+    """Clip's name to file, and to person, as ``prepare videos`` finds them."""
+    listed = listing(root, person_in=person_in)
+    items = [item for item in listed.items if isinstance(item, VideoItem)]
+    files = {item.key: listed.root / item.path for item in items}
+    if len(files) < len(items):
+        raise InputError(root, "has two files of one name that differ in their ending", "keep one of them")
+    return files, {item.key: item.person for item in items}
+
+
+def _groups(people: Mapping[str, str], train_people: Path | None) -> dict[str, str]:
+    if train_people is None:
+        return {}
+    try:
+        trained = {line.strip() for line in train_people.read_text(encoding="utf-8").splitlines()} - {""}
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "give a text file, one person per line"
+        raise InputError(train_people, f"cannot be read ({error})", remedy) from error
+    return {
+        clip: "known voices" if person in trained else "unknown voices" for clip, person in people.items()
+    }
+
+
+def _record(results: Path, report: VideoReport, clips: Mapping[str, Path], folders: ClipFolders) -> None:
+    """Append every figure to the records, without the paths of this machine."""
+    from voiceface.evaluation.experiment_records import record_experiment
+
+    digest = hashlib.sha256()
+    for name, path in sorted(clips.items()):
+        digest.update(name.encode() + b"\n" + hashlib.sha256(path.read_bytes()).digest())
+    command = "voiceface evaluate video --generated GENERATED"
+    record_experiment(
+        results,
+        recipe=folders.generated.resolve().name,
+        corpus=digest.hexdigest(),
+        protocol="video",
+        command=command + (" --reference REFERENCE" if folders.other is not None else ""),
+        figures=[(name, value) for name, row in report.rows.items() for value in row],
+    )
+
+
+def _read_answers(path: Path) -> Mapping[str, Any]:
+    remedy = "give the JSON file that the page saved"
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"cannot be read ({error})", remedy) from error
+    if not isinstance(read, dict):
+        raise InputError(path, "contains no answers", remedy)
+    return read
