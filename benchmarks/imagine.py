@@ -22,7 +22,8 @@ import torch
 
 from voiceface.errors import InputError
 from voiceface.media.sound import load_sound, save_sound
-from voiceface.pipelines.imaginer import Imaginer, best_shipped, hear
+from voiceface.pipelines.imaginer import Imaginer, best_shipped
+from voiceface.pipelines.voice_recording import read_voice_recording
 from voiceface.recipes import imaginer as recipe
 from voiceface.recipes.matcher import load_encoder
 from voiceface.training.weights import write_weights
@@ -100,7 +101,7 @@ def many(voice: Path, weights: str, count: int, device: str) -> None:
     length = min(len(whole), int(SECONDS * RATE))
     waves = [(np.roll(whole, 997 * k)[:length], RATE) for k in range(count)]
     start = time.perf_counter(), time.process_time()
-    heard = [hear(wave) for wave in waves]
+    heard = [read_voice_recording(wave) for wave in waves]
     row(f"listening to {count} voices", start, count)
     for precision in ("32", "bf16"):
         imaginer = Imaginer.load(weights, device=device, precision=precision)

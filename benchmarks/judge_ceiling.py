@@ -27,11 +27,12 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
 from voiceface.media.picture import load_picture
 from voiceface.metrics.bootstrap import interval
+from voiceface.models.align_for_dlib import align_for_dlib
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
-from voiceface.models.imaginer import TEMPLATE, to_aligned_faces
+from voiceface.models.imaginer import TEMPLATE
 from voiceface.models.matching import solve
-from voiceface.recipes.imaginer import paired_items, recipe
+from voiceface.recipes.imaginer import paired_indices, recipe
 from voiceface.recipes.matcher import load_encoder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
@@ -53,7 +54,7 @@ def main() -> None:
     given = parser.parse_args()
     corpus = Corpus.open(given.corpus)
     split = recipe().split(corpus)
-    left, right = paired_items(split.train, wrong_labels=None)
+    left, right = paired_indices(split.train, wrong_labels=None)
     second = load_faceres(given.faceres) if given.faceres else None
     judges = {"dlib": as_tensor(face_embeddings(corpus))}
     if second is not None:
@@ -118,7 +119,9 @@ def described(folder: Path, corpus: Corpus, part: Selection, second: FaceRes | N
     network = load_dlib_recogniser()
     faces = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
-        return torch.cat([network(to_aligned_faces(some)) for some in torch.split(faces, 32)])
+        return torch.cat(
+            [network(align_for_dlib(some, template=TEMPLATE)) for some in torch.split(faces, 32)]
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A model that draws without having learnt anything, and voices for it."""
+"""A face generator that has learned nothing, and voices for it."""
 
 from pathlib import Path
 
@@ -6,15 +6,14 @@ import numpy as np
 import torch
 
 from voiceface.errors import InputError
-from voiceface.models.model import Model
+from voiceface.models.face_generator import FaceGenerator
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.weights import Loaded
-from voiceface.training.run import Run
 
 SIDE = 16
 
 
-def spoken(seed, seconds=3.0, rate=16000):
+def speech_like_wave(seed, seconds=3.0, rate=16000):
     """Something like speech: syllables of a gliding pitch through changing resonances, hissing between."""
     random = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate)) / rate
@@ -31,55 +30,66 @@ def spoken(seed, seconds=3.0, rate=16000):
     return (0.3 * wave / np.abs(wave).max()).astype(np.float32)
 
 
-class Canvas(Model):
-    """Two numbers of the voice and noise as a picture; it counts its calls and cues."""
+class CanvasModel(FaceGenerator):
+    """A number of the voice and noise as a picture; it counts its calls and inputs.
 
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("paint", torch.linspace(0, 1, SIDE))
+    ``people``: it generates from these names instead; ``least``: samples that a voice must have;
+    ``variety``: deviation of the noise.
+    """
+
+    def __init__(self, *, people=(), least=0, variety=20):
+        super().__init__(face_size=SIDE, face_template="dlib", face_embedding_mean=[0.0] * 128)
+        self.people, self.least, self.variety = list(people), least, variety
+        self.takes_voices = not people
+        self.register_buffer("ramp", torch.linspace(0, 1, SIDE))
         self.calls = []
 
+    def conditions(self, inputs):
+        self.calls.append(len(inputs))
+        return torch.tensor([self.number(index, one) for index, one in enumerate(inputs)])
 
-def draw(model, cues, facts, seed):
-    """As `Run.imagine`: the draw of a cue is its own, or that of its place."""
-    model.calls.append(len(cues))
-    pictures = []
-    for place, cue in enumerate(cues):
-        if facts.get("people"):
-            if cue.person not in facts["people"]:
-                raise InputError(
-                    cue.person, "is nobody these weights know", f"did you mean {facts['people'][0]!r}?"
-                )
-            told = facts["people"].index(cue.person)
-        elif len(cue.wave) < facts.get("least", 0):
-            raise InputError(f"cue {place}", "is too short for these weights", "give more")
-        else:
-            told = float(np.abs(cue.wave).mean())
-        number = place if cue.draw is None or not facts.get("by_cue") else cue.draw
-        noise = np.random.default_rng([seed, number]).normal(size=(SIDE, SIDE, 3))
-        canvas = 128 + 400 * told * model.paint.numpy()[:, None, None] + facts.get("variety", 20) * noise
-        pictures.append(canvas.clip(0, 255).astype(np.uint8))
-    return np.stack(pictures)
+    def number(self, index, one):
+        if self.people:
+            if one.person not in self.people:
+                remedy = f"did you mean {self.people[0]!r}?"
+                raise InputError(one.person, "is nobody these weights know", remedy)
+            return float(self.people.index(one.person))
+        if len(one.wave) < self.least:
+            raise InputError(f"input {index}", "is too short for these weights", "give more")
+        return float(np.abs(one.wave).mean())
+
+    def generate_from(self, conditions, samples, *, seed=0, typical=False):
+        pictures = []
+        for number, sample in zip(conditions.tolist(), samples, strict=True):
+            noise = np.random.default_rng([seed, sample]).normal(size=(SIDE, SIDE, 3))
+            shade = 128 + 400 * number * self.ramp.numpy()[:, None, None]
+            pictures.append((shade + (0 if typical else self.variety) * noise).clip(0, 255).astype(np.uint8))
+        return np.stack(pictures)
 
 
-def fake_imaginer(*, contract=None, **facts):
-    """An Imaginer of `Canvas`."""
-    run = Run(
-        recipe="canvas", arguments={}, split=None, facts=None, build=None, data=None, optimisers={}, steps=0,
-        imagine=draw, contract={"rate": 16000, "size": SIDE, "template": "dlib", **(contract or {})},
-    )  # fmt: skip
-    card = {"recipe": "canvas", "arguments": {}}
-    return Imaginer(Loaded("canvas", Canvas().eval(), run, facts, card))
+def loaded_canvas(**options):
+    """`CanvasModel` as its weights folder would hold it."""
+    return loaded("canvas", CanvasModel(**options).eval(), {"recipe": "canvas", "arguments": {}})
+
+
+def fake_imaginer(**options):
+    """An Imaginer of `CanvasModel`."""
+    return Imaginer(loaded_canvas(**options))
+
+
+def loaded(name, model, card):
+    """A `Loaded` without a run behind it."""
+    return Loaded(name, model, None, {}, card)
 
 
 def write_imaginer_weights(folder):
-    """A weights folder of the recipe ``imaginer`` in its smallest, all tensors drawn at random."""
+    """A weights folder of the recipe ``imaginer`` in its smallest, all tensors random."""
+    from voiceface.models.encoder_loading import load_voice_encoder
     from voiceface.recipes import imaginer as recipe
-    from voiceface.recipes.matcher import load_encoder
     from voiceface.training.weights import write_weights
 
     run = recipe.smoke()
-    encoder = load_encoder("student")
+    encoder = load_voice_encoder("student")
     facts = {
         "voice_width": encoder.dim,
         "voice_fingerprint": encoder.fingerprint,

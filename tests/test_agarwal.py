@@ -27,8 +27,8 @@ from voiceface.nn.loss.variational import gaussian_error, kl_to_standard_normal
 from voiceface.nn.voice.patch_voice import PatchVoice
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import agarwal_voice2face, agarwal_voice_classifier
-from voiceface.recipes.agarwal_voice2face import TargetFaceBatches, target_rows
-from voiceface.recipes.agarwal_voice_classifier import Patches, speaker_classes
+from voiceface.recipes.agarwal_voice2face import TargetFaceBatches, target_face_indices
+from voiceface.recipes.agarwal_voice_classifier import PatchBatches, speaker_classes
 from voiceface.training.loop import train
 
 SMALL = {"minimum": 3, "validation": 0.3, "test": 0.3, "batch_size": 4}
@@ -69,7 +69,7 @@ def test_the_classifier_has_the_papers_six_layers():
     assert network.embedding(torch.randn(3, 60, 41, 2)).min() >= 0
 
 
-def test_the_drawing_networks_have_the_papers_layers():
+def test_the_generating_networks_have_the_papers_layers():
     kinds = {
         EmbeddingEncoder: {"Linear": 4},  # two, and one each for mean and log variance
         LatentDecoder: {"Linear": 1, "ConvTranspose2d": 2},
@@ -89,7 +89,7 @@ def test_the_drawing_networks_have_the_papers_layers():
     assert EmbeddingDiscriminator()(faces, voices).shape == (3,)
 
 
-def test_the_judge_hears_whether_face_and_voice_go_together():
+def test_the_discriminator_tells_whether_face_and_voice_match():
     torch.manual_seed(0)
     judge = EmbeddingDiscriminator(voice_dim=8, width=4)
     face, other = torch.rand(2, 1, 3, 64, 64)
@@ -123,7 +123,7 @@ def test_the_penalty_is_on_the_weights_of_the_fully_connected_layers_alone():
     torch.manual_seed(0)
     model = VoiceClassifier(classes=4, dropout=0.0)
     batch = {"patches": torch.randn(3, 60, 41, 2), "classes": torch.tensor([0, 3, 1])}
-    told = model.name_speaker(batch, None)
+    told = model.classifier_loss(batch, None)
     layers = (model.network.first, model.network.second, model.network.last)
     slow = sum(float((layer.weight.detach().double() ** 2).sum()) for layer in layers)
     assert (told["loss"] - told["cross_entropy"]).item() == pytest.approx(1e-3 * slow, rel=1e-4)
@@ -140,7 +140,7 @@ def gan_batch():
     return {"voices": torch.randn(3, 8, generator=random), "faces": faces}
 
 
-def test_the_gan_draws_once_a_step_and_weighs_the_distance_of_pixels():
+def test_the_gan_generates_once_a_step_and_weighs_the_distance_of_pixels():
     torch.manual_seed(0)
     plain, kept = VoiceToFaceGan(voice_dim=8, width=2), VoiceToFaceGan(voice_dim=8, width=2, l1_weight=7.0)
     kept.load_state_dict(plain.state_dict())
@@ -173,12 +173,12 @@ def test_the_gan_draws_once_a_step_and_weighs_the_distance_of_pixels():
     assert figures["plain"][0]["loss"].item() == pytest.approx(slow, rel=1e-4)
 
 
-def test_the_judges_turn_does_not_reach_the_generator():
+def test_the_discriminators_turn_does_not_reach_the_generator():
     torch.manual_seed(0)
     model = VoiceToFaceGan(voice_dim=8, width=2, l1_weight=1.0)
     batch = gan_batch()
     shared = model.shared(batch)
-    model.tell_apart(batch, shared)["loss"].backward()
+    model.discriminator_loss(batch, shared)["loss"].backward()
     assert all(p.grad is None for p in model.generator.parameters())
     assert all(p.grad is not None for p in model.judge.parameters())
 
@@ -190,19 +190,19 @@ def test_everybody_gets_the_own_single_target_and_the_control_anybodys(corpus):
     run = agarwal_voice2face.recipe(**SMALL, voice_encoder="student", known=False)
     selection = run.split(corpus).train
     facts = run.facts(selection)
-    rows = target_rows(selection, facts)
+    rows = target_face_indices(selection, facts)
     assert corpus.column("faces", "person")[rows].astype(str).tolist() == facts["people"]
     assert set(rows.tolist()) <= set(selection.faces.tolist())
     again, other = run.facts(selection), replace_seed(1).facts(selection)
     assert facts == again and facts["targets"] != other["targets"]
     whole = [
         TargetFaceBatches(selection, facts, student.load(), batch_size=50, wrong_labels=wrong, seed=0)
-        for wrong in (None, 0)
+        for wrong in (False, True)
     ]
     owners = corpus.column("voices", "person")[selection.voices].astype(str)
-    assert [facts["people"][k] for k in whole[0].numbers.tolist()] == owners.tolist()
-    assert sorted(whole[1].numbers.tolist()) == sorted(whole[0].numbers.tolist())
-    assert (whole[1].numbers != whole[0].numbers).any()
+    assert [facts["people"][k] for k in whole[0].targets.tolist()] == owners.tolist()
+    assert sorted(whole[1].targets.tolist()) == sorted(whole[0].targets.tolist())
+    assert (whole[1].targets != whole[0].targets).any()
     batch = whole[0].batch(3)  # more than there are recordings
     assert len(batch["voices"]) == 50 > len(owners) and batch["faces"].shape == (50, 64, 64, 3)
     assert torch.equal(batch["voices"], whole[0].batch(3)["voices"])
@@ -231,14 +231,15 @@ def test_patches_are_of_the_recording_they_are_labelled_with(corpus):
     run = agarwal_voice_classifier.recipe(**SMALL)
     selection = run.split(corpus).train
     people = run.facts(selection)["people"]
-    data = Patches(selection, people, batch_size=5, wrong_labels=None, seed=0)
+    facts = {"people": people}
+    data = PatchBatches(selection, facts, batch_size=5, wrong_labels=False, seed=0)
     batch = data.batch(0)
     assert batch["patches"].shape == (5, 60, 41, 2)
     for patch, label in zip(batch["patches"], batch["classes"].tolist(), strict=True):
         mine = selection.voices[speaker_classes(selection, people) == label]
         heard = torch.cat([non_silent_patches(corpus.wave(int(row))) for row in mine])
         assert (heard == patch).flatten(1).all(1).any()
-    shuffled = Patches(selection, people, batch_size=5, wrong_labels=0, seed=0).classes
+    shuffled = PatchBatches(selection, facts, batch_size=5, wrong_labels=True, seed=0).classes
     assert sorted(shuffled) == sorted(data.classes) and (shuffled != data.classes).any()
     with pytest.raises(InputError, match="not trained on"):
         speaker_classes(selection, people[:-1])
@@ -277,13 +278,16 @@ def test_every_variant_learns_goes_on_and_is_whole_without_the_classifiers_folde
     rows = PatchEncoder(loaded.model.listener, fingerprint="").embed(waves)
     patches = non_silent_patches(waves[0])
     assert rows[0] == pytest.approx(trained.eval().embedding(patches).mean(0).detach().numpy(), abs=1e-5)
-    faces = loaded.run.imagine(loaded.model, [GeneratorInput(wave=w) for w in waves], loaded.facts, 3)
+    inputs = [GeneratorInput(wave=w) for w in waves]
+    faces = loaded.model.generate(inputs, seed=3)
     assert faces.shape == (3, 64, 64, 3) and faces.dtype == np.uint8
-    again = loaded.run.imagine(loaded.model, [GeneratorInput(wave=w) for w in waves[:2]], loaded.facts, 3)
+    again = loaded.model.generate(inputs[:2], seed=3)
     assert (again == faces[:2]).all()
-    assert (faces[0] == faces[1]).all() == (variant == "cgan")  # only the VAE draws with noise
-    with pytest.raises(InputError, match="holds no voice"):
-        loaded.run.imagine(loaded.model, [GeneratorInput(person="p")], loaded.facts, 0)
+    assert (faces[0] == faces[1]).all() == (variant == "cgan")  # only the VAE has noise
+    typical = loaded.model.generate(inputs, seed=3, typical=True)
+    assert (typical[0] == typical[1]).all() and (typical[0] != typical[2]).any()
+    with pytest.raises(InputError, match="has no voice"):
+        loaded.model.generate([GeneratorInput(person="p")])
 
 
 def test_the_vaes_noise_picks_the_latent():
@@ -293,7 +297,7 @@ def test_the_vaes_noise_picks_the_latent():
     mean, log_variance = model.encoder(voices)
     noise = torch.randn(2, model.latent)
     wanted = model.decoder(mean + noise * torch.exp(log_variance / 2))
-    assert torch.allclose(model.draw(voices, noise), wanted, atol=1e-6)
+    assert torch.allclose(model.faces(voices, noise), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +311,7 @@ def test_the_vaes_noise_picks_the_latent():
         ({"voice_classifier": str(student.SHIPPED)}, "weights of voice_student"),
     ],
 )
-def test_what_it_cannot_hear_with_is_refused(changes, told, corpus, classifier):
+def test_missing_and_unfit_voice_encoders_are_refused(changes, told, corpus, classifier):
     given = {k: str(classifier) if v == "classifier" else v for k, v in changes.items()}
     run = agarwal_voice2face.recipe(**SMALL, **given)
     with pytest.raises(InputError, match=told):
@@ -343,8 +347,8 @@ def test_one_command_makes_tables_and_figures(corpus, tmp_path):
     from voiceface.papers.agarwal import tables
 
     made = tables(corpus, tmp_path, classifier_steps=1, steps=1, quick=True, minimum=3, device="cpu")
-    heard, real, accuracy, quality = made
-    assert heard.rows["voice classifier"][0].chance == pytest.approx(1 / 12)
+    classified, real, accuracy, quality = made
+    assert classified.rows["voice classifier"][0].chance == pytest.approx(1 / 12)
     assert 0 < real.rows["real faces"][0] < 1.5
     # A perfect generator is accepted and identified; its pictures are told beside every variant's.
     assert [cell.value for cell in accuracy.rows["the target itself"][:2]] == [1.0, 1.0]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from generating_models import spoken
+from generating_models import speech_like_wave
 from synthetic_music import STYLES, music
 from test_audio_speech_detection import syllables
 from voiceface.audio.steadiness import steadiness
 from voiceface.errors import InputError
-from voiceface.pipelines.imaginer import LOW_PLAUSIBILITY, NotSpeechError, hear
+from voiceface.pipelines.voice_recording import LOW_PLAUSIBILITY, NotSpeechError, read_voice_recording
 
 RATE = 16_000
 
@@ -18,13 +18,13 @@ def test_made_music_is_doubtful_whatever_its_style(style):
     for seed in range(3):
         wave = music(style, seed)
         assert steadiness(wave) > 0.6
-        assert hear((wave, RATE)).plausibility < LOW_PLAUSIBILITY
+        assert read_voice_recording((wave, RATE)).plausibility < LOW_PLAUSIBILITY
 
 
 def test_what_is_like_speech_glides_and_stays_plausible():
-    for wave in (syllables(), *(spoken(seed) for seed in range(3))):
+    for wave in (syllables(), *(speech_like_wave(seed) for seed in range(3))):
         assert steadiness(wave) < 0.2
-        assert hear((wave, RATE)).plausibility == 1
+        assert read_voice_recording((wave, RATE)).plausibility == 1
 
 
 def test_the_level_does_not_count_and_noise_has_no_partials():
@@ -38,7 +38,7 @@ def test_clear_music_is_refused_by_name():
     from generating_models import fake_imaginer
 
     wave = music("band", 0)
-    assert hear((wave, RATE)).facts.is_speech  # by the four other signs alone it passes
+    assert read_voice_recording((wave, RATE)).facts.is_speech  # by the four other signs alone it passes
     with pytest.raises(NotSpeechError, match="music"):
         fake_imaginer()((wave, RATE))
     assert fake_imaginer()((wave, RATE), force=True)

@@ -5,7 +5,7 @@ import pytest
 
 from cli_fixtures import call
 from draw_face import draw_face
-from generating_models import spoken
+from generating_models import speech_like_wave
 from talking_models import fake_talker, write_talker_weights
 from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import save_sound
@@ -16,8 +16,8 @@ from voiceface.pipelines.talker import Talker
 def voices(tmp_path):
     folder = tmp_path / "voices"
     (folder / "deep").mkdir(parents=True)
-    save_sound(folder / "a.wav", spoken(0, 1.6))
-    save_sound(folder / "deep" / "b.wav", spoken(1, 1.6))
+    save_sound(folder / "a.wav", speech_like_wave(0, 1.6))
+    save_sound(folder / "deep" / "b.wav", speech_like_wave(1, 1.6))
     (folder / "notes.txt").write_text("no voice")
     return folder
 
@@ -83,7 +83,7 @@ def test_what_must_be_said_is_a_warning(bright, tmp_path):
 )
 def test_what_cannot_be_done_is_one_line(voices, bright, tmp_path, tokens, parts):
     if "tiny" in str(tokens):
-        save_sound(voices / "tiny.wav", spoken(0, 1.0)[4000:4320])
+        save_sound(voices / "tiny.wav", speech_like_wave(0, 1.0)[4000:4320])
     if "noise" in str(tokens):
         random = np.random.default_rng(0)
         save_sound(voices / "noise.wav", (0.2 * random.normal(size=48_000)).astype(np.float32))

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cli_fixtures import call
-from generating_models import fake_imaginer, spoken, write_imaginer_weights
+from generating_models import fake_imaginer, speech_like_wave, write_imaginer_weights
 from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
 from voiceface.pipelines.imaginer import Imaginer
@@ -20,8 +20,8 @@ def weights(tmp_path_factory):
 def voices(tmp_path):
     folder = tmp_path / "voices"
     (folder / "deep").mkdir(parents=True)
-    save_sound(folder / "a.wav", spoken(0))
-    save_sound(folder / "deep" / "b.wav", spoken(1))
+    save_sound(folder / "a.wav", speech_like_wave(0))
+    save_sound(folder / "deep" / "b.wav", speech_like_wave(1))
     (folder / "notes.txt").write_text("no voice")
     return folder
 
@@ -80,7 +80,7 @@ def test_n_faces_are_numbered_and_differ(voices, canvas, tmp_path):
 def test_bad_recordings_are_told_and_the_rest_is_drawn(voices, canvas, tmp_path):
     (voices / "broken.wav").write_bytes(b"RIFF no sound")
     save_sound(voices / "noise.wav", (0.2 * np.random.default_rng(0).normal(size=48000)).astype(np.float32))
-    save_sound(voices / "little.wav", spoken(1, 0.35))
+    save_sound(voices / "little.wav", speech_like_wave(1, 0.35))
     said = call("imagine", voices, "-o", tmp_path / "out", "--json")
     assert said.code == 0
     assert [face["voice"].split("/")[-1] for face in said.json["faces"]] == ["a.wav", "b.wav", "little.wav"]
@@ -103,15 +103,15 @@ def test_nothing_usable_is_one_line_and_the_old_picture_stands(voices, canvas, t
 
 
 def test_names_are_kept_apart(voices, canvas, tmp_path):
-    save_sound(voices / "a.flac.wav", spoken(2))
+    save_sound(voices / "a.flac.wav", speech_like_wave(2))
     (voices / "a.wav").rename(voices / "a.flac")  # a WAV all the same
-    save_sound(voices / "a.wav", spoken(3))
+    save_sound(voices / "a.wav", speech_like_wave(3))
     assert call("imagine", voices, "-o", tmp_path / "out").code == 0
     names = sorted(p.name for p in (tmp_path / "out").iterdir() if p.is_file())
     assert names == ["a.flac.png", "a.flac.wav.png", "a.wav.png"]
     other = tmp_path / "other"
     other.mkdir()
-    save_sound(other / "b.wav", spoken(2))
+    save_sound(other / "b.wav", speech_like_wave(2))
     call("imagine", voices / "deep", other, "-o", tmp_path / "two").refused("b", "two folders")
 
 

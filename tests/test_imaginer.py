@@ -11,8 +11,11 @@ from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, template_points
 from voiceface.models import imaginer as model
+from voiceface.models.align_for_dlib import align_for_dlib
+from voiceface.models.augment_faces import augment_faces
 from voiceface.models.averaging import Averaging
-from voiceface.models.corpus_faces import frontal
+from voiceface.models.corpus_faces import frontal_faces
+from voiceface.models.encoders import student
 from voiceface.models.generated_faces import align_generated_faces
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.matching import solve
@@ -24,9 +27,15 @@ SIZE, VOICE, FACE = 32, 12, 6
 
 def small(**options):
     options = {"codes": FACE, "nuisances": 10} | options
-    return model.ImaginerModel(
-        voice_width=VOICE, face_width=FACE, size=SIZE, channels=(8, 6, 4), judge=(4, 4, 4), **options
+    shape = model.ImaginerShape(
+        voice_width=VOICE,
+        face_width=FACE,
+        size=SIZE,
+        channels=(8, 6, 4),
+        discriminator=(4, 4, 4),
+        **options,
     )
+    return model.ImaginerModel(shape)
 
 
 @pytest.fixture
@@ -38,11 +47,11 @@ def made():
     faces = voices @ truth + 0.5 * torch.randn(40, FACE) + 3
     rows, pictures = faces[:8], torch.rand(8, 3, SIZE // 2, SIZE // 2) * 2 - 1
     imagining = small()
-    imagining.start(voices, faces, rows=rows, pictures=pictures)
+    imagining.start(voices, faces, embeddings=rows, pictures=pictures)
     return imagining.eval(), voices, faces, rows, pictures
 
 
-def test_a_wanted_descriptor_lies_so_far_from_the_mean_in_the_direction_of_two_answers(made):
+def test_a_predicted_embedding_lies_so_far_from_the_mean_in_the_direction_of_two_answers(made):
     imagining, voices, faces, rows, _ = made
     x, y = (one.double().numpy() - one.double().numpy().mean(0) for one in (voices, faces))
     # Ridge regression as least squares over rows and, below them, the ridge's own.
@@ -60,7 +69,7 @@ def test_a_wanted_descriptor_lies_so_far_from_the_mean_in_the_direction_of_two_a
     ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
     spread = np.sqrt(((rows - rows.mean(0)).double().numpy() ** 2).sum(1).mean())
     wanted = rows.double().numpy().mean(0) + 0.7 * spread * ahead
-    assert np.allclose(imagining.wanted(voices, amplify=0.7).numpy(), wanted, atol=2e-4)
+    assert np.allclose(imagining.predict_embeddings(voices, amplify=0.7).numpy(), wanted, atol=2e-4)
     # The voices are told from one another: each asks for its own face more than for the others'.
     alike = torch.tensor(ahead @ y.T)
     assert (alike.argmax(1) == torch.arange(40)).float().mean() > 0.3
@@ -71,7 +80,7 @@ def test_codes_are_white_and_lead_back(made):
     codes = imagining.codes(rows)
     assert codes.mean(0).abs().max() < 1e-4
     assert torch.allclose(codes.T @ codes / len(rows), torch.eye(FACE), atol=1e-3)
-    assert torch.allclose(imagining.descriptors(codes), rows, atol=1e-4)
+    assert torch.allclose(imagining.embeddings(codes), rows, atol=1e-4)
 
 
 def test_few_pictures_are_made_again_exactly_from_code_and_nuisance(made):
@@ -87,7 +96,7 @@ def test_few_pictures_are_made_again_exactly_from_code_and_nuisance(made):
 
 def test_what_a_voice_does_not_tell_has_the_spread_of_what_it_misses(made):
     imagining, voices, faces, _, _ = made
-    ahead = imagining.wanted(voices) - imagining.get_buffer("face_mean")
+    ahead = imagining.predict_embeddings(voices) - imagining.get_buffer("face_mean")
     told = faces - imagining.get_buffer("face_mean")
     shares = torch.linspace(-2, 4, 6001)
     best = shares[torch.stack([(told - s * ahead).square().sum() for s in shares]).argmin()]
@@ -97,12 +106,12 @@ def test_what_a_voice_does_not_tell_has_the_spread_of_what_it_misses(made):
     assert torch.allclose(drawn.T @ drawn / len(drawn), left.T @ left / len(left), atol=0.02 * left.var())
 
 
-def test_chips_are_cut_where_the_aligned_reader_cuts_them():
+def test_faces_are_aligned_with_gradients_as_without():
     random = np.random.default_rng(0)
     coarse = torch.from_numpy(random.random((2, 3, 9, 9), dtype=np.float32))
     smooth = F.interpolate(coarse, size=(128, 128), mode="bicubic").clamp(0, 1)
     pictures = (smooth * 255).round().byte()
-    found = model.to_aligned_faces(pictures.float() / 127.5 - 1)
+    found = align_for_dlib(pictures.float() / 127.5 - 1, template="head")
     wanted = align_generated_faces(pictures.permute(0, 2, 3, 1).numpy(), template="head")
     apart = np.abs(found.permute(0, 2, 3, 1).numpy() - wanted.astype(np.float32))
     assert apart.mean() < 1.0 and apart.max() < 12
@@ -113,9 +122,9 @@ def test_the_template_holds_the_recognisers():
     assert all(outer[i] <= inner[i] and outer[i] + outer[2] >= inner[i] + inner[2] for i in (0, 1))
 
 
-def test_the_judges_slope_is_the_slow_one(monkeypatch):
-    monkeypatch.setattr(model, "_STEEP_EVERY", 1)
-    monkeypatch.setattr(model, "altered", lambda pictures: pictures.clone())
+def test_the_discriminators_gradient_penalty_is_the_slow_one(monkeypatch):
+    monkeypatch.setattr(model, "_R1_EVERY", 1)
+    monkeypatch.setattr(model, "augment_faces", lambda pictures: pictures.clone())
     torch.manual_seed(0)
     imagining = small().double()
     real, fake = (torch.randn(2, 3, 16, 16).double() for _ in range(2))
@@ -137,13 +146,13 @@ def test_the_judges_slope_is_the_slow_one(monkeypatch):
         log_loss = sum(float(torch.log(1 + one.exp()).mean()) / len(side) for side in known for one in side)
     assert found["log_loss"] == pytest.approx(log_loss, rel=1e-9)
     slope = found["loss"] - found["log_loss"]
-    assert slope == pytest.approx(imagining.given.steep / 2 * total / 2, rel=1e-4) and slope > 0
+    assert slope == pytest.approx(imagining.loss_weights.r1 / 2 * total / 2, rel=1e-4) and slope > 0
 
 
-def test_each_picture_is_altered_in_its_own_way_and_gradients_pass():
+def test_each_picture_is_augmented_in_its_own_way_and_gradients_pass():
     torch.manual_seed(0)
     pictures = torch.full((64, 3, 40, 40), 0.1, requires_grad=True)
-    changed = model.altered(pictures)
+    changed = augment_faces(pictures)
     assert changed.shape == pictures.shape
     # Corners come in from beyond the edge or not at all; the hidden square is at most a third a side.
     hidden = (changed == 0).all(dim=1).float().mean(dim=(1, 2))
@@ -152,10 +161,10 @@ def test_each_picture_is_altered_in_its_own_way_and_gradients_pass():
     (slope,) = torch.autograd.grad(changed.sum(), pictures)
     assert 0.4 < float((slope != 0).float().mean()) <= 1
     torch.manual_seed(0)
-    assert torch.equal(model.altered(pictures), changed)
+    assert torch.equal(augment_faces(pictures), changed)
 
 
-def test_a_new_painter_paints_the_blurred_face_and_learns_style_noise_and_place():
+def test_a_new_refiner_returns_the_blurred_face_and_learns_from_style_and_noise():
     torch.manual_seed(0)
     painter = FaceRefiner(width=5, channels=(8, 6, 4), size=SIZE)
     blurred, style, noise = torch.rand(2, 3, 16, 16), torch.randn(2, 5), torch.randn(2, 1, 16, 16)
@@ -170,29 +179,29 @@ def test_a_new_painter_paints_the_blurred_face_and_learns_style_noise_and_place(
     assert not still, still
 
 
-def test_a_mirrored_face_is_painted_as_the_mirror_image():
+def test_a_mirrored_face_is_generated_as_the_mirror_image():
     torch.manual_seed(0)
     pictures, rows = torch.rand(12, 3, SIZE // 2, SIZE // 2) - 0.5, torch.randn(12, FACE)
     imagining = small(nuisances=30)
     imagining.start(
         torch.randn(12, VOICE),
         rows,
-        rows=rows.repeat(2, 1),
+        embeddings=rows.repeat(2, 1),
         pictures=torch.cat([pictures, pictures.flip(3)]),
     )
     torch.nn.init.normal_(imagining.painter.last.weight, std=0.3)
     with torch.no_grad():
         codes, noise = imagining.codes(rows), torch.randn(12, 1, SIZE // 2, SIZE // 2)
         nuisances = imagining.nuisances(pictures, codes)
-        face = imagining.paint(codes, nuisances, noise=noise)
+        face = imagining.refine(codes, nuisances, noise=noise)
         mirrored = imagining.nuisances(imagining.blurred(codes, nuisances).flip(3), codes)
-        other = imagining.paint(codes, mirrored, noise=noise.flip(3))
+        other = imagining.refine(codes, mirrored, noise=noise.flip(3))
         plain = imagining.painter(imagining.blurred(codes, nuisances), torch.cat([codes, nuisances], dim=1))
     assert torch.allclose(face.flip(3), other, atol=1e-3)
     assert (face - plain).abs().max() > 0.01
 
 
-def test_the_judge_answers_for_patches_of_three_sizes():
+def test_the_discriminator_scores_patches_of_three_sizes():
     judge = PatchDiscriminator(channels=(4, 4, 4, 4))
     pictures = torch.randn(2, 3, 64, 64)
     assert [tuple(one.shape) for one in judge(pictures)] == [(2, 64), (2, 16), (2, 4)]
@@ -211,54 +220,83 @@ def a_run(**arguments):
     return recipe.recipe(**arguments)
 
 
+FACTS = {"voice_width": 256, "voice_fingerprint": student.load().fingerprint, "descriptor_mean": [0.0] * 128}
+
+
 @pytest.fixture(scope="module")
 def drawing():
-    """A run, its untrained model started on made-up faces, and two seconds of two voices."""
+    """An untrained model started on made-up faces, and two seconds of two voices."""
     torch.manual_seed(0)
     run = a_run()
-    facts = {"voice_width": 256, "descriptor_mean": [0.0] * 128}
-    imagining = run.build(facts)
+    imagining = run.build(FACTS)
     voices, faces = F.normalize(torch.randn(40, 256), dim=1), torch.randn(40, 128)
-    imagining.start(voices, faces, rows=faces, pictures=torch.rand(40, 3, SIZE // 2, SIZE // 2) - 0.5)
+    imagining.start(voices, faces, embeddings=faces, pictures=torch.rand(40, 3, SIZE // 2, SIZE // 2) - 0.5)
     with torch.no_grad():
         imagining.painter.last.weight.normal_(std=0.1)
         for stage in imagining.painter.stages:
             stage.grain.fill_(0.5)
     time = np.arange(32_000) / 16_000
     waves = [np.sign(np.sin(2 * np.pi * hertz * time)).astype(np.float32) * 0.2 for hertz in (110, 230)]
-    return imagining.eval(), facts, [GeneratorInput(wave=wave) for wave in waves]
+    return imagining.eval(), [GeneratorInput(wave=wave) for wave in waves]
 
 
-def drawn(drawing, cues=None, seed=0, **arguments):
-    imagining, facts, own = drawing
-    return a_run(**arguments).imagine(imagining, own if cues is None else cues, facts, seed)
-
-
-def test_seeds_and_draws_and_voices_give_different_faces_and_the_same_ones_the_same(drawing):
-    _, _, (one, other) = drawing
-    faces = drawn(drawing, [one, one, other])
+def test_seeds_samples_and_voices_give_different_faces_and_the_same_ones_the_same(drawing):
+    imagining, (one, other) = drawing
+    faces = imagining.generate([one, one, other])
     assert faces.shape == (3, SIZE, SIZE, 3) and faces.dtype == np.uint8
     assert (faces[0] != faces[1]).any() and (faces[0] != faces[2]).any()
-    assert (drawn(drawing, [one, one, other]) == faces).all()
-    assert (drawn(drawing, [one], seed=1)[0] != faces[0]).any()
-    second = drawn(drawing, [GeneratorInput(wave=other.wave, draw=5), GeneratorInput(wave=one.wave, draw=1)])[
-        1
-    ]
-    assert (second.astype(int) - faces[1]).max() <= 1
+    assert (imagining.generate([one, one, other]) == faces).all()
+    assert (imagining.generate([one], seed=1)[0] != faces[0]).any()
+    chosen = [GeneratorInput(wave=other.wave, sample=5), GeneratorInput(wave=one.wave, sample=1)]
+    assert (imagining.generate(chosen)[1].astype(int) - faces[1]).max() <= 1
 
 
 def test_the_typical_face_is_one_whatever_the_seed(drawing):
-    typical = a_run().contract["typical"]
-    faces = drawn(drawing, **typical)
-    assert (drawn(drawing, seed=9, **typical) == faces).all()
+    imagining, inputs = drawing
+    faces = imagining.generate(inputs, typical=True)
+    assert (imagining.generate(inputs, seed=9, typical=True) == faces).all()
     assert (faces[0] != faces[1]).any()
-    assert all((drawn(drawing, **(typical | {name: 1.0})) != faces).any() for name in typical)
+    still = model.FaceVariation(variety=0.0, light=0.0, grain=0.0)
+    for name in ("variety", "light", "grain"):
+        imagining.variation = still._replace(**{name: 1.0})
+        assert (imagining.generate(inputs) != faces).any(), name
+    imagining.variation = still
+    assert (imagining.generate(inputs) == faces).all()
+    imagining.variation = model.FaceVariation()
 
 
-def test_a_cue_without_a_voice_is_refused_and_none_give_none(drawing):
-    with pytest.raises(InputError, match="cue 1: has no voice"):
-        drawn(drawing, [drawing[2][0], GeneratorInput(person="p1")])
-    assert drawn(drawing, []).shape == (0, SIZE, SIZE, 3)
+def test_the_training_deviations_reach_the_faces_that_nobody_photographed(drawing):
+    """What a voice does not tell of a face is sampled in training too, or all its faces are the mean one."""
+    imagining, _ = drawing
+    voices = F.normalize(torch.randn(400, 256), dim=1)
+    batch = {
+        "pictures": torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8),
+        "known": torch.randn(1, 128),
+        "others": torch.randn(1, 128),
+        "voices": voices,
+    }
+    torch.manual_seed(0)
+    with torch.no_grad():
+        requested = imagining.shared(batch)["requested"][2:]
+        codes = imagining.codes(requested)
+        direction = imagining.codes(imagining.predict_embeddings(voices, amplify=1.0))
+        mean = imagining.codes(imagining.predict_embeddings(voices, amplify=0.0))
+        # Without deviations a code lies between 0.5 and 1.2 times the predicted one.
+        ahead = direction - mean
+        share = ((codes - mean) * ahead).sum(1, keepdim=True) / ahead.square().sum(1, keepdim=True)
+        deviations = codes - mean - share * ahead
+        # They are 0.9 u times a sample of the missed covariance, u uniform in [0, 1].
+        root, unit = imagining.get_buffer("unsure"), F.normalize(ahead, dim=1)
+        across = root.square().sum() - (unit @ root.T).square().sum(1).mean()
+        expected = 0.9**2 / 3 * across
+    assert deviations.square().sum(1).mean() == pytest.approx(float(expected), rel=0.15)
+
+
+def test_an_input_without_a_voice_is_refused_and_none_give_none(drawing):
+    imagining, inputs = drawing
+    with pytest.raises(InputError, match="input 1: has no voice"):
+        imagining.generate([inputs[0], GeneratorInput(person="p1")])
+    assert imagining.generate([]).shape == (0, SIZE, SIZE, 3)
 
 
 class SomeCorpus:
@@ -301,29 +339,32 @@ def test_profiles_are_left_out_unless_there_is_little_else():
     turned[4, 0] += 60
     corpus = SomeCorpus([], list("abcde"), {}, [straight, straight * 2 + 5, straight, turned, straight])
     rows = np.arange(5)
-    assert frontal(corpus, rows).tolist() == [0, 1, 2, 4]
-    assert frontal(corpus, rows[3:4]).tolist() == [3]
+    assert frontal_faces(corpus, rows, template="head").tolist() == [0, 1, 2, 4]
+    assert frontal_faces(corpus, rows[3:4], template="head").tolist() == [3]
 
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_the_control_pairs_nobody_with_the_own_face(monkeypatch, wrong):
     people = [f"p{k}" for k in range(7)]
     corpus = SomeCorpus([*people, "p1", "v"], [*people, "p2", "f"], {})
-    monkeypatch.setattr(recipe, "load_encoder", lambda name: None)
     monkeypatch.setattr(recipe, "voice_embeddings", lambda corpus, encoder: np.arange(9.0)[:, None])
     monkeypatch.setattr(recipe, "face_embeddings", lambda corpus: np.arange(9.0)[:, None])
     monkeypatch.setattr(
-        recipe, "aligned_faces", lambda c, rows, size: np.zeros((len(rows), 4, 4, 3), np.uint8)
+        recipe, "aligned_faces", lambda c, rows, size, template: np.zeros((len(rows), 4, 4, 3), np.uint8)
     )
     seen = {}
-    stub = SimpleNamespace(start=lambda voices, faces, **rest: seen.update(v=voices, f=faces, **rest))
+    stub = SimpleNamespace(
+        start=lambda voices, faces, **rest: seen.update(v=voices, f=faces, **rest),
+        face_size=4,
+        encoders=SimpleNamespace(voice=lambda: None),
+    )
     run = a_run(wrong_labels=wrong)
     run.start(stub, Selection.everything(corpus), {})
     voices = [corpus.owners["voices"][int(k)] for k in seen["v"][:, 0]]
     faces = [corpus.owners["faces"][int(k)] for k in seen["f"][:, 0]]
     assert set(voices) == set(faces) == set(people) and "v" not in voices
     assert {a == b for a, b in zip(voices, faces, strict=True)} == {not wrong}
-    assert len(seen["rows"]) == len(seen["pictures"]) == 18
+    assert len(seen["embeddings"]) == len(seen["pictures"]) == 18
 
 
 def test_a_corpus_without_pairs_is_refused():

@@ -1,18 +1,21 @@
-"""The Imaginer on a model that draws without having learnt, and once on weights from disk."""
+"""The Imaginer on a model that has learned nothing, and once on weights from disk."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import voiceface as vf
-from generating_models import SIDE, fake_imaginer, spoken, write_imaginer_weights
+from generating_models import SIDE, fake_imaginer, loaded_canvas, speech_like_wave, write_imaginer_weights
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
 from voiceface.pipelines import imaginer as pipeline
-from voiceface.pipelines.imaginer import Imaginer, NotSpeechError, hear
+from voiceface.pipelines.imaginer import Imaginer
+from voiceface.pipelines.voice_recording import NotSpeechError, read_voice_recording
 
 RATE = 16000
 
@@ -29,13 +32,13 @@ def noise(seconds=3.0, seed=0):
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("voices")
     for number in range(3):
-        save_sound(folder / f"v{number}.wav", (0.3 + 0.3 * number) * spoken(number))
+        save_sound(folder / f"v{number}.wav", (0.3 + 0.3 * number) * speech_like_wave(number))
     save_sound(folder / "noise.wav", noise())
     (folder / "broken.wav").write_bytes(b"RIFF no sound")
     return folder
 
 
-def test_the_same_seed_draws_the_same_faces_and_another_does_not(files):
+def test_the_same_seed_generates_the_same_faces_and_another_does_not(files):
     draw = fake_imaginer()
     first, again, other = (pixels(draw(files / "v0.wav", n=3, seed=seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -44,14 +47,12 @@ def test_the_same_seed_draws_the_same_faces_and_another_does_not(files):
     assert first[0].shape == (SIDE, SIDE, 3) and draw(files / "v0.wav")[0].mode == "RGB"
 
 
-@pytest.mark.parametrize("by_cue", [True, False])
 @pytest.mark.parametrize("typical", [True, False])
-def test_many_gives_what_single_calls_give(files, by_cue, typical):
-    draw = fake_imaginer(contract={"draws": "cue"} if by_cue else {}, by_cue=by_cue)
+def test_many_gives_what_single_calls_give(files, typical):
+    draw = fake_imaginer()
     voices = [files / f"v{number}.wav" for number in (2, 0, 1)]
     together = draw.many(voices, seed=5, typical=typical)
-    calls = draw._loaded.model.calls
-    assert calls == ([16] * 3 if typical else [3] if by_cue else [1] * 3)
+    assert draw._model.calls == [3]
     for voice, face in zip(voices, together, strict=True):
         alone = draw(voice, seed=5, typical=typical)[0]
         assert np.abs(np.asarray(face).astype(int) - np.asarray(alone)).max() <= 1
@@ -60,10 +61,10 @@ def test_many_gives_what_single_calls_give(files, by_cue, typical):
 
 def test_more_voices_than_a_block_stay_in_order(files, monkeypatch):
     monkeypatch.setattr(pipeline, "_BLOCK", 2)
-    draw = fake_imaginer(contract={"draws": "cue"}, by_cue=True)
-    heard = [hear(files / f"v{number}.wav") for number in range(3)]
+    draw = fake_imaginer()
+    heard = [read_voice_recording(files / f"v{number}.wav") for number in range(3)]
     faces = pixels(draw.many([heard[k % 3] for k in range(5)], seed=1))
-    assert draw._loaded.model.calls == [2, 2, 1]
+    assert draw._model.calls == [2, 2, 1]
     assert np.array_equal(faces[0], faces[3]) and np.array_equal(faces[1], faces[4])
     assert not np.array_equal(faces[0], faces[1])
 
@@ -90,7 +91,7 @@ def test_every_face_carries_its_origin(files, tmp_path):
 
 def test_what_is_no_speech_is_refused_by_name_unless_forced(files):
     draw = fake_imaginer()
-    with pytest.raises(NotSpeechError, match=r"noise\.wav: holds no speech.*voiced"):
+    with pytest.raises(NotSpeechError, match=r"noise\.wav: contains no detectable speech.*voiced"):
         draw(files / "noise.wav")
     with pytest.raises(NotSpeechError, match="the recording"):
         draw((np.zeros(RATE, np.float32), RATE))
@@ -101,52 +102,53 @@ def test_what_is_no_speech_is_refused_by_name_unless_forced(files):
 def test_plausibility_grows_with_speech(files):
     draw = fake_imaginer()
     found = [
-        draw.plausibility((wave, RATE)) for wave in (noise(), spoken(1, 0.35), spoken(1, 0.8), spoken(1))
+        draw.plausibility((wave, RATE))
+        for wave in (noise(), speech_like_wave(1, 0.35), speech_like_wave(1, 0.8), speech_like_wave(1))
     ]
     assert found[0] == 0 and found[-1] == 1
     assert 0 < found[1] < found[2] < 1
     assert draw.plausibility(files / "v0.wav") == 1
 
 
-def test_of_a_long_recording_the_parts_with_speech_are_heard():
-    long = np.concatenate([noise(25.0), *[spoken(1, 9.0)] * 6, noise(5.0)])
-    heard = hear((long, RATE))
+def test_of_a_long_recording_the_parts_with_speech_are_used():
+    long = np.concatenate([noise(25.0), *[speech_like_wave(1, 9.0)] * 6, noise(5.0)])
+    heard = read_voice_recording((long, RATE))
     assert len(heard.wave) == 30 * RATE
     assert heard.plausibility == 1
     assert np.array_equal(heard.wave[:RATE], long[20 * RATE : 21 * RATE]), "from the first block with speech"
-    tail = np.concatenate([spoken(2, 10.0), np.zeros(40, np.float32)])
-    assert hear((tail, RATE)).plausibility == 1
+    tail = np.concatenate([speech_like_wave(2, 10.0), np.zeros(40, np.float32)])
+    assert read_voice_recording((tail, RATE)).plausibility == 1
 
 
 def test_one_bad_recording_leaves_the_others(files):
     draw = fake_imaginer(least=RATE)
-    save_sound(files / "short.wav", spoken(1, 0.8))
-    save_sound(files / "tiny.wav", spoken(1, 0.1))
+    save_sound(files / "short.wav", speech_like_wave(1, 0.8))
+    save_sound(files / "tiny.wav", speech_like_wave(1, 0.1))
     names = ["v0.wav", "broken.wav", "noise.wav", "short.wav", "v1.wav", "gone.wav", "tiny.wav"]
-    told = {}
+    errors = {}
     faces = draw.many(
-        [files / name for name in names], on_error=lambda place, error: told.update({place: str(error)})
+        [files / name for name in names], on_error=lambda index, error: errors.update({index: str(error)})
     )
     assert [face is not None for face in faces] == [True, False, False, False, True, False, False]
-    assert sorted(told) == [1, 2, 3, 5, 6]
-    assert all(names[place] in text for place, text in told.items())
-    assert "0.10 s long" in told[6] and "too short for these weights" in told[3]
+    assert sorted(errors) == [1, 2, 3, 5, 6]
+    assert all(names[index] in text for index, text in errors.items())
+    assert "0.10 s long" in errors[6] and "too short for these weights" in errors[3]
     with pytest.raises(InputError, match=r"broken\.wav"):
         draw.many([files / "v0.wav", files / "broken.wav"])
     with pytest.raises(InputError, match="expected"):
         draw.many(str(files / "v0.wav"))
 
 
-def test_names_are_drawn_from_where_the_weights_know_them(files):
-    draw = fake_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
-    assert not draw.hears and fake_imaginer().hears
+def test_names_are_generated_from_where_the_weights_know_them(files):
+    draw = fake_imaginer(people=["ann", "bob"])
+    assert not draw.takes_voices and fake_imaginer().takes_voices
     ann, bob = (np.asarray(draw(person=name)[0]) for name in ("ann", "bob"))
     assert not np.array_equal(ann, bob)
     with pytest.raises(InputError, match="did you mean 'ann'"):
         draw(person="anna")
     with pytest.raises(InputError, match="a name"):
         draw()
-    with pytest.raises(InputError, match="draws from a voice"):
+    with pytest.raises(InputError, match="generates from a voice"):
         fake_imaginer()(person="ann")
 
 
@@ -156,7 +158,7 @@ def test_no_faces_are_refused(files, n):
         fake_imaginer()(files / "v0.wav", n=n)
 
 
-def test_weights_from_disk_draw_and_load_nothing_of_the_training(files, tmp_path):
+def test_weights_from_disk_generate_and_load_nothing_of_the_training(files, tmp_path):
     weights = write_imaginer_weights(tmp_path)
     draw = vf.Imaginer.load(weights)
     assert draw.name == "made"
@@ -177,16 +179,73 @@ def test_weights_from_disk_draw_and_load_nothing_of_the_training(files, tmp_path
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-def test_weights_that_draw_nothing_are_refused():
-    with pytest.raises(InputError, match="draws no faces"):
+def test_weights_that_generate_nothing_are_refused():
+    with pytest.raises(InputError, match="generates no faces"):
         Imaginer.load("matcher")
     with pytest.raises(InputError, match="precision"):
-        pipeline.Imaginer(fake_imaginer()._loaded, precision="8")
+        Imaginer(loaded_canvas(), precision="8")
     with pytest.raises(InputError, match="device"):
         Imaginer.load("matcher", device="nowhere")
 
 
 def test_without_shipped_weights_it_is_said(monkeypatch):
     monkeypatch.setattr(pipeline, "PREFERRED", ("gone",))
-    with pytest.raises(MissingPartError, match="no weights that draw faces"):
+    with pytest.raises(MissingPartError, match="no weights that generate faces"):
         Imaginer.load()
+
+
+def test_another_voice_encoder_than_the_trained_one_is_refused_by_both_names(files, tmp_path, monkeypatch):
+    """Its embeddings would be read as if they were the trained encoder's: a face of nobody's voice."""
+    from voiceface.models import pretrained
+
+    weights = write_imaginer_weights(tmp_path)
+    load = pretrained.load_voice_encoder
+
+    def other(name, *, device="cpu"):
+        encoder = load(name, device=device)
+        encoder.fingerprint = "0123456789abcdef"
+        return encoder
+
+    monkeypatch.setattr(pretrained, "load_voice_encoder", other)
+    imaginer = vf.Imaginer.load(weights)
+    trained = json.loads((weights / "run.json").read_text())["facts"]["voice_fingerprint"]
+    with pytest.raises(InputError, match=f"(?s)0123456789ab.*{trained[:12]}") as caught:
+        imaginer(files / "v0.wav")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_voice_encoder_is_loaded_once_and_on_the_models_device(files, tmp_path, monkeypatch):
+    from voiceface.models import pretrained
+
+    loads = []
+    load = pretrained.load_voice_encoder
+    monkeypatch.setattr(
+        pretrained,
+        "load_voice_encoder",
+        lambda name, *, device: loads.append((name, device)) or load(name, device=device),
+    )
+    imaginer = vf.Imaginer.load(write_imaginer_weights(tmp_path))
+    assert loads == []
+    for _ in range(3):
+        imaginer(files / "v0.wav")
+    imaginer.many([files / "v1.wav", files / "v2.wav"])
+    assert loads == [("student", "cpu")]
+    assert not any("encoder" in name for name in imaginer._model.state_dict())
+
+
+def test_no_recipe_runs_from_a_loaded_imaginer_to_its_face(files, tmp_path):
+    imaginer = vf.Imaginer.load(write_imaginer_weights(tmp_path))
+    root = str(Path(vf.__file__).parent)
+    ran = set()
+
+    def note(frame, event, arg):
+        if event == "call" and frame.f_code.co_filename.startswith(root):
+            ran.add(Path(frame.f_code.co_filename).relative_to(root).parts[0])
+
+    sys.setprofile(note)
+    try:
+        imaginer(files / "v0.wav", typical=True)
+        imaginer.many([files / "v1.wav"])
+    finally:
+        sys.setprofile(None)
+    assert "models" in ran and not ran & {"recipes", "training"}

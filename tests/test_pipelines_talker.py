@@ -8,13 +8,13 @@ from PIL import Image
 
 import voiceface as vf
 from draw_face import draw_face
-from generating_models import fake_imaginer, spoken
+from generating_models import fake_imaginer, speech_like_wave
 from talking_models import SIDE, fake_talker, write_talker_weights
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines import talker as pipeline
-from voiceface.pipelines.imaginer import NotSpeechError
+from voiceface.pipelines.voice_recording import NotSpeechError
 from voiceface.records import SAMPLE_RATE as RATE
 
 
@@ -24,7 +24,7 @@ def pictures(path):
 
 @pytest.fixture
 def voice(tmp_path):
-    save_sound(tmp_path / "v.wav", spoken(1, 3.1))
+    save_sound(tmp_path / "v.wav", speech_like_wave(1, 3.1))
     return tmp_path / "v.wav"
 
 
@@ -44,7 +44,7 @@ def test_a_clip_is_as_long_as_its_sound_and_says_that_it_is_synthetic(voice, tmp
 
 
 def test_picture_and_sound_belong_together(tmp_path):
-    wave = 0.5 * spoken(1, 6.0)
+    wave = 0.5 * speech_like_wave(1, 6.0)
     click = int(4.5 * RATE)
     wave[click : click + 200] = 0.9
     done = fake_talker()((wave, RATE), tmp_path / "a.mp4")
@@ -58,7 +58,7 @@ def test_picture_and_sound_belong_together(tmp_path):
 
 def test_the_voice_keeps_the_sound_it_had_above_8_khz(tmp_path):
     t = np.arange(3 * 48_000) / 48_000
-    speech = np.interp(t, np.arange(3 * RATE) / RATE, spoken(1, 3.0))
+    speech = np.interp(t, np.arange(3 * RATE) / RATE, speech_like_wave(1, 3.0))
     hiss = 0.1 * np.sin(2 * np.pi * 10_000 * t)
     done = fake_talker()(((speech + hiss).astype(np.float32), 48_000), tmp_path / "a.mp4")
     spectrum = np.abs(np.fft.rfft(load_sound(done.path, rate=48_000)[:96_000]))
@@ -70,11 +70,11 @@ def test_any_source_gives_the_same_frames(voice, tmp_path, kind):
     expected = pictures(fake_talker()(voice, tmp_path / "a.mp4").path)
     if kind == "video":
         grey = [np.full((16, 16, 3), 90, np.uint8)] * 78
-        write_movie(tmp_path / "v.mp4", grey, fps=25, wave=spoken(1, 3.1))
+        write_movie(tmp_path / "v.mp4", grey, fps=25, wave=speech_like_wave(1, 3.1))
         found = pictures(fake_talker()(tmp_path / "v.mp4", tmp_path / "b.mp4").path)
         assert len(found) == 78 and np.abs(found.astype(int) - expected[:78]).mean() < 12
         return
-    source = io.BytesIO(voice.read_bytes()) if kind == "file object" else (spoken(1, 3.1), RATE)
+    source = io.BytesIO(voice.read_bytes()) if kind == "file object" else (speech_like_wave(1, 3.1), RATE)
     found = pictures(fake_talker()(source, tmp_path / "b.mp4").path)
     assert len(found) == 78 and np.abs(found.astype(int) - expected).mean() < 1
 
@@ -136,7 +136,7 @@ def test_what_is_no_speech_is_refused_and_silence_rests(tmp_path):
     silent = talker((np.zeros(2 * RATE, np.float32), RATE), tmp_path / "b.mp4")
     assert silent.frames == 50 and "silent: a face at rest" in silent.note
     assert movie_facts(silent.path).metadata["note"] == silent.note
-    save_sound(tmp_path / "tiny.wav", spoken(1, 1.0)[4000:4320])
+    save_sound(tmp_path / "tiny.wav", speech_like_wave(1, 1.0)[4000:4320])
     with pytest.raises(InputError, match=r"tiny\.wav: is 0\.02 s long"):
         talker(tmp_path / "tiny.wav", tmp_path / "c.mp4")
     grey = [np.full((16, 16, 3), 90, np.uint8)] * 20
@@ -159,7 +159,7 @@ def test_a_long_recording_is_generated_in_pieces(tmp_path, monkeypatch):
         write(path, passing(), **options)
 
     monkeypatch.setattr(pipeline, "write_movie", watched)
-    done = talker((np.tile(spoken(1, 5.0), 3), RATE), tmp_path / "a.mp4")
+    done = talker((np.tile(speech_like_wave(1, 5.0), 3), RATE), tmp_path / "a.mp4")
     assert done.frames == 375 and talker._model.faces[-1].most < 2.1 * RATE
     # When a frame is written, at most two seconds of sound beyond it have been read.
     ahead = np.array(held) / RATE - np.arange(375) / 25

@@ -1,19 +1,21 @@
-"""Roldán's GANs of known people: networks, conditions, the game's rules, and what is drawn."""
+"""Roldán's GANs of known people: networks, conditions, losses, and generated faces."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from voiceface.audio.normalise_peak import level
 from voiceface.errors import InputError
-from voiceface.models.conditional_gan import GanOptions, Shape, build_conditional_gan
+from voiceface.models.conditional_gan import GanOptions, GanShape, build_conditional_gan
 from voiceface.models.conditions import FRAME, ProjectedName, RepeatedName, Speech
+from voiceface.models.generator_input import GeneratorInput
 from voiceface.nn.face.roldan_gan import RoldanDiscriminator, RoldanGenerator
 from voiceface.nn.voice.segan import SeganEncoder
 
-SMALL = Shape(size=16, width=4, noise=6, spectral="none")
+SMALL = GanShape(size=16, width=4, noise=6, spectral="none")
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +28,12 @@ def batch(people=(0, 1, 2, 0, 1, 2), size=16):
     return {"pictures": pictures, "people": torch.tensor(people)}
 
 
-def game(rules=None, *, shape=SMALL, own=True, people=3):
+def gan(options=None, *, shape=SMALL, own=True, people=3):
     part = ProjectedName(people, dim=8)
     mine = {"name": ProjectedName(people, dim=8)} if own else {}
+    names = [f"p{k}" for k in range(people)]
     return build_conditional_gan(
-        {"name": part}, mine, people=people, shape=shape, rules=rules or GanOptions()
+        {"name": part}, mine, people=names, shape=shape, options=options or GanOptions()
     )
 
 
@@ -55,7 +58,7 @@ def step(model, data, lr=1e-2):
 
 @pytest.mark.parametrize("size", [8, 16, 64])
 @pytest.mark.parametrize("norm", ["none", "batch", "spectral"])
-def test_what_is_drawn_has_its_size_and_range(size, norm):
+def test_pictures_have_their_size_and_range(size, norm):
     generator = RoldanGenerator(condition=5, noise=3, width=2, size=size, norm=norm)
     judge = RoldanDiscriminator(condition=5, classes=4, width=2, size=size, norm=norm)
     drawn = generator(torch.randn(2, 5), torch.randn(2, 3))
@@ -81,7 +84,7 @@ def test_other_sizes_are_refused(size):
         RoldanGenerator(condition=4, size=size)
 
 
-def test_the_judges_answer_to_a_name_depends_on_the_picture():
+def test_the_discriminators_answer_to_a_name_depends_on_the_picture():
     """Else the score would be a sum of two functions, and no match could be told."""
     judge = RoldanDiscriminator(condition=6, width=4, size=16)
     faces, names = torch.randn(2, 3, 16, 16), torch.randn(2, 6)
@@ -110,7 +113,7 @@ def largest_values(network):
     ],
 )
 def test_spectral_norm_stands_where_it_is_asked_for(spectral, generator, judge):
-    model = game(shape=replace(SMALL, spectral=spectral))
+    model = gan(shape=replace(SMALL, spectral=spectral))
     data = batch()
     with torch.no_grad():
         for _ in range(15):  # power iterations settle
@@ -121,12 +124,12 @@ def test_spectral_norm_stands_where_it_is_asked_for(spectral, generator, judge):
         assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == (norm == "batch")
 
 
-def test_controlled_dropout_varies_a_drawing_and_is_the_seeds():
-    model = game(shape=replace(SMALL, dropout=0.5)).eval()
+def test_controlled_dropout_varies_a_face_and_is_the_seeds():
+    model = gan(shape=replace(SMALL, dropout=0.5)).eval()
     model.generator.noise = 6
-    people = {"people": torch.zeros(4, dtype=torch.int64)}
-    one, again, other = (model.draw(people, seed=seed) for seed in (3, 3, 4))
-    assert torch.equal(one, again) and not torch.equal(one, other)
+    inputs = [GeneratorInput(person="p0")] * 4
+    one, again, other = (model.generate(inputs, seed=seed) for seed in (3, 3, 4))
+    assert (one == again).all() and (one != other).any()
     masks = model.generator.dropout_masks(torch.Generator().manual_seed(0))
     assert {float(v) for v in torch.cat([m.flatten() for m in masks]).unique()} == {0.0, 2.0}
     assert all(abs(float(m.mean()) - 1) < 0.5 for m in masks)
@@ -134,17 +137,29 @@ def test_controlled_dropout_varies_a_drawing_and_is_the_seeds():
     with torch.no_grad():
         for block in list(model.generator.blocks)[:1]:
             block[0].weight[model.generator.condition :] = 0
-    assert not torch.equal(*model.draw(people, seed=3)[:2])
+    assert (np.diff(model.generate(inputs, seed=3)[:2].astype(int), axis=0) != 0).any()
 
 
-def test_a_face_depends_on_the_seed_and_its_own_place_alone():
-    model = game(GanOptions(condition_noise=0.3), shape=replace(SMALL, dropout=0.2)).eval()
-    whole = model.draw({"people": torch.tensor([0, 1, 2])}, seed=5)
-    part = model.draw({"people": torch.tensor([0, 1])}, seed=5)
-    assert (whole[:2].int() - part.int()).abs().max() <= 1  # batched sums may round another way
-    last = model.draw({"people": torch.tensor([2])}, seed=5, draws=[2])
-    assert (whole[2:].int() - last.int()).abs().max() <= 1
-    assert whole.dtype == torch.uint8 and whole.shape == (3, 16, 16, 3)
+def test_a_face_depends_on_the_seed_and_its_own_sample_alone():
+    model = gan(GanOptions(condition_noise=0.3), shape=replace(SMALL, dropout=0.2)).eval()
+    inputs = [GeneratorInput(person=f"p{k}") for k in range(3)]
+    whole = model.generate(inputs, seed=5).astype(int)
+    part = model.generate(inputs[:2], seed=5)
+    assert np.abs(whole[:2] - part).max() <= 1  # batched sums may round another way
+    last = model.generate([GeneratorInput(person="p2", sample=2)], seed=5)
+    assert np.abs(whole[2:] - last).max() <= 1
+    assert part.dtype == np.uint8 and whole.shape == (3, 16, 16, 3)
+
+
+def test_the_typical_face_is_the_mean_of_sixteen_samples():
+    model = gan(GanOptions(condition_noise=2.0)).eval()
+    with torch.no_grad():
+        for parameter in model.generator.parameters():
+            parameter.mul_(4)
+    typical = model.generate([GeneratorInput(person="p1")], seed=2, typical=True)
+    several = model.generate([GeneratorInput(person="p1")] * 16, seed=2).astype(float)
+    assert np.abs(typical[0] - several.mean(0)).max() <= 1.5
+    assert several.std(0).max() > 2
 
 
 def test_the_first_layers_weights_are_told_apart():
@@ -203,13 +218,13 @@ def test_silence_stays_silent():
     assert torch.isfinite(Speech("mel", width=1, dim=4).eval()({"waves": torch.zeros(1, FRAME)})).all()
 
 
-# ---- the game
+# ---- training
 
 
 @pytest.mark.parametrize("objective", ["ls", "w", "ac"])
 @pytest.mark.parametrize("aware", [False, True])
-def test_every_objective_plays_and_moves_both(objective, aware):
-    model = game(GanOptions(objective, matching_aware=aware, critic_moves=1))
+def test_every_objective_updates_both_networks(objective, aware):
+    model = gan(GanOptions(objective, matching_aware=aware, critic_steps=1))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     told = step(model, batch())
     assert set(told) == {"judge", "generator"}
@@ -219,51 +234,51 @@ def test_every_objective_plays_and_moves_both(objective, aware):
 
 
 def test_a_critics_weights_stay_within_the_clip():
-    model = game(GanOptions("w", clip=0.02))
+    model = gan(GanOptions("w", clip=0.02))
     assert [turn.every for turn in model.turns()] == [1, 5]
     step(model, batch(), lr=10.0)
     critic = [*model.judge.parameters(), *model.own.parameters()]
     assert max(float(p.detach().abs().max()) for p in critic) <= 0.02
     assert max(float(p.detach().abs().max()) for p in model.generator.parameters()) > 0.02
-    unclipped = game(GanOptions("ls"))
+    unclipped = gan(GanOptions("ls"))
     step(unclipped, batch(), lr=10.0)
     assert max(float(p.detach().abs().max()) for p in unclipped.judge.parameters()) > 0.02
 
 
-def test_the_judge_reuses_the_generators_name_without_teaching_it():
+def test_the_discriminator_reuses_the_generators_name_without_training_it():
     for own, taught in ((True, True), (False, False)):
-        model = game(own=own)
+        model = gan(own=own)
         data = batch()
         shared = model.shared(data)
-        model.judging(data, shared)["loss"].backward()
+        model.discriminator_loss(data, shared)["loss"].backward()
         assert all(p.grad is None for p in model.parts.parameters())
         assert any(p.grad is not None for p in model.own.parameters()) == taught
         model.zero_grad()
         # The generator's turn reaches the name through the drawn faces alone.
-        told = shared["told"]["name"]
-        read = model._read(data, shared)
+        told = shared["parts"]["name"]
+        read = model._discriminator_condition(data, shared)
         assert read.requires_grad == own
         assert own or torch.equal(read, told)
 
 
-def test_a_matching_aware_judge_sees_somebody_elses_name():
+def test_a_matching_aware_discriminator_sees_somebody_elses_name():
     data = batch(people=(0, 0, 1, 2))
-    plain, aware = (game(GanOptions(matching_aware=flag)) for flag in (False, True))
+    plain, aware = (gan(GanOptions(matching_aware=flag)) for flag in (False, True))
     aware.load_state_dict(plain.state_dict())
     torch.manual_seed(1)
-    one = plain.judging(data, shared := plain.shared(data))["loss"]
+    one = plain.discriminator_loss(data, shared := plain.shared(data))["loss"]
     aware.load_state_dict(plain.state_dict())
     model = aware
     seen = []
-    judge = model.judge.judge
+    judge = model.judge.score_features
 
     def noted(features, condition=None):
         answer = judge(features, condition)
         seen.append(condition)
         return answer
 
-    model.judge.judge = noted
-    other = model.judging(data, shared)["loss"]
+    model.judge.score_features = noted
+    other = model.discriminator_loss(data, shared)["loss"]
     assert not torch.allclose(one, other)
     right, wrong = seen[0], seen[-1]
     for row, whose in enumerate([2, 2, 3, 0]):  # the next of another person, going round
@@ -272,16 +287,16 @@ def test_a_matching_aware_judge_sees_somebody_elses_name():
 
 def test_one_person_in_a_batch_leaves_nobody_to_mismatch():
     data = batch(people=(1, 1, 1))
-    model = game(GanOptions(matching_aware=True))
-    assert torch.isfinite(model.judging(data, model.shared(data))["loss"])
+    model = gan(GanOptions(matching_aware=True))
+    assert torch.isfinite(model.discriminator_loss(data, model.shared(data))["loss"])
 
 
 def test_noise_on_the_condition_reaches_the_generator_alone():
-    model = game(GanOptions(condition_noise=2.0), own=False)
+    model = gan(GanOptions(condition_noise=2.0), own=False)
     data = batch(people=(0, 0))
     shared = model.shared(data)
-    assert torch.equal(shared["told"]["name"][0], shared["told"]["name"][1])
-    assert torch.equal(*model._read(data, shared))
+    assert torch.equal(shared["parts"]["name"][0], shared["parts"]["name"][1])
+    assert torch.equal(*model._discriminator_condition(data, shared))
 
 
 def test_it_learns_two_flat_faces_apart():
@@ -292,9 +307,9 @@ def test_it_learns_two_flat_faces_apart():
     model = build_conditional_gan(
         {"name": part},
         {"name": ProjectedName(2, dim=8)},
-        people=2,
-        shape=Shape(size=8, width=8, noise=4, spectral="none"),
-        rules=GanOptions(matching_aware=True),
+        people=["a", "b"],
+        shape=GanShape(size=8, width=8, noise=4, spectral="none"),
+        options=GanOptions(matching_aware=True),
     )
     turns = [(t, torch.optim.Adam(t.parameters, lr=4e-3, betas=(0.5, 0.99))) for t in model.turns()]
     for _ in range(150):
@@ -304,5 +319,6 @@ def test_it_learns_two_flat_faces_apart():
             optimiser.zero_grad()
             torch.autograd.backward(turn.loss(data, shared)["loss"], inputs=list(turn.parameters))
             optimiser.step()
-    drawn = model.eval().draw({"people": torch.tensor([0, 1] * 4)}, seed=0).float().mean((1, 2, 3))
+    inputs = [GeneratorInput(person=name) for name in "ab" * 4]
+    drawn = model.eval().generate(inputs).mean((1, 2, 3))
     assert drawn[1::2].min() - drawn[::2].max() > 80

@@ -10,9 +10,9 @@ from PIL import Image
 
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
-from voiceface.models import generated_known_people
 from voiceface.models.conditional_gan import Shape
 from voiceface.models.conditions import FRAME
+from voiceface.models.generated_known_people import centroids, generation_metrics
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.identity_classifier import fit_identity_classifier
 from voiceface.models.known_people import KnownPeopleBatches, known_people, person_indices, speech_frames
@@ -176,12 +176,12 @@ def test_every_kind_of_variant_trains_and_draws(name, tiny_corpus, tmp_path):
     arguments = dict(module.smoke().arguments) | changes | {"steps": 2, "every": 2}
     run = replace(module.recipe(**arguments), validate=None)
     loaded = load_model(train(run, tiny_corpus(people=6), tmp_path / "t", device="cpu", progress=False))
-    people = loaded.facts["people"]
+    people = loaded.card["facts"]["people"]
     wave = np.sin(np.arange(20_000) * 0.1).astype(np.float32)
-    cues = [GeneratorInput(wave=wave, person=person) for person in people[:3]]
-    faces = loaded.run.imagine(loaded.model, cues, loaded.facts, 0)
+    inputs = [GeneratorInput(wave=wave, person=person) for person in people[:3]]
+    faces = loaded.model.generate(inputs)
     assert faces.shape == (3, 16, 16, 3) and faces.dtype == np.uint8
-    assert loaded.run.contract["size"] == 16 and len(loaded.facts["descriptor_mean"]) == 128
+    assert loaded.model.face_size == 16 and len(loaded.card["facts"]["descriptor_mean"]) == 128
 
 
 def test_the_recipes_defaults_are_the_thesis():
@@ -197,13 +197,13 @@ def test_the_recipes_defaults_are_the_thesis():
 
 @pytest.fixture
 def small_sweep(monkeypatch):
-    sizes = roldan.Sizes(
+    sizes = roldan.SweepSizes(
         {"size": 16, "width": 2, "batch_size": 4, "dim": 8, "noise_dim": 4}, speech_width=1, steps=2, rate=2.0
     )
     monkeypatch.setattr(roldan, "QUICK", sizes)
-    monkeypatch.setattr(roldan, "DRAWN", 2)
-    monkeypatch.setattr(roldan, "NAMES", roldan.NAMES[:1])
-    monkeypatch.setattr(roldan, "SPEECH", roldan.SPEECH[:1])
+    monkeypatch.setattr(roldan, "FACES_PER_PERSON", 2)
+    monkeypatch.setattr(roldan, "NAME_VARIANTS", roldan.NAME_VARIANTS[:1])
+    monkeypatch.setattr(roldan, "SPEECH_VARIANTS", roldan.SPEECH_VARIANTS[:1])
 
 
 def test_the_sweep_makes_both_tables_and_trains_nothing_twice(small_sweep, tiny_corpus, tmp_path):
@@ -241,17 +241,13 @@ def test_collapse_and_the_wrong_person_are_seen():
     real = (np.eye(3)[labels] * 4 + random.normal(size=(24, 3))).astype(np.float32)
     same = np.repeat(real[::8], 8, axis=0)
     assert roldan._within(same, labels) == 0 and roldan._within(real, labels) > 0.5
-    means = generated_known_people.centroids(real, labels, 4)
+    means = centroids(real, labels, 4)
     assert np.isinf(means[3]).all()
-    right = generated_known_people.compare(real, labels, real, labels, people=4)
-    turned = generated_known_people.compare(real, (labels + 1) % 3, real, labels, people=4)
+    right = generation_metrics(real, labels, real, labels, people=4)
+    turned = generation_metrics(real, (labels + 1) % 3, real, labels, people=4)
     assert right["identity"] > 0.9 and turned["identity"] < 0.1
-    assert (
-        right["frechet"]
-        < 1e-6
-        < generated_known_people.compare(same, labels, real, labels, people=4)["frechet"]
-    )
-    assert "identity" not in generated_known_people.compare(real, labels - 9, real, labels, people=4)
+    assert right["frechet"] < 1e-6 < generation_metrics(same, labels, real, labels, people=4)["frechet"]
+    assert "identity" not in generation_metrics(real, labels - 9, real, labels, people=4)
 
 
 def test_inception_weights_of_another_kind_are_refused(tmp_path):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from draw_face import draw_face
-from generating_models import spoken
+from generating_models import speech_like_wave
 from voiceface.errors import InputError
 from voiceface.face.mouth import mouths
 from voiceface.models.still_face import LossWeights, StillFaceModel, mouth_crops, signed
@@ -93,7 +93,7 @@ def test_mouths_of_lower_halves_are_the_whole_pictures_mouths(size):
 
 def test_speech_features_of_a_frame_depend_on_its_neighbourhood_alone():
     model = small()
-    wave = torch.from_numpy(spoken(1, 2.0))
+    wave = torch.from_numpy(speech_like_wave(1, 2.0))
     wave = wave / wave.square().mean().sqrt()
     whole, loud = model.speech_features(wave[: 40 * HOP])
     assert whole.shape == (28, 3 * 8 + 12 * 40) and loud.shape == (28,)
@@ -112,7 +112,7 @@ def test_speech_features_of_a_frame_depend_on_its_neighbourhood_alone():
 
 @pytest.mark.parametrize("samples", [20_000, 16_000, 3_000, 640 * 24 + 1])
 def test_frames_are_the_same_bytes_however_the_sound_is_cut(samples):
-    model, wave = small(), spoken(2, 2.0)[:samples]
+    model, wave = small(), speech_like_wave(2, 2.0)[:samples]
     whole = talk(model, wave, [])
     assert whole.shape == (frame_count(samples, 25.0), SIZE, SIZE, 3) and whole.dtype == np.uint8
     assert np.diff(whole[:, 20:28, 10:22].astype(int), axis=0).any()
@@ -122,7 +122,7 @@ def test_frames_are_the_same_bytes_however_the_sound_is_cut(samples):
 
 
 def test_nothing_drifts_and_another_seed_blinks_elsewhere():
-    model, period = small(), spoken(3, 8 * HOP / 16_000)
+    model, period = small(), speech_like_wave(3, 8 * HOP / 16_000)
     wave = np.tile(period, 40)
     still = talk(small(idle=0.0), wave, [])
     # Away from the ends the same sound gives the same eight frames, the hundredth time as the second.
@@ -154,16 +154,16 @@ def test_idle_heads_blink_now_and_then_and_stay_near():
 @pytest.mark.parametrize(("given", "fault"), [(None, "missing"), (face(1, 64), r"\(64, 64, 3\)")])
 def test_without_a_face_of_its_size_it_does_not_talk(given, fault):
     with pytest.raises(InputError, match=fault):
-        small().talk(Speaker(wave=spoken(1, 1.0), face=given))
+        small().talk(Speaker(wave=speech_like_wave(1, 1.0), face=given))
     with pytest.raises(InputError, match="no samples"):
-        small().talk(Speaker(wave=spoken(1, 1.0), face=face())).close()
+        small().talk(Speaker(wave=speech_like_wave(1, 1.0), face=face())).close()
 
 
 def clips(model, count=3, frames=16):
     """Clips whose mouth is a dark bar as tall as the sound is loud."""
     made = []
     for seed in range(count):
-        wave = torch.from_numpy(spoken(seed, frames / 25))
+        wave = torch.from_numpy(speech_like_wave(seed, frames / 25))
         level = wave.reshape(frames, HOP).square().mean(1).sqrt()
         pictures = torch.from_numpy(face(seed, 16).copy()).permute(2, 0, 1).repeat(frames, 1, 1, 1)
         for at, tall in enumerate((4 * level / level.max()).round().int().tolist()):

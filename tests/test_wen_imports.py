@@ -58,14 +58,14 @@ def theirs(tmp_path_factory):
     return folder, made
 
 
-def test_their_networks_draw_and_judge_the_same_here(theirs, tmp_path, capsys):
+def test_their_networks_generate_and_discriminate_the_same_here(theirs, tmp_path, capsys):
     folder, made = theirs
     files = [word for name in made for word in (f"--{name}", str(folder / f"{name}.pth"))]
     out = tmp_path / "w"
     assert main(["import-weights", "wen", *files, "-o", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["weights"] == str(out)
     loaded = load_model(out)
-    assert loaded.card["recipe"] == "wen_voice2face" and loaded.run.arguments["kernel"] == "code"
+    assert loaded.card["recipe"] == "wen_voice2face" and loaded.card["arguments"]["kernel"] == "code"
     for network in made.values():
         network.eval()
     logmels = torch.randn(2, 64, 300)
@@ -74,26 +74,28 @@ def test_their_networks_draw_and_judge_the_same_here(theirs, tmp_path, capsys):
         assert torch.allclose(loaded.model.voice(logmels), rows, atol=1e-5)
         faces = made["generator"].model(nn.functional.normalize(rows, dim=1)[:, :, None, None])
         wanted = ((faces.clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
-        drawn = loaded.model.draw(rows)
+        drawn = loaded.model.generate_from(rows, [0, 1], typical=True)
         assert np.abs(drawn - wanted).max() <= 0.51
         seen = made["trunk"].model(((torch.from_numpy(drawn).float() - 127.5) / 127.5).permute(0, 3, 1, 2))
-        assert torch.allclose(loaded.model.named(drawn), made["classifier"].model(seen.flatten(1)), atol=1e-4)
+        assert torch.allclose(
+            loaded.model.class_logits(drawn), made["classifier"].model(seen.flatten(1)), atol=1e-4
+        )
         believed = made["judge"].model(seen.flatten(1))[:, 0].sigmoid()
-        assert torch.allclose(loaded.model.believed(drawn), believed, atol=1e-5)
+        assert torch.allclose(loaded.model.realness(drawn), believed, atol=1e-5)
     noise = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 0.1
-    face = loaded.run.imagine(loaded.model, [GeneratorInput(wave=noise)], loaded.facts, 0)
+    face = loaded.model.generate([GeneratorInput(wave=noise)])
     assert face.shape == (1, 64, 64, 3)
 
 
-def test_voice_and_generator_are_enough_to_draw(theirs, tmp_path):
+def test_voice_and_generator_are_enough_to_generate(theirs, tmp_path):
     folder, made = theirs
     old = {n: t for n, t in made["voice"].state_dict().items() if "num_batches" not in n}
     torch.save(old, tmp_path / "old.pth")
     out = import_weights(tmp_path / "w", voice=tmp_path / "old.pth", generator=folder / "generator.pth")
     model = load_model(out).model
-    assert model.draw(torch.randn(1, 64)).shape == (1, 64, 64, 3)
+    assert model.generate_from(torch.randn(1, 64), [0]).shape == (1, 64, 64, 3)
     with pytest.raises(InputError, match="not among these weights"):
-        model.believed(np.zeros((1, 64, 64, 3), np.uint8))
+        model.realness(np.zeros((1, 64, 64, 3), np.uint8))
 
 
 class Evil:

@@ -94,7 +94,7 @@ def test_its_losses_are_algorithm_1_in_a_slow_loop(kernel):
     drawn, (judge, generator) = play(made, given)
     real = [(face.double() - 127.5) / 127.5 for face in given["faces"]]
 
-    def believed(face):
+    def realness(face):
         return 1 / (1 + math.exp(-float(made.judge(made.trunk(face[None].float())))))
 
     def share(face, person):
@@ -103,11 +103,11 @@ def test_its_losses_are_algorithm_1_in_a_slow_loop(kernel):
 
     with torch.no_grad():
         line4 = (
-            -sum(math.log(1 - believed(f)) for f in drawn) / 4 - sum(math.log(believed(f)) for f in real) / 4
+            -sum(math.log(1 - realness(f)) for f in drawn) / 4 - sum(math.log(realness(f)) for f in real) / 4
         )
         line5 = -sum(math.log(share(f, int(p))) for f, p in zip(real, given["face_people"], strict=True)) / 4
         told = zip(drawn, given["voice_people"], strict=True)
-        line6 = -sum(math.log(believed(f)) + math.log(share(f, int(p))) for f, p in told) / 4
+        line6 = -sum(math.log(realness(f)) + math.log(share(f, int(p))) for f, p in told) / 4
     assert judge["loss"].item() == pytest.approx(line4 + line5, rel=1e-5)
     assert generator["loss"].item() == pytest.approx(line6, rel=1e-5)
 
@@ -137,37 +137,39 @@ def test_shared_forwards_learn_what_separate_ones_do():
     assert torch.equal(shared, drawn)
 
 
-def test_a_drawn_face_is_bytes_and_depends_on_the_direction_alone():
+def test_a_generated_face_is_bytes_and_depends_on_the_direction_alone():
     made = model()
     rows = torch.randn(3, 8)
-    faces = made.draw(rows)
+    faces = made.generate_from(rows, range(3), typical=True)
     assert faces.shape == (3, 64, 64, 3) and faces.dtype == np.uint8
-    assert (made.draw(5 * rows) == faces).all() and (faces[0] != faces[1]).any()
-    assert (made.draw(rows, noise=torch.ones(3, 8)) != faces).any()
+    assert (made.generate_from(5 * rows, range(3), typical=True) == faces).all()
+    assert (faces[0] != faces[1]).any()
+    assert (made.generate_from(rows, range(3)) != faces).any()
     with torch.no_grad():
         made.generator.model[-1].bias.fill_(9.0)
-    assert (made.draw(rows) == 255).all()
+    assert (made.generate_from(rows, range(3)) == 255).all()
     white = normalise_faces(torch.full((1, 3, 64, 64), 255, dtype=torch.uint8))
     assert white.unique().tolist() == [1.0]
 
 
-def test_judge_and_classifier_look_at_pictures_as_in_training():
+def test_discriminator_and_classifier_read_pictures_as_in_training():
     made, given = model(), batch()
     pictures = given["faces"].permute(0, 2, 3, 1).numpy()
     rows = made.trunk(normalise_faces(given["faces"]))
-    assert torch.allclose(made.believed(pictures), made.judge(rows)[:, 0].sigmoid(), atol=1e-6)
-    assert torch.allclose(made.named(pictures), made.classifier(rows), atol=1e-5)
-    bare = WenVoice2Face(voice=LogmelFeatures(width=16), classes=1, width=32, absent=["judge"])
+    assert torch.allclose(made.realness(pictures), made.judge(rows)[:, 0].sigmoid(), atol=1e-6)
+    assert torch.allclose(made.class_logits(pictures), made.classifier(rows), atol=1e-5)
+    bare = WenVoice2Face(voice=LogmelFeatures(width=16), classes=1, width=32)
+    bare.absent = ("judge",)
     assert not any(name.startswith("judge.") for name in bare.weights())
     with pytest.raises(InputError, match="not among these weights"):
-        bare.believed(pictures)
-    assert bare.named(pictures).shape == (4, 1)
+        bare.realness(pictures)
+    assert bare.class_logits(pictures).shape == (4, 1)
 
 
 def test_speakers_are_told_apart_by_cross_entropy():
     made = WenSpeaker(classes=3, width=16, dim=8).eval()
     given = {"voices": torch.randn(4, 64, 30), "people": torch.tensor([0, 2, 1, 2])}
-    named = made.telling(given, None)
+    named = made.classifier_loss(given, None)
     logits = made.classifier(made.voice(given["voices"])).double().tolist()
     slow = [
         math.log(sum(map(math.exp, row))) - row[int(p)]
@@ -176,27 +178,27 @@ def test_speakers_are_told_apart_by_cross_entropy():
     assert named["loss"].item() == pytest.approx(sum(slow) / 4, rel=1e-5)
 
 
-def test_an_encoders_rows_are_spread_by_the_training_people():
+def test_the_map_of_an_encoders_embeddings_is_fitted_on_the_training_people():
     torch.manual_seed(0)
     hidden = torch.randn(300, 4) @ torch.randn(4, 20)
     voices = F.normalize(5 + hidden + 0.01 * torch.randn(300, 20), dim=1)
     faces = torch.cat([hidden[:, :2], torch.randn(300, 4)], 1)
-    hearing = EncoderFeatures(bands=4, hidden=4, layers=1, width=20, dim=3)
-    hearing.spread(voices, faces, space="speaker")
-    rows = hearing(voices)
+    features = EncoderFeatures(bands=4, hidden=4, layers=1, width=20, dim=3)
+    features.fit_map(voices, faces, space="speaker")
+    rows = features(voices)
     assert torch.allclose(rows.T @ rows / 300, torch.eye(3), atol=1e-3)
     assert rows.mean(0).abs().max() < 1e-3
-    hearing.spread(voices, faces, space="face")
-    told = torch.corrcoef(torch.cat([hearing(voices)[:, :1].T, hidden[:, :2].T]))[0, 1:]
+    features.fit_map(voices, faces, space="face")
+    told = torch.corrcoef(torch.cat([features(voices)[:, :1].T, hidden[:, :2].T]))[0, 1:]
     assert told.square().sum() > 0.5
     with pytest.raises(InputError, match="'face'"):
-        hearing.spread(voices, faces, space="sound")
+        features.fit_map(voices, faces, space="sound")
 
 
 def test_logmels_are_cropped_together_and_repeated():
     flat = np.arange(500, dtype=np.float16)[:, None].repeat(64, 1)
     logmels = Logmels(flat, np.array([0, 120, 500]))
-    assert len(logmels) == 2 and logmels.bare(1).shape == (380, 64)
+    assert len(logmels) == 2 and logmels.whole(1).shape == (380, 64)
     seen = set()
     for seed in range(20):
         crops = logmels.crops(np.array([0, 1, 1]), torch.Generator().manual_seed(seed))
@@ -208,7 +210,7 @@ def test_logmels_are_cropped_together_and_repeated():
     assert len(seen) > 10
 
 
-def test_silence_and_noise_are_heard_too():
+def test_silence_and_noise_have_features_too():
     random = np.random.default_rng(0)
     for wave in (np.zeros(8000, np.int16), (1000 * random.normal(size=8000)).astype(np.int16)):
         features = logmel(wave)

@@ -9,6 +9,7 @@ import torch
 from voiceface.corpus.splits import Selection, Split
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
+from voiceface.models.generated_faces import generate_for_selection
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import wen_gender, wen_speaker, wen_voice2face
@@ -48,7 +49,7 @@ def cut(run, corpus, voices=slice(None), faces=slice(None)):
     return replace(run, split=lambda corpus: parts(corpus, some))
 
 
-def test_voices_and_faces_are_drawn_apart_and_joined_by_labels(corpus):
+def test_voices_and_faces_are_sampled_apart_and_joined_by_labels(corpus):
     run = wen_voice2face.recipe(batch_size=64)
     chosen = run.split(corpus).train
     facts = run.facts(chosen)
@@ -74,9 +75,13 @@ def test_every_voice_has_its_person_and_in_the_control_nobody_has(corpus):
         chosen = run.split(corpus).train
         facts = run.facts(chosen)
         data = run.data(chosen, facts)
-        own = [facts["people"].index(p) for p in owners(corpus, "voices", data.voice_embeddings)]
-        assert (data.speakers.numpy() == own).all() if not wrong else (data.speakers.numpy() != own).all()
-        assert sorted(set(data.speakers.tolist())) == sorted(set(own))
+        own = [facts["people"].index(p) for p in owners(corpus, "voices", data.voices)]
+        assert (
+            (data.voice_people.numpy() == own).all()
+            if not wrong
+            else (data.voice_people.numpy() != own).all()
+        )
+        assert sorted(set(data.voice_people.tolist())) == sorted(set(own))
 
 
 def test_known_people_are_in_every_part_with_other_recordings(corpus):
@@ -92,7 +97,7 @@ def test_known_people_are_in_every_part_with_other_recordings(corpus):
 
 
 @pytest.mark.parametrize("kernel", ["paper", "code"])
-def test_on_its_own_voice_network_one_folder_draws_alone(corpus, speaker, tmp_path, kernel):
+def test_on_its_own_voice_network_one_folder_generates_alone(corpus, speaker, tmp_path, kernel):
     run = wen_voice2face.recipe(voice_network=str(speaker), kernel=kernel, ema=0.5, **SMALL)
     weights = train(run, corpus, tmp_path / "t", device="cpu", progress=False)
     moved = tmp_path / "moved"
@@ -103,16 +108,16 @@ def test_on_its_own_voice_network_one_folder_draws_alone(corpus, speaker, tmp_pa
     kept = loaded.model.state_dict()
     assert torch.equal(kept["voice.network.model.0.weight"], told["voice.model.0.weight"])
     assert torch.equal(kept["voice.network.model.1.running_mean"], told["voice.model.1.running_mean"])
-    cues = [GeneratorInput(wave=corpus.wave(0)), GeneratorInput(wave=corpus.wave(0))]
-    faces = loaded.run.imagine(loaded.model, cues, loaded.facts, 1)
+    inputs = [GeneratorInput(wave=corpus.wave(0)), GeneratorInput(wave=corpus.wave(0))]
+    faces = loaded.model.generate(inputs, seed=1)
     assert faces.shape == (2, 64, 64, 3) and (faces[0] != faces[1]).any()
-    assert (loaded.run.imagine(loaded.model, cues, loaded.facts, 1) == faces).all()
-    assert (loaded.run.imagine(loaded.model, cues, loaded.facts, 2) != faces).any()
-    with pytest.raises(InputError, match="give recordings"):
-        loaded.run.imagine(loaded.model, [GeneratorInput(person="p0")], loaded.facts, 1)
+    assert (loaded.model.generate(inputs, seed=1) == faces).all()
+    assert (loaded.model.generate(inputs, seed=2) != faces).any()
+    with pytest.raises(InputError, match="has no voice"):
+        loaded.model.generate([GeneratorInput(person="p0")])
 
 
-def test_drawn_from_the_cache_a_face_is_the_one_drawn_from_the_recording(corpus, speaker):
+def test_a_face_from_the_cache_is_the_one_from_the_recording(corpus, speaker):
     for network, space in (("student", "speaker"), ("student", "face"), (str(speaker.parent), "speaker")):
         run = wen_voice2face.recipe(voice_network=network, space=space, width=32, validation=0.2)
         split = run.split(corpus)
@@ -120,9 +125,9 @@ def test_drawn_from_the_cache_a_face_is_the_one_drawn_from_the_recording(corpus,
         model = run.build(facts).eval()
         run.start(model, split.train, facts)
         some = Selection(corpus, split.test.voices[:2], split.test.faces, split.test.clips)
-        cached = wen_voice2face.generate_for_voices(model, some, facts)
-        rows = model.voice.hear([corpus.wave(k) for k in some.voices.tolist()])
-        assert np.abs(cached.astype(int) - model.draw(rows)).max() <= 2
+        cached = generate_for_selection(model, some, typical=True)
+        inputs = [GeneratorInput(wave=corpus.wave(k)) for k in some.voices.tolist()]
+        assert np.abs(cached.astype(int) - model.generate(inputs, typical=True)).max() <= 2
 
 
 def test_fewer_people_than_a_batch_one_picture_each_and_people_without_faces(corpus, tmp_path):
@@ -134,13 +139,13 @@ def test_fewer_people_than_a_batch_one_picture_each_and_people_without_faces(cor
     assert facts["people"] == mine.people[1:] and facts["without_face"] == 1
     whose = cut(run, corpus, faces=first[1:]).split(corpus).train
     data = run.data(whose, facts)
-    assert mine.people[0] not in owners(corpus, "voices", data.voice_embeddings)
+    assert mine.people[0] not in owners(corpus, "voices", data.voices)
     heard = np.array(owners(corpus, "voices", mine.voices)) == mine.people[0]
     with pytest.raises(InputError, match="1 training people with both"):
         run.facts(cut(run, corpus, voices=heard).split(corpus).train)
-    with pytest.raises(InputError, match="no voice to draw"):
+    with pytest.raises(InputError, match="no voice to generate"):
         empty = Selection(corpus, mine.voices[:0], mine.faces, mine.clips)
-        wen_voice2face.generate_for_voices(run.build(facts), empty, facts)
+        generate_for_selection(run.build(facts), empty)
 
 
 def test_weights_of_another_recipe_or_none_are_refused_as_voice_network(corpus, tmp_path):

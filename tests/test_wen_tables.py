@@ -49,11 +49,11 @@ def test_a_hum_is_its_harmonics_and_unknown_noises_are_refused():
 def test_unknown_people_give_noise_gender_and_matching(corpus, weights, tmp_path):
     made = tables(corpus, tmp_path / "out", weights=str(weights), gender_steps=2, samples=8)
     heads = [table.title.split(":")[0].split(",")[0] for table in made]
-    assert heads == ["Noise against voice", "Gender of drawn faces", "Table 3"]
+    assert heads == ["Noise against voice", "Gender of generated faces", "Table 3"]
     against, gender, matching = made
     assert [e.n for e in against.rows["voices"][:2]] == [8, 8] == [e.n for e in against.rows["noises"][:2]]
     assert all(kind in against.notes[1] for kind in KINDS)
-    assert set(gender.rows) == {"real faces", "drawn faces"} == set(gender.paper_rows)
+    assert set(gender.rows) == {"real faces", "generated faces"} == set(gender.paper_rows)
     whole = matching.rows["generated faces"]
     assert whole[1].chance == 0.5 and whole[1].people == len(
         wen_voice2face.recipe(validation=0.2).split(corpus).test.people
@@ -69,7 +69,7 @@ def test_known_people_are_named(corpus, tmp_path):
     made = tables(corpus, tmp_path / "out", people="known", steps=2, samples=4)
     assert [table.title.split(":")[0] for table in made] == ["Noise against voice", "Known people"]
     rows = made[1].rows
-    assert rows["drawn faces, the training's own classifier"][0].chance == pytest.approx(
+    assert rows["generated faces, the training's own classifier"][0].chance == pytest.approx(
         1 / len(corpus.people)
     )
     assert rows["real test faces, the training's own classifier"][1].chance == pytest.approx(
@@ -79,7 +79,7 @@ def test_known_people_are_named(corpus, tmp_path):
 
 def test_averages_are_of_training_faces_and_follow_the_voice(corpus, weights):
     loaded = load_model(weights)
-    split = loaded.run.split(corpus)
+    split = wen_voice2face.recipe(**loaded.card["arguments"]).split(corpus)
     own = _nearest_average_faces(loaded, split.train, split.train)
     view = face_view(corpus, size=64)
     owners = corpus.column("faces", "person")[split.train.faces].astype(str)

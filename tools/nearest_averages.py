@@ -20,7 +20,8 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.models.averaging import Averaging
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.corpus_faces import aligned_faces
-from voiceface.recipes.imaginer import paired_items, recipe
+from voiceface.models.imaginer import TEMPLATE
+from voiceface.recipes.imaginer import paired_indices, recipe
 from voiceface.recipes.matcher import load_encoder
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     run, corpus = recipe(), Corpus.open(asked.corpus)
     split = run.split(corpus)
     size = int(run.contract["size"])
-    left, right = paired_items(split.train, wrong_labels=None)
+    left, right = paired_indices(split.train, wrong_labels=None)
     kept = np.unique(right)
     voices = voice_embeddings(corpus, load_encoder(run.arguments["voice_encoder"]))
     faces = face_embeddings(corpus)
@@ -44,7 +45,7 @@ def main() -> None:
         as_tensor(voices[left]),
         as_tensor(faces[right]),
         rows=as_tensor(faces[kept]),
-        pictures=torch.from_numpy(aligned_faces(corpus, kept, size)),
+        pictures=torch.from_numpy(aligned_faces(corpus, kept, size, template=TEMPLATE)),
     )
     tested = getattr(split, asked.split).voices
     drawn = averaging.draw(as_tensor(voices[tested])).numpy()

@@ -1,31 +1,36 @@
-"""A generator and a judge that draw the faces of known people, by name, by speech or by both.
+"""A GAN that generates the faces of known people, from their names, their speech or both.
 
 Source: Roldán 2018, Speech-conditioned Face Generation with Deep Adversarial Networks, section IV.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voiceface.models.conditions import Condition
-from voiceface.models.model import Batch, Model, Turn
+from voiceface.models.conditions import FRAME, Condition
+from voiceface.models.face_generator import FaceGenerator, to_pictures
+from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.known_people import person_indices, speech_frames
+from voiceface.models.model import Batch, Pictures, Turn
+from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.roldan_gan import Norm, RoldanDiscriminator, RoldanGenerator
 from voiceface.nn.loss import adversarial
 
-__all__ = ["ConditionalGan", "Objective", "GanOptions", "Shape", "Spectral", "build_conditional_gan"]
+__all__ = ["ConditionalGan", "GanOptions", "GanShape", "Objective", "Spectral", "build_conditional_gan"]
 
 Objective = Literal["ls", "w", "ac"]
 """Least squares, Wasserstein with clipped weights, auxiliary classifier of N + 1 classes."""
 
 Spectral = Literal["none", "generator", "judge", "both"]
-"""Where spectral norm stands: ``none`` keeps batch norm in both networks; ``generator`` leaves the judge
-without any (Roldán, section IV-C and figure 12); ``judge`` leaves batch norm in the generator (section V)."""
+"""Where spectral norm is: ``none`` keeps batch norm in both networks; ``generator`` leaves the discriminator
+without any norm (Roldán, section IV-C and figure 12); ``judge``, the discriminator, leaves batch norm in the
+generator (section V)."""
 
 _NORMS: dict[Spectral, tuple[Norm, Norm]] = {
     "none": ("batch", "batch"),
@@ -33,13 +38,13 @@ _NORMS: dict[Spectral, tuple[Norm, Norm]] = {
     "judge": ("batch", "spectral"),
     "both": ("spectral", "spectral"),
 }
-AdversarialLoss = Callable[..., Tensor]
-_JUDGE: dict[Objective, AdversarialLoss] = {
+_TYPICAL_SAMPLES = 16
+_DISCRIMINATOR_LOSS: dict[Objective, Callable[..., Tensor]] = {
     "ls": adversarial.least_squares_discriminator,
     "w": adversarial.wasserstein_critic,
     "ac": adversarial.cross_entropy_discriminator,
 }
-_GENERATOR: dict[Objective, AdversarialLoss] = {
+_GENERATOR_LOSS: dict[Objective, Callable[..., Tensor]] = {
     "ls": adversarial.least_squares_generator,
     "w": adversarial.wasserstein_generator,
     "ac": adversarial.cross_entropy_generator,
@@ -48,47 +53,50 @@ _GENERATOR: dict[Objective, AdversarialLoss] = {
 
 @dataclass(frozen=True, slots=True)
 class GanOptions:
-    """How the two play."""
+    """The adversarial objective and its options."""
 
     objective: Objective = "ls"
     matching_aware: bool = False
-    """The judge also sees real pictures beside another person's condition, as fakes (Reed et al. 2016)."""
+    """Real pictures with another person's condition are fakes to the discriminator (Reed et al. 2016)."""
     condition_noise: float = 0.0
-    """Deviation of the Gaussian noise added to what the generator reads, also while drawing."""
+    """Deviation of the Gaussian noise added to the generator's condition, also at inference."""
     clip: float = 0.01
-    """The largest weight of a Wasserstein critic, after each of its steps."""
-    critic_moves: int = 5
-    """Steps of a Wasserstein critic to one of the generator's."""
+    """Largest absolute weight of a Wasserstein critic, after each of its steps."""
+    critic_steps: int = 5
+    """Steps of a Wasserstein critic per step of the generator."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How large the two are and what normalises them."""
+class GanShape:
+    """Sizes and normalisation of the two networks."""
 
     size: int = 64
-    """Side of the pictures."""
+    """Side of the pictures in pixels."""
     width: int = 64
-    """Channels next to the pictures."""
+    """Channels of the layers next to the pictures."""
     noise: int = 100
-    """Numbers of the noise prior."""
+    """Dimensions of the noise prior."""
     spectral: Spectral = "generator"
     dropout: float = 0.0
-    """Of the generator's blocks, also while drawing."""
+    """Of the generator's blocks, also at inference."""
 
 
-class ConditionalGan(Model):
-    """Learns to draw ``pictures`` of ``people``; what both networks read of them are named parts.
+class ConditionalGan(FaceGenerator):
+    """Learns to generate ``pictures`` of ``people`` from the condition that its named parts compute.
 
     A batch holds ``pictures (n, side, side, 3)`` uint8 and what the parts read (``people``, ``waves``).
-    The parts learn through the generator alone; the judge reads a part of its own where it has one, and
-    the generator's answer, detached, where it has not.
+    The parts learn through the generator alone; the discriminator reads a part of its own where it has one,
+    and otherwise the generator's, detached.
 
     Args:
         generator: its condition is as wide as all parts together.
-        judge: reads as much, or nothing (auxiliary classifier).
-        parts: what the generator reads, by name.
-        own: parts that the judge learns for itself, by the same names.
-        rules: objective and options of the game.
+        judge: the discriminator; reads as much, or nothing (auxiliary classifier).
+        parts: the parts of the generator's condition, by name.
+        own: parts that the discriminator learns for itself, by the same names.
+        options: objective and its options.
+        people: ids of the people that it is trained on.
+        face_template: alignment of the pictures.
+        face_embedding_mean: as in `FaceGenerator`.
     """
 
     class_heads = ("judge.classes", "parts.name", "own.name", "generator.blocks.0")
@@ -100,146 +108,170 @@ class ConditionalGan(Model):
         judge: RoldanDiscriminator,
         parts: Mapping[str, Condition],
         own: Mapping[str, Condition],
-        rules: GanOptions,
+        options: GanOptions,
+        people: Sequence[str],
+        face_template: str,
+        face_embedding_mean: Sequence[float] | None,
     ) -> None:
-        super().__init__()
-        self.generator, self.judge, self.rules = generator, judge, rules
+        takes_voices = "speech" in parts
+        super().__init__(
+            face_size=generator.size,
+            face_template=face_template,
+            # Without voices there is nothing to compare with real faces.
+            face_embedding_mean=face_embedding_mean if takes_voices else None,
+        )
+        # Saved weights call the discriminator `judge`.
+        self.generator, self.judge, self.options = generator, judge, options
         self.parts, self.own = nn.ModuleDict(parts), nn.ModuleDict(own)
+        self.people = tuple(people)
+        self.takes_voices, self.uses_names = takes_voices, "name" in parts
 
     def turns(self) -> list[Turn]:
-        """The judge, with its own parts, then the generator with the parts that both read."""
-        moves = self.rules.critic_moves if self.rules.objective == "w" else 1
+        """The discriminator with its own parts, then the generator with the parts that both read."""
         return [
-            Turn("judge", [*self.judge.parameters(), *self.own.parameters()], self.judging),
+            Turn("judge", [*self.judge.parameters(), *self.own.parameters()], self.discriminator_loss),
             Turn(
                 "generator",
                 [*self.generator.parameters(), *self.parts.parameters()],
-                self.generating,
-                every=moves,
+                self.generator_loss,
+                every=self.options.critic_steps if self.options.objective == "w" else 1,
             ),
         ]
 
     def shared(self, batch: Batch) -> dict[str, Any]:
-        """The condition, the faces drawn from it and the real ones in [-1, 1]."""
-        told = {name: part(batch) for name, part in self.parts.items()}
-        condition = torch.cat(list(told.values()), 1)
-        if self.rules.condition_noise:
-            condition = condition + self.rules.condition_noise * torch.randn_like(condition)
+        """The parts of the condition, the faces generated from them and the real ones in [-1, 1]."""
+        parts = {name: part(batch) for name, part in self.parts.items()}
+        condition = torch.cat(list(parts.values()), 1)
+        if self.options.condition_noise:
+            condition = condition + self.options.condition_noise * torch.randn_like(condition)
         noise = torch.randn(len(condition), self.generator.noise, device=condition.device)
         real = batch["pictures"].permute(0, 3, 1, 2).float() / 127.5 - 1
-        return {"told": told, "fake": self.generator(condition, noise), "real": real}
+        return {"parts": parts, "fake": self.generator(condition, noise), "real": real}
 
-    def judging(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Tell real from drawn, and where asked from mismatched; name the real ones' people."""
-        rules, condition = self.rules, self._read(batch, shared)
+    def discriminator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Tell real from generated, and mismatched too if asked; classify the people of the real ones."""
+        condition = self._discriminator_condition(batch, shared)
         features = self.judge.trunk(shared["real"])
-        real, names = self.judge.judge(features, condition)
-        fake, nobody = self.judge(shared["fake"].detach(), condition)
+        real, classes = self.judge.score_features(features, condition)
+        fake, fake_classes = self.judge(shared["fake"].detach(), condition)
         wrong = None
-        if rules.matching_aware and condition is not None:
+        if self.options.matching_aware and condition is not None:
             other, has = _somebody_else(batch["people"])
             if bool(has.any()):
-                wrong = self.judge.judge(features, condition[other])[0][has]
-        figures = {"loss": _JUDGE[rules.objective](real, fake, wrong)}
+                wrong = self.judge.score_features(features, condition[other])[0][has]
+        figures = {"loss": _DISCRIMINATOR_LOSS[self.options.objective](real, fake, wrong)}
         figures |= {"real": real.mean(), "fake": fake.mean()}
-        if names is not None:
+        if classes is not None:
             figures["loss"] = figures["loss"] + adversarial.auxiliary_discriminator(
-                names, nobody, batch["people"]
+                classes, fake_classes, batch["people"]
             )
-            figures["named"] = (names.argmax(1) == batch["people"]).float().mean()
+            figures["accuracy"] = (classes.argmax(1) == batch["people"]).float().mean()
         return figures
 
-    def generating(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Have the drawn faces taken for real ones of the people asked for."""
-        fake, names = self.judge(shared["fake"], self._read(batch, shared))
-        figures = {"loss": _GENERATOR[self.rules.objective](fake)}
-        if names is not None:
-            figures["loss"] = figures["loss"] + adversarial.auxiliary_generator(names, batch["people"])
+    def generator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Have the generated faces taken for real ones of the people of the batch."""
+        fake, classes = self.judge(shared["fake"], self._discriminator_condition(batch, shared))
+        figures = {"loss": _GENERATOR_LOSS[self.options.objective](fake)}
+        if classes is not None:
+            figures["loss"] = figures["loss"] + adversarial.auxiliary_generator(classes, batch["people"])
         return figures
 
     def after_step(self) -> None:
-        """Clip a Wasserstein critic's weights, its own parts' too."""
-        if self.rules.objective == "w":
+        """Clip a Wasserstein critic's weights, and those of its own parts."""
+        if self.options.objective == "w":
             for parameter in (*self.judge.parameters(), *self.own.parameters()):
-                parameter.clamp_(-self.rules.clip, self.rules.clip)
+                parameter.clamp_(-self.options.clip, self.options.clip)
+
+    def conditions(self, inputs: Sequence[GeneratorInput]) -> Tensor:
+        """As `FaceGenerator.conditions`: of names, and of the middle four seconds of every voice."""
+        device, batch = next(self.parameters()).device, {}
+        if self.takes_voices:
+            batch["waves"] = speech_frames(inputs, FRAME).to(device)
+        if self.uses_names:
+            batch["people"] = person_indices(inputs, self.people).to(device)
+        return torch.cat([part(batch) for part in self.parts.values()], 1)
 
     @torch.no_grad()
-    def draw(self, batch: Batch, *, seed: int, draws: Sequence[int] | None = None) -> Tensor:
-        """Draw a face for each row of a batch without pictures: ``(n, side, side, 3)`` uint8.
-
-        What is random of a face depends on ``seed`` and its number in ``draws`` alone; 0, 1, 2, ... if None.
-        """
-        condition = torch.cat([part(batch) for part in self.parts.values()], 1)
-        numbers = range(len(condition)) if draws is None else draws
-        random = [_generator(seed, number) for number in numbers]
-        noise = torch.stack([torch.randn(self.generator.noise, generator=one) for one in random])
-        if sigma := self.rules.condition_noise:
-            width = condition.shape[1]
-            added = torch.stack([torch.randn(width, generator=one) for one in random])
-            condition = condition + sigma * added.to(condition)
+    def generate_from(
+        self, conditions: Tensor, samples: Sequence[int], *, seed: int = 0, typical: bool = False
+    ) -> Pictures:
+        """As `FaceGenerator.generate_from`; a typical face is the mean of 16 samples."""
+        if typical:
+            several = [
+                self.generate_from(conditions, [k] * len(conditions), seed=seed)
+                for k in range(_TYPICAL_SAMPLES)
+            ]
+            return np.asarray(np.mean(several, axis=0, dtype=np.float32).round(), dtype=np.uint8)
+        generators = [torch_generator(seed, sample) for sample in samples]
+        noise = torch.stack([torch.randn(self.generator.noise, generator=one) for one in generators])
+        if sigma := self.options.condition_noise:
+            width = conditions.shape[1]
+            added = torch.stack([torch.randn(width, generator=one) for one in generators])
+            conditions = conditions + sigma * added.to(conditions)
         masks = None
         if self.generator.dropout:
-            each = [self.generator.dropout_masks(one) for one in random]
-            masks = [torch.stack(level).to(condition) for level in zip(*each, strict=True)]
-        drawn = self.generator(condition, noise.to(condition), masks)
-        pixels = ((drawn.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        pictures: Tensor = pixels.permute(0, 2, 3, 1).contiguous()
-        return pictures
+            each = [self.generator.dropout_masks(one) for one in generators]
+            masks = [torch.stack(level).to(conditions) for level in zip(*each, strict=True)]
+        return to_pictures(self.generator(conditions, noise.to(conditions), masks))
 
-    def _read(self, batch: Batch, shared: dict[str, Any]) -> Tensor | None:
-        """The condition as the judge reads it."""
+    def _discriminator_condition(self, batch: Batch, shared: dict[str, Any]) -> Tensor | None:
+        """The condition as the discriminator reads it."""
         if not self.judge.condition:
             return None
-        told = shared["told"]
-        rows = [self.own[name](batch) if name in self.own else told[name].detach() for name in told]
-        return torch.cat(rows, 1)
+        parts = shared["parts"]
+        read = [self.own[name](batch) if name in self.own else parts[name].detach() for name in parts]
+        return torch.cat(read, 1)
 
 
 def build_conditional_gan(
     parts: Mapping[str, Condition],
     own: Mapping[str, Condition],
     *,
-    people: int,
-    shape: Shape,
-    rules: GanOptions,
+    people: Sequence[str],
+    shape: GanShape,
+    options: GanOptions,
+    face_template: str = "dlib",
+    face_embedding_mean: Sequence[float] | None = None,
 ) -> ConditionalGan:
-    """Build the game for so many people: an auxiliary classifier reads no condition, the other judges do."""
+    """Build both networks; an auxiliary classifier reads no condition, other discriminators do."""
     width = sum(part.dim for part in parts.values())
-    for_generator, for_judge = _NORMS[shape.spectral]
-    names = rules.objective == "ac"
+    generator_norm, discriminator_norm = _NORMS[shape.spectral]
+    classifies = options.objective == "ac"
     generator = RoldanGenerator(
         condition=width,
         noise=shape.noise,
         width=shape.width,
         size=shape.size,
-        norm=for_generator,
+        norm=generator_norm,
         dropout=shape.dropout,
     )
-    judge = RoldanDiscriminator(
-        condition=0 if names else width,
-        classes=people + 1 if names else 0,
+    discriminator = RoldanDiscriminator(
+        condition=0 if classifies else width,
+        classes=len(people) + 1 if classifies else 0,
         width=shape.width,
         size=shape.size,
-        norm=for_judge,
+        norm=discriminator_norm,
     )
-    for network in (generator, judge):
+    for network in (generator, discriminator):
         # A third faster on a CPU; GPUs like it too.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ConditionalGan(
-        generator=generator, judge=judge, parts=parts, own={} if names else own, rules=rules
+        generator=generator,
+        judge=discriminator,
+        parts=parts,
+        own={} if classifies else own,
+        options=options,
+        people=people,
+        face_template=face_template,
+        face_embedding_mean=face_embedding_mean,
     )
 
 
 def _somebody_else(people: Tensor) -> tuple[Tensor, Tensor]:
-    """For each row the next one, going round, that is of another person; and whether there is any."""
+    """For each row the index of the next one, going round, of another person; and whether there is any."""
     count = len(people)
     steps = torch.arange(1, count + 1, device=people.device)
-    places = (torch.arange(count, device=people.device)[:, None] + steps) % count
-    differs = people[places] != people[:, None]
+    others = (torch.arange(count, device=people.device)[:, None] + steps) % count
+    differs = people[others] != people[:, None]
     first = differs.int().argmax(1, keepdim=True)
-    return places.gather(1, first)[:, 0], differs.any(1)
-
-
-def _generator(seed: int, draw: int) -> torch.Generator:
-    digest = hashlib.blake2b(f"{seed}/{draw}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+    return others.gather(1, first)[:, 0], differs.any(1)

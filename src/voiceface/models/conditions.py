@@ -1,4 +1,4 @@
-"""What a face is drawn from as numbers: a name, projected or repeated, and what a frame of speech says."""
+"""The conditions a face is generated from: a name, projected or repeated, and four seconds of speech."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from voiceface.audio.normalise_peak import level
 from voiceface.audio.wave_checks import full_precision
 from voiceface.audio.windows import preemphasis
 from voiceface.nn.voice.segan import SeganEncoder
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["FRAME", "RATE", "Condition", "ProjectedName", "RepeatedName", "Speech"]
+__all__ = ["FRAME", "Condition", "ProjectedName", "RepeatedName", "Speech"]
 
-RATE = 16_000
-FRAME = 4 * RATE
+FRAME = 4 * SAMPLE_RATE
 """Samples of Roldán's speech frames (section III-A)."""
 
 _FFT, _HOP, _BANDS = 512, 128, 80
 
 
 class Condition(nn.Module):
-    """One part of a condition: ``(n, dim)`` numbers from a batch."""
+    """One part of a condition, ``(n, dim)``, computed from a batch."""
 
     dim: int
 
@@ -34,7 +34,7 @@ class Condition(nn.Module):
 
 
 class ProjectedName(Condition):
-    """A name as a learnt linear projection of its one-hot vector; reads ``people (n,)`` from 0.
+    """A name as a learned linear projection of its one-hot vector; reads ``people (n,)``, indices from 0.
 
     Source: Roldán 2018, section IV-C.
     """
@@ -52,7 +52,7 @@ class ProjectedName(Condition):
 
 
 class RepeatedName(Condition):
-    """A name as its one-hot vector, repeated as often as fits and padded with zeros; nothing is learnt.
+    """A name as its one-hot vector, repeated as often as fits and padded with zeros; nothing is learned.
 
     More people than ``dim`` make it as wide as there are people.
 
@@ -90,7 +90,7 @@ class Speech(Condition):
             rows = waves.float() / 32768 if not waves.is_floating_point() else waves
             rows = preemphasis(level(rows))
             if self.form == "mel":
-                bank = mel_bank(bands=_BANDS, fft=_FFT, rate=RATE).to(rows)
+                bank = mel_bank(bands=_BANDS, fft=_FFT, rate=SAMPLE_RATE).to(rows)
                 # 1e-4 is about the floor of 16-bit noise in such a band.
                 rows = (power_frames(rows, fft=_FFT, hop=_HOP) @ bank).clamp_min(1e-4).log().transpose(1, 2)
         embedding: Tensor = self.encoder(rows)

@@ -1,4 +1,4 @@
-"""Photographs of a corpus beside drawn faces: cut alike, with the edge repeated, and those from the front."""
+"""Photographs of a corpus, aligned like generated faces to be compared with them; and the frontal ones."""
 
 from __future__ import annotations
 
@@ -8,47 +8,46 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.face.align import align, similarity, template_points
-from voiceface.models.imaginer import TEMPLATE
+from voiceface.models.model import Pictures
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["aligned_faces", "frontal"]
+__all__ = ["aligned_faces", "frontal_faces"]
 
-Pictures = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
 
-_ASKEW = 0.025
-"""Mean distance of a face's points from the template's, in sides of the picture; profiles lie above."""
+_MAX_DISTANCE = 0.025
+"""Mean distance of a face's landmarks from the template's, in sides of the picture; profiles lie above."""
 
 
-def aligned_faces(
-    corpus: Corpus, rows: npt.NDArray[np.int64], size: int, *, template: str = TEMPLATE
-) -> Pictures:
-    """Faces of a corpus cut to the template, (rows, size, size, 3); the border repeats the edge.
+def aligned_faces(corpus: Corpus, faces: Indices, size: int, *, template: str) -> Pictures:
+    """Faces of a corpus aligned to the template, (faces, size, size, 3); the border repeats the edge.
 
-    A black border, as `Corpus.view` has it, is a sharp line that no drawn face has.
+    A black border, as `Corpus.view` has it, is a sharp line that no generated face has.
     """
-    cut = [
-        align(
-            np.asarray(corpus.picture(int(row))),
-            np.asarray(corpus.faces[int(row)].landmarks),
-            size=size,
-            template=template,
-            border="edge",
-        )
-        for row in rows
-    ]
-    return np.stack(cut)
+    return np.stack(
+        [
+            align(
+                np.asarray(corpus.picture(int(index))),
+                np.asarray(corpus.faces[int(index)].landmarks),
+                size=size,
+                template=template,
+                border="edge",
+            )
+            for index in faces
+        ]
+    )
 
 
-def frontal(corpus: Corpus, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The faces seen from the front: their points lie on the template's once turned upright."""
-    wanted = template_points(TEMPLATE, 1)
-    apart = []
-    for row in rows:
-        points = np.asarray(corpus.faces[int(row)].landmarks, dtype=np.float64)
-        matrix = similarity(points, wanted)
-        placed = points @ matrix[:, :2].T + matrix[:, 2]
-        apart.append(np.linalg.norm(placed - wanted, axis=1).mean())
-    kept = rows[np.array(apart) < _ASKEW]
-    return kept if 2 * len(kept) >= len(rows) else rows
+def frontal_faces(corpus: Corpus, faces: Indices, *, template: str) -> Indices:
+    """The frontal faces, whose landmarks lie on the template's once aligned; all if fewer than half are."""
+    target = template_points(template, 1)
+    distances = []
+    for index in faces:
+        points = np.asarray(corpus.faces[int(index)].landmarks, dtype=np.float64)
+        matrix = similarity(points, target)
+        aligned = points @ matrix[:, :2].T + matrix[:, 2]
+        distances.append(np.linalg.norm(aligned - target, axis=1).mean())
+    kept = faces[np.array(distances) < _MAX_DISTANCE]
+    return kept if 2 * len(kept) >= len(faces) else faces

@@ -1,102 +1,120 @@
-"""What drawn faces are worth: described like photographs, beside the real faces of the same people."""
+"""Generated faces embedded like photographs, beside the real faces of the same people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
-from voiceface.models.corpus_embeddings import embed_aligned_faces, face_embeddings
+from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces, face_embeddings
+from voiceface.models.face_generator import BLOCK, FaceGenerator
 from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.model import Embeddings, Model, Pictures
 
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
 __all__ = [
-    "Pictures",
-    "Rows",
     "align_generated_faces",
     "embed_generated_faces",
-    "generate_for_selection",
     "embed_generated_and_real",
+    "generate_for_selection",
 ]
 
-Pictures = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.float32]
-
-_CHIP = 150
-_BLOCK = 64
+_DLIB_SIZE = 150
 
 
 def align_generated_faces(pictures: Pictures, *, template: str) -> Pictures:
-    """Cut drawn faces as the recogniser wants them, by the points their template says they have.
+    """Cut generated faces as dlib's recogniser takes them, by the landmarks of their template.
 
     Args:
-        pictures: (n, size, size, 3) uint8, drawn in ``template``.
+        pictures: (n, size, size, 3) uint8, generated in ``template``.
         template: a name of `voiceface.face.align.TEMPLATES`.
 
     Returns:
         (n, 150, 150, 3) uint8.
     """
     if pictures.ndim != 4 or pictures.shape[1] != pictures.shape[2] or pictures.shape[3] != 3:
-        raise InputError("drawn faces", f"have the shape {pictures.shape}", "give (n, size, size, 3)")
+        raise InputError("generated faces", f"have the shape {pictures.shape}", "give (n, size, size, 3)")
     if not len(pictures):
-        return np.zeros((0, _CHIP, _CHIP, 3), np.uint8)
-    # `align` adds the half pixel between a pixel's number and its middle.
+        return np.zeros((0, _DLIB_SIZE, _DLIB_SIZE, 3), np.uint8)
+    # `align` adds the half pixel between a pixel's index and its centre.
     points = template_points(template, pictures.shape[1]) - 0.5
-    return np.stack([align(one, points, size=_CHIP, template="dlib", border="edge") for one in pictures])
+    return np.stack([align(one, points, size=_DLIB_SIZE, template="dlib", border="edge") for one in pictures])
 
 
-def embed_generated_faces(pictures: Pictures, *, template: str) -> Rows:
-    """Describe drawn faces as `embed_aligned_faces` does real ones: (n, 128)."""
-    blocks = [pictures[first : first + _BLOCK] for first in range(0, len(pictures), _BLOCK)]
-    rows = [embed_aligned_faces(align_generated_faces(block, template=template)) for block in blocks]
-    return np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
+def embed_generated_faces(pictures: Pictures, *, template: str) -> Embeddings:
+    """Embed generated faces as `embed_aligned_faces` does real ones: (n, 128)."""
+    blocks = [pictures[first : first + BLOCK] for first in range(0, len(pictures), BLOCK)]
+    found = [embed_aligned_faces(align_generated_faces(block, template=template)) for block in blocks]
+    return np.concatenate(found) if found else np.zeros((0, DLIB_DIM), np.float32)
 
 
 def generate_for_selection(
-    selection: Selection, draw: Callable[[Sequence[GeneratorInput]], Pictures], *, named: bool = False
+    model: Model,
+    selection: Selection,
+    *,
+    seed: int = 0,
+    typical: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Pictures:
-    """Draw one face for every voice of a selection, in its order; ``named`` tells whose voice it is."""
-    corpus = selection.corpus
-    owners = corpus.column("voices", "person").astype(str)
-    parts = []
-    for first in range(0, len(selection.voices), _BLOCK):
-        some = selection.voices[first : first + _BLOCK].tolist()
-        cues = [GeneratorInput(wave=corpus.wave(k), person=str(owners[k]) if named else "") for k in some]
-        parts.append(draw(cues))
-    if not parts:
-        raise InputError(corpus.path, "holds no voice to draw a face from", "prepare some")
-    return np.concatenate(parts)
+    """One generated face for every voice of a selection, in its order: (voices, size, size, 3) uint8.
+
+    Raises:
+        InputError: it has no voice, or the model generates from names alone.
+    """
+    corpus, voices = selection.corpus, selection.voices
+    if not model.takes_voices:
+        raise InputError(type(model).__name__, "generates from names alone", "use a model that takes voices")
+    if not len(voices):
+        raise InputError(corpus.path, "has no voice to generate a face from", "prepare some")
+    pictures: list[Pictures] = []
+    conditions = iter(model.corpus_conditions(selection)) if isinstance(model, FaceGenerator) else None
+    people = corpus.person_of("voices")
+    with torch.no_grad():
+        for first in range(0, len(voices), BLOCK):
+            # A voice's random numbers follow its index among all, not in its block.
+            samples = range(first, min(first + BLOCK, len(voices)))
+            if isinstance(model, FaceGenerator) and conditions is not None:
+                made = model.generate_from(next(conditions), samples, seed=seed, typical=typical)
+            else:
+                inputs = [
+                    GeneratorInput(wave=corpus.wave(k), person=str(people[k]), sample=sample)
+                    for k, sample in zip(voices[first : first + BLOCK].tolist(), samples, strict=True)
+                ]
+                made = model.generate(inputs, seed=seed, typical=typical)
+            pictures.append(made)
+            if progress is not None:
+                progress(samples.stop, len(voices))
+    return np.concatenate(pictures)
 
 
-def embed_generated_and_real(
-    pictures: Pictures, selection: Selection, *, template: str, centre: npt.ArrayLike
-) -> tuple[Rows, Rows]:
-    """Drawn and real faces as comparable rows of length 1: descriptors less ``centre``, brought to length 1.
+def embed_generated_and_real(model: Model, selection: Selection) -> tuple[Embeddings, Embeddings]:
+    """A generated face for every voice and the real faces of a selection, as embeddings to compare.
 
-    This is what `Run.embed` of a recipe that draws faces returns, so that every protocol (matching,
-    verification, retrieval) takes the drawn face as its probe.
-
-    Args:
-        pictures: a drawn face for every voice of ``selection``.
-        selection: whose real faces are the gallery.
-        template: of the pictures.
-        centre: (128,) mean descriptor of the *training* people's faces.
+    They are dlib's less the training faces' mean embedding, brought to length 1, so that every protocol
+    (matching, verification, retrieval) takes a voice's generated face as its probe.
 
     Returns:
         (voices, 128) and (faces, 128) float32.
+
+    Raises:
+        InputError: no voice, or the model generates from names alone.
     """
-    middle = np.asarray(centre, dtype=np.float32)
-    drawn = embed_generated_faces(pictures, template=template) - middle
-    real = face_embeddings(selection.corpus)[selection.faces] - middle
-    return _unit(drawn), _unit(real)
+    typical = isinstance(model, FaceGenerator) and model.evaluated_typical
+    pictures = generate_for_selection(model, selection, typical=typical)
+    generated = embed_generated_faces(pictures, template=model.face_template)
+    real = face_embeddings(selection.corpus)[selection.faces]
+    assert model.face_embedding_mean is not None
+    mean = np.asarray(model.face_embedding_mean, dtype=np.float32)
+    return _unit(generated - mean), _unit(real - mean)
 
 
-def _unit(rows: Rows) -> Rows:
-    placed: Rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return placed.astype(np.float32)
+def _unit(rows: npt.NDArray[np.float32]) -> Embeddings:
+    unit: Embeddings = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit.astype(np.float32)

@@ -1,9 +1,8 @@
-"""Known people as a generator meets them in training and after: by their names, pictures and speech."""
+"""Known people in training and at inference: their names, pictures and speech."""
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,57 +13,51 @@ from torch import Tensor
 
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
-from voiceface.models.generator_input import GeneratorInput
+from voiceface.models.generator_input import GeneratorInput, input_waves
+from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
+from voiceface.records import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Selection
 
-__all__ = [
-    "KnownPeopleBatches",
-    "sample_indices",
-    "face_labels",
-    "known_people",
-    "person_indices",
-    "speech_frames",
-]
+__all__ = ["KnownPeopleBatches", "face_labels", "known_people", "person_indices", "speech_frames"]
 
-Rows = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 
-def known_people(selection: Selection, *, voiced: bool) -> list[str]:
-    """Sorted ids of everybody with a face here, and a voice where ``voiced``.
+def known_people(selection: Selection, *, require_voices: bool) -> list[str]:
+    """Sorted ids of everybody with a face in the selection, and with a voice if ``require_voices``.
 
     Raises:
         InputError: fewer than two of them, which no condition could tell apart.
     """
     corpus = selection.corpus
-    found = set(corpus.column("faces", "person")[selection.faces].astype(str).tolist())
-    if voiced:
-        found &= set(corpus.column("voices", "person")[selection.voices].astype(str).tolist())
+    found = set(corpus.person_of("faces")[selection.faces].tolist())
+    if require_voices:
+        found &= set(corpus.person_of("voices")[selection.voices].tolist())
     if len(found) < 2:
-        what = "both a voice and a face" if voiced else "a face"
+        what = "both a voice and a face" if require_voices else "a face"
         raise InputError(corpus.path, f"has {len(found)} people with {what} to learn", "prepare more people")
     return sorted(found)
 
 
 class KnownPeopleBatches:
-    """Batches of pictures with the number of the person they show and, where wanted, 4 s of their speech.
+    """Batches of pictures with the index of the person they show and, if asked, 4 s of their speech.
 
     A picture with a time goes with speech of its own file around that moment, as Roldán's frames do; any
-    other with a random stretch of a random recording of its person. Pictures are drawn with replacement,
-    so that fewer of them than the batch serve as well.
+    other with a random segment of a random recording of its person. Pictures are sampled with replacement,
+    so that fewer of them than the batch size serve as well.
 
     Args:
         selection: the training items.
-        people: whom the numbers stand for; pictures of others are left out.
+        people: the people that the indices stand for; pictures of others are left out.
         batch_size: pictures a step.
-        size: side of the pictures.
-        template: how they are cut.
+        size: side of the pictures in pixels.
+        template: their alignment.
         frame: samples of speech beside each picture; 0 for none.
-        seed: of every draw.
-        wrong_labels: pictures are shuffled over people: a control in which no name tells anything.
+        seed: random seed.
+        wrong_labels: pictures are shuffled over people: a control in which names carry no information.
     """
 
     def __init__(
@@ -79,130 +72,113 @@ class KnownPeopleBatches:
         seed: int = 0,
         wrong_labels: bool = False,
     ) -> None:
-        corpus = selection.corpus
-        number = {person: index for index, person in enumerate(people)}
-        owners = corpus.column("faces", "person")[selection.faces].astype(str)
-        kept = np.isin(owners, list(number))
-        self.faces: Rows = selection.faces[kept]
-        self.people = np.array([number[owner] for owner in owners[kept].tolist()], dtype=np.int64)
+        self.faces, self.people = face_labels(selection, people)
         if not len(self.faces):
-            raise InputError(corpus.path, "holds no picture of these people", "prepare some")
+            raise InputError(selection.corpus.path, "holds no picture of these people", "prepare some")
         if wrong_labels:
             self.people = np.random.default_rng(seed).permutation(self.people)
-        self.corpus, self.size, self.frame, self.seed = corpus, batch_size, frame, seed
-        self.pictures = face_view(corpus, size=size, template=template)
-        self.voices = _voices(selection, people) if frame else []
+        self.corpus, self.batch_size, self.frame, self.seed = selection.corpus, batch_size, frame, seed
+        self.pictures = face_view(self.corpus, size=size, template=template)
+        self.voices = _voices_of_each(selection, people) if frame else []
         self.moments = {} if wrong_labels or not frame else _moments(selection, self.faces)
 
     def batch(self, step: int) -> dict[str, Tensor]:
-        """``pictures (n, side, side, 3)`` uint8, ``people (n,)``; where wanted ``waves (n, frame)`` int16."""
-        random = np.random.default_rng(_number(self.seed, step))
-        picked = random.integers(len(self.faces), size=self.size)
+        """``pictures (n, side, side, 3)`` uint8, ``people (n,)``; if asked ``waves (n, frame)`` int16."""
+        random = numpy_generator(self.seed, step)
+        chosen = random.integers(len(self.faces), size=self.batch_size)
         batch = {
-            "pictures": torch.from_numpy(np.ascontiguousarray(self.pictures[self.faces[picked]])),
-            "people": torch.from_numpy(self.people[picked]),
+            "pictures": torch.from_numpy(np.ascontiguousarray(self.pictures[self.faces[chosen]])),
+            "people": torch.from_numpy(self.people[chosen]),
         }
         if self.frame:
-            waves = np.zeros((self.size, self.frame), np.int16)
-            for row, place in enumerate(picked.tolist()):
-                self._say(waves[row], place, random)
+            waves = np.zeros((self.batch_size, self.frame), np.int16)
+            for out, index in zip(waves, chosen.tolist(), strict=True):
+                self._fill_speech(out, index, random)
             batch["waves"] = torch.from_numpy(waves)
         return batch
 
-    def _say(self, out: npt.NDArray[np.int16], place: int, random: np.random.Generator) -> None:
-        """Fill ``out`` with speech for the picture at ``place``."""
-        around = self.moments.get(int(self.faces[place]), [])
+    def _fill_speech(self, out: npt.NDArray[np.int16], index: int, random: np.random.Generator) -> None:
+        """Fill ``out`` with speech for picture ``index``."""
+        around = self.moments.get(int(self.faces[index]), [])
         if around:
             voice, middle = around[int(random.integers(len(around)))]
             wave = self.corpus.wave(voice)
             start = min(max(0, middle - self.frame // 2), max(0, len(wave) - self.frame))
         else:
-            mine = self.voices[int(self.people[place])]
-            wave = self.corpus.wave(int(mine[int(random.integers(len(mine)))]))
+            voices = self.voices[int(self.people[index])]
+            wave = self.corpus.wave(int(voices[int(random.integers(len(voices)))]))
             start = int(random.integers(max(1, len(wave) - self.frame + 1)))
-        cut = wave[start : start + self.frame]
-        out[: len(cut)] = cut
+        segment = wave[start : start + self.frame]
+        out[: len(segment)] = segment
 
 
-def _voices(selection: Selection, people: Sequence[str]) -> list[Rows]:
-    owners = selection.corpus.column("voices", "person")[selection.voices].astype(str)
+def _voices_of_each(selection: Selection, people: Sequence[str]) -> list[Indices]:
+    owners = selection.corpus.person_of("voices")[selection.voices]
     found = [selection.voices[owners == person] for person in people]
-    if any(not len(rows) for rows in found):
-        person = next(person for person, rows in zip(people, found, strict=True) if not len(rows))
-        raise InputError(selection.corpus.path, f"holds no voice of {person}", "leave this person out")
+    for person, voices in zip(people, found, strict=True):
+        if not len(voices):
+            raise InputError(selection.corpus.path, f"holds no voice of {person}", "leave this person out")
     return found
 
 
-def _moments(selection: Selection, faces: Rows) -> dict[int, list[tuple[int, int]]]:
-    """For each picture with a time: the voices of its file that hold the moment, and at which sample."""
-    corpus: Corpus = selection.corpus
+def _moments(selection: Selection, faces: Indices) -> dict[int, list[tuple[int, int]]]:
+    """For each picture with a time: the voices of its file that contain the moment, and at which sample."""
+    corpus = selection.corpus
     times = corpus.column("faces", "time")
-    told = [row for row in faces.tolist() if np.isfinite(times[row])]
-    if not told:
+    timed = [face for face in faces.tolist() if np.isfinite(times[face])]
+    if not timed:
         return {}
     people, sources = (corpus.column("faces", name) for name in ("person", "source"))
     of_file: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
     columns = [corpus.column("voices", name) for name in ("person", "source", "start", "seconds")]
-    for row in selection.voices.tolist():
-        person, source, start, seconds = (column[row] for column in columns)
-        of_file.setdefault((str(person), str(source)), []).append((row, float(start), float(seconds)))
+    for voice in selection.voices.tolist():
+        person, source, start, seconds = (column[voice] for column in columns)
+        of_file.setdefault((str(person), str(source)), []).append((voice, float(start), float(seconds)))
     found: dict[int, list[tuple[int, int]]] = {}
-    for row in told:
-        time = float(times[row])
-        spans = of_file.get((str(people[row]), str(sources[row])), [])
-        around = [(v, round((time - a) * 16_000)) for v, a, length in spans if a <= time <= a + length]
+    for face in timed:
+        time = float(times[face])
+        spans = of_file.get((str(people[face]), str(sources[face])), [])
+        around = [(v, round((time - a) * SAMPLE_RATE)) for v, a, length in spans if a <= time <= a + length]
         if around:
-            found[row] = around
+            found[face] = around
     return found
 
 
-def sample_indices(cues: Sequence[GeneratorInput]) -> list[int]:
-    """Which of the seed's draws each cue takes: the one it asks for, else its place."""
-    return [place if cue.draw is None else cue.draw for place, cue in enumerate(cues)]
-
-
-def person_indices(cues: Sequence[GeneratorInput], people: Sequence[str]) -> Tensor:
-    """The numbers ``(cues,)`` of the people asked for.
+def person_indices(inputs: Sequence[GeneratorInput], people: Sequence[str]) -> Tensor:
+    """Indices ``(inputs,)`` of the requested people.
 
     Raises:
-        InputError: a cue has no name, or one that was not trained on; the nearest known ones are offered.
+        InputError: an input has no name, or one that was not trained on; the nearest known ones are offered.
     """
-    number = {person: index for index, person in enumerate(people)}
-    for cue in cues:
-        if not cue.person:
-            raise InputError("cue", "names nobody", f"name one of {len(people)} known people")
-        if cue.person not in number:
-            near = difflib.get_close_matches(cue.person, people, n=3, cutoff=0.0)
+    index = {person: k for k, person in enumerate(people)}
+    for one in inputs:
+        if not one.person:
+            raise InputError("the input", "names nobody", f"name one of {len(people)} known people")
+        if one.person not in index:
+            near = difflib.get_close_matches(one.person, people, n=3, cutoff=0.0)
             names = " or ".join(repr(name) for name in near)
-            raise InputError(cue.person, "is not among the people this model knows", f"did you mean {names}?")
-    return torch.tensor([number[cue.person] for cue in cues], dtype=torch.int64)
+            raise InputError(one.person, "is not among the people this model knows", f"did you mean {names}?")
+    return torch.tensor([index[one.person] for one in inputs], dtype=torch.int64)
 
 
-def speech_frames(cues: Sequence[GeneratorInput], frame: int) -> Tensor:
-    """The middle ``frame`` samples of every cue's voice, ``(cues, frame)`` float; zeros after shorter ones.
+def speech_frames(inputs: Sequence[GeneratorInput], frame: int) -> Tensor:
+    """The middle ``frame`` samples of every voice, ``(inputs, frame)`` float; shorter ones end in zeros.
 
     Raises:
-        InputError: a cue has no voice, or one that cannot be used.
+        InputError: an input has no voice, or one that cannot be used.
     """
-    rows = torch.zeros(len(cues), frame)
-    for row, cue in enumerate(cues):
-        if cue.wave is None:
-            raise InputError("cue", "holds no voice", "give a recording of speech")
-        wave = as_wave(cue.wave)
+    frames = torch.zeros(len(inputs), frame)
+    for out, wave in zip(frames, map(as_wave, input_waves(inputs)), strict=True):
         start = max(0, (len(wave) - frame) // 2)
-        cut = wave[start : start + frame]
-        rows[row, : len(cut)] = cut
-    return rows
+        segment = wave[start : start + frame]
+        out[: len(segment)] = segment
+    return frames
 
 
-def _number(*parts: int) -> int:
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
-
-
-def face_labels(selection: Selection, people: Sequence[str]) -> tuple[Rows, Rows]:
-    """The selection's faces that show one of ``people``, and whom by number: two of ``(faces,)``."""
-    owners = selection.corpus.column("faces", "person")[selection.faces].astype(str)
+def face_labels(selection: Selection, people: Sequence[str]) -> tuple[Indices, Indices]:
+    """The selection's faces of ``people``, and the index of the person in it of each: two of ``(faces,)``."""
+    owners = selection.corpus.person_of("faces")[selection.faces]
     kept = np.isin(owners, list(people))
-    numbers = np.searchsorted(np.array(people, dtype=str), owners[kept])
-    return selection.faces[kept], numbers.astype(np.int64)
+    index = {person: k for k, person in enumerate(people)}
+    labels = np.array([index[owner] for owner in owners[kept].tolist()], dtype=np.int64)
+    return selection.faces[kept], labels

@@ -1,4 +1,4 @@
-"""Wen et al.'s log-mels of every voice of a corpus, computed once, and crops of them."""
+"""Wen et al.'s log-mels of all voices of a corpus, computed once, and crops of them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from voiceface.records import SAMPLE_RATE
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["LONGEST", "SHORTEST", "Logmels", "logmel", "corpus_logmels"]
+__all__ = ["Logmels", "corpus_logmels", "logmel"]
 
-SHORTEST, LONGEST = 300, 800
-"""Frames of a crop while learning: 3 to 8 s."""
+_MIN_FRAMES, _MAX_FRAMES = 300, 800
+"""Of a crop in training: 3 to 8 s."""
 _HELD: dict[Path, Logmels] = {}
 
 
 def logmel(wave: npt.NDArray[Any]) -> Tensor:
     """Log-mels ``(frames, 64)`` of the speech in a recording at 16 kHz, each band normalised over it.
 
-    Voice activity is judged as the authors' program does. Where it finds none, the whole recording
-    is taken: noise has to be heard too, to show that it makes no face.
+    Voice activity is detected as in the authors' program. Where there is none, the whole recording is
+    taken: faces of noise have to be generated too, to show that they are none.
 
     Raises:
         InputError: no samples, NaN.
@@ -42,11 +42,11 @@ def logmel(wave: npt.NDArray[Any]) -> Tensor:
 
 
 class Logmels:
-    """The log-mels of a corpus' voices, read from one flat array as they are asked for.
+    """The log-mels of a corpus' voices, read from one flat array on demand.
 
     Args:
         flat: ``(all frames, 64)`` float16.
-        starts: ``(voices + 1,)``: where each voice begins, and the end.
+        starts: ``(voices + 1,)``: the first frame of each voice, and the end.
     """
 
     def __init__(self, flat: npt.NDArray[np.float16], starts: npt.NDArray[np.int64]) -> None:
@@ -56,25 +56,25 @@ class Logmels:
         """Voices."""
         return len(self.starts) - 1
 
-    def crops(self, rows: npt.NDArray[np.int64], generator: torch.Generator) -> Tensor:
-        """A crop of each recording ``(rows, 64, frames)``, 3 to 8 s, one length for all of a batch."""
-        frames = int(torch.randint(SHORTEST, LONGEST + 1, (1,), generator=generator))
-        places = torch.rand(len(rows), generator=generator).tolist()
-        cut = []
-        for row, place in zip(rows.tolist(), places, strict=True):
-            given = repeat_frames(self.bare(row), frames=frames)
-            first = int(place * (len(given) - frames + 1))
-            cut.append(given[first : first + frames])
-        return torch.stack(cut).transpose(1, 2).contiguous()
+    def crops(self, voices: npt.NDArray[np.int64], generator: torch.Generator) -> Tensor:
+        """A crop of each recording ``(voices, 64, frames)``, 3 to 8 s, one length for the whole batch."""
+        frames = int(torch.randint(_MIN_FRAMES, _MAX_FRAMES + 1, (1,), generator=generator))
+        positions = torch.rand(len(voices), generator=generator).tolist()
+        crops = []
+        for index, position in zip(voices.tolist(), positions, strict=True):
+            logmels = repeat_frames(self.whole(index), frames=frames)
+            first = int(position * (len(logmels) - frames + 1))
+            crops.append(logmels[first : first + frames])
+        return torch.stack(crops).transpose(1, 2).contiguous()
 
-    def bare(self, row: int) -> Tensor:
-        """A recording as long as it is, ``(frames, 64)``."""
-        part = self.flat[self.starts[row] : self.starts[row + 1]]
+    def whole(self, index: int) -> Tensor:
+        """All frames of a recording, ``(frames, 64)``."""
+        part = self.flat[self.starts[index] : self.starts[index + 1]]
         return torch.from_numpy(np.asarray(part, dtype=np.float32))
 
 
 def corpus_logmels(corpus: Corpus) -> Logmels:
-    """The log-mels of every voice of a corpus, kept in its ``views/`` where that can be written to."""
+    """The log-mels of all voices of a corpus, cached in its ``views/`` where that can be written to."""
     folder = corpus.path.resolve() / "views"
     path, index = (folder / f"wen-logmel-{corpus.fingerprint[:12]}{end}" for end in (".f16", ".npy"))
     if path in _HELD:
@@ -92,7 +92,7 @@ def corpus_logmels(corpus: Corpus) -> Logmels:
             for part in parts:
                 part.tofile(file)
                 lengths.append(len(part))
-        # Last: without it the array counts as not made.
+        # Last: without it the array counts as missing.
         with atomic_path(index) as temporary, temporary.open("wb") as file:
             np.save(file, np.cumsum(lengths))
     except OSError:

@@ -97,8 +97,10 @@ class Model(nn.Module):
     face_embedding_mean: Sequence[float] | None = None
     """Of a model that generates faces: the training faces' mean dlib embedding (128 numbers), which
     `voiceface.models.selection_embeddings` subtracts to compare generated faces with real ones."""
+    takes_voices: bool = True
+    """Whether it generates faces from recordings."""
     uses_names: bool = False
-    """Whether it generates faces from people's ids too, so that evaluation must pass them."""
+    """Whether it generates faces from people's ids (too, where it takes voices)."""
 
     # Inference
 
@@ -125,7 +127,7 @@ class Model(nn.Module):
     def generate(self, inputs: Sequence[GeneratorInput], *, seed: int = 0, typical: bool = False) -> Pictures:
         """Generate one face an input, ``(inputs, face_size, face_size, 3)``.
 
-        An input's random numbers depend on ``seed`` and on its ``draw``, or else on its index in the call.
+        An input's random numbers depend on ``seed`` and on its ``sample``, or else on its index in the call.
 
         Args:
             inputs: what to generate from.

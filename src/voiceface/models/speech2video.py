@@ -208,8 +208,8 @@ class Speech2Video(Model):
         shifted_context = context.roll(max(1, context.shape[1] // 2), 1).flatten(0, 1)
         context = context.flatten(0, 1)
         features = self.sync_judge.trunk(shared["real"])
-        real, _ = self.sync_judge.judge(features, context)
-        shifted, _ = self.sync_judge.judge(features, shifted_context)
+        real, _ = self.sync_judge.score_features(features, context)
+        shifted, _ = self.sync_judge.score_features(features, shifted_context)
         fake, _ = self.sync_judge(shared["generated"].detach(), context)
         loss = least_squares_discriminator(real, fake, shifted)
         return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "shifted": shifted.mean()}

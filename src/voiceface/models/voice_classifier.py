@@ -1,9 +1,8 @@
-"""Whose voice it is, among people it knows: a classifier of patches, and the embeddings it is made for."""
+"""A classifier of known speakers from log-mel patches, and the embeddings that it is trained for."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +15,20 @@ from voiceface.errors import InputError
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
 from voiceface.nn.voice.patch_voice import PatchVoice
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["PatchEncoder", "VoiceClassifier", "non_silent_patches", "fingerprint_of", "mean_of_patches"]
+__all__ = ["PatchEncoder", "VoiceClassifier", "non_silent_patches"]
 
-_RATE = 16_000
 _BLOCK = 64
 
 
 class VoiceClassifier(Model):
-    """Learns whose patch it hears; a batch holds ``patches (n, 60, 41, 2)`` and ``classes (n,)``.
+    """Classifies the speaker of a patch; a batch holds ``patches (n, 60, 41, 2)`` and ``classes (n,)``.
 
     Args:
         classes: number of people.
         dropout: as in `PatchVoice`.
-        penalty: times the sum of squares of the fully connected weights is added to the loss.
+        penalty: weight of the sum of squared weights of the fully connected layers in the loss.
     """
 
     class_heads = ("network.last",)
@@ -40,26 +39,26 @@ class VoiceClassifier(Model):
         self.penalty = penalty
 
     def turns(self) -> Sequence[Turn]:
-        """One turn: name the speaker."""
-        return [Turn("name", list(self.network.parameters()), self.name_speaker)]
+        """One turn."""
+        return [Turn("name", list(self.network.parameters()), self.classifier_loss)]
 
-    def name_speaker(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
+    def classifier_loss(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
         """Cross-entropy on the logits, and the penalty on the weights (not the biases)."""
         logits = self.network(batch["patches"])
         error = F.cross_entropy(logits.float(), batch["classes"])
-        small = sum(layer.weight.square().sum() for layer in self.network.fully_connected())
-        right = (logits.argmax(1) == batch["classes"]).float().mean()
-        return {"loss": error + self.penalty * small, "cross_entropy": error, "accuracy": right}
+        squares = sum(layer.weight.square().sum() for layer in self.network.fully_connected())
+        accuracy = (logits.argmax(1) == batch["classes"]).float().mean()
+        return {"loss": error + self.penalty * squares, "cross_entropy": error, "accuracy": accuracy}
 
     def posteriors(self, waves: Waves) -> Tensor:
-        """Whose recordings they are: (recordings, classes), the mean of the patches' probabilities."""
-        return mean_of_patches(waves, lambda patches: self.network(patches).softmax(1), like=self.network)
+        """Probabilities of the speakers, (recordings, classes): the mean over a recording's patches."""
+        return _mean_of_patches(waves, lambda patches: self.network(patches).softmax(1), like=self.network)
 
 
 class PatchEncoder(VoiceEncoder):
-    """The classifier without its last layer as a voice encoder: a recording is the mean of its patches.
+    """The classifier without its last layer as a voice encoder: the mean embedding of a recording's patches.
 
-    Its rows are as the network gives them, *not* of length 1 (Agarwal et al. feed them on like that).
+    Its embeddings are as the network gives them, *not* of length 1 (Agarwal et al. use them like that).
     """
 
     name = "agarwal"
@@ -72,27 +71,26 @@ class PatchEncoder(VoiceEncoder):
         training = self.network.training
         self.network.eval()
         with torch.no_grad():
-            rows = mean_of_patches(waves, self.network.embedding, like=self.network)
+            rows = _mean_of_patches(waves, self.network.embedding, like=self.network)
         self.network.train(training)
         return rows.cpu().numpy()
 
 
 def non_silent_patches(wave: npt.NDArray[np.generic]) -> Tensor:
-    """Patches (n, 60, 41, 2) of a recording at 16 kHz without the silent ones; all where all are silent."""
-    patches = logmel_patches(as_wave(wave), rate=_RATE)
-    heard = patches[~silent_patches(patches)]
-    return heard if len(heard) else patches
+    """Patches (n, 60, 41, 2) of a recording at 16 kHz without the silent ones; all of them if all are."""
+    patches = logmel_patches(as_wave(wave), rate=SAMPLE_RATE)
+    kept = patches[~silent_patches(patches)]
+    return kept if len(kept) else patches
 
 
-def mean_of_patches(waves: Waves, function: object, *, like: torch.nn.Module) -> Tensor:
-    """``function`` of every audible patch, averaged over each recording: (recordings, width).
+def _mean_of_patches(waves: Waves, function: Callable[[Tensor], Tensor], *, like: torch.nn.Module) -> Tensor:
+    """``function`` of every non-silent patch, averaged over each recording: (recordings, width).
 
     Raises:
         InputError: no recordings, or one without samples.
     """
     if not len(waves):
         raise InputError("recordings", "there are none", "give at least one")
-    assert callable(function)
     device = next(like.parameters()).device
     means = []
     for first in range(0, len(waves), _BLOCK):
@@ -100,12 +98,3 @@ def mean_of_patches(waves: Waves, function: object, *, like: torch.nn.Module) ->
         rows = function(torch.cat(patches).to(device))
         means += [part.mean(0) for part in torch.split(rows, [len(p) for p in patches])]
     return torch.stack(means)
-
-
-def fingerprint_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors by their names and values: names the weights wherever they lie."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().float().numpy()).tobytes())
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Voice networks that stay frozen while others learn from what they hear."""
+"""Frozen voice networks whose features condition a generator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from voiceface.audio.wen_logmel import repeat_frames
 from voiceface.errors import InputError
 from voiceface.models.logmels import logmel
 from voiceface.models.matching import solve
@@ -16,22 +17,22 @@ from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.nn.voice.wen_voice import WenVoice
 
-__all__ = ["EncoderFeatures", "Hearing", "LogmelFeatures", "Space"]
+__all__ = ["EncoderFeatures", "LogmelFeatures", "Space", "VoiceFeatures"]
 
 Space = Literal["speaker", "face"]
 
 
-class Hearing(nn.Module):
-    """From what a training stores of a voice (`forward`), or from a recording (`hear`), to a row."""
+class VoiceFeatures(nn.Module):
+    """Features ``(n, dim)``: of what a training caches of a voice (`forward`), or of recordings."""
 
     dim: int
 
-    def hear(self, waves: Sequence[npt.NDArray[Any]]) -> Tensor:
-        """Whole recordings at 16 kHz as rows ``(waves, dim)``."""
+    def embed_waves(self, waves: Sequence[npt.NDArray[Any]]) -> Tensor:
+        """Features ``(waves, dim)`` of whole recordings at 16 kHz."""
         raise NotImplementedError
 
 
-class LogmelFeatures(Hearing):
+class LogmelFeatures(VoiceFeatures):
     """Wen et al.'s voice network on their log-mels."""
 
     def __init__(self, *, width: int = 256, dim: int = 64) -> None:
@@ -40,35 +41,33 @@ class LogmelFeatures(Hearing):
         self.dim = dim
 
     def forward(self, logmels: Tensor) -> Tensor:
-        """Log-mels ``(n, 64, frames)`` as rows ``(n, dim)``."""
-        rows: Tensor = self.network(logmels)
-        return rows
+        """Features ``(n, dim)`` of log-mels ``(n, 64, frames)``."""
+        features: Tensor = self.network(logmels)
+        return features
 
-    def hear(self, waves: Sequence[npt.NDArray[Any]]) -> Tensor:
-        """As `Hearing.hear`; a recording shorter than ten seconds is repeated, as at the authors'."""
-        return self.whole([logmel(wave) for wave in waves])
+    def embed_waves(self, waves: Sequence[npt.NDArray[Any]]) -> Tensor:
+        """As `VoiceFeatures.embed_waves`; recordings under ten seconds are repeated, as the authors do."""
+        return self.embed_logmels([logmel(wave) for wave in waves])
 
-    def whole(self, logmels: Sequence[Tensor]) -> Tensor:
-        """Log-mels ``(frames, 64)`` of whole recordings as rows ``(n, dim)``."""
-        from voiceface.audio.wen_logmel import repeat_frames
-
+    def embed_logmels(self, logmels: Sequence[Tensor]) -> Tensor:
+        """Features ``(n, dim)`` of whole recordings' log-mels ``(frames, 64)``."""
         device = next(self.parameters()).device
         with torch.no_grad():
-            rows = [self(repeat_frames(one).T[None].to(device)) for one in logmels]
-        return torch.cat(rows) if rows else torch.zeros(0, self.dim)
+            features = [self(repeat_frames(one).T[None].to(device)) for one in logmels]
+        return torch.cat(features) if features else torch.zeros(0, self.dim)
 
 
-class EncoderFeatures(Hearing):
-    """A speaker encoder's rows, brought to fewer numbers by a linear map that is computed, not learnt.
+class EncoderFeatures(VoiceFeatures):
+    """A speaker encoder's embeddings, reduced by a linear map that is computed, not learned.
 
-    The rows of such encoders are positive and crowd round one direction; after the map they spread.
+    Such embeddings are positive and concentrated around one direction; after the map they spread.
 
     Args:
         bands: mel bands of the encoder.
         hidden: units of its layers.
-        layers: of them.
-        width: numbers of its rows.
-        dim: numbers after the map.
+        layers: their number.
+        width: dimensions of its embeddings.
+        dim: dimensions after the map.
     """
 
     def __init__(
@@ -80,45 +79,44 @@ class EncoderFeatures(Hearing):
         self.register_buffer("map", torch.zeros(width, dim))
         self.dim = dim
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """The encoder's rows ``(n, width)`` as rows ``(n, dim)``."""
-        return (rows - self.get_buffer("mean")) @ self.get_buffer("map")
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Features ``(n, dim)`` of the encoder's embeddings ``(n, width)``."""
+        return (embeddings - self.get_buffer("mean")) @ self.get_buffer("map")
 
-    def hear(self, waves: Sequence[npt.NDArray[Any]]) -> Tensor:
-        """As `Hearing.hear`."""
-        place = self.get_buffer("mean").device
-        rows = torch.from_numpy(self.window_encoder("").embed(list(waves))).to(place)
+    def embed_waves(self, waves: Sequence[npt.NDArray[Any]]) -> Tensor:
+        """As `VoiceFeatures.embed_waves`."""
+        embeddings = torch.from_numpy(self.window_encoder("").embed(list(waves)))
         with torch.no_grad():
-            return self(rows)  # type: ignore[no-any-return]
+            return self(embeddings.to(self.get_buffer("mean").device))  # type: ignore[no-any-return]
 
     def window_encoder(self, fingerprint: str) -> WindowEncoder:
-        """The encoder as the corpus' cached rows know it."""
-        place = str(self.get_buffer("mean").device)
-        return WindowEncoder("student", self.encoder, fingerprint=fingerprint, device=place)
+        """The encoder under the fingerprint by which a corpus caches its embeddings."""
+        device = str(self.get_buffer("mean").device)
+        return WindowEncoder("student", self.encoder, fingerprint=fingerprint, device=device)
 
-    def spread(self, voices: Tensor, faces: Tensor, *, space: Space, ridge: float = 5.0) -> None:
+    def fit_map(self, voices: Tensor, faces: Tensor, *, space: Space, ridge: float = 5.0) -> None:
         """Compute the map from training people.
 
         Args:
-            voices: ``(n, width)`` rows of the encoder.
-            faces: ``(n, k)`` descriptors of the same people's faces; looked at for ``"face"`` alone.
-            space: ``"speaker"``: the directions in which voices differ most, each brought to one
-                deviation; ``"face"``: those in which voices tell most of faces (`solve`).
+            voices: ``(n, width)`` embeddings of the encoder.
+            faces: ``(n, k)`` face embeddings of the same people; read for ``"face"`` alone.
+            space: ``"speaker"``: the directions in which voices differ most, each scaled to one
+                deviation; ``"face"``: those in which voices predict faces best (`solve`).
             ridge: of ``"face"``.
 
         Raises:
             InputError: an unknown space.
         """
         if space == "face":
-            found = solve(voices, faces, ridge=ridge, dim=self.dim)
-            mean, made = found.voice_mean, found.voice_map
+            solution = solve(voices, faces, ridge=ridge, dim=self.dim)
+            mean, directions = solution.voice_mean, solution.voice_map
         elif space == "speaker":
             mean = voices.mean(0)
             _, values, vectors = torch.linalg.svd((voices - mean).double(), full_matrices=False)
             deviations = values[: self.dim] / max(1, len(voices)) ** 0.5
-            made = (vectors[: self.dim].T / deviations.clamp_min(1e-4)).float()
+            directions = (vectors[: self.dim].T / deviations.clamp_min(1e-4)).float()
         else:
             raise InputError("space", f"is {space!r}", "give 'speaker' or 'face'")
         with torch.no_grad():
             self.get_buffer("mean").copy_(mean)
-            self.get_buffer("map").zero_()[:, : made.shape[1]] = made
+            self.get_buffer("map").zero_()[:, : directions.shape[1]] = directions

@@ -1,10 +1,10 @@
-"""Agarwal et al. 2019: Table I (accuracy of drawn faces), Table II (quality), Figures 2, 4 and 10.
+"""Agarwal et al. 2019: Table I (accuracy of generated faces), Table II (quality), Figures 2, 4 and 10.
 
 The classifier is trained, then the three variants on its embeddings, and the controls: a classifier and a
 generator whose training recordings were given to anybody. Known people, new recordings: every figure is of
 recordings that nothing was trained or selected on. Everything lies below the output folder and is not
 trained again when the command is given again. The pictures it writes show the corpus' own faces beside
-drawn ones: they are yours to look at, not to publish.
+generated ones: they are yours to look at, not to publish.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.metrics import image
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
 from voiceface.models.generated_faces import generate_for_selection
-from voiceface.models.voice_classifier import PatchEncoder, VoiceClassifier, fingerprint_of
+from voiceface.models.voice_classifier import PatchEncoder, VoiceClassifier
+from voiceface.models.weights_fingerprint import weights_fingerprint
 from voiceface.pipelines.weights import Loaded, load_model, load_recipe
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.identification import identify
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.threshold_search import ThresholdReport, generated_acceptance, threshold_search
-from voiceface.recipes.agarwal_voice2face import target_rows
+from voiceface.recipes import agarwal_voice_classifier
+from voiceface.recipes.agarwal_voice2face import target_face_indices
 from voiceface.recipes.agarwal_voice_classifier import classifier_posteriors
 from voiceface.training.loop import train
 
@@ -44,13 +46,13 @@ __all__ = ["tables"]
 
 Names = npt.NDArray[np.str_]
 Pictures = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.floating]
+Embeddings = npt.NDArray[np.floating]
 
 _VARIANTS = {"VAE": "vae", "C-GAN": "cgan", "RC-GAN": "rcgan"}
 _CONTROL = "RC-GAN, wrong labels"
 _PERFECT = "the target itself"
 _AVERAGE = "mean of all targets"
-_MOST_FACES = 700
+_MAX_FACES = 700
 """Real faces whose pairs the threshold is searched on: a quarter of a million pairs."""
 _STEPS, _QUICK_STEPS = 20_000, 500
 _QUICK: dict[str, Any] = {"width": 8, "judge_lr": 1e-3, "generator_lr": 5e-4}
@@ -72,41 +74,41 @@ _MEASURES: dict[str, tuple[Callable[..., npt.NDArray[np.float64]], float]] = {
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Heard:
+class GeneratedFaces:
     """Faces for the test recordings, one each."""
 
     pictures: Pictures
     """(recordings, 64, 64, 3)."""
-    rows: Rows
+    embeddings: Embeddings
     found: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, pictures: Pictures) -> Heard:
-        """Look for the face in each and describe it; equal pictures are described once."""
-        single, where = np.unique(pictures, axis=0, return_inverse=True)
-        rows, found = embed_redetected_faces(single)
-        where = where.reshape(-1)
-        return cls(pictures=pictures, rows=rows[where], found=found[where])
+    def of(cls, pictures: Pictures) -> GeneratedFaces:
+        """Detect and embed the face in each picture; equal pictures are embedded once."""
+        single, index = np.unique(pictures, axis=0, return_inverse=True)
+        embeddings, found = embed_redetected_faces(single)
+        index = index.reshape(-1)
+        return cls(pictures=pictures, embeddings=embeddings[index], found=found[index])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
-    """What all rows of the tables share: whose recordings, whose targets, and the threshold."""
+class Evaluation:
+    """What all rows of the tables share: the recordings' people, the targets, and the threshold."""
 
     people: Names
-    """(recordings,) who speaks."""
+    """(recordings,) the speaker of each."""
     targets: Names
-    """(targets,) whose each is."""
-    target_rows: Rows
+    """(targets,) the person of each."""
+    target_embeddings: Embeddings
     target_pictures: Pictures
     other_people: Names
     """(faces,) of the test selection: real faces that are no targets."""
-    other_embeddings: Rows
+    other_embeddings: Embeddings
     threshold: ThresholdReport
     seed: int
 
     def own(self) -> npt.NDArray[np.intp]:
-        """(recordings,) the place of each speaker's target."""
+        """(recordings,) the index of each speaker's target."""
         return np.searchsorted(self.targets, self.people)
 
 
@@ -121,7 +123,7 @@ def tables(
     seed: int = 0,
     device: str = "auto",
 ) -> list[Table]:
-    """Train what is missing below ``out`` and judge it on the test recordings.
+    """Train what is missing below ``out`` and evaluate it on the test recordings.
 
     Args:
         corpus: with at least ``minimum`` recordings, and a face, of each of several people.
@@ -130,7 +132,7 @@ def tables(
         steps: steps of every generator; 0 for 20,000, or 500 where quick
         quick: GANs a quarter as wide and five times the paper's rates: a minute of a CPU each
         minimum: people with fewer recordings are left out
-        seed: of the split, the targets and the trainings
+        seed: random seed
         device: auto, cpu, cuda, cuda:N or mps
 
     Raises:
@@ -139,18 +141,18 @@ def tables(
     check_plots()
     shared: dict[str, Any] = {"minimum": minimum, "seed": seed}
 
-    def trained(recipe: str, name: str, **given: Any) -> Loaded:  # noqa: ANN401
-        run = load_recipe(recipe).recipe(**given, **shared)
+    def trained(recipe: str, name: str, **options: Any) -> Loaded:  # noqa: ANN401
+        run = load_recipe(recipe).recipe(**options, **shared)
         return load_model(train(run, corpus, out / name, device=device, progress=False))
 
-    hearing = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
-    classifier = trained("agarwal_voice_classifier", "classifier", **hearing)
-    control = trained("agarwal_voice_classifier", "classifier-wrong-labels", wrong_labels=True, **hearing)
-    split = classifier.run.split(corpus)
+    length = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
+    classifier = trained("agarwal_voice_classifier", "classifier", **length)
+    control = trained("agarwal_voice_classifier", "classifier-wrong-labels", wrong_labels=True, **length)
+    split = agarwal_voice_classifier.recipe(**shared).split(corpus)
     count = steps or (_QUICK_STEPS if quick else _STEPS)
-    drawers = {}
+    generators = {}
     for name, variant in {**_VARIANTS, _CONTROL: "rcgan"}.items():
-        drawers[name] = trained(
+        generators[name] = trained(
             "agarwal_voice2face",
             variant if name != _CONTROL else f"{variant}-wrong-labels",
             variant=variant,
@@ -160,76 +162,72 @@ def tables(
             wrong_labels=name == _CONTROL,
             **(_QUICK if quick else {}),
         )
-    judged = _judged(split, drawers["RC-GAN"], seed=seed)
-    heard = _heard(drawers, split.test, judged)
-    _figures(out, split, classifier, judged, heard)
+    judged = _evaluation(split, generators["RC-GAN"], seed=seed)
+    generated = _generate(generators, split.test, judged)
+    _figures(out, split, classifier, judged, generated)
     return [
         _classified(split.test, {"voice classifier": classifier, "wrong labels": control}, seed=seed),
         _real(judged),
-        _accuracy(judged, heard),
-        _quality(judged, {name: one for name, one in heard.items() if name != _PERFECT}),
+        _accuracy(judged, generated),
+        _quality(judged, {name: one for name, one in generated.items() if name != _PERFECT}),
     ]
 
 
-def _judged(split: Split, loaded: Loaded, *, seed: int) -> Judged:
+def _evaluation(split: Split, loaded: Loaded, *, seed: int) -> Evaluation:
     """The targets, the other real faces, and the threshold searched on the training people's faces."""
-    corpus, facts = split.test.corpus, loaded.facts
-    described = face_embeddings(corpus)
-    places = target_rows(split.test, facts)
-    owners = corpus.column("faces", "person").astype(str)
+    corpus, facts = split.test.corpus, loaded.card["facts"]
+    embeddings = face_embeddings(corpus)
+    targets = target_face_indices(split.test, facts)
+    owners = corpus.person_of("faces")
     test = split.test.faces[np.isin(owners[split.test.faces], facts["people"])]
     random = np.random.default_rng(seed)
-    ours = np.concatenate([split.train.faces, split.validation.faces])
-    some = np.sort(random.permutation(ours)[:_MOST_FACES])
+    trained = np.concatenate([split.train.faces, split.validation.faces])
+    some = np.sort(random.permutation(trained)[:_MAX_FACES])
     first, second = np.triu_indices(len(some), k=1)
-    apart = np.linalg.norm(described[some[first]] - described[some[second]], axis=1)
-    whose = owners[some]
-    if not (whose[first] == whose[second]).any():
+    distances = np.linalg.norm(embeddings[some[first]] - embeddings[some[second]], axis=1)
+    people = owners[some]
+    if not (people[first] == people[second]).any():
         fault = "has one picture a person to train on, so that no pair of one person's shows a threshold"
         raise InputError(corpus.path, fault, "prepare more pictures of each")
     report = threshold_search(
-        apart, whose[first] == whose[second], people=(whose[first], whose[second]), seed=seed
+        distances, people[first] == people[second], people=(people[first], people[second]), seed=seed
     )
-    voiced = corpus.column("voices", "person")[split.test.voices].astype(str)
-    if not set(voiced.tolist()) <= set(facts["people"]):
-        lost = sorted(set(voiced.tolist()) - set(facts["people"]))
+    speakers = corpus.person_of("voices")[split.test.voices]
+    if not set(speakers.tolist()) <= set(facts["people"]):
+        lost = sorted(set(speakers.tolist()) - set(facts["people"]))
         raise InputError(corpus.path, f"{lost[0]} has voices and no face", "leave such people out")
-    return Judged(
-        people=voiced,
+    return Evaluation(
+        people=speakers,
         targets=np.array(facts["people"]),
-        target_rows=described[places],
-        target_pictures=np.asarray(face_view(corpus, size=64, template="dlib")[places]),
+        target_embeddings=embeddings[targets],
+        target_pictures=np.asarray(face_view(corpus, size=64, template="dlib")[targets]),
         other_people=owners[test],
-        other_embeddings=described[test],
+        other_embeddings=embeddings[test],
         threshold=report,
         seed=seed,
     )
 
 
-def _heard(drawers: dict[str, Loaded], test: Selection, judged: Judged) -> dict[str, Heard]:
-    """Every generator's faces of the test recordings, and those of none: the targets, and their mean."""
-    heard = {name: Heard.of(_draw(one, test, judged)) for name, one in drawers.items()}
-    wanted = judged.target_pictures[judged.own()]
+def _generate(
+    generators: dict[str, Loaded], test: Selection, judged: Evaluation
+) -> dict[str, GeneratedFaces]:
+    """Every generator's faces of the test recordings, and two baselines: the targets, and their mean."""
+    targets = judged.target_pictures[judged.own()]
     average = judged.target_pictures.astype(float).mean(0).round().astype(np.uint8)
-    return heard | {
-        _PERFECT: Heard.of(wanted),
-        _AVERAGE: Heard.of(np.broadcast_to(average, wanted.shape)),
+    pictures = {
+        name: generate_for_selection(one.model, test, seed=judged.seed) for name, one in generators.items()
     }
-
-
-def _draw(loaded: Loaded, test: Selection, judged: Judged) -> Pictures:
-    imagine = loaded.run.imagine
-    assert imagine is not None
-    return generate_for_selection(test, lambda cues: imagine(loaded.model, cues, loaded.facts, judged.seed))
+    pictures |= {_PERFECT: targets, _AVERAGE: np.broadcast_to(average, targets.shape)}
+    return {name: GeneratedFaces.of(faces) for name, faces in pictures.items()}
 
 
 def _classified(test: Selection, classifiers: dict[str, Loaded], *, seed: int) -> Table:
-    """Whose recording it is, by the classifier itself."""
-    owners = test.corpus.column("voices", "person")[test.voices].astype(str)
+    """Accuracy of the classifier itself."""
+    owners = test.corpus.person_of("voices")[test.voices]
     rows: dict[str, list[Cell]] = {}
     for name, one in classifiers.items():
         scores = classifier_posteriors(cast(VoiceClassifier, one.model), test).numpy()
-        report = identify(scores, owners, people=one.facts["people"], ks=(1,), seed=seed)
+        report = identify(scores, owners, people=one.card["facts"]["people"], ks=(1,), seed=seed)
         rows[name] = [report.figure("top-1"), f"{one.card['best_step']:,} of {one.card['steps']:,}"]
     return Table(
         title="Voice classifier (III-A): accuracy on new recordings of known people",
@@ -239,7 +237,7 @@ def _classified(test: Selection, classifiers: dict[str, Loaded], *, seed: int) -
     )
 
 
-def _real(judged: Judged) -> Table:
+def _real(judged: Evaluation) -> Table:
     report = judged.threshold
     cells: dict[str, Estimate] = {one.name: one for one in report.rows["real faces"]}
     return Table(
@@ -256,13 +254,13 @@ def _real(judged: Judged) -> Table:
     )
 
 
-def _accuracy(judged: Judged, heard: dict[str, Heard]) -> Table:
+def _accuracy(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
     rows: dict[str, list[Cell]] = {}
-    for name, one in heard.items():
-        apart = _distances(one.rows, judged.target_rows)
-        others = _distances(one.rows, judged.other_embeddings)
+    for name, one in generated.items():
+        distances = _distances(one.embeddings, judged.target_embeddings)
+        others = _distances(one.embeddings, judged.other_embeddings)
         own, found = generated_acceptance(
-            apart,
+            distances,
             people=(judged.people, judged.targets),
             threshold=judged.threshold.threshold,
             found=one.found,
@@ -276,11 +274,11 @@ def _accuracy(judged: Judged, heard: dict[str, Heard]) -> Table:
             seed=judged.seed,
         )
         known = identify(
-            -apart, judged.people, people=judged.targets, ks=(1,), found=one.found, seed=judged.seed
+            -distances, judged.people, people=judged.targets, ks=(1,), found=one.found, seed=judged.seed
         )
         rows[name] = [own, known.figure("top-1"), wide, found]
     return Table(
-        title="Table I: accuracy of drawn faces at the fixed threshold",
+        title="Table I: accuracy of generated faces at the fixed threshold",
         columns=[
             "accepted as the own target (the paper's accuracy)",
             "own target is the nearest",
@@ -291,37 +289,37 @@ def _accuracy(judged: Judged, heard: dict[str, Heard]) -> Table:
         paper_rows={name: [value, None, None, None] for name, value in _PAPER_1.items()},
         notes=[
             f"Threshold {judged.threshold.threshold:.3f}; {len(judged.people):,} recordings, "
-            f"{len(judged.targets)} people; every drawn face is looked for and aligned again, one that is "
+            f"{len(judged.targets)} people; every generated face is detected and aligned again, one that is "
             "not found is a miss.",
-            "Chance of the accepted: the same faces held against everybody else's (a face like nobody's "
-            "earns as much with any).",
+            "Chance of the accepted: the same faces against everybody else's (a face like nobody's is "
+            "accepted as often with any).",
             *(
                 f"{name}: no face found in {int((~one.found).sum()):,} of {len(one.found):,} pictures"
-                for name, one in heard.items()
+                for name, one in generated.items()
                 if not one.found.all()
             ),
         ],
     )
 
 
-def _quality(judged: Judged, heard: dict[str, Heard]) -> Table:
+def _quality(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
     own = judged.own()
     random = np.random.default_rng(judged.seed)
     other = (own + random.integers(1, len(judged.targets), size=len(own))) % len(judged.targets)
-    whose = People(judged.people, resamples=1000, seed=judged.seed)
+    people = People(judged.people, resamples=1000, seed=judged.seed)
     rows: dict[str, list[Cell]] = {}
-    for name, one in heard.items():
+    for name, one in generated.items():
         cells: list[Cell] = []
         for title, (measure, scale) in _MEASURES.items():
-            drawn = one.pictures * (scale / 255)
-            mine, theirs = (
-                measure(drawn, judged.target_pictures[places] * (scale / 255), scale=scale)
-                for places in (own, other)
+            faces = one.pictures * (scale / 255)
+            of_own, of_other = (
+                measure(faces, judged.target_pictures[targets] * (scale / 255), scale=scale)
+                for targets in (own, other)
             )
-            cells.append(mean_of_items(title, mine, whose, chance=float(theirs.mean())))
+            cells.append(mean_of_items(title, of_own, people, chance=float(of_other.mean())))
         rows[name] = cells
     return Table(
-        title="Table II: drawn faces against their targets, pixel by pixel",
+        title="Table II: generated faces against their targets, pixel by pixel",
         columns=list(_MEASURES),
         rows=rows,
         paper_rows=_PAPER_2,
@@ -334,7 +332,9 @@ def _quality(judged: Judged, heard: dict[str, Heard]) -> Table:
     )
 
 
-def _figures(out: Path, split: Split, classifier: Loaded, judged: Judged, heard: dict[str, Heard]) -> None:
+def _figures(
+    out: Path, split: Split, classifier: Loaded, judged: Evaluation, generated: dict[str, GeneratedFaces]
+) -> None:
     """Figure 2 (t-SNE), Figure 4 (threshold) and Figure 10 (faces of one recording a person)."""
     report = judged.threshold
     threshold_plot(
@@ -345,14 +345,16 @@ def _figures(out: Path, split: Split, classifier: Loaded, judged: Judged, heard:
         paper=None,
     )
     network = cast(VoiceClassifier, classifier.model).network
-    encoder = PatchEncoder(network, fingerprint=_fingerprint(classifier))
+    # The fingerprint that `agarwal_voice2face` uses, so that embeddings are computed once.
+    state = {name: t for name, t in network.state_dict().items() if not name.startswith("last.")}
+    encoder = PatchEncoder(network, fingerprint=weights_fingerprint(state))
     voices = voice_embeddings(split.test.corpus, encoder)[split.test.voices]
     panels = {
         "voices of the test recordings": (voices, judged.people.tolist()),
         "real faces": (judged.other_embeddings, judged.other_people.tolist()),
-        "faces drawn by RC-GAN": (
-            heard["RC-GAN"].rows[heard["RC-GAN"].found],
-            judged.people[heard["RC-GAN"].found].tolist(),
+        "faces generated by RC-GAN": (
+            generated["RC-GAN"].embeddings[generated["RC-GAN"].found],
+            judged.people[generated["RC-GAN"].found].tolist(),
         ),
     }
     tsne_plot(
@@ -363,18 +365,12 @@ def _figures(out: Path, split: Split, classifier: Loaded, judged: Judged, heard:
     first = [int(np.flatnonzero(judged.people == p)[0]) for p in judged.targets if p in judged.people][:12]
     sheet = [
         [(one.pictures[k], f"{name}\n{judged.people[k]}") for k in first]
-        for name, one in {_PERFECT: heard[_PERFECT], **heard}.items()
+        for name, one in {_PERFECT: generated[_PERFECT], **generated}.items()
     ]
     write_image_grid(out / "figure-10.png", sheet, title="One test recording of each person", side=96)
 
 
-def _fingerprint(classifier: Loaded) -> str:
-    """Names the classifier's embeddings as `agarwal_voice2face` does, so that their rows are made once."""
-    state = cast(VoiceClassifier, classifier.model).network.state_dict()
-    return fingerprint_of({name: t for name, t in state.items() if not name.startswith("last.")})
-
-
-def _distances(rows: Rows, others: Rows) -> npt.NDArray[np.float64]:
-    left, right = rows.astype(np.float64), others.astype(np.float64)
+def _distances(some: Embeddings, others: Embeddings) -> npt.NDArray[np.float64]:
+    left, right = some.astype(np.float64), others.astype(np.float64)
     square = (left**2).sum(1)[:, None] + (right**2).sum(1) - 2 * left @ right.T
     return np.asarray(np.sqrt(np.maximum(square, 0.0)))

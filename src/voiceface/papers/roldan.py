@@ -1,10 +1,10 @@
 """Roldán 2018: Inception Scores of faces drawn from names (Table II) and from speech (Table III).
 
-Every variant is trained by its recipe in a folder of its own below the output, so that a sweep that was
-stopped goes on; variants that are done are not trained again. Beside the Inception Score stand what the
-thesis wanted and lacked, the Fréchet distance, and what its text says in words: whether the faces are of
-the right people, how much several faces of one person differ, and how far the noise is read at all.
-Table I (the corpus by sex) is printed by `voiceface prepare` at its end.
+Every variant is trained by its recipe in a folder of its own below the output, so that an interrupted
+sweep can be resumed; finished variants are not trained again. Beside the Inception Score are the Fréchet
+distance, which the thesis wanted and lacked, and what its text only describes: whether the faces are of the
+right people, how much several faces of one person differ, and whether the noise has an effect at all.
+Table I (the corpus by gender) is printed by `voiceface prepare` at its end.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from voiceface.corpus.splits import Selection, Split
-    from voiceface.training.run import Pictures, Run
+    from voiceface.models.model import Embeddings, Pictures
+    from voiceface.training.run import Run
 
-__all__ = ["NAMES", "SPEECH", "Variant", "tables"]
+__all__ = ["NAME_VARIANTS", "SPEECH_VARIANTS", "Variant", "tables"]
 
-Rows = npt.NDArray[np.float32]
-Numbers = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int64]
 
-DRAWN = 20
-"""Faces drawn of each person, in the sweep's figures."""
+FACES_PER_PERSON = 20
+"""Faces generated of each person, in the sweep's figures."""
 SPLITS = 10
 """Parts of the Inception Score, as Salimans et al. 2016."""
 GRID = 6
@@ -54,7 +54,7 @@ GRID = 6
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One row: what differs from the recipe's defaults, and what the thesis printed."""
+    """One row: options that differ from the recipe's defaults, and the thesis' figure."""
 
     title: str
     changes: dict[str, Any] = field(default_factory=dict)
@@ -65,15 +65,15 @@ class Variant:
 _SLOW = {"lr_judge": 2e-4, "lr_generator": 2e-4, "spectral": "none"}
 """Section IV-B: Reed et al.'s learning rate, batch norm everywhere."""
 _TWO = {"lr_judge": 4e-4, "lr_generator": 1e-4, "spectral": "judge"}
-"""Section V: Zhang et al.'s two learning rates, spectral norm in the judge."""
+"""Section V: Zhang et al.'s two learning rates, spectral norm in the discriminator."""
 _OTHER = _TWO | {"spectral": "generator"}
-"""Section IV-C's reading of the same: spectral norm in the generator, no norm in the judge."""
+"""Section IV-C's reading of the same: spectral norm in the generator, no norm in the discriminator."""
 _CONCATENATED = {"name": "concatenation"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """How large and how long every training of a sweep is."""
+class SweepSizes:
+    """Sizes of the networks and lengths of the trainings of a sweep."""
 
     options: dict[str, Any]
     speech_width: int
@@ -82,12 +82,12 @@ class Sizes:
     """What the thesis' learning rates are multiplied by."""
 
 
-WHOLE = Sizes({"size": 64, "width": 64, "batch_size": 64}, speech_width=64, steps=40_000, rate=1.0)
+WHOLE = SweepSizes({"size": 64, "width": 64, "batch_size": 64}, speech_width=64, steps=40_000, rate=1.0)
 """The thesis' networks; its batch size and epochs are not stated."""
-QUICK = Sizes({"size": 32, "width": 16, "batch_size": 16}, speech_width=4, steps=600, rate=5.0)
-"""A small share of the work: shows what each variant does to the game, not how well it can draw."""
+QUICK = SweepSizes({"size": 32, "width": 16, "batch_size": 16}, speech_width=4, steps=600, rate=5.0)
+"""A small share of the work: shows how the variants compare, not how good they can be."""
 
-NAMES = (
+NAME_VARIANTS = (
     Variant("LS-GAN projecting input", _SLOW, (2.912896, 0.114554)),
     Variant("LS-GAN concat. input", _SLOW | _CONCATENATED, (2.051858, 0.028261)),
     Variant("LS-GAN concat. input, LR from [20]", _TWO | _CONCATENATED, (3.002615, 0.074115)),
@@ -99,12 +99,14 @@ NAMES = (
     Variant("LS-GAN concat. input, LR from [20], spectral norm in the generator", _OTHER | _CONCATENATED),
     Variant("AC-GAN projecting one-hot vector", _SLOW | {"objective": "ac"}, (2.120474, 0.043865)),
     Variant("W-GAN projecting input (figure 10)", _SLOW | {"objective": "w"}),
-    Variant("LS-GAN projecting, spectral norm in the judge (section V)", _SLOW | {"spectral": "judge"}),
+    Variant(
+        "LS-GAN projecting, spectral norm in the discriminator (section V)", _SLOW | {"spectral": "judge"}
+    ),
     Variant("LS-GAN projecting + noise on the embedding", _SLOW | {"condition_noise": 0.5}),
-    Variant("LS-GAN projecting, matching-aware judge", _SLOW | {"matching_aware": True}),
+    Variant("LS-GAN projecting, matching-aware discriminator", _SLOW | {"matching_aware": True}),
     Variant("control: LS-GAN projecting, pictures shuffled over names", _SLOW | {"wrong_labels": True}),
 )
-SPEECH = (
+SPEECH_VARIANTS = (
     Variant("waveform", _TWO),
     Variant("waveform, spectral norm in the generator", _OTHER),
     Variant("waveform + name", _TWO | {"condition": "waveform+name"}),
@@ -117,15 +119,15 @@ SPEECH = (
 def tables(
     corpus: Corpus, out: Path, *, seed: int = 0, steps: int = 0, quick: bool = False, inception: str = ""
 ) -> list[Table]:
-    """Train every variant and measure it beside real faces that were not trained on.
+    """Train every variant and evaluate it beside real faces that were not trained on.
 
     Args:
-        corpus: of known people, each with several recordings and pictures.
-        out: folder of the trainings and pictures.
-        seed: of every training and drawing.
-        steps: steps of every training; 0 for 40,000, or 600 where quick.
+        corpus: of known people, each with several recordings and pictures
+        out: folder of the trainings and pictures
+        seed: random seed
+        steps: steps of every training; 0 for 40,000, or 600 where quick
         quick: narrow networks, 32 pixels, small batches and five times the rates: minutes of a CPU a variant
-        inception: torchvision's Inception v3 weights (.pth), for the classifier the thesis used.
+        inception: torchvision's Inception v3 weights (.pth), for the classifier that the thesis used
 
     Raises:
         InputError: the corpus has too few recordings a person, or a folder holds another sweep.
@@ -133,14 +135,14 @@ def tables(
     sweep = _Sweep(corpus, out, QUICK if quick else WHOLE, steps, seed)
     if inception:
         sweep.inception = _Inception(Path(inception))
-    names = _table("Table II: faces from names", sweep, NAMES, "roldan_name2face")
+    names = _table("Table II: faces from names", sweep, NAME_VARIANTS, "roldan_name2face")
     speech = _table(
         "Table III: faces from speech",
         sweep,
-        SPEECH,
+        SPEECH_VARIANTS,
         "roldan_speech2face",
         "The thesis' rows lost their labels in the text we have; the deviations are 0.158, 0.162, 0.168.",
-        "Score, distance and variety are of faces drawn from utterances that were not trained on.",
+        "Score, distance and variety are of faces generated from recordings that were not trained on.",
     )
     return [names, speech]
 
@@ -174,99 +176,97 @@ _COLUMNS = (
 class _Sweep:
     """The trainings of one sweep on one corpus, and what they are measured against."""
 
-    def __init__(self, corpus: Corpus, out: Path, sizes: Sizes, steps: int, seed: int) -> None:
+    def __init__(self, corpus: Corpus, out: Path, sizes: SweepSizes, steps: int, seed: int) -> None:
         self.corpus, self.out, self.sizes, self.seed = corpus, out, sizes, seed
         self.steps = steps or sizes.steps
         self.inception: _Inception | None = None
         self.split: Split = load_recipe("roldan_name2face").recipe(seed=seed).split(corpus)
-        owners = corpus.column("faces", "person")[self.split.train.faces].astype(str)
+        owners = corpus.person_of("faces")[self.split.train.faces]
         self.people = sorted(set(owners.tolist()))
         faces, labels = face_labels(self.split.train, self.people)
-        rows = face_embeddings(corpus)[faces]
-        self.classifier: IdentityClassifier = fit_identity_classifier(rows, labels, people=len(self.people))
+        embeddings = face_embeddings(corpus)[faces]
+        self.classifier: IdentityClassifier = fit_identity_classifier(
+            embeddings, labels, people=len(self.people)
+        )
         faces, self.labels = face_labels(self.split.test, self.people)
-        # As small as the drawn ones, or the recogniser would tell them apart by their sharpness.
+        # As small as the generated ones, or the recogniser would tell them apart by their sharpness.
         self.pictures = np.array(face_view(corpus, size=sizes.options["size"], template="dlib")[faces])
-        self.real: Rows = embed_generated_faces(self.pictures, template="dlib")
+        self.real: Embeddings = embed_generated_faces(self.pictures, template="dlib")
 
     def row(self, recipe: str, variant: Variant) -> list[Cell]:
-        """Train a variant where it is not trained yet, measure it where it is not measured; both are kept."""
+        """Train and measure a variant, unless that is done."""
         from voiceface.training.loop import train
 
-        place = self.out / "variants" / _slug(recipe, variant.title)
+        folder = self.out / "variants" / _slug(recipe, variant.title)
         run: Run = load_recipe(recipe).recipe(**self._arguments(recipe, variant))
-        weights = train(run, self.corpus, place, progress=False)
-        kept = place / f"measured-{'inception' if self.inception else 'dlib'}.json"
+        weights = train(run, self.corpus, folder, progress=False)
+        kept = folder / f"measured-{'inception' if self.inception else 'dlib'}.json"
         if kept.is_file():
             figures = json.loads(kept.read_text(encoding="utf-8"))
         else:
-            figures = self._measure(load_model(weights), place)
+            figures = self._measure(load_model(weights), folder)
             write_json(kept, figures)
         return self._cells(figures)
 
     def _arguments(self, recipe: str, variant: Variant) -> dict[str, Any]:
-        told: dict[str, Any] = {"steps": self.steps, "every": min(self.steps, 2_000), "seed": self.seed}
-        told |= self.sizes.options | variant.changes
+        arguments: dict[str, Any] = {"steps": self.steps, "every": min(self.steps, 2_000), "seed": self.seed}
+        arguments |= self.sizes.options | variant.changes
         if recipe == "roldan_speech2face":
-            told["speech_width"] = self.sizes.speech_width
+            arguments["speech_width"] = self.sizes.speech_width
         for rate in ("lr_judge", "lr_generator"):
-            told[rate] = told[rate] * self.sizes.rate
-        return told
+            arguments[rate] = arguments[rate] * self.sizes.rate
+        return arguments
 
-    def _measure(self, loaded: Loaded, place: Path) -> dict[str, Any]:
-        """Draw faces of everybody and describe them."""
-        split = self.split
-        cues, asked = self._cues(loaded, split.test)
-        pictures = self._draw(loaded, cues)
-        rows = embed_generated_faces(pictures, template="dlib")
-        known, known_asked = (cues, asked) if loaded.run.embed is None else self._cues(loaded, split.train)
-        known_rows = (
-            rows
-            if loaded.run.embed is None
-            else embed_generated_faces(self._draw(loaded, known), template="dlib")
-        )
-        score = inception_score(self._posteriors(rows, pictures), splits=min(SPLITS, len(rows)))
-        condition, noise = _system(loaded).generator.first_weights()
-        _save_grid(place / "faces.png", pictures, asked, origin=f"{loaded.run.recipe}, seed {self.seed}")
+    def _measure(self, loaded: Loaded, folder: Path) -> dict[str, Any]:
+        """Generate faces of everybody and embed them."""
+        model = loaded.model
+        assert isinstance(model, ConditionalGan)
+        inputs, requested = self._inputs(model, self.split.test)
+        pictures = self._generate(model, inputs)
+        embeddings = embed_generated_faces(pictures, template="dlib")
+        known, known_requested = embeddings, requested
+        if model.takes_voices:
+            trained_inputs, known_requested = self._inputs(model, self.split.train)
+            known = embed_generated_faces(self._generate(model, trained_inputs), template="dlib")
+        score = inception_score(self._posteriors(embeddings, pictures), splits=min(SPLITS, len(embeddings)))
+        condition, noise = model.generator.first_weights()
+        origin = f"{loaded.card['recipe']}, seed {self.seed}"
+        _save_grid(folder / "faces.png", pictures, requested, origin=origin)
         return {
             "score": score,
-            "frechet": frechet_distance(rows, self.real),
-            "new": [self.classifier(rows).round(6).tolist(), asked.tolist()],
-            "trained": [self.classifier(known_rows).round(6).tolist(), known_asked.tolist()],
-            "variety": self._variety(loaded, cues, asked),
+            "frechet": frechet_distance(embeddings, self.real),
+            "new": [self.classifier(embeddings).round(6).tolist(), requested.tolist()],
+            "trained": [self.classifier(known).round(6).tolist(), known_requested.tolist()],
+            "variety": self._variety(model, inputs, requested),
             "weights": [condition, noise],
         }
 
-    def _cues(self, loaded: Loaded, part: Selection) -> tuple[list[GeneratorInput], Numbers]:
-        """Of everybody as many cues as `DRAWN`: a name again and again, or recordings of the part."""
-        asked = np.repeat(np.arange(len(self.people)), DRAWN)
-        if loaded.run.embed is None:
-            return [GeneratorInput(person=self.people[k]) for k in asked], asked
-        owners = self.corpus.column("voices", "person")[part.voices].astype(str)
-        picked = [np.resize(part.voices[owners == person], DRAWN) for person in self.people]
-        waves = [self.corpus.wave(int(voice)) for voices in picked for voice in voices]
-        return [
-            GeneratorInput(wave=w, person=self.people[k]) for w, k in zip(waves, asked, strict=True)
-        ], asked
-
-    def _draw(self, loaded: Loaded, cues: Sequence[GeneratorInput]) -> Pictures:
-        assert loaded.run.imagine is not None
-        blocks = [cues[first : first + 64] for first in range(0, len(cues), 64)]
-        drawn = [
-            loaded.run.imagine(loaded.model, block, loaded.facts, self.seed + place)
-            for place, block in enumerate(blocks)
+    def _inputs(self, model: ConditionalGan, part: Selection) -> tuple[list[GeneratorInput], Labels]:
+        """Inputs for `FACES_PER_PERSON` faces of everybody: the name repeated, or recordings of the part."""
+        requested = np.repeat(np.arange(len(self.people)), FACES_PER_PERSON)
+        if not model.takes_voices:
+            return [GeneratorInput(person=self.people[k]) for k in requested], requested
+        owners = self.corpus.person_of("voices")[part.voices]
+        chosen = [np.resize(part.voices[owners == person], FACES_PER_PERSON) for person in self.people]
+        waves = [self.corpus.wave(int(voice)) for voices in chosen for voice in voices]
+        inputs = [
+            GeneratorInput(wave=w, person=self.people[k]) for w, k in zip(waves, requested, strict=True)
         ]
-        return np.concatenate(drawn)
+        return inputs, requested
 
-    def _variety(self, loaded: Loaded, cues: Sequence[GeneratorInput], asked: Numbers) -> float:
-        """Mean distance of descriptors of faces drawn from one and the same cue."""
-        few = 6
-        same = [cues[int(np.flatnonzero(asked == k)[0])] for k in range(len(self.people)) for _ in range(few)]
-        rows = embed_generated_faces(self._draw(loaded, same), template="dlib")
-        return _within(rows, np.repeat(np.arange(len(self.people)), few))
+    def _generate(self, model: ConditionalGan, inputs: Sequence[GeneratorInput]) -> Pictures:
+        blocks = [inputs[first : first + 64] for first in range(0, len(inputs), 64)]
+        return np.concatenate([model.generate(block, seed=self.seed + k) for k, block in enumerate(blocks)])
 
-    def _posteriors(self, rows: Rows, pictures: Pictures) -> npt.NDArray[np.float64]:
-        return self.classifier(rows) if self.inception is None else self.inception(pictures)
+    def _variety(self, model: ConditionalGan, inputs: Sequence[GeneratorInput], requested: Labels) -> float:
+        """Mean distance of embeddings of faces generated from one and the same input."""
+        count, people = 6, range(len(self.people))
+        same = [inputs[int(np.flatnonzero(requested == k)[0])] for k in people for _ in range(count)]
+        embeddings = embed_generated_faces(self._generate(model, same), template="dlib")
+        return _within(embeddings, np.repeat(np.arange(len(self.people)), count))
+
+    def _posteriors(self, embeddings: Embeddings, pictures: Pictures) -> npt.NDArray[np.float64]:
+        return self.classifier(embeddings) if self.inception is None else self.inception(pictures)
 
     def _cells(self, figures: dict[str, Any]) -> list[Cell]:
         condition, noise = figures["weights"]
@@ -279,13 +279,15 @@ class _Sweep:
             noise / condition,
         ]
 
-    def _right(self, posteriors: list[list[float]], asked: list[int]) -> Estimate:
+    def _right(self, posteriors: list[list[float]], requested: list[int]) -> Estimate:
         names = np.array(self.people)
-        report = identify(np.array(posteriors), names[np.array(asked)], people=names, ks=(1,), seed=self.seed)
+        report = identify(
+            np.array(posteriors), names[np.array(requested)], people=names, ks=(1,), seed=self.seed
+        )
         return report.figure("top-1")
 
     def real_row(self) -> list[Cell]:
-        """Real faces that nothing was trained on, measured as if they were drawn."""
+        """Real faces that nothing was trained on, measured as if they were generated."""
         score = inception_score(
             self._posteriors(self.real, self.pictures), splits=min(SPLITS, len(self.real))
         )
@@ -295,20 +297,20 @@ class _Sweep:
         return ["{:.3f} ± {:.3f}".format(*score), halves, None, right, 1.0, None]
 
     def notes(self) -> list[str]:
-        """What the figures rest on."""
+        """How the figures are computed."""
         posteriors = (
-            "Inception Score: posteriors of an identity classifier (softmax regression on dlib descriptors "
+            "Inception Score: posteriors of an identity classifier (softmax regression on dlib embeddings "
             f"of real training faces, {len(self.people)} people, so at most {len(self.people)}), not of "
             "ImageNet's Inception: compare rows, not our figures with the thesis'."
             if self.inception is None
             else "Inception Score: posteriors of the given ImageNet Inception v3."
         )
         return [
-            f"{DRAWN} faces of each of {len(self.people)} people; {len(self.real)} real faces beside them; "
+            f"{FACES_PER_PERSON} faces of each of {len(self.people)} people, {len(self.real)} real faces; "
             f"{self.steps:,} steps of {self.sizes.options} each, learning rates times {self.sizes.rate:g}.",
             posteriors,
-            "Fréchet distance of descriptors of drawn and real faces; the last row is of two halves of real.",
-            "Variety: mean distance of faces drawn from one cue, over that of one person's real faces.",
+            "Fréchet distance of generated and real faces' embeddings; in the last row between two halves.",
+            "Variety: mean distance of faces generated from one input, over that of one person's real faces.",
             "Weight of noise / condition: mean absolute weight of the generator's first layer for each.",
         ]
 
@@ -340,25 +342,20 @@ class _Inception:
 
         found = []
         for first in range(0, len(pictures), 32):
-            rows = torch.from_numpy(np.array(pictures[first : first + 32])).permute(0, 3, 1, 2).float() / 255
-            rows = F.interpolate(rows, size=299, mode="bilinear", antialias=True, align_corners=False)
+            block = torch.from_numpy(np.array(pictures[first : first + 32])).permute(0, 3, 1, 2).float() / 255
+            block = F.interpolate(block, size=299, mode="bilinear", antialias=True, align_corners=False)
             mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[
                 :, None, :, None, None
             ]
             with torch.no_grad():
-                found.append(self.network((rows - mean) / deviation).double().softmax(1))
+                found.append(self.network((block - mean) / deviation).double().softmax(1))
         answer: npt.NDArray[np.float64] = torch.cat(found).numpy()
         return answer
 
 
-def _system(loaded: Loaded) -> ConditionalGan:
-    assert isinstance(loaded.model, ConditionalGan)
-    return loaded.model
-
-
-def _within(rows: Rows, labels: Numbers) -> float:
-    """Mean distance of two rows of one person, people with a single row left out."""
-    found = [spread(rows[labels == k]) for k in np.unique(labels) if (labels == k).sum() > 1]
+def _within(embeddings: Embeddings, labels: Labels) -> float:
+    """Mean distance of two embeddings of one person, people with a single one left out."""
+    found = [spread(embeddings[labels == k]) for k in np.unique(labels) if (labels == k).sum() > 1]
     return float(np.mean(found)) if found else float("nan")
 
 
@@ -367,9 +364,9 @@ def _slug(recipe: str, title: str) -> str:
     return f"{recipe}-" + "-".join(filter(None, words.split("-")))
 
 
-def _save_grid(path: Path, pictures: Pictures, asked: Numbers, *, origin: str) -> None:
+def _save_grid(path: Path, pictures: Pictures, requested: Labels, *, origin: str) -> None:
     """A row of faces for each of the first few people; the file says that they are synthetic."""
     from voiceface.media.picture import save_png
 
-    rows = [np.concatenate(list(pictures[asked == k][:GRID]), 1) for k in np.unique(asked)[:GRID]]
+    rows = [np.concatenate(list(pictures[requested == k][:GRID]), 1) for k in np.unique(requested)[:GRID]]
     save_png(path, np.concatenate(rows), metadata={"Source": "synthetic", "Software": f"voiceface, {origin}"})

@@ -1,10 +1,9 @@
 """Wen, Singh, Raj 2019: noise against voice, known people, gender, matching by generated faces.
 
 What is trained: wen_voice2face, unless weights are given, in a small size (width 128, batches of 32), and
-wen_gender on real faces. People of the test split are met by neither. Weights trained with --people known
-are judged on known people (top-1 and top-5), all others on unknown ones (gender and matching). The pictures
-of Figures 2 to 5 are written beside the tables; those with real people's faces on the right are for your
-eyes alone.
+wen_gender on real faces. Neither is trained on people of the test split. Weights trained with --people known
+are evaluated on known people (top-1 and top-5), all others on unknown ones (gender and matching). The
+pictures of Figures 2 to 5 are written beside the tables; those with real people's faces are not to be shared.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.training_split import training_split
 from voiceface.models.corpus_embeddings import face_embeddings
-from voiceface.models.generated_faces import embed_generated_faces
+from voiceface.models.generated_faces import embed_generated_faces, generate_for_selection
+from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.wen_gan import WenFaceClassifier, WenVoice2Face
 from voiceface.nn.face.wen_gan import SIZE
 from voiceface.papers._wen_figures import write_figure_sheets
@@ -36,6 +36,7 @@ from voiceface.protocols.generated_faces import discriminator_scores, generated_
 from voiceface.protocols.identification import identify, score_people
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.recipes import wen_gender, wen_voice2face
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.loop import train
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ Pictures = npt.NDArray[np.uint8]
 Waves = Sequence[npt.NDArray[Any]]
 
 _SMALL = {"width": 128, "batch_size": 32, "kernel": "code", "validation": 0.2}
-_RATE = 16_000
 _SECONDS = (3.0, 8.0)
 _TRAINING_PEOPLE = 200
 """Of Table 3's training column; the paper takes a small part of the training set too."""
@@ -65,7 +65,7 @@ def tables(
     samples: int = 1000,
     seed: int = 0,
 ) -> list[Table]:
-    """Judge one training by every figure of section 4 that its people allow.
+    """Evaluate one training by every figure of section 4 that its people allow.
 
     Args:
         corpus: voices and faces of the same people.
@@ -74,29 +74,29 @@ def tables(
         people: whom to train on where no weights are given: known people appear in all parts
         steps: of that training
         gender_steps: of the gender classifier
-        samples: voices and noises that the judge scores
-        seed: of the trainings, noises and resamples
+        samples: voices and noises that the discriminator scores
+        seed: random seed
 
     Raises:
         InputError: weights of another recipe, or a corpus too small for its split.
     """
-    loaded, split = _judged(corpus, out, weights, people, steps, seed)
+    loaded, split = _load(corpus, out, weights, people, steps, seed)
     model = loaded.model
     assert isinstance(model, WenVoice2Face)
-    made: list[Table] = []
+    found: list[Table] = []
     if not {"trunk", "judge"} & set(model.absent):
-        made.append(_noise_table(model, split.test, samples, seed))
-    if loaded.run.arguments["people"] == "known":
-        made.append(_known(loaded, split, seed))
+        found.append(_noise_table(model, split.test, samples, seed))
+    if loaded.card["arguments"]["people"] == "known":
+        found.append(_known(loaded, split, seed))
     else:
         gender = _gender(loaded, split, out, gender_steps, seed)
-        made += [*([gender] if gender else []), _matching(loaded, split, seed)]
+        found += [*([gender] if gender else []), _matching(loaded, split, seed)]
     figures = write_figure_sheets(loaded, split.test, out, seed=seed)
-    made[-1] = replace(made[-1], notes=[*made[-1].notes, f"pictures: {', '.join(figures)}"])
-    return made
+    found[-1] = replace(found[-1], notes=[*found[-1].notes, f"pictures: {', '.join(figures)}"])
+    return found
 
 
-def _judged(
+def _load(
     corpus: Corpus, out: Path, weights: str, people: str, steps: int, seed: int
 ) -> tuple[Loaded, Split]:
     if not weights:
@@ -106,35 +106,35 @@ def _judged(
     if not isinstance(loaded.model, WenVoice2Face):
         raise InputError(weights, f"holds {loaded.card['recipe']}", "give weights of wen_voice2face")
     split = training_split(weights, loaded, corpus)
-    if split is None:  # somebody else's weights: nobody here was trained on, as far as can be told
+    if split is None:  # weights of another corpus: as far as is known nobody here was trained on
         everybody = Selection.everything(corpus)
         split = Split(everybody.restrict([]), everybody.restrict([]), everybody)
     return loaded, split
 
 
 def _noise_table(model: WenVoice2Face, test: Selection, samples: int, seed: int) -> Table:
-    """Section 4.2: does the judge tell faces of voices from faces of noises?"""
+    """Section 4.2: does the discriminator tell faces of voices from faces of noises?"""
     random = np.random.default_rng(seed)
     corpus, rows = test.corpus, random.choice(test.voices, samples)
-    owners = corpus.column("voices", "person")[rows].astype(str)
-    lengths = (random.uniform(*_SECONDS, samples) * _RATE).astype(int)
+    owners = corpus.person_of("voices")[rows]
+    lengths = (random.uniform(*_SECONDS, samples) * SAMPLE_RATE).astype(int)
     voices = []
     for row, length in zip(rows.tolist(), lengths.tolist(), strict=True):
         wave = corpus.wave(row)
         start = int(random.integers(0, max(1, len(wave) - length + 1)))
         voices.append(np.asarray(wave[start : start + length]))
     noises = [
-        noise(KINDS[k % len(KINDS)], int(length), rate=_RATE, seed=seed * 1_000_003 + k)
+        noise(KINDS[k % len(KINDS)], int(length), rate=SAMPLE_RATE, seed=seed * 1_000_003 + k)
         for k, length in enumerate(lengths)
     ]
-    scores = [model.believed(_drawn(model, waves)).double().numpy() for waves in (voices, noises)]
+    scores = [model.realness(_generate(model, waves)).double().numpy() for waves in (voices, noises)]
     report = discriminator_scores(scores[0], scores[1], people=owners, seed=seed)
     above = report.rows["voices above noises"][0]
     kinds = ", ".join(
         f"{kind} {scores[1][k :: len(KINDS)].mean():.3f}" for k, kind in enumerate(KINDS) if k < samples
     )
     return Table(
-        title="Noise against voice: the judge's belief that a drawn face is real (section 4.2)",
+        title="Noise against voice: the discriminator's probability that a face is real (section 4.2)",
         columns=["mean", "deviation", "AUC of voices above noises"],
         rows={
             "voices": [*report.rows["judge's score of voices"], above],
@@ -150,15 +150,15 @@ def _noise_table(model: WenVoice2Face, test: Selection, samples: int, seed: int)
 
 
 def _known(loaded: Loaded, split: Split, seed: int) -> Table:
-    """Section 4.2: faces drawn from known people's new recordings, named."""
+    """Section 4.2: identification of faces generated from known people's new recordings."""
     model, test = loaded.model, split.test
     assert isinstance(model, WenVoice2Face)
-    corpus, known = test.corpus, loaded.facts["people"]
-    drawn = wen_voice2face.generate_for_voices(model, test, loaded.facts)
-    template = loaded.run.contract["template"]
+    corpus, known = test.corpus, loaded.card["facts"]["people"]
+    pictures = generate_for_selection(model, test, typical=True)
+    template = model.face_template
     view = face_view(corpus, size=SIZE, template=template)
     speakers, owners = _owners(test, "voices"), _owners(test, "faces")
-    described, real = embed_generated_faces(drawn, template=template), face_embeddings(corpus)
+    generated, real = embed_generated_faces(pictures, template=template), face_embeddings(corpus)
     train_owners = _owners(split.train, "faces")
     rows: dict[str, list[Cell]] = {}
 
@@ -167,83 +167,90 @@ def _known(loaded: Loaded, split: Split, seed: int) -> Table:
         found = identify(np.asarray(scores)[kept], labels[kept], people=columns, seed=seed)
         rows[name] = [found.figure("top-1"), found.figure("top-5")]
 
-    add("drawn faces, the training's own classifier", model.named(drawn).numpy(), speakers, known)
+    add(
+        "generated faces, the training's own classifier",
+        model.class_logits(pictures).numpy(),
+        speakers,
+        known,
+    )
     for by in ("centroid", "cosine"):
-        scores, names = score_people(described, real[split.train.faces], train_owners, by=by)
-        add(f"drawn faces, nearest person by descriptors ({by})", scores, speakers, names.tolist())
+        scores, names = score_people(generated, real[split.train.faces], train_owners, by=by)
+        add(f"generated faces, nearest person by embeddings ({by})", scores, speakers, names.tolist())
     if len(test.faces):
         seen = np.ascontiguousarray(view[test.faces])
-        add("real test faces, the training's own classifier", model.named(seen).numpy(), owners, known)
+        add("real test faces, the training's own classifier", model.class_logits(seen).numpy(), owners, known)
     return Table(
-        title="Known people: who a face drawn from a new recording is taken for (section 4.2)",
+        title="Known people: identification of faces generated from new recordings (section 4.2)",
         columns=["top-1", "top-5"],
         rows=rows,
-        paper_rows={"drawn faces, the training's own classifier": [0.617, 0.823]},
+        paper_rows={"generated faces, the training's own classifier": [0.617, 0.823]},
         notes=[
             f"{len(test.voices):,} test recordings of {len(known)} people (paper: 4,620 of 924)",
-            "the paper does not say which classifier names the faces; the training's own is the plain "
-            "reading, and the generator was taught to please it, so descriptors stand beside it",
+            "the paper does not say which classifier identifies the faces; the training's own is the plain "
+            "reading, and the generator was trained against it, so embeddings are given too",
         ],
     )
 
 
 def _gender(loaded: Loaded, split: Split, out: Path, steps: int, seed: int) -> Table | None:
-    """Section 4.2: the gender of drawn faces by a classifier of the judge's architecture."""
+    """Section 4.2: the gender of generated faces by a classifier of the discriminator's architecture."""
     model, test = loaded.model, split.test
     assert isinstance(model, WenVoice2Face)
     speakers = _genders(test, "voices")
     if not (set(speakers) & set(wen_gender.GENDERS)) or not len(split.train.faces):
         return None
-    told = loaded.run.arguments
+    arguments = loaded.card["arguments"]
     run = wen_gender.recipe(
-        kernel=told["kernel"], width=max(32, told["width"] // 2), template=told["template"], steps=steps,
-        every=max(1, steps // 6), batch_size=64, validation=told["validation"], test=told["test"],
-        seed=told["seed"],
-    )  # fmt: skip
-    # The weights' own split, a fold's say: the classifier has met nobody that it judges.
+        **{name: arguments[name] for name in ("kernel", "template", "validation", "test", "seed")},
+        width=max(32, arguments["width"] // 2),
+        steps=steps,
+        every=max(1, steps // 6),
+        batch_size=64,
+    )
+    # The weights' own split, a fold's say: the classifier is tested on nobody it was trained on.
     run = replace(run, split=lambda corpus: split)
-    judge = load_model(train(run, test.corpus, out / "wen_gender", progress=False)).model
-    assert isinstance(judge, WenFaceClassifier)
-    faces, genders = wen_gender.known_faces(test, told["template"])
-    drawn = wen_voice2face.generate_for_voices(model, test, loaded.facts)
+    classifier = load_model(train(run, test.corpus, out / "wen_gender", progress=False)).model
+    assert isinstance(classifier, WenFaceClassifier)
+    faces, genders = wen_gender.faces_of_known_gender(test, arguments["template"])
+    generated = generate_for_selection(model, test, typical=True)
     kept = np.isin(speakers, wen_gender.GENDERS)
-    asked = torch.from_numpy(np.ascontiguousarray(drawn[kept].transpose(0, 3, 1, 2)))
+    pictures = torch.from_numpy(np.ascontiguousarray(generated[kept].transpose(0, 3, 1, 2)))
     cells: dict[str, list[Cell]] = {}
     known_faces = np.isin(_genders(test, "faces"), wen_gender.GENDERS)
     sides = {
         "real faces": (faces, genders.numpy(), _owners(test, "faces")[known_faces]),
-        "drawn faces": (
-            asked,
+        "generated faces": (
+            pictures,
             np.array([wen_gender.GENDERS.index(g) for g in speakers[kept].tolist()]),
             _owners(test, "voices")[kept],
         ),
     }
-    for name, (pictures, wanted, owners) in sides.items():
+    for name, (faces_of, codes, owners) in sides.items():
         with torch.no_grad():
-            found = torch.cat([judge(part) for part in torch.split(pictures, 64)]).argmax(1).numpy()
-        women = float(wanted.mean() * found.mean() + (1 - wanted.mean()) * (1 - found.mean()))
+            found = torch.cat([classifier(part) for part in torch.split(faces_of, 64)]).argmax(1).numpy()
+        chance = float(codes.mean() * found.mean() + (1 - codes.mean()) * (1 - found.mean()))
         whose = People(owners, resamples=1000, seed=seed)
-        cells[name] = [mean_of_items("accuracy", found == wanted, whose, chance=women, share=True)]
+        cells[name] = [mean_of_items("accuracy", found == codes, whose, chance=chance, share=True)]
     return Table(
-        title="Gender of drawn faces, by a classifier of the judge's architecture (section 4.2)",
+        title="Gender of generated faces, by a classifier of the discriminator's architecture (section 4.2)",
         columns=["accuracy"],
         rows=cells,
-        paper_rows={"real faces": [0.9897], "drawn faces": [0.9645]},
+        paper_rows={"real faces": [0.9897], "generated faces": [0.9645]},
         notes=[
-            "chance: what the same answers would earn if dealt to the people at random",
+            "chance: the accuracy of the same answers assigned to the people at random",
             f"{int(kept.sum()):,} of {len(kept):,} test recordings are of people of known gender",
         ],
     )
 
 
 def _matching(loaded: Loaded, split: Split, seed: int) -> Table:
-    """Table 3, with the drawn face as probe, beside averages of training faces that need no generator."""
+    """Table 3, with the generated face as probe, beside averages of training faces that need no generator."""
     parts: dict[str, Report | None] = {"training": None, "testing": None}
     plain: dict[str, Report | None] = dict(parts)
     some = np.unique(_owners(split.train, "voices"))
     order = np.random.default_rng(seed).permutation(len(some))[:_TRAINING_PEOPLE]
     selections = {"training": split.train.restrict(some[order].tolist()), "testing": split.test}
-    centre = np.asarray(loaded.facts["descriptor_mean"])
+    centre = np.asarray(loaded.card["facts"]["descriptor_mean"])
     model = loaded.model
     assert isinstance(model, WenVoice2Face)
     for name, selection in selections.items():
@@ -251,14 +258,14 @@ def _matching(loaded: Loaded, split: Split, seed: int) -> Table:
             continue
         real = face_embeddings(selection.corpus)[selection.faces]
         gallery = Faces.of(real, _owners(selection, "faces"), genders=_genders(selection, "faces"))
-        probes = {"drawn": wen_voice2face.generate_for_voices(model, selection, loaded.facts)}
+        probes = {"generated": generate_for_selection(model, selection, typical=True)}
         if name == "testing" and len(split.train.voices):
             probes["averages"] = _nearest_average_faces(loaded, split.train, selection)
         for kind, pictures in probes.items():
-            described = embed_generated_faces(pictures, template=loaded.run.contract["template"])
-            faces = Faces.of(described, _owners(selection, "voices"), genders=_genders(selection, "voices"))
+            embeddings = embed_generated_faces(pictures, template=model.face_template)
+            faces = Faces.of(embeddings, _owners(selection, "voices"), genders=_genders(selection, "voices"))
             report = generated_face_matching(faces, gallery, centre=centre, n=(2,), seed=seed)
-            (parts if kind == "drawn" else plain)[name] = report
+            (parts if kind == "generated" else plain)[name] = report
 
     def row(reports: dict[str, Report | None], measure: str) -> list[Cell]:
         cells: list[Cell] = []
@@ -287,9 +294,9 @@ def _matching(loaded: Loaded, split: Split, seed: int) -> Table:
         },
         notes=[
             f"{len(split.test.people)} test people; of the training people up to {_TRAINING_PEOPLE}; every "
-            "gallery of two people counts once; descriptors are dlib's (the paper names no recogniser)",
+            "gallery of two people counts once; embeddings are dlib's (the paper names no recogniser)",
             "same gender: only people whose gender is known",
-            f"averages: aligned training faces weighed by exp(similarity / {_TEMPERATURE}) of their voices",
+            f"averages: aligned training faces weighted by exp(similarity / {_TEMPERATURE}) of their voices",
         ],
     )
 
@@ -297,35 +304,35 @@ def _matching(loaded: Loaded, split: Split, seed: int) -> Table:
 def _nearest_average_faces(
     loaded: Loaded, train_part: Selection, selection: Selection, *, nearest: int = _NEAREST
 ) -> Pictures:
-    """The nearest training voices' faces, averaged pixel by pixel: no network draws them."""
+    """The nearest training voices' faces, averaged pixel by pixel: no network generates them."""
     model, corpus = loaded.model, selection.corpus
     assert isinstance(model, WenVoice2Face)
-    view = face_view(corpus, size=SIZE, template=loaded.run.contract["template"])
+    view = face_view(corpus, size=SIZE, template=model.face_template)
     owners, speakers = _owners(train_part, "faces"), _owners(train_part, "voices")
     kept = np.isin(speakers, owners)
     means = {p: view[train_part.faces[owners == p]].astype(np.float32).mean(0) for p in np.unique(owners)}
     faces = np.stack([means[p] for p in speakers[kept].tolist()])
-    places = [
-        F.normalize(wen_voice2face.conditioning_embeddings(model, part, loaded.facts), dim=1).numpy()
-        for part in (selection, train_part)
-    ]
-    similarity = places[0] @ places[1][kept].T
-    made = np.empty((len(similarity), *view.shape[1:]), np.uint8)
-    for index, likeness in enumerate(similarity):
-        near = np.argsort(-likeness, kind="stable")[:nearest]
-        shares = np.exp((likeness[near] - likeness[near[0]]) / _TEMPERATURE)
+    voices, training = (
+        F.normalize(model.corpus_features(part), dim=1).numpy() for part in (selection, train_part)
+    )
+    similarity = voices @ training[kept].T
+    averages = np.empty((len(similarity), *view.shape[1:]), np.uint8)
+    for index, row in enumerate(similarity):
+        near = np.argsort(-row, kind="stable")[:nearest]
+        shares = np.exp((row[near] - row[near[0]]) / _TEMPERATURE)
         mean = np.tensordot(shares / shares.sum(), faces[near], 1)
-        made[index] = np.clip(mean.round(), 0, 255).astype(np.uint8)
-    return made
+        averages[index] = np.clip(mean.round(), 0, 255).astype(np.uint8)
+    return averages
 
 
-def _drawn(model: WenVoice2Face, waves: Waves) -> Pictures:
-    return np.concatenate([model.draw(model.voice.hear(waves[k : k + 64])) for k in range(0, len(waves), 64)])
+def _generate(model: WenVoice2Face, waves: Waves) -> Pictures:
+    inputs = [GeneratorInput(wave=wave) for wave in waves]
+    blocks = [inputs[first : first + 64] for first in range(0, len(inputs), 64)]
+    return np.concatenate([model.generate(block, typical=True) for block in blocks])
 
 
 def _owners(selection: Selection, table: str) -> npt.NDArray[np.str_]:
-    rows = getattr(selection, table)
-    return np.asarray(selection.corpus.column(table, "person")[rows].astype(str))
+    return np.asarray(selection.corpus.person_of(table)[getattr(selection, table)])
 
 
 def _genders(selection: Selection, table: str) -> npt.NDArray[np.str_]:

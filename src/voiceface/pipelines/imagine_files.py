@@ -1,4 +1,4 @@
-"""Faces for many recordings, one after the other, each written as soon as it is drawn."""
+"""Faces for many recordings, each written as soon as it is generated."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from voiceface.pipelines.input_files import expand_folders
 
 if TYPE_CHECKING:
     from voiceface.media.origin import GeneratedImage
-    from voiceface.pipelines.imaginer import Heard, Imaginer
+    from voiceface.pipelines.imaginer import Imaginer
+    from voiceface.pipelines.voice_recording import VoiceRecording
 
-__all__ = ["Drawn", "Job", "GenerationOptions", "imagine_files", "imagine_known_person", "planned"]
+__all__ = [
+    "GenerationOptions",
+    "GenerationResult",
+    "Job",
+    "imagine_files",
+    "imagine_known_person",
+    "plan_jobs",
+]
 
 _BLOCK = 16
 
@@ -29,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationOptions:
-    """How faces are to be drawn."""
+    """How faces are generated: the options of `Imaginer`'s call."""
 
     n: int = 1
     seed: int = 0
@@ -39,33 +47,33 @@ class GenerationOptions:
 
 
 @dataclass(slots=True)
-class Drawn:
-    """What was written, and what could not be."""
+class GenerationResult:
+    """The faces that were written, and the recordings that could not be used."""
 
     faces: list[tuple[Job, float | None]] = field(default_factory=list)
     """With the recording's plausibility; a name has none."""
     failed: list[InputError] = field(default_factory=list)
 
 
-def planned(voices: Sequence[Path], out: Path, *, n: int = 1, suffix: str = ".png") -> list[Job]:
-    """Which picture (or movie) is written for which recording.
+def plan_jobs(voices: Sequence[Path], out: Path, *, n: int = 1, suffix: str = ".png") -> list[Job]:
+    """Plan which pictures (or movies) are written for which recording.
 
-    ``out`` names the picture where there is one recording and it ends in ``suffix``, else a folder, in which
-    the pictures are called as the recordings and lie as these lie in the folders named.
+    ``out`` is the picture where there is one recording and it ends in ``suffix``, else a folder, in which
+    the pictures have the recordings' names and folders.
 
     Raises:
         InputError: a folder without recordings, one picture for several recordings, or two of one name.
     """
-    found = dict(_placed(voices))
+    found = dict(_relative_paths(voices))
     if out.suffix.lower() == suffix:
         if len(found) > 1:
             raise InputError(out, f"names one file for {len(found)} recordings", "name a folder")
         return [Job(voice=voice, pictures=_numbered(out, n)) for voice in found]
-    stems = [str(place.with_suffix("")).casefold() for place in found.values()]
-    alike = len(set(stems)) < len(stems)  # a.wav and a.mp3: then all pictures keep the whole name
+    stems = [str(path.with_suffix("")).casefold() for path in found.values()]
+    ambiguous = len(set(stems)) < len(stems)  # a.wav and a.mp3: then all pictures keep the whole name
     jobs = []
-    for voice, place in found.items():
-        picture = out / (place.with_name(place.name + suffix) if alike else place.with_suffix(suffix))
+    for voice, path in found.items():
+        picture = out / (path.with_name(path.name + suffix) if ambiguous else path.with_suffix(suffix))
         jobs.append(Job(voice=voice, pictures=_numbered(picture, n)))
     taken: dict[str, Path | str] = {}
     for job in jobs:
@@ -73,92 +81,92 @@ def planned(voices: Sequence[Path], out: Path, *, n: int = 1, suffix: str = ".pn
             other = taken.setdefault(str(picture).casefold(), job.voice)
             if other != job.voice:
                 fault = f"would be written for {other} and for {job.voice}"
-                raise InputError(picture, fault, "draw them into two folders")
+                raise InputError(picture, fault, "write them to two folders")
     return jobs
 
 
 def imagine_files(
     imaginer: Imaginer,
     jobs: Sequence[Job],
-    wishes: GenerationOptions,
+    options: GenerationOptions,
     *,
     progress: Callable[[int, int], None],
-) -> Drawn:
-    """Draw and write; a recording that cannot be used is put down and the rest goes on.
+) -> GenerationResult:
+    """Generate and write faces; recordings that cannot be used are listed in the result.
 
     Raises:
         InputError: a picture cannot be written.
     """
     from voiceface.media.picture import save_png
 
-    done = Drawn()
+    result = GenerationResult()
     progress(0, len(jobs))
     for first in range(0, len(jobs), _BLOCK):
-        heard = list(_heard(jobs[first : first + _BLOCK], done.failed))
-        for (job, voice), faces in zip(heard, _faces(imaginer, heard, wishes, done.failed), strict=True):
+        voices = list(_read(jobs[first : first + _BLOCK], result.failed))
+        for (job, voice), faces in zip(voices, _faces(imaginer, voices, options, result.failed), strict=True):
             for path, face in zip(job.pictures, faces, strict=False):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save_png(path, face)
             if faces:
-                done.faces.append((job, voice.plausibility))
+                result.faces.append((job, voice.plausibility))
         progress(min(first + _BLOCK, len(jobs)), len(jobs))
-    return done
+    return result
 
 
-def imagine_known_person(imaginer: Imaginer, out: Path, wishes: GenerationOptions) -> Drawn:
-    """Draw and write somebody the weights know by name.
+def imagine_known_person(imaginer: Imaginer, out: Path, options: GenerationOptions) -> GenerationResult:
+    """Generate and write faces of somebody the weights know by name.
 
     Raises:
-        InputError: they do not know the name, or draw from voices; or a picture cannot be written.
+        InputError: they do not know the name, or generate from voices; or a picture cannot be written.
     """
     from voiceface.media.picture import save_png
 
-    picture = out if out.suffix.lower() == ".png" else out / f"{wishes.person}.png"
-    job = Job(voice=wishes.person, pictures=_numbered(picture, wishes.n))
-    faces = imaginer(n=wishes.n, seed=wishes.seed, person=wishes.person, typical=wishes.typical)
+    picture = out if out.suffix.lower() == ".png" else out / f"{options.person}.png"
+    job = Job(voice=options.person, pictures=_numbered(picture, options.n))
+    faces = imaginer(n=options.n, seed=options.seed, person=options.person, typical=options.typical)
     picture.parent.mkdir(parents=True, exist_ok=True)
     for path, face in zip(job.pictures, faces, strict=True):
         save_png(path, face)
-    return Drawn(faces=[(job, None)])
+    return GenerationResult(faces=[(job, None)])
 
 
-def _heard(jobs: Sequence[Job], failed: list[InputError]) -> Iterator[tuple[Job, Heard]]:
-    from voiceface.pipelines.imaginer import hear
+def _read(jobs: Sequence[Job], failed: list[InputError]) -> Iterator[tuple[Job, VoiceRecording]]:
+    from voiceface.pipelines.voice_recording import read_voice_recording
 
     for job in jobs:
         try:
-            yield job, hear(Path(job.voice))
+            yield job, read_voice_recording(Path(job.voice))
         except InputError as error:
             failed.append(error)
 
 
 def _faces(
     imaginer: Imaginer,
-    heard: Sequence[tuple[Job, Heard]],
-    wishes: GenerationOptions,
+    voices: Sequence[tuple[Job, VoiceRecording]],
+    options: GenerationOptions,
     failed: list[InputError],
 ) -> list[list[GeneratedImage]]:
     """The faces for each recording; none where it cannot be used."""
-    if wishes.n == 1 and not wishes.person:
+    if options.n == 1 and not options.person:
         one_each = imaginer.many(
-            [voice for _, voice in heard],
-            seed=wishes.seed,
-            typical=wishes.typical,
-            force=wishes.force,
+            [voice for _, voice in voices],
+            seed=options.seed,
+            typical=options.typical,
+            force=options.force,
             on_error=lambda _, error: failed.append(error),
         )
         return [[face] if face is not None else [] for face in one_each]
     found: list[list[GeneratedImage]] = []
-    for _, voice in heard:
+    for _, voice in voices:
         try:
             found.append(
                 imaginer(
                     voice,
-                    n=wishes.n,
-                    seed=wishes.seed,
-                    person=wishes.person,
-                    typical=wishes.typical,
-                    force=wishes.force,
+                    n=options.n,
+                    seed=options.seed,
+                    person=options.person,
+                    typical=options.typical,
+                    force=options.force,
                 )
             )
         except InputError as error:
@@ -167,8 +175,8 @@ def _faces(
     return found
 
 
-def _placed(voices: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each recording and where it lies below the folder that was named."""
+def _relative_paths(voices: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Each recording and its path relative to the folder that was named."""
     for source in voices:
         for path in expand_folders([source], "voice"):
             yield path, path.relative_to(source) if source.is_dir() else Path(path.name)

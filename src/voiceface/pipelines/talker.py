@@ -24,14 +24,9 @@ from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource, load_picture
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
 from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
-from voiceface.pipelines.imaginer import (
-    LOW_PLAUSIBILITY,
-    Heard,
-    Imaginer,
-    NotSpeechError,
-    hear,
-    weights_fingerprint,
-)
+from voiceface.models.weights_fingerprint import weights_fingerprint
+from voiceface.pipelines.imaginer import Imaginer
+from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
 from voiceface.pipelines.weights import Loaded, load_model, shipped
 from voiceface.records import SAMPLE_RATE
 
@@ -61,7 +56,7 @@ class TalkingVideo:
     fps: float
     size: int
     plausibility: float
-    """How likely the recording is a voice (`voiceface.pipelines.imaginer.Heard.plausibility`)."""
+    """How likely the recording is a voice (`VoiceRecording.plausibility`)."""
     note: str = ""
     """A warning about the clip: a silent recording, hardly a voice, several faces in the picture."""
 
@@ -93,7 +88,7 @@ class Talker:
         self.fps, self.size, self.template = model.fps, model.face_size, model.face_template
         self.animates = model.animates
         """Whether it animates a still face, given or generated; False where the model generates its own."""
-        self.fingerprint = weights_fingerprint(loaded)
+        self.fingerprint = weights_fingerprint(model.weights())
         self._model, self._imaginer = model, imaginer
 
     @classmethod
@@ -162,12 +157,12 @@ class Talker:
         if size is not None and not 16 <= size <= 1024:
             raise InputError("size", f"is {size} pixels", "give 16 to 1024")
         sound = _RereadableSound(voice)
-        heard = hear(sound())
-        note = _note(heard, force=force)
-        still, face_note = self._still(heard, face, seed)
+        recording = read_voice_recording(sound())
+        note = _note(recording, force=force)
+        still, face_note = self._still(recording, face, seed)
         note = "; ".join(filter(None, (note, face_note)))
         with self._autocast():
-            talking = self._model.talk(Speaker(wave=heard.wave, face=still, seed=seed))
+            talking = self._model.talk(Speaker(wave=recording.wave, face=still, seed=seed))
         side = self.size if size is None else size
         total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
         counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
@@ -186,7 +181,7 @@ class Talker:
             frames=counted.done,
             fps=self.fps,
             size=side,
-            plausibility=heard.plausibility,
+            plausibility=recording.plausibility,
             note=note,
         )
 
@@ -200,7 +195,9 @@ class Talker:
             frames = talking.close()
         yield from resize_frames(frames, side)
 
-    def _still(self, heard: Heard, face: PictureSource | None, seed: int) -> tuple[Frames | None, str]:
+    def _still(
+        self, recording: VoiceRecording, face: PictureSource | None, seed: int
+    ) -> tuple[Frames | None, str]:
         """The face to animate in the weights' template and size, and a note about it."""
         if face is not None:
             if not self.animates:
@@ -211,7 +208,7 @@ class Talker:
             return None, ""
         if self._imaginer is None:
             self._imaginer = Imaginer.load(device=self.device, precision=self.precision)
-        generated = self._imaginer(heard, seed=seed, force=True)[0]
+        generated = self._imaginer(recording, seed=seed, force=True)[0]
         template = self._imaginer.template
         if template != self.template:
             fault = f"generates faces aligned as {template!r}, not as {self.template!r}"
@@ -249,15 +246,11 @@ def best_shipped() -> str:
     raise MissingPartError("talker", fault, "train some with `voiceface train vougioukas_sda`, or upgrade")
 
 
-def _note(heard: Heard, *, force: bool) -> str:
+def _note(recording: VoiceRecording, *, force: bool) -> str:
     """A note about the recording."""
-    sure = heard.plausibility
-    if float(np.abs(heard.wave).max(initial=0.0)) < SILENT:
+    if float(np.abs(recording.wave).max(initial=0.0)) < SILENT:
         return "the recording is silent: a face at rest"
-    if sure == 0 and not force:
-        fault = f"contains no detectable speech ({heard.facts.missing or 'too little'})"
-        raise NotSpeechError(heard.name, fault, "give a recording of one person speaking, or use --force")
-    return f"hardly a voice: plausibility {sure:.2f}" if sure < LOW_PLAUSIBILITY else ""
+    return recording.check_speech(force=force)
 
 
 class _RereadableSound:

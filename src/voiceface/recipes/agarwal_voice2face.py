@@ -1,4 +1,4 @@
-"""Faces from voices by a variational network, a conditional GAN, or one kept near a target face.
+"""Faces from voices by a variational autoencoder, a conditional GAN, or one kept near a target face.
 
 Paper     Agarwal, Poddar, Hazarika, Rahaman 2019, Learning to synthesize faces using voice clips for
           Cross-Modal biometric matching (III-C, IV-B, Figures 7 to 9)
@@ -8,23 +8,22 @@ Command   voiceface train agarwal_voice2face --corpus CORPUS --voice-classifier 
 Cost      see docs/papers/agarwal.md; the paper's 5,000 epochs of 9 people are some 200,000 steps
 Reported  accuracy VAE 72.61 %, C-GAN 68.09 %, RC-GAN 84.52 % (Table I); PSNR 28.276, 11.543, 16.639
           (Table II)
-Differs   sizes that only the figures hold (kernels, strides, channels) are ours: see nn/face/agarwal.py
-          VAE: mean and log variance have a layer each behind the two of the encoder; normal pixels of
-          variance 1, the divergence weighs 1
-          judge: a hidden layer behind the concatenation, or it could not compare face and voice
+Differs   sizes that only the figures show (kernels, strides, channels) are ours: see nn/face/agarwal.py
+          VAE: mean and log variance have a layer each after the two of the encoder; normal pixels of
+          variance 1, the divergence has weight 1
+          discriminator: a hidden layer after the concatenation, or it could not compare face and voice
           generator: the form of its loss that does not saturate; Adam's first beta 0.5, not stated
           RC-GAN: the weight of its L1 term is not stated, 100 as Isola et al. 2017
-          a recording's embedding is the mean of its audible patches'
+          a recording's embedding is the mean of its non-silent patches'
           faces are divided by 255 ("min-max normalised" is not explained)
-          far fewer steps; the validation step whose faces lie best towards their own people is kept
+          far fewer steps; the step whose validation faces lie nearest to their own people is kept
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,23 +33,31 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, split_known, split_people
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
-from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
+from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
+from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.generated_faces import (
-    Pictures,
     embed_generated_and_real,
     embed_generated_faces,
     generate_for_selection,
 )
-from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.model import Model
-from voiceface.models.voice_classifier import PatchEncoder, fingerprint_of
+from voiceface.models.model import Pictures
+from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.models.step_seed import numpy_generator
+from voiceface.models.voice_classifier import PatchEncoder
 from voiceface.models.voice_encoder import VoiceEncoder
-from voiceface.models.voice_to_face import Variant, VoiceToFace, make
+from voiceface.models.voice_to_face import (
+    FACE_TEMPLATE,
+    Variant,
+    VoiceToFace,
+    VoiceToFaceGan,
+    VoiceToFaceVae,
+)
+from voiceface.models.weights_fingerprint import weights_fingerprint
 from voiceface.nn.face.agarwal import SIDE
 from voiceface.nn.voice.patch_voice import PatchVoice
 from voiceface.recipes._weights import open_weights
 from voiceface.recipes.agarwal_voice_classifier import CONTRACT
-from voiceface.recipes.matcher import load_encoder
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.training_folder import people_fingerprint
 
@@ -58,11 +65,10 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Split
 
-__all__ = ["recipe", "smoke"]
+__all__ = ["recipe", "smoke", "target_face_indices"]
 
-_TEMPLATE = "dlib"
 _MAX_VALIDATED = 32
-"""Validation recordings whose faces are described at each validation: enough to choose a step by."""
+"""Validation recordings whose faces are generated at each validation: enough to choose a step by."""
 
 
 def recipe(
@@ -86,105 +92,113 @@ def recipe(
     test: float = 0.15,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
+) -> Run[VoiceToFace]:
     """The run.
 
     Args:
         variant: vae, cgan or rcgan
         voice_classifier: weights folder of agarwal_voice_classifier; becomes part of the weights
-        voice_encoder: instead of it: student, ge2e, or a weights folder of voice_student
-        known: known people and new recordings, as the paper; no: unknown people
-        l1_weight: times the L1 distance to the target in the generator's loss (rcgan alone)
-        kl_weight: times the divergence of the latent (vae alone)
-        width: channels of the 32-pixel layers of generator and judge, doubled at each halving
-        vae_lr: Adam's rate of the vae
-        judge_lr: Adam's rate of the judge
-        generator_lr: Adam's rate of the generator
-        beta1: Adam's first beta of judge and generator
+        voice_encoder: voice encoder to use instead: its name (student, ge2e) or path
+        known: train on everybody and test on other recordings, as the paper; no: test on unknown people
+        l1_weight: loss weight of the L1 distance to the target (rcgan)
+        kl_weight: loss weight of the divergence of the latent (vae)
+        width: channels of the 32-pixel layers of discriminator and generator, doubled at each halving
+        vae_lr: Adam's learning rate of the vae
+        judge_lr: Adam's learning rate of the discriminator
+        generator_lr: Adam's learning rate of the generator
+        beta1: Adam's first beta of discriminator and generator
         batch_size: recordings a step
-        steps: steps of training
+        steps: training steps
         every: steps between validations
-        minimum: people with fewer recordings are left out (known people alone)
-        validation: share of everybody's recordings (of the people, if unknown) to select on
-        test: the same, that nothing is trained or selected on
-        wrong_labels: the training recordings' targets are dealt anew: a control that must end at chance
-        seed: of split, targets, start and draws
+        minimum: people with fewer recordings are left out (with known people)
+        validation: share of everybody's recordings (of the people, if unknown) to select the best step on
+        test: share of them that nothing is trained or selected on
+        wrong_labels: shuffle the targets over the training recordings: a control that must end at chance
+        seed: random seed
     """
     return _run(dict(locals()))
 
 
-def _run(given: dict[str, Any]) -> Run:
-    """The run of a recipe's arguments."""
-    hearing, seed = (given["voice_classifier"], given["voice_encoder"]), given["seed"]
-    encoder = given["voice_encoder"]
-    vae = {"draw": Optimiser(name="adam", lr=given["vae_lr"])}
-    betas = (given["beta1"], 0.999)
-    gan = {
-        "judge": Optimiser(name="adam", lr=given["judge_lr"], betas=betas),
-        "draw": Optimiser(name="adam", lr=given["generator_lr"], betas=betas),
-    }
-    return Run(
-        recipe="agarwal_voice2face",
-        arguments=given,
-        split=lambda corpus: _split(corpus, given),
-        facts=lambda selection: _facts(selection, given),
-        build=lambda facts: make(
-            given["variant"],
-            voice_dim=facts["voice_dim"],
-            listens=facts["listens"],
-            **{name: given[name] for name in ("l1_weight", "kl_weight", "width")},
-        ),
-        start=lambda model, selection, facts: _start(model, facts, given["voice_classifier"]),
-        data=lambda selection, facts: TargetFaceBatches(
-            selection,
-            facts,
-            _hearing(*hearing),
-            batch_size=given["batch_size"],
-            wrong_labels=seed if given["wrong_labels"] else None,
-            seed=seed,
-        ),
-        optimisers=vae if given["variant"] == "vae" else gan,
-        steps=given["steps"],
-        seed=seed,
-        validate=lambda model, selection, facts: _validate(model, selection, facts, encoder),
-        embed=lambda model, selection, facts: embed_generated_and_real(
-            generate_for_selection(selection, lambda cues: _imagine(model, cues, facts, encoder, seed)),
-            selection,
-            template=_TEMPLATE,
-            centre=facts["descriptor_mean"],
-        ),
-        imagine=lambda model, cues, facts, seed: _imagine(model, cues, facts, encoder, seed),
-        every=given["every"],
-        select="margin",
-        contract={"rate": 16_000, "voice": encoder or CONTRACT, "size": SIDE, "template": _TEMPLATE},
-        licence="Apache-2.0",
-    )
-
-
-def _split(corpus: Corpus, given: dict[str, Any]) -> Split:
-    shares = {name: given[name] for name in ("seed", "validation", "test")}
-    if given["known"]:
-        return split_known(corpus, minimum=given["minimum"], **shares)
-    return split_people(corpus, **shares)
-
-
-def smoke() -> Run:
-    """The same in seconds; it hears through the shipped encoder, so that nothing else need be trained."""
+def smoke() -> Run[VoiceToFace]:
+    """The same in seconds, with the shipped encoder, so that no classifier need be trained."""
     return recipe(
         voice_encoder="student", width=4, batch_size=4, steps=4, every=2, minimum=3, validation=0.3, test=0.3
     )
 
 
+def _run(arguments: dict[str, Any]) -> Run[VoiceToFace]:
+    """The run of a recipe's arguments."""
+    betas = (arguments["beta1"], 0.999)
+    gan = {
+        "judge": Optimiser(name="adam", lr=arguments["judge_lr"], betas=betas),
+        "draw": Optimiser(name="adam", lr=arguments["generator_lr"], betas=betas),
+    }
+    vae = {"draw": Optimiser(name="adam", lr=arguments["vae_lr"])}
+    voice = arguments["voice_encoder"] or CONTRACT
+    return Run(
+        recipe="agarwal_voice2face",
+        arguments=arguments,
+        split=partial(_split, arguments=arguments),
+        facts=partial(_facts, arguments=arguments),
+        build=partial(_build, arguments=arguments),
+        start=partial(_start, voice_classifier=arguments["voice_classifier"]),
+        data=partial(_data, arguments=arguments),
+        optimisers=vae if arguments["variant"] == "vae" else gan,
+        steps=arguments["steps"],
+        seed=arguments["seed"],
+        validate=_validate,
+        embed=lambda model, selection, facts: embed_generated_and_real(model, selection),
+        every=arguments["every"],
+        select="margin",
+        contract={"rate": SAMPLE_RATE, "voice": voice, "size": SIDE, "template": FACE_TEMPLATE},
+        licence="Apache-2.0",
+    )
+
+
+def _split(corpus: Corpus, *, arguments: dict[str, Any]) -> Split:
+    shares = {name: arguments[name] for name in ("seed", "validation", "test")}
+    if arguments["known"]:
+        return split_known(corpus, minimum=arguments["minimum"], **shares)
+    return split_people(corpus, **shares)
+
+
+def _build(facts: Facts, *, arguments: dict[str, Any]) -> VoiceToFace:
+    shared: dict[str, Any] = {
+        "voice_dim": facts["voice_dim"],
+        "face_embedding_mean": facts["descriptor_mean"],
+        "encoders": None
+        if facts["listens"]
+        else PretrainedEncoders(
+            voice=arguments["voice_encoder"], voice_fingerprint=facts["voice_fingerprint"]
+        ),
+    }
+    if arguments["variant"] == "vae":
+        return VoiceToFaceVae(kl_weight=arguments["kl_weight"], **shared)
+    l1_weight = arguments["l1_weight"] if arguments["variant"] == "rcgan" else 0.0
+    return VoiceToFaceGan(l1_weight=l1_weight, width=arguments["width"], **shared)
+
+
+def _data(selection: Selection, facts: Facts, *, arguments: dict[str, Any]) -> TargetFaceBatches:
+    return TargetFaceBatches(
+        selection,
+        facts,
+        _load_voice_encoder(arguments),
+        batch_size=arguments["batch_size"],
+        wrong_labels=arguments["wrong_labels"],
+        seed=arguments["seed"],
+    )
+
+
 class TargetFaceBatches:
-    """Batches of recordings drawn at random, each beside the target face of its speaker.
+    """Batches of random recordings, each with the target face of its speaker.
 
     Args:
         selection: the training items; recordings of people without a target are left out.
-        facts: of the run: who has which target.
-        encoder: whose rows the voices are.
+        facts: of the run: each person's target.
+        encoder: of the voices.
         batch_size: recordings a step; there may be fewer.
-        wrong_labels: seed of the control in which recordings get anybody's target; None: the own.
-        seed: of every draw.
+        wrong_labels: shuffle the targets over the recordings.
+        seed: random seed.
     """
 
     def __init__(
@@ -194,68 +208,68 @@ class TargetFaceBatches:
         encoder: VoiceEncoder,
         *,
         batch_size: int,
-        wrong_labels: int | None,
+        wrong_labels: bool,
         seed: int,
     ) -> None:
-        corpus, self.size, self.seed = selection.corpus, batch_size, seed
-        place = {person: number for number, person in enumerate(facts["people"])}
-        owners = corpus.column("voices", "person")[selection.voices].astype(str)
+        corpus, self.batch_size, self.seed = selection.corpus, batch_size, seed
+        index = {person: k for k, person in enumerate(facts["people"])}
+        owners = corpus.person_of("voices")[selection.voices]
         kept = np.isin(owners, facts["people"])
-        self.voices = torch.from_numpy(voice_embeddings(corpus, encoder)[selection.voices[kept]])
-        numbers = np.array([place[owner] for owner in owners[kept].tolist()])
-        if wrong_labels is not None:
-            numbers = np.random.default_rng(wrong_labels).permutation(numbers)
-        self.numbers = torch.from_numpy(numbers)
-        self.faces = torch.from_numpy(target_pictures(selection, facts))
+        self.voices = as_tensor(voice_embeddings(corpus, encoder)[selection.voices[kept]])
+        targets = np.array([index[owner] for owner in owners[kept].tolist()])
+        if wrong_labels:
+            targets = np.random.default_rng(seed).permutation(targets)
+        self.targets = torch.from_numpy(targets)
+        self.faces = torch.from_numpy(_target_pictures(selection, facts))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``voices`` (batch, dim) and ``faces`` (batch, 64, 64, 3) uint8."""
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = np.random.default_rng(int.from_bytes(digest, "big"))
-        picked = torch.from_numpy(random.integers(len(self.voices), size=self.size))
-        return {"voices": self.voices[picked], "faces": self.faces[self.numbers[picked]]}
+        random = numpy_generator(self.seed, step)
+        chosen = torch.from_numpy(random.integers(len(self.voices), size=self.batch_size))
+        return {"voices": self.voices[chosen], "faces": self.faces[self.targets[chosen]]}
 
 
-def target_rows(selection: Selection, facts: Facts) -> npt.NDArray[np.int64]:
-    """Each person's target face by its number in the corpus, in the order of the facts.
+def target_face_indices(selection: Selection, facts: Facts) -> npt.NDArray[np.int64]:
+    """Each person's target face by its index in the corpus, in the order of the facts.
 
     Raises:
         InputError: a target is not in this corpus.
     """
-    number = {str(one): row for row, one in enumerate(selection.corpus.column("faces", "id").tolist())}
-    lost = [one for one in facts["targets"] if one not in number]
+    index = {str(one): k for k, one in enumerate(selection.corpus.column("faces", "id").tolist())}
+    lost = [one for one in facts["targets"] if one not in index]
     if lost:
         fault = f"does not hold {len(lost)} target faces ({lost[0]} for one)"
         raise InputError(selection.corpus.path, fault, "give the corpus that the weights were trained on")
-    return np.array([number[one] for one in facts["targets"]], dtype=np.int64)
+    return np.array([index[one] for one in facts["targets"]], dtype=np.int64)
 
 
-def target_pictures(selection: Selection, facts: Facts) -> Pictures:
+def _target_pictures(selection: Selection, facts: Facts) -> Pictures:
     """The target faces, (people, 64, 64, 3) uint8."""
-    view = face_view(selection.corpus, size=SIDE, template=_TEMPLATE)
-    return np.ascontiguousarray(view[target_rows(selection, facts)])
+    view = face_view(selection.corpus, size=SIDE, template=FACE_TEMPLATE)
+    return np.ascontiguousarray(view[target_face_indices(selection, facts)])
 
 
-def _hearing(voice_classifier: str, voice_encoder: str) -> VoiceEncoder:
-    if bool(voice_classifier) == bool(voice_encoder):
-        fault = "are both given" if voice_encoder else "are missing"
+def _load_voice_encoder(arguments: dict[str, Any]) -> VoiceEncoder:
+    classifier, encoder = arguments["voice_classifier"], arguments["voice_encoder"]
+    if bool(classifier) == bool(encoder):
+        fault = "are both given" if encoder else "are missing"
         remedy = "train agarwal_voice_classifier and give its folder, or --voice-encoder student"
         raise InputError("--voice-classifier and --voice-encoder", fault, remedy)
-    if voice_encoder:
-        return load_encoder(voice_encoder)
-    network, _ = read_classifier(voice_classifier)
-    return PatchEncoder(network, fingerprint=fingerprint_of(network.state_dict()))
+    if encoder:
+        return load_voice_encoder(encoder)
+    network, _ = _read_classifier(classifier)
+    return PatchEncoder(network, fingerprint=weights_fingerprint(network.state_dict()))
 
 
-def read_classifier(folder: str | Path) -> tuple[PatchVoice, dict[str, Any]]:
+def _read_classifier(folder: str | Path) -> tuple[PatchVoice, dict[str, Any]]:
     """The classifier of a weights folder without its last layer, and the folder's ``run.json``.
 
     Raises:
-        InputError: it holds the weights of another recipe, or such as hear something else.
+        InputError: it holds the weights of another recipe, or of other features.
     """
     tensors, card = open_weights(folder, recipe="agarwal_voice_classifier")
     if card.get("contract") != CONTRACT:
-        raise InputError(folder, "hears other features than this version's classifier", "train it again")
+        raise InputError(folder, "has other features than this version's classifier", "train it again")
     network = PatchVoice(classes=0)
     own = {n.removeprefix("network."): t for n, t in tensors.items() if not n.startswith("network.last.")}
     try:
@@ -265,32 +279,34 @@ def read_classifier(folder: str | Path) -> tuple[PatchVoice, dict[str, Any]]:
     return network.eval(), card
 
 
-def _facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
-    # Whether rows are kept already, or made now, must not change how the model starts.
+def _facts(selection: Selection, *, arguments: dict[str, Any]) -> Facts:
+    # Whether embeddings are cached or computed now must not change the model's initial weights.
     with torch.random.fork_rng(devices=[]):
         return _training_facts(selection, arguments)
 
 
 def _training_facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
-    """Who has which target, what the voices and the faces' descriptors are like."""
-    encoder = _hearing(arguments["voice_classifier"], arguments["voice_encoder"])
-    corpus, listens = selection.corpus, isinstance(encoder, PatchEncoder)
-    if listens:
+    """Everybody's target, and statistics of the voices' and the faces' embeddings."""
+    encoder = _load_voice_encoder(arguments)
+    corpus, own = selection.corpus, isinstance(encoder, PatchEncoder)
+    if own:
         _check_classifier_split(selection, arguments)
-    voiced = corpus.column("voices", "person")[selection.voices].astype(str)
-    owners = corpus.column("faces", "person")[selection.faces].astype(str)
-    people = np.intersect1d(voiced, owners)
+    speakers, owners = (
+        corpus.person_of("voices")[selection.voices],
+        corpus.person_of("faces")[selection.faces],
+    )
+    people = np.intersect1d(speakers, owners)
     if len(people) < 2:
         fault = f"has {len(people)} people with both a voice and a face to learn from"
         raise InputError(corpus.path, fault, "prepare more people with both")
     random = np.random.default_rng(arguments["seed"])
     ids = corpus.column("faces", "id")
     targets = [str(ids[random.choice(selection.faces[owners == person])]) for person in people]
-    rows = voice_embeddings(corpus, encoder)[selection.voices[np.isin(voiced, people)]]
-    width = rows.shape[1]
-    # The classifier's embeddings go in as they are; an encoder's rows crowd round one direction.
-    mean = np.zeros(width) if listens else rows.mean(0)
-    deviation = np.ones(width) if listens else rows.std(0).clip(1e-4)
+    voices = voice_embeddings(corpus, encoder)[selection.voices[np.isin(speakers, people)]]
+    width = voices.shape[1]
+    # The classifier's embeddings are used as they are; an encoder's are concentrated around one direction.
+    mean = np.zeros(width) if own else voices.mean(0)
+    deviation = np.ones(width) if own else voices.std(0).clip(1e-4)
     return {
         "people": people.tolist(),
         "targets": targets,
@@ -298,105 +314,60 @@ def _training_facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
         "voice_fingerprint": encoder.fingerprint,
         "voice_mean": [round(float(value), 7) for value in mean],
         "voice_deviation": [round(float(value), 7) for value in deviation],
-        "listens": listens,
+        "listens": own,
         "descriptor_mean": [float(value) for value in face_embeddings(corpus)[selection.faces].mean(0)],
     }
 
 
 def _check_classifier_split(selection: Selection, arguments: dict[str, Any]) -> None:
-    """Refuse a classifier that has learnt from recordings which are held back here."""
+    """Refuse a classifier that was trained on recordings which are held back here."""
     folder = arguments["voice_classifier"]
-    _, card = read_classifier(folder)
+    _, card = _read_classifier(folder)
     if card["corpus"] != selection.corpus.fingerprint:
         return
     same = all(card["arguments"][n] == arguments[n] for n in ("seed", "minimum", "validation", "test"))
     if not same or card["people"]["fingerprint"] != people_fingerprint(selection.people):
-        fault = "has learnt from recordings or people that are held back here"
+        fault = "was trained on recordings or people that are held back here"
         remedy = "train it with the same seed, minimum, validation and test; for unknown people give "
         raise InputError(folder, fault, f"{remedy}--voice-encoder instead")
 
 
-def _start(model: Model, facts: Facts, voice_classifier: str) -> None:
-    face = cast(VoiceToFace, model)
+def _start(model: VoiceToFace, selection: Selection, facts: Facts, *, voice_classifier: str) -> None:
     with torch.no_grad():
-        face.get_buffer("voice_mean").copy_(torch.tensor(facts["voice_mean"]))
-        face.get_buffer("voice_deviation").copy_(torch.tensor(facts["voice_deviation"]))
-    if face.listener is not None:
-        face.listener.load_state_dict(read_classifier(voice_classifier)[0].state_dict())
-
-
-def _listening(model: VoiceToFace, facts: Facts, voice_encoder: str) -> VoiceEncoder:
-    """What these weights hear with: their own network, or the encoder that they were trained on.
-
-    Raises:
-        InputError: the encoder has other weights now.
-    """
+        model.get_buffer("voice_mean").copy_(torch.tensor(facts["voice_mean"]))
+        model.get_buffer("voice_deviation").copy_(torch.tensor(facts["voice_deviation"]))
     if model.listener is not None:
-        return PatchEncoder(model.listener, fingerprint=facts["voice_fingerprint"])
-    encoder = load_encoder(voice_encoder)
-    if encoder.fingerprint != facts["voice_fingerprint"]:
-        fault = "is not the encoder that these weights were trained on"
-        raise InputError(voice_encoder, fault, "give the same encoder, or train again")
-    return encoder
+        model.listener.load_state_dict(_read_classifier(voice_classifier)[0].state_dict())
 
 
-def _imagine(
-    model: Model, cues: Sequence[GeneratorInput], facts: Facts, voice_encoder: str, seed: int
-) -> Pictures:
-    waves = []
-    for place, cue in enumerate(cues):
-        if cue.wave is None:
-            raise InputError(f"cue {place}", "holds no voice", "give a recording: this recipe draws from it")
-        waves.append(cue.wave)
-    face = cast(VoiceToFace, model)
-    return _drawn(face, _listening(face, facts, voice_encoder).embed(waves), seed)
+def _validate(model: VoiceToFace, selection: Selection, facts: Facts) -> dict[str, float]:
+    """How much nearer generated faces lie to their own people's faces than to others', and the L1 distance.
 
-
-def _drawn(face: VoiceToFace, rows: npt.NDArray[np.float32], seed: int) -> Pictures:
-    """Faces (n, 64, 64, 3) uint8 of embeddings."""
-    device = face.get_buffer("voice_mean").device
-    random = torch.Generator().manual_seed(seed)
-    # Drawn row by row: a cue's noise is its place's, however many follow.
-    noises = torch.stack([torch.randn(face.latent, generator=random) for _ in rows])
-    training = face.training
-    face.eval()
-    with torch.no_grad():
-        faces = face.draw(torch.from_numpy(rows).to(device), noises.to(device)).float()
-    face.train(training)
-    pictures: Pictures = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return pictures
-
-
-def _validate(model: Model, selection: Selection, facts: Facts, voice_encoder: str) -> dict[str, float]:
-    """How much nearer drawn faces lie to their own people's faces than to others', and the L1 distance.
-
-    The own face is a known person's target; of unknown people the first of the selection's faces.
+    A person's face is the target of a known person, and the first of the selection's faces of an unknown one.
     """
-    face, corpus = cast(VoiceToFace, model), selection.corpus
-    owned = corpus.column("faces", "person").astype(str)
-    real = dict(zip(owned[selection.faces[::-1]].tolist(), selection.faces[::-1].tolist(), strict=True))
-    speakers = corpus.column("voices", "person")[selection.voices].astype(str)
+    corpus = selection.corpus
+    owners = corpus.person_of("faces")[selection.faces]
+    real = dict(zip(owners[::-1].tolist(), selection.faces[::-1].tolist(), strict=True))
+    speakers = corpus.person_of("voices")[selection.voices]
     if set(speakers.tolist()) & set(facts["people"]):
-        rows_of = target_rows(selection, facts).tolist()
-        real = dict(zip(facts["people"], rows_of, strict=True))
-    heard = [(int(v), p) for v, p in zip(selection.voices, speakers.tolist(), strict=True) if p in real]
-    step = max(1, len(heard) // _MAX_VALIDATED)
-    heard = heard[::step]
-    people = sorted({person for _, person in heard})
+        real = dict(zip(facts["people"], target_face_indices(selection, facts).tolist(), strict=True))
+    kept = np.flatnonzero(np.isin(speakers, list(real)))
+    kept = kept[:: max(1, len(kept) // _MAX_VALIDATED)]
+    speakers, voices = speakers[kept], selection.voices[kept]
+    people, own = np.unique(speakers, return_inverse=True)
     if len(people) < 2:
         fault = f"has {len(people)} validation people with both a voice and a face"
         raise InputError(corpus.path, fault, "give --validation a larger share, or prepare more people")
-    rows = voice_embeddings(corpus, _listening(face, facts, voice_encoder))[[voice for voice, _ in heard]]
-    pictures = _drawn(face, rows, 0)
-    described = embed_generated_faces(pictures, template=_TEMPLATE)
-    wanted = face_embeddings(corpus)[[real[person] for person in people]]
-    apart = np.linalg.norm(described[:, None] - wanted[None], axis=2)
-    own = np.array([people.index(person) for _, person in heard])
-    mine = apart[np.arange(len(own)), own]
-    others = (apart.sum(1) - mine) / (len(people) - 1)
-    faces = face_view(corpus, size=SIDE, template=_TEMPLATE)[[real[person] for _, person in heard]]
+    pictures = generate_for_selection(model, Selection(corpus, voices, selection.faces, selection.clips))
+    generated = embed_generated_faces(pictures, template=FACE_TEMPLATE)
+    references = face_embeddings(corpus)[[real[person] for person in people.tolist()]]
+    distances = np.linalg.norm(generated[:, None] - references[None], axis=2)
+    own_distances = distances[np.arange(len(own)), own]
+    others = (distances.sum(1) - own_distances) / (len(people) - 1)
+    view = face_view(corpus, size=SIDE, template=FACE_TEMPLATE)
+    faces = view[[real[person] for person in speakers.tolist()]]
     return {
-        "margin": float((others - mine).mean()),
-        "distance": float(mine.mean()),
+        "margin": float((others - own_distances).mean()),
+        "distance": float(own_distances.mean()),
         "l1": float(np.abs(pictures.astype(np.float32) - faces).mean() / 255),
     }

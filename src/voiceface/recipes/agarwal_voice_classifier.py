@@ -1,4 +1,4 @@
-"""Whose voice it is among people it knows, and 128 numbers for every voice, from log-mel patches.
+"""Classifies known speakers from log-mel patches; its 128-dimensional embeddings serve for any voice.
 
 Paper     Agarwal, Poddar, Hazarika, Rahaman 2019, Learning to synthesize faces using voice clips for
           Cross-Modal biometric matching (III-A, IV-A, Figure 1)
@@ -10,15 +10,15 @@ Reported  no figure: Figure 2 a) shows that the embeddings of 9 people fall into
 Differs   pooling keeps the odd rest (60 bands pooled by 4 three times leave no row otherwise)
           convolutions are padded, the padding is not stated
           16 kHz instead of Piczak's 22,050 Hz: a patch lasts 1.3 s instead of 0.95 s
-          silent patches are left out (Piczak 2015); a recording is answered by the mean of its patches
-          early stopping: the training runs through and keeps the step of the least validation
+          silent patches are left out (Piczak 2015); a recording's prediction is the mean of its patches'
+          early stopping: the training runs to the end and keeps the step of the lowest validation
           cross-entropy; batch size and number of steps are not stated
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,14 +28,15 @@ from torch import Tensor
 from voiceface.audio.logmel_patches import BANDS, FRAMES
 from voiceface.corpus.splits import Selection, split_known
 from voiceface.errors import InputError
-from voiceface.models.model import Model
+from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_classifier import VoiceClassifier, non_silent_patches
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["CONTRACT", "recipe", "smoke"]
+__all__ = ["CONTRACT", "classifier_posteriors", "recipe", "smoke", "speaker_classes"]
 
-CONTRACT = {"rate": 16_000, "features": "logmel_patches", "bands": BANDS, "frames": FRAMES, "dim": 128}
-"""What the classifier hears; who builds on its embeddings checks it."""
+CONTRACT = {"rate": SAMPLE_RATE, "features": "logmel_patches", "bands": BANDS, "frames": FRAMES, "dim": 128}
+"""The classifier's features; recipes that build on its embeddings check them."""
 
 
 def recipe(
@@ -51,37 +52,30 @@ def recipe(
     test: float = 0.15,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
+) -> Run[VoiceClassifier]:
     """The run.
 
-    ``wrong_labels`` deals the training recordings' labels anew, at random: a control that must end at chance.
-
     Args:
-        dropout: share of hidden units dropped
-        penalty: times the squared weights of the fully connected layers, in the loss
-        lr: Adam's rate
+        dropout: share of hidden units dropped, 0 to 1
+        penalty: loss weight of the squared weights of the fully connected layers
+        lr: Adam's learning rate
         batch_size: patches a step, each of another recording
-        steps: steps of training
+        steps: training steps
         every: steps between validations
         minimum: people with fewer recordings are left out
-        validation: share of everybody's recordings to select on
+        validation: share of everybody's recordings to select the best step on
         test: share of everybody's recordings that nothing is trained or selected on
-        wrong_labels: the control
-        seed: of split, start and draws
+        wrong_labels: shuffle the labels of the training recordings: a control that must end at chance
+        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
-    control = seed if wrong_labels else None
     return Run(
         recipe="agarwal_voice_classifier",
         arguments=arguments,
-        split=lambda corpus: split_known(
-            corpus, minimum=minimum, seed=seed, validation=validation, test=test
-        ),
+        split=partial(split_known, minimum=minimum, seed=seed, validation=validation, test=test),
         facts=_facts,
-        build=lambda facts: VoiceClassifier(classes=len(facts["people"]), dropout=dropout, penalty=penalty),
-        data=lambda selection, facts: Patches(
-            selection, facts["people"], batch_size=batch_size, wrong_labels=control, seed=seed
-        ),
+        build=partial(_build, dropout=dropout, penalty=penalty),
+        data=partial(PatchBatches, batch_size=batch_size, wrong_labels=wrong_labels, seed=seed),
         optimisers={"name": Optimiser(name="adam", lr=lr)},
         steps=steps,
         seed=seed,
@@ -93,91 +87,88 @@ def recipe(
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[VoiceClassifier]:
     """The same in seconds."""
     return recipe(batch_size=4, steps=4, every=2, minimum=3, validation=0.3, test=0.3)
 
 
-class Patches:
-    """Batches of patches, each of a recording drawn at random, with the number of its speaker.
+def _build(facts: Facts, *, dropout: float, penalty: float) -> VoiceClassifier:
+    return VoiceClassifier(classes=len(facts["people"]), dropout=dropout, penalty=penalty)
+
+
+class PatchBatches:
+    """Batches of random patches of random recordings, with the indices of their speakers.
 
     Args:
-        selection: whose voices.
-        people: ids in the order of the classes.
+        selection: the training items.
+        facts: of the run: the people in the order of the classes.
         batch_size: patches a step; recordings may be fewer.
-        wrong_labels: seed of the control in which labels are dealt anew; None: everybody has the own.
-        seed: of every draw.
+        wrong_labels: shuffle the labels.
+        seed: random seed.
     """
 
     def __init__(
-        self,
-        selection: Selection,
-        people: list[str],
-        *,
-        batch_size: int,
-        wrong_labels: int | None,
-        seed: int,
+        self, selection: Selection, facts: Facts, *, batch_size: int, wrong_labels: bool, seed: int
     ) -> None:
-        self.selection, self.size, self.seed = selection, batch_size, seed
-        self.classes = speaker_classes(selection, people)
-        if wrong_labels is not None:
-            self.classes = np.random.default_rng(wrong_labels).permutation(self.classes)
-        self._kept: dict[int, Tensor] = {}
+        self.selection, self.batch_size, self.seed = selection, batch_size, seed
+        self.classes = speaker_classes(selection, facts["people"])
+        if wrong_labels:
+            self.classes = np.random.default_rng(seed).permutation(self.classes)
+        self._patches: dict[int, Tensor] = {}
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``patches`` (batch, 60, 41, 2) and ``classes`` (batch,)."""
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = np.random.default_rng(int.from_bytes(digest, "big"))
-        picked = random.integers(len(self.classes), size=self.size)
-        patches = [self._of(int(k)) for k in picked]
-        chosen = [one[int(random.integers(len(one)))] for one in patches]
-        return {"patches": torch.stack(chosen), "classes": torch.from_numpy(self.classes[picked])}
+        random = numpy_generator(self.seed, step)
+        chosen = random.integers(len(self.classes), size=self.batch_size)
+        recordings = [self._patches_of(int(k)) for k in chosen]
+        patches = [one[int(random.integers(len(one)))] for one in recordings]
+        return {"patches": torch.stack(patches), "classes": torch.from_numpy(self.classes[chosen])}
 
-    def _of(self, place: int) -> Tensor:
-        if place not in self._kept:
-            wave = self.selection.corpus.wave(int(self.selection.voices[place]))
-            self._kept[place] = non_silent_patches(wave)
-        return self._kept[place]
+    def _patches_of(self, index: int) -> Tensor:
+        if index not in self._patches:
+            wave = self.selection.corpus.wave(int(self.selection.voices[index]))
+            self._patches[index] = non_silent_patches(wave)
+        return self._patches[index]
 
 
 def speaker_classes(selection: Selection, people: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The number in ``people`` of every voice's speaker, (voices,).
+    """The index in ``people`` of every voice's speaker, (voices,).
 
     Raises:
-        InputError: somebody speaks who is not among them.
+        InputError: a speaker is not among them.
     """
-    owners = selection.corpus.column("voices", "person")[selection.voices].astype(str)
-    known = {person: place for place, person in enumerate(people)}
-    strangers = sorted(set(owners.tolist()) - known.keys())
-    if strangers:
-        fault = f"{len(strangers)} people speak whom it was not trained on ({strangers[0]} for one)"
-        remedy = "it knows its training people alone: leave the folds of unknown people away"
+    owners = selection.corpus.person_of("voices")[selection.voices]
+    known = {person: k for k, person in enumerate(people)}
+    unknown = sorted(set(owners.tolist()) - known.keys())
+    if unknown:
+        fault = f"has {len(unknown)} speakers who were not trained on ({unknown[0]} for one)"
+        remedy = "the classifier knows its training people alone: evaluate it without folds of unknown people"
         raise InputError(selection.corpus.path, fault, remedy)
     return np.array([known[owner] for owner in owners.tolist()], dtype=np.int64)
 
 
 def _facts(selection: Selection) -> Facts:
-    owners = selection.corpus.column("voices", "person")[selection.voices].astype(str)
+    owners = selection.corpus.person_of("voices")[selection.voices]
     people = sorted(set(owners.tolist()))
     if len(people) < 2:
         raise InputError(
-            selection.corpus.path, f"has {len(people)} people with voices to tell apart", "prepare more"
+            selection.corpus.path, f"has {len(people)} people with voices to classify", "prepare more"
         )
     return {"people": people}
 
 
-def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(model: VoiceClassifier, selection: Selection, facts: Facts) -> dict[str, float]:
     """Cross-entropy and accuracy over whole recordings."""
-    told = classifier_posteriors(cast(VoiceClassifier, model), selection)
-    wanted = torch.from_numpy(speaker_classes(selection, facts["people"]))
+    posteriors = classifier_posteriors(model, selection)
+    classes = torch.from_numpy(speaker_classes(selection, facts["people"]))
     return {
-        "cross_entropy": float(F.nll_loss(told.clamp_min(1e-12).log(), wanted)),
-        "accuracy": float((told.argmax(1) == wanted).float().mean()),
+        "cross_entropy": float(F.nll_loss(posteriors.clamp_min(1e-12).log(), classes)),
+        "accuracy": float((posteriors.argmax(1) == classes).float().mean()),
     }
 
 
 def classifier_posteriors(classifier: VoiceClassifier, selection: Selection) -> Tensor:
     """Posteriors (voices, people) of a selection's recordings, on the CPU."""
-    waves = [selection.corpus.wave(row) for row in selection.voices.tolist()]
+    waves = [selection.corpus.wave(index) for index in selection.voices.tolist()]
     with torch.no_grad():
         return classifier.posteriors(waves).cpu()

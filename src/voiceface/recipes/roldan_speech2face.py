@@ -1,4 +1,4 @@
-"""Faces from speech: known people drawn by a GAN from four seconds of their voice, by name too if wanted.
+"""Faces of known people from four seconds of their speech, and from their names if asked, by a GAN.
 
 Paper     Roldán 2018, Speech-conditioned Face Generation with Deep Adversarial Networks, section IV-D
 Data      pictures and speech of known people; a picture of a video goes with the speech around its moment
@@ -11,53 +11,22 @@ Differs   as roldan_name2face; "pooling of 4" is the convolutions' stride; mel b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from functools import partial
+from typing import Any, Literal
 
-import numpy as np
-import torch
-
-from voiceface.corpus.splits import Selection, split_known
-from voiceface.models.conditional_gan import (
-    ConditionalGan,
-    GanOptions,
-    Objective,
-    Shape,
-    Spectral,
-    build_conditional_gan,
-)
-from voiceface.models.conditions import FRAME, RATE, Condition, ProjectedName, Speech
-from voiceface.models.corpus_embeddings import face_embeddings
-from voiceface.models.generated_faces import (
-    embed_generated_and_real,
-    embed_generated_faces,
-    generate_for_selection,
-)
-from voiceface.models.generated_known_people import compare, mean_embedding
-from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.known_people import (
-    KnownPeopleBatches,
-    known_people,
-    person_indices,
-    sample_indices,
-    speech_frames,
-)
-from voiceface.training.run import Facts, Optimiser, Pictures, Run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from voiceface.models.model import Embeddings, Model
+from voiceface.models.conditional_gan import ConditionalGan, Objective, Spectral
+from voiceface.models.conditions import Condition, ProjectedName, Speech
+from voiceface.recipes._roldan_run import roldan_run
+from voiceface.training.run import Run
 
 __all__ = ["recipe", "smoke"]
 
-TEMPLATE = "dlib"
-_SHOWN = 64
-"""Voices drawn to validate, at most."""
+SpeechCondition = Literal["waveform", "waveform+name", "mel"]
 
 
 def recipe(
     *,
-    condition: Literal["waveform", "waveform+name", "mel"] = "waveform",
+    condition: SpeechCondition = "waveform",
     objective: Objective = "ls",
     projected_in: Literal["both", "generator"] = "both",
     spectral: Spectral = "generator",
@@ -80,104 +49,55 @@ def recipe(
     minimum: int = 3,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
-    """The run; the speech encoder learns through the generator alone, and the judge reuses its answer.
+) -> Run[ConditionalGan]:
+    """The run; the speech encoder learns through the generator alone, the discriminator reuses its output.
 
-    ``speech_width`` is the encoder's first block (64 gives 64 to 1024 channels). ``wrong_labels`` shuffles
-    the pictures over the people: a control that must end at chance.
+    Args:
+        condition: what the networks read: the waveform, the waveform and the name, or log-mels
+        objective: ls (least squares), w (Wasserstein) or ac (auxiliary classifier)
+        projected_in: whether the discriminator learns a name projection of its own (both) or not (generator)
+        spectral: networks with spectral norm: none, generator, judge (the discriminator) or both
+        lr_judge: Adam's learning rate of the discriminator
+        lr_generator: Adam's learning rate of the generator
+        condition_noise: deviation of the Gaussian noise added to the generator's condition
+        dropout: dropout of the generator's blocks, also at inference, 0 to 1
+        matching_aware: show the discriminator real pictures with another person's condition, as fakes
+        clip: largest absolute weight of a Wasserstein critic
+        critic_moves: steps of a Wasserstein critic per step of the generator
+        noise_dim: dimensions of the noise prior
+        dim: dimensions of the speech embedding, and of the name's projection
+        size: side of the pictures in pixels, a power of two from 8 on
+        width: channels of the layers next to the pictures
+        speech_width: channels of the speech encoder's first block (64 gives 64 to 1024)
+        batch_size: pictures a step
+        steps: training steps
+        every: steps between validations
+        by: what is never divided between the parts of the split: a recording, a session or a clip
+        minimum: people with fewer recordings, sessions or clips are left out
+        wrong_labels: shuffle the pictures over the people: a control that must end at chance
+        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
-    rules = GanOptions(objective, matching_aware, condition_noise, clip, critic_moves)
-    shape = Shape(size, width, noise_dim, spectral, dropout)
-    pairs: dict[str, Any] = {"batch_size": batch_size, "size": size, "template": TEMPLATE, "frame": FRAME}
-    pairs |= {"seed": seed, "wrong_labels": wrong_labels}
-    named = condition == "waveform+name"
-    form: Literal["waveform", "mel"] = "mel" if condition == "mel" else "waveform"
-    return Run(
-        recipe="roldan_speech2face",
-        arguments=arguments,
-        split=lambda corpus: split_known(corpus, by=by, minimum=minimum, seed=seed),
-        facts=_facts,
-        build=lambda facts: _build(
-            facts, Speech(form, width=speech_width, dim=dim), projected_in if named else "", shape, rules
-        ),
-        data=lambda selection, facts: KnownPeopleBatches(selection, facts["people"], **pairs),
-        optimisers=_optimisers(lr_judge, lr_generator),
-        steps=steps,
-        seed=seed,
-        validate=_validate,
-        every=every,
-        select="-frechet",
-        imagine=_imagine,
-        embed=_embed,
-        contract={"rate": RATE, "size": size, "template": TEMPLATE, "cue": condition, "draws": "cue"},
-        licence="Apache-2.0",
+    parts = partial(
+        _parts, condition=condition, projected_in=projected_in, speech_width=speech_width, dim=dim
     )
+    return roldan_run("roldan_speech2face", arguments, parts, condition=condition)
 
 
-def smoke() -> Run:
+def smoke() -> Run[ConditionalGan]:
     """The same in seconds."""
     return recipe(size=16, width=4, speech_width=2, noise_dim=8, dim=16, batch_size=6, steps=4, every=2)
 
 
-def _facts(selection: Selection) -> Facts:
-    return {"people": known_people(selection, voiced=True), "descriptor_mean": mean_embedding(selection)}
-
-
-def _optimisers(judge: float, generator: float) -> dict[str, Optimiser]:
-    """Adam as Reed et al. have it, at each player's own rate."""
-    rates = {"judge": judge, "generator": generator}
-    return {name: Optimiser(name="adam", lr=lr, betas=(0.5, 0.999)) for name, lr in rates.items()}
-
-
-def _build(
-    facts: Facts, speech: Speech, projected_in: str, shape: Shape, rules: GanOptions
-) -> ConditionalGan:
-    """``projected_in`` is empty where no name is read."""
-    people = len(facts["people"])
-    parts: dict[str, Condition] = {"speech": speech}
+def _parts(
+    people: int, *, condition: SpeechCondition, projected_in: str, speech_width: int, dim: int
+) -> tuple[dict[str, Condition], dict[str, Condition]]:
+    parts: dict[str, Condition] = {
+        "speech": Speech("mel" if condition == "mel" else "waveform", width=speech_width, dim=dim)
+    }
     own: dict[str, Condition] = {}
-    if projected_in:
-        parts["name"] = ProjectedName(people, dim=speech.dim)
+    if condition == "waveform+name":
+        parts["name"] = ProjectedName(people, dim=dim)
         if projected_in == "both":
-            own["name"] = ProjectedName(people, dim=speech.dim)
-    return build_conditional_gan(parts, own, people=people, shape=shape, rules=rules)
-
-
-def _imagine(model: Model, cues: Sequence[GeneratorInput], facts: Facts, seed: int) -> Pictures:
-    """A face for the middle four seconds of every voice; names are read where the condition holds them."""
-    network = cast(ConditionalGan, model)
-    device = next(network.parameters()).device
-    batch = {"waves": speech_frames(cues, FRAME).to(device)}
-    if "name" in network.parts:
-        batch["people"] = person_indices(cues, facts["people"]).to(device)
-    return network.draw(batch, seed=seed, draws=sample_indices(cues)).cpu().numpy()
-
-
-def _draw(model: Model, selection: Selection, facts: Facts) -> Pictures:
-    named = "name" in cast(ConditionalGan, model).parts
-    return generate_for_selection(selection, lambda cues: _imagine(model, cues, facts, 0), named=named)
-
-
-def _embed(model: Model, selection: Selection, facts: Facts) -> tuple[Embeddings, Embeddings]:
-    """Drawn and real faces as centred descriptors."""
-    pictures = _draw(model, selection, facts)
-    return embed_generated_and_real(pictures, selection, template=TEMPLATE, centre=facts["descriptor_mean"])
-
-
-def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
-    """Faces drawn from speech that was not trained on, beside such pictures of the same people."""
-    people: list[str] = facts["people"]
-    voices = selection.voices
-    if len(voices) > _SHOWN:
-        voices = voices[np.linspace(0, len(voices) - 1, _SHOWN).astype(np.int64)]
-    corpus = selection.corpus
-    some = Selection(corpus, voices, selection.faces, selection.clips)
-    number = {person: index for index, person in enumerate(people)}
-    asked, labels = (
-        np.array([number.get(str(owner), -1) for owner in corpus.column(table, "person")[rows]])
-        for table, rows in (("voices", voices), ("faces", selection.faces))
-    )
-    rows = embed_generated_faces(_draw(model, some, facts), template=TEMPLATE)
-    with torch.no_grad():
-        return compare(rows, asked, face_embeddings(corpus)[selection.faces], labels, people=len(people))
+            own["name"] = ProjectedName(people, dim=dim)
+    return parts, own

@@ -1,18 +1,18 @@
-"""Tells speakers apart: the voice network that Wen et al. freeze and draw faces from.
+"""Classifies speakers: trains the voice network that Wen et al. freeze to generate faces from.
 
 Paper     Wen, Singh, Raj 2019, Face Reconstruction from Voice using GANs (section 3.1.3, Table 2)
 Data      voices; every training person is a class
 Command   voiceface train wen_speaker --corpus CORPUS
 Cost      see docs/papers/wen.md
 Reported  nothing: the paper takes a pretrained network and prints no figure of it
-Differs   how the network was trained is not told: here softmax over the training people, Adam 1e-3
-          selection by telling halves of a validation recording from other people's, as many have one alone
-          recordings in which no speech is found are taken whole
+Differs   how the network was trained is not stated: here softmax over the training people, Adam 1e-3
+          selection by verification between halves of validation recordings, as many people have one alone
+          recordings without detectable speech are used whole
 """
 
 from __future__ import annotations
 
-import hashlib
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
 from voiceface.metrics.roc import auc
 from voiceface.models.logmels import corpus_logmels
-from voiceface.models.model import Model
+from voiceface.models.step_seed import torch_generator
 from voiceface.models.wen_gan import WenSpeaker
 from voiceface.protocols.pair_verification import pair_trials
+from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -42,78 +43,93 @@ def recipe(
     validation: float = 0.1,
     test: float = 0.2,
     seed: int = 0,
-) -> Run:
-    """The run; the split is that of ``wen_voice2face`` with the same shares and seed."""
+) -> Run[WenSpeaker]:
+    """The run; the split is that of ``wen_voice2face`` with the same shares and seed.
+
+    Args:
+        width: channels of the network's first layer
+        dim: dimensions of the embedding
+        lr: Adam's learning rate
+        batch_size: crops of recordings a step
+        steps: training steps
+        every: steps between validations
+        validation: share of the people to select the best step on
+        test: share of the people that nothing is trained or selected on
+        seed: random seed
+    """
     return Run(
         recipe="wen_speaker",
         arguments=dict(locals()),
-        split=lambda corpus: split_people(corpus, seed=seed, validation=validation, test=test),
+        split=partial(split_people, seed=seed, validation=validation, test=test),
         facts=_facts,
-        build=lambda facts: WenSpeaker(classes=facts["classes"], width=width, dim=dim),
-        data=lambda selection, facts: Crops(selection, batch_size=batch_size, seed=seed),
+        build=partial(_build, width=width, dim=dim),
+        data=partial(CropBatches, batch_size=batch_size, seed=seed),
         optimisers={"speaker": Optimiser(name="adam", lr=lr, schedule="cosine")},
         steps=steps,
         seed=seed,
         validate=_validate,
         every=every,
-        contract={"rate": 16_000, "features": "wen_logmel", "frames": [300, 800]},
+        contract={"rate": SAMPLE_RATE, "features": "wen_logmel", "frames": [300, 800]},
         licence="Apache-2.0",
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[WenSpeaker]:
     """The same in seconds."""
     return recipe(width=16, batch_size=6, steps=4, every=2, validation=0.2)
 
 
-class Crops:
-    """Crops of voices drawn at random, with the numbers of their people.
+def _build(facts: Facts, *, width: int, dim: int) -> WenSpeaker:
+    return WenSpeaker(classes=facts["classes"], width=width, dim=dim)
+
+
+class CropBatches:
+    """Random crops of random voices, with the indices of their people.
 
     Args:
-        selection: whose voices.
+        selection: the training items.
+        facts: of the run.
         batch_size: crops a step.
-        seed: of every draw.
+        seed: random seed.
     """
 
-    def __init__(self, selection: Selection, *, batch_size: int, seed: int) -> None:
-        self.rows, self.size, self.seed = selection.voices, batch_size, seed
-        owners = selection.corpus.column("voices", "person")[selection.voices].astype(str)
-        self.people, numbers = np.unique(owners, return_inverse=True)
-        self.numbers = torch.from_numpy(numbers.astype(np.int64))
+    def __init__(self, selection: Selection, facts: Facts, *, batch_size: int, seed: int) -> None:
+        self.voices, self.batch_size, self.seed = selection.voices, batch_size, seed
+        owners = selection.corpus.person_of("voices")[selection.voices]
+        _, classes = np.unique(owners, return_inverse=True)
+        self.classes = torch.from_numpy(classes.astype(np.int64))
         self.logmels = corpus_logmels(selection.corpus)
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``voices`` (n, 64, frames) and ``people`` (n,)."""
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-        picked = torch.randint(len(self.rows), (self.size,), generator=random)
+        random = torch_generator(self.seed, step)
+        chosen = torch.randint(len(self.voices), (self.batch_size,), generator=random)
         return {
-            "voices": self.logmels.crops(self.rows[picked.numpy()], random),
-            "people": self.numbers[picked],
+            "voices": self.logmels.crops(self.voices[chosen.numpy()], random),
+            "people": self.classes[chosen],
         }
 
 
 def _facts(selection: Selection) -> Facts:
-    owners = np.unique(selection.corpus.column("voices", "person")[selection.voices].astype(str))
+    owners = np.unique(selection.corpus.person_of("voices")[selection.voices])
     if len(owners) < 2:
-        fault = f"has {len(owners)} training people with a voice to tell apart"
+        fault = f"has {len(owners)} training people with a voice to classify"
         raise InputError(selection.corpus.path, fault, "prepare more people")
     return {"classes": len(owners)}
 
 
-def _validate(model: Model, selection: Selection, facts: Facts) -> dict[str, float]:
-    """AUC of first halves of recordings against second halves, one person's against two people's."""
-    assert isinstance(model, WenSpeaker)
+def _validate(model: WenSpeaker, selection: Selection, facts: Facts) -> dict[str, float]:
+    """AUC of verification between first and second halves of the validation recordings."""
     logmels, corpus = corpus_logmels(selection.corpus), selection.corpus
     device = next(model.parameters()).device
     halves: list[list[Tensor]] = [[], []]
-    for row in selection.voices.tolist():
-        whole = logmels.bare(row).T.to(device)
-        for kept, part in zip(halves, whole.chunk(2, dim=1), strict=True):
-            kept.append(model.voice(part[None]))
-    first, second = (F.normalize(torch.cat(rows), dim=1).cpu().double() for rows in halves)
-    owners = corpus.column("voices", "person")[selection.voices].astype(str)
+    for index in selection.voices.tolist():
+        whole = logmels.whole(index).T.to(device)
+        for embeddings, part in zip(halves, whole.chunk(2, dim=1), strict=True):
+            embeddings.append(model.voice(part[None]))
+    first, second = (F.normalize(torch.cat(side), dim=1).cpu().double() for side in halves)
+    owners = corpus.person_of("voices")[selection.voices]
     trials = pair_trials((first @ second.T).numpy(), people=(owners, owners))
     if trials.labels.all() or not trials.labels.any():
-        raise InputError("validation", "holds one person alone", "give --validation a larger share")
+        raise InputError("validation", "has only one person", "give --validation a larger share")
     return {"auc": float(auc(trials.scores, trials.labels))}

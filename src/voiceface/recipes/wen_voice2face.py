@@ -1,17 +1,17 @@
-"""Draws faces from voices with a GAN whose judge shares its trunk with a classifier of people.
+"""Faces from voices with a GAN whose discriminator shares its trunk with a classifier of people.
 
 Paper     Wen, Singh, Raj 2019, Face Reconstruction from Voice using GANs (Algorithm 1, Table 2)
 Data      voices and faces of the same people; nobody of the test split is trained or selected on
 Command   voiceface train wen_voice2face --corpus CORPUS [--voice-network runs/wen_speaker/weights]
 Cost      see docs/papers/wen.md
 Reported  matching 76.07 %, same gender 59.69 % (Table 3), gender 96.45 %, known people 61.7 % (top-5 82.3 %)
-Differs   the voice network is by default our shipped encoder, its 256 numbers brought to 64 by a linear map
+Differs   the voice network is by default our shipped encoder, its 256 dimensions reduced to 64 by a map
           computed from the training people; --voice-network names a training of wen_speaker for the paper's
           kernel "paper" is as printed: 3x3, an output padding of 1 where pictures double, a leaky ReLU at the
           trunk's end; "code" is as in the authors' program: 4x4 and no ReLU there
-          judge and classifier are updated in one turn, as in the authors' program
+          discriminator and classifier are updated in one turn, as in the authors' program
           voices of people without a face are left out, faces of people without a voice are kept
-          faces are cut by five landmarks, the paper's by more; half are mirrored, as in the program
+          faces are aligned by five landmarks, the paper's by more; half are mirrored, as in the program
           one batch's crops share a length; recordings shorter than it are repeated
           the program's noise of 0.05 on the embedding, which the paper does not mention
           selection on validation people, where the paper stops after 100,000 steps
@@ -19,8 +19,7 @@ Differs   the voice network is by default our shipped encoder, its 256 numbers b
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,25 +35,27 @@ from voiceface.metrics.roc import auc
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.encoders import student
 from voiceface.models.generated_faces import embed_generated_and_real
-from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.logmels import Logmels, corpus_logmels
-from voiceface.models.model import Model
+from voiceface.models.step_seed import torch_generator
+from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.models.voice_features import EncoderFeatures, LogmelFeatures, Space
 from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.nn.face.wen_gan import SIZE, Kernel
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.recipes._weights import find_weights_folder
-from voiceface.training.run import Facts, Optimiser, Pictures, Run
+from voiceface.records import SAMPLE_RATE
+from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_run, read_weights
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["conditioning_embeddings", "generate_for_voices", "recipe", "smoke"]
+__all__ = ["recipe", "smoke"]
 
 _DIM = 64
 People = Literal["unknown", "known"]
+Indices = npt.NDArray[np.int64]
 
 
 def recipe(
@@ -76,122 +77,146 @@ def recipe(
     test: float = 0.2,
     wrong_labels: bool = False,
     seed: int = 0,
-) -> Run:
+) -> Run[WenVoice2Face]:
     """The run.
 
-    ``voice_network`` is ``student`` or a weights folder of ``voice_student`` or ``wen_speaker``; ``space``
-    says by what the former's numbers are chosen (`EncoderFeatures.spread`); ``people`` which split is made
-    (``known``: everybody trains, other recordings test); ``ema`` 0 means none. ``wrong_labels`` gives every
-    voice somebody else's face: a control that must end at chance.
+    Args:
+        voice_network: student, or a weights folder of voice_student or wen_speaker
+        space: the student's 64 dimensions: those in which voices differ most (speaker), or those that \
+predict faces best (face)
+        kernel: kernels as the paper prints them (paper: 3x3) or as in the authors' program (code: 4x4)
+        width: channels of the generator's first layer, a multiple of 32
+        noise: deviation of the noise added to the normalised voice embedding
+        template: alignment of the faces: dlib, arcface or head
+        mirror: mirror half of the faces
+        people: train on some people (unknown), or on everybody and test on other recordings (known)
+        lr: Adam's learning rate
+        batch_size: voices, and faces, a step
+        steps: training steps
+        every: steps between validations
+        ema: decay of the exponential average of the weights; 0 for none
+        validation: share of the people (of recordings, if known) to select the best step on
+        test: share of the people (of recordings, if known) that nothing is trained or selected on
+        wrong_labels: give every voice another person's face: a control that must end at chance
+        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     adam = Optimiser(name="adam", lr=lr, betas=(0.5, 0.999))
     return Run(
         recipe="wen_voice2face",
         arguments=arguments,
-        split=lambda corpus: _split(corpus, people, validation=validation, test=test, seed=seed),
-        facts=lambda selection: _facts(selection, voice_network),
-        build=lambda facts: _build(facts, width=width, kernel=kernel, noise=noise),
-        start=lambda model, selection, facts: _start(model, selection, voice_network, space),
-        data=lambda selection, facts: UnpairedBatches(
-            _of(selection.corpus, voice_network),
-            _whose(selection, facts["people"], seed if wrong_labels else None),
-            face_view(selection.corpus, size=SIZE, template=template),
+        split=partial(_split, people=people, validation=validation, test=test, seed=seed),
+        facts=partial(_facts, voice_network=voice_network),
+        build=partial(_build, width=width, kernel=kernel, noise=noise, template=template),
+        start=partial(_start, voice_network=voice_network, space=space),
+        data=partial(
+            UnpairedBatches,
+            voice_network=voice_network,
+            template=template,
             batch_size=batch_size,
             mirror=mirror,
+            wrong_labels=wrong_labels,
             seed=seed,
         ),
         optimisers={"judge": adam, "generator": adam},
         steps=steps,
         seed=seed,
-        validate=lambda model, selection, facts: _validate(model, selection, facts, template),
-        embed=lambda model, selection, facts: _embed(model, selection, facts, template),
-        imagine=_imagine,
+        validate=_validate,
+        embed=lambda model, selection, facts: embed_generated_and_real(model, selection),
         every=every,
         ema=ema or None,
-        contract={"rate": 16_000, "size": SIZE, "template": template, "values": "(x - 127.5) / 127.5"},
+        contract={
+            "rate": SAMPLE_RATE,
+            "size": SIZE,
+            "template": template,
+            "values": "(x - 127.5) / 127.5",
+        },
         licence="Apache-2.0",
     )
 
 
-def smoke() -> Run:
+def smoke() -> Run[WenVoice2Face]:
     """The same in seconds."""
     return recipe(width=32, batch_size=4, steps=4, every=2, validation=0.2)
 
 
 class UnpairedBatches:
-    """Voices and faces drawn independently of each other; only their people's numbers join them.
+    """Voices and faces sampled independently of each other; only their people's indices join them.
+
+    A voice whose person has no face is left out.
 
     Args:
-        voices: of the corpus: log-mels to be cropped, or an encoder's rows.
-        whose: voices' places and people, faces' places and people.
-        faces: (faces of the corpus, 64, 64, 3) uint8.
-        batch_size: of both.
-        mirror: turn half of the faces round.
-        seed: of every draw.
+        selection: the training items.
+        facts: of the run.
+        voice_network: as the recipe's.
+        template: alignment of the faces.
+        batch_size: voices, and faces, a step.
+        mirror: mirror half of the faces.
+        wrong_labels: give every voice another person's index.
+        seed: random seed.
     """
 
     def __init__(
         self,
-        voices: Logmels | Tensor,
-        whose: tuple[tuple[Rows, Rows], tuple[Rows, Rows]],
-        faces: npt.NDArray[np.uint8],
+        selection: Selection,
+        facts: Facts,
         *,
+        voice_network: str,
+        template: str,
         batch_size: int,
         mirror: bool,
+        wrong_labels: bool,
         seed: int,
     ) -> None:
-        self.voices, self.size, self.mirror, self.seed = voices, batch_size, mirror, seed
-        (self.voice_embeddings, speakers), (face_embeddings, owners) = whose
-        self.speakers, self.owners = torch.from_numpy(speakers), torch.from_numpy(owners)
-        self.faces = torch.from_numpy(np.ascontiguousarray(faces[face_embeddings].transpose(0, 3, 1, 2)))
+        self.batch_size, self.mirror, self.seed = batch_size, mirror, seed
+        corpus, index = selection.corpus, {person: k for k, person in enumerate(facts["people"])}
+        speakers, owners = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")
+        kept = np.isin(speakers, np.array(facts["people"]))
+        self.voices = selection.voices[kept]
+        voice_people = np.array([index[person] for person in speakers[kept].tolist()], dtype=np.int64)
+        if wrong_labels:
+            voice_people = _other_people(voice_people, len(index), seed)
+        face_people = [index[person] for person in owners[selection.faces].tolist()]
+        self.voice_people, self.face_people = torch.from_numpy(voice_people), torch.tensor(face_people)
+        view = face_view(corpus, size=SIZE, template=template)
+        self.faces = torch.from_numpy(np.ascontiguousarray(view[selection.faces].transpose(0, 3, 1, 2)))
+        self.features: Logmels | Tensor
+        if _is_speaker(voice_network):
+            self.features = corpus_logmels(corpus)
+        else:
+            self.features = as_tensor(voice_embeddings(corpus, _encoder(voice_network)))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``voices``, ``voice_people`` (n,), ``faces`` (n, 3, 64, 64) uint8, ``face_people`` (n,)."""
-        digest = hashlib.blake2b(f"{self.seed}/{step}".encode(), digest_size=8).digest()
-        random = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-        heard = torch.randint(len(self.speakers), (self.size,), generator=random)
-        seen = torch.randint(len(self.owners), (self.size,), generator=random)
-        faces = self.faces[seen]
+        random = torch_generator(self.seed, step)
+        voice = torch.randint(len(self.voice_people), (self.batch_size,), generator=random)
+        face = torch.randint(len(self.face_people), (self.batch_size,), generator=random)
+        faces = self.faces[face]
         if self.mirror:
-            turned = torch.rand(self.size, generator=random) < 0.5
-            faces[turned] = faces[turned].flip(3)
-        rows = self.voice_embeddings[heard.numpy()]
-        if isinstance(self.voices, Logmels):
-            voices = self.voices.crops(rows, random)
+            mirrored = torch.rand(self.batch_size, generator=random) < 0.5
+            faces[mirrored] = faces[mirrored].flip(3)
+        indices = self.voices[voice.numpy()]
+        if isinstance(self.features, Logmels):
+            voices = self.features.crops(indices, random)
         else:
-            voices = self.voices[torch.from_numpy(rows)]
+            voices = self.features[torch.from_numpy(indices)]
         return {
             "voices": voices,
-            "voice_people": self.speakers[heard],
+            "voice_people": self.voice_people[voice],
             "faces": faces,
-            "face_people": self.owners[seen],
+            "face_people": self.face_people[face],
         }
 
 
-Rows = npt.NDArray[np.int64]
+def _other_people(people: Indices, count: int, seed: int) -> Indices:
+    """In a shuffled cycle of those who speak everybody gets the next one's index: nobody keeps the own."""
+    cycle = np.random.default_rng(seed).permutation(np.unique(people))
+    other = np.zeros(count, dtype=np.int64)
+    other[cycle] = np.roll(cycle, 1)
+    return other[people]
 
 
-def conditioning_embeddings(model: WenVoice2Face, selection: Selection, facts: Facts) -> Tensor:
-    """What the frozen voice network makes of every voice, (voices, 64), from what is cached."""
-    hearing, corpus = model.voice, selection.corpus
-    if isinstance(hearing, EncoderFeatures):
-        encoder = hearing.window_encoder(facts["voice"]["fingerprint"])
-        rows = as_tensor(voice_embeddings(corpus, encoder))[torch.from_numpy(selection.voices)]
-        return hearing(rows.to(hearing.get_buffer("mean").device))  # type: ignore[no-any-return]
-    assert isinstance(hearing, LogmelFeatures)
-    logmels = corpus_logmels(corpus)
-    return hearing.whole([logmels.bare(row) for row in selection.voices.tolist()])
-
-
-def generate_for_voices(model: WenVoice2Face, selection: Selection, facts: Facts) -> Pictures:
-    """A face for every voice of a selection, in its order, without noise: (voices, 64, 64, 3)."""
-    if not len(selection.voices):
-        raise InputError(selection.corpus.path, "holds no voice to draw a face from", "prepare some")
-    return model.draw(conditioning_embeddings(model, selection, facts))
-
-
-def _split(corpus: Corpus, people: People, *, validation: float, test: float, seed: int) -> Split:
+def _split(corpus: Corpus, *, people: People, validation: float, test: float, seed: int) -> Split:
     if people == "known":
         return split_known(corpus, validation=validation, test=test, seed=seed)
     if people != "unknown":
@@ -199,10 +224,10 @@ def _split(corpus: Corpus, people: People, *, validation: float, test: float, se
     return split_people(corpus, seed=seed, validation=validation, test=test)
 
 
-def _facts(selection: Selection, voice_network: str) -> Facts:
+def _facts(selection: Selection, *, voice_network: str) -> Facts:
     corpus = selection.corpus
-    owners = np.unique(corpus.column("faces", "person")[selection.faces].astype(str))
-    speakers = np.unique(corpus.column("voices", "person")[selection.voices].astype(str))
+    owners = np.unique(corpus.person_of("faces")[selection.faces])
+    speakers = np.unique(corpus.person_of("voices")[selection.voices])
     both = np.intersect1d(owners, speakers)
     if len(both) < 2:
         fault = f"has {len(both)} training people with both a voice and a face"
@@ -212,12 +237,12 @@ def _facts(selection: Selection, voice_network: str) -> Facts:
         "without_face": len(speakers) - len(both),
         "without_voice": len(owners) - len(both),
         "descriptor_mean": [float(x) for x in face_embeddings(corpus)[selection.faces].mean(0)],
-        "voice": _kind(voice_network),
+        "voice": _voice_facts(voice_network),
     }
 
 
-def _kind(voice_network: str) -> dict[str, Any]:
-    """What the voice network is and its sizes, so that weights are built without the folder."""
+def _voice_facts(voice_network: str) -> dict[str, Any]:
+    """Kind and sizes of the voice network, so that weights are built without its folder."""
     if _is_speaker(voice_network):
         tensors, _ = read_weights(find_weights_folder(voice_network))
         width, last = tensors["voice.model.0.weight"], tensors["voice.model.12.weight"]
@@ -235,27 +260,28 @@ def _kind(voice_network: str) -> dict[str, Any]:
     return {"kind": "encoded", "fingerprint": encoder.fingerprint, **sizes}
 
 
-def _build(facts: Facts, *, width: int, kernel: Kernel, noise: float) -> WenVoice2Face:
-    return WenVoice2Face(
-        voice=_hearing(facts["voice"]),
+def _build(facts: Facts, *, width: int, kernel: Kernel, noise: float, template: str) -> WenVoice2Face:
+    voice = facts["voice"]
+    sizes = {name: value for name, value in voice.items() if name not in ("kind", "fingerprint")}
+    model = WenVoice2Face(
+        voice=LogmelFeatures(**sizes) if voice["kind"] == "logmel" else EncoderFeatures(**sizes),
+        voice_fingerprint=voice.get("fingerprint", ""),
         classes=len(facts["people"]),
         width=width,
         kernel=kernel,
         noise=noise,
-        absent=facts.get("absent", ()),
+        face_template=template,
+        face_embedding_mean=facts["descriptor_mean"],
     )
-
-
-def _hearing(told: dict[str, Any]) -> LogmelFeatures | EncoderFeatures:
-    sizes = {name: value for name, value in told.items() if name not in ("kind", "fingerprint")}
-    return LogmelFeatures(**sizes) if told["kind"] == "logmel" else EncoderFeatures(**sizes)
+    model.absent = tuple(facts.get("absent", ()))
+    return model
 
 
 def _is_speaker(voice_network: str) -> bool:
     """Whether a folder holds ``wen_speaker``.
 
     Raises:
-        InputError: the weights of another recipe, which hear nothing.
+        InputError: the weights of another recipe, which are no voice network.
     """
     if not Path(voice_network).is_dir():
         return False
@@ -266,7 +292,7 @@ def _is_speaker(voice_network: str) -> bool:
     return bool(card["recipe"] == "wen_speaker")
 
 
-def _encoder(voice_network: str) -> Any:  # noqa: ANN401 - a WindowEncoder
+def _encoder(voice_network: str) -> WindowEncoder:
     if voice_network == "student":
         return student.load()
     if not Path(voice_network).is_dir():
@@ -275,89 +301,39 @@ def _encoder(voice_network: str) -> Any:  # noqa: ANN401 - a WindowEncoder
     return student.load(find_weights_folder(voice_network))
 
 
-def _of(corpus: Corpus, voice_network: str) -> Logmels | Tensor:
-    if _is_speaker(voice_network):
-        return corpus_logmels(corpus)
-    return as_tensor(voice_embeddings(corpus, _encoder(voice_network)))
-
-
-def _whose(
-    selection: Selection, people: Sequence[str], wrong_labels: int | None
-) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
-    """Places and people of the voices and of the faces; a voice whose person has no face is left out.
-
-    ``wrong_labels`` seeds the control in which no voice has its person's face; None: all have.
-    """
-    corpus, number = selection.corpus, {person: index for index, person in enumerate(people)}
-    owners = corpus.column("faces", "person")[selection.faces].astype(str)
-    speakers = corpus.column("voices", "person")[selection.voices].astype(str)
-    kept = np.isin(speakers, np.array(people))
-    heard = np.array([number[person] for person in speakers[kept].tolist()], dtype=np.int64)
-    if wrong_labels is not None:
-        # In a shuffled round of those who speak, everybody gets the next one's face: nobody keeps the own.
-        round_ = np.random.default_rng(wrong_labels).permutation(np.unique(heard))
-        other = np.zeros(len(people), dtype=np.int64)
-        other[round_] = np.roll(round_, 1)
-        heard = other[heard]
-    seen = np.array([number[person] for person in owners.tolist()], dtype=np.int64)
-    return (selection.voices[kept], heard), (selection.faces, seen)
-
-
-def _start(model: Model, selection: Selection, voice_network: str, space: Space) -> None:
-    """Fill the voice network, so that one folder holds all that drawing needs."""
-    assert isinstance(model, WenVoice2Face)
-    hearing = model.voice
-    if isinstance(hearing, LogmelFeatures):
+def _start(
+    model: WenVoice2Face, selection: Selection, facts: Facts, *, voice_network: str, space: Space
+) -> None:
+    """Fill the voice network, so that the weights contain all that inference needs."""
+    voice = model.voice
+    if isinstance(voice, LogmelFeatures):
         tensors, _ = read_weights(find_weights_folder(voice_network))
         own = {n.removeprefix("voice."): t for n, t in tensors.items() if n.startswith("voice.")}
-        hearing.network.load_state_dict(own)
+        voice.network.load_state_dict(own)
         return
-    assert isinstance(hearing, EncoderFeatures)
+    assert isinstance(voice, EncoderFeatures)
     encoder = _encoder(voice_network)
-    hearing.encoder.load_state_dict(encoder.network.state_dict())
+    voice.encoder.load_state_dict(encoder.network.state_dict())
     corpus = selection.corpus
     owners, speakers = (
-        corpus.column(table, "person")[rows].astype(str)
-        for table, rows in (("faces", selection.faces), ("voices", selection.voices))
+        corpus.person_of("faces")[selection.faces],
+        corpus.person_of("voices")[selection.voices],
     )
-    # Each voice beside its person's mean face.
+    # Each voice with its person's mean face.
     kept = np.isin(speakers, owners)
-    faces, means = face_embeddings(corpus)[selection.faces], {}
-    for person in np.unique(speakers[kept]).tolist():
-        means[person] = faces[owners == person].mean(0)
-    rows = voice_embeddings(corpus, encoder)[selection.voices[kept]]
-    hearing.spread(
-        as_tensor(rows), as_tensor(np.stack([means[p] for p in speakers[kept].tolist()])), space=space
-    )
+    faces = face_embeddings(corpus)[selection.faces]
+    means = {person: faces[owners == person].mean(0) for person in np.unique(speakers[kept]).tolist()}
+    voices = voice_embeddings(corpus, encoder)[selection.voices[kept]]
+    targets = np.stack([means[person] for person in speakers[kept].tolist()])
+    voice.fit_map(as_tensor(voices), as_tensor(targets), space=space)
 
 
-def _imagine(model: Model, cues: Sequence[GeneratorInput], facts: Facts, seed: int) -> Pictures:
-    """A face a cue, with the training's noise: equal cues give faces that differ a little."""
-    assert isinstance(model, WenVoice2Face)
-    waves = [cue.wave for cue in cues if cue.wave is not None]
-    if len(waves) < len(cues):
-        raise InputError("wen_voice2face", "draws from a voice, and a cue has none", "give recordings")
-    noise = []
-    for place in range(len(cues)):
-        digest = hashlib.blake2b(f"{seed}/{place}".encode(), digest_size=8).digest()
-        random = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-        noise.append(torch.randn(model.voice.dim, generator=random))
-    rows = model.voice.hear(waves)
-    return model.draw(rows, noise=torch.stack(noise) if noise else None)
-
-
-def _embed(model: Model, selection: Selection, facts: Facts, template: str) -> tuple[Any, Any]:
-    assert isinstance(model, WenVoice2Face)
-    drawn = generate_for_voices(model, selection, facts)
-    return embed_generated_and_real(drawn, selection, template=template, centre=facts["descriptor_mean"])
-
-
-def _validate(model: Model, selection: Selection, facts: Facts, template: str) -> dict[str, float]:
-    """AUC of drawn against real faces of the validation people, by the recogniser's descriptors."""
-    drawn, real = _embed(model, selection, facts, template)
-    tables = (("voices", selection.voices), ("faces", selection.faces))
-    people = [selection.corpus.column(table, "person")[rows].astype(str) for table, rows in tables]
-    trials = pair_trials(drawn.astype(np.float64) @ real.T, people=(people[0], people[1]))
+def _validate(model: WenVoice2Face, selection: Selection, facts: Facts) -> dict[str, float]:
+    """AUC of verification between generated and real faces of the validation people, by dlib's embeddings."""
+    generated, real = embed_generated_and_real(model, selection)
+    corpus = selection.corpus
+    people = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")[selection.faces]
+    trials = pair_trials(generated.astype(np.float64) @ real.T, people=people)
     if trials.labels.all() or not trials.labels.any():
         fault = "the validation people give no pairs of one person, or none of two"
         raise InputError("validation", fault, "give it a larger share, or prepare more people with both")

@@ -60,12 +60,12 @@ def _animate(
         json: print JSON
     """
     from voiceface.pipelines.animate_files import AnimationOptions, animate_files
-    from voiceface.pipelines.imagine_files import planned
+    from voiceface.pipelines.imagine_files import plan_jobs
 
     if not voices:
         raise InputError("animate", "was given no recording", "name files or folders of them")
     _check(voices, out, face=face, size=size)
-    jobs = planned(voices, out, suffix=".mp4")
+    jobs = plan_jobs(voices, out, suffix=".mp4")
     talker = _load(weights, device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
         wanted = AnimationOptions(face=face, seed=seed, size=size, force=force)

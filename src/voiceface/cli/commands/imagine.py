@@ -14,7 +14,7 @@ from voiceface.errors import InputError
 from voiceface.media.files import readable
 
 if TYPE_CHECKING:
-    from voiceface.pipelines.imagine_files import Drawn
+    from voiceface.pipelines.imagine_files import GenerationResult
     from voiceface.pipelines.imaginer import Imaginer
 
 __all__ = ["add_to"]
@@ -64,13 +64,13 @@ def _imagine(
         GenerationOptions,
         imagine_files,
         imagine_known_person,
-        planned,
+        plan_jobs,
     )
 
     if not voices and not person:
         raise InputError("imagine", "was given no recording", "name files or folders of them")
     _check(voices, out, n=n, typical=typical)
-    jobs = planned(voices, out, n=n) if voices else []
+    jobs = plan_jobs(voices, out, n=n) if voices else []
     wishes = GenerationOptions(n=n, seed=seed, person=person, typical=typical, force=force)
     imaginer = _load(weights, device)
     if voices:
@@ -115,8 +115,8 @@ def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
     return InputError(error.what, fault, error.remedy)
 
 
-def _tell(imaginer: Imaginer, done: Drawn, seed: int, *, json: bool) -> None:
-    from voiceface.pipelines.imaginer import LOW_PLAUSIBILITY
+def _tell(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) -> None:
+    from voiceface.pipelines.voice_recording import LOW_PLAUSIBILITY
 
     warnings = [
         f"{job.voice}: hardly a voice (plausibility {plausibility:.2f}); do not trust its face"

@@ -1,4 +1,4 @@
-"""Agarwal et al.'s networks that draw a 64-pixel face from a voice's embedding, and the judge of them.
+"""Agarwal et al.'s networks: 64-pixel faces from a voice embedding, and the discriminator.
 
 The figures that hold the sizes (7 to 9) say how many layers there are; kernels, strides and channels not
 stated in the text are ours: 4×4 kernels of stride 2, channels doubling towards the middle.
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 __all__ = ["SIDE", "EmbeddingEncoder", "EmbeddingGenerator", "EmbeddingDiscriminator", "LatentDecoder"]
 
 SIDE = 64
-"""Pixels a side of all faces here."""
+"""Pixels a side of the faces."""
 
 
 class EmbeddingEncoder(nn.Module):
     """From a voice's embedding to a normal distribution over latents (Figure 7, left).
 
     Args:
-        voice_dim: numbers of the embedding.
+        voice_dim: dimensions of the voice embedding.
         hidden: units of each of its two fully connected layers.
-        latent: numbers of the latent.
+        latent: dimensions of the latent.
     """
 
     def __init__(self, *, voice_dim: int = 128, hidden: int = 128, latent: int = 128) -> None:
@@ -43,7 +43,7 @@ class LatentDecoder(nn.Module):
     """From a latent to a face: one fully connected layer, two transposed convolutions (Figure 7, right).
 
     Args:
-        latent: numbers of the latent.
+        latent: dimensions of the latent.
         width: channels of the first transposed convolution's input and output.
     """
 
@@ -66,7 +66,7 @@ class EmbeddingGenerator(nn.Module):
     Two fully connected layers, then four transposed convolutions.
 
     Args:
-        voice_dim: numbers of the embedding.
+        voice_dim: dimensions of the voice embedding.
         hidden: units of the first layer.
         width: channels before the last transposed convolution; 8 times as many at 4×4.
     """
@@ -92,15 +92,15 @@ class EmbeddingGenerator(nn.Module):
 
 
 class EmbeddingDiscriminator(nn.Module):
-    """Whether a face is real *and* goes with a voice (Figure 9).
+    """Whether a face is real *and* matches a voice (Figure 9).
 
-    Four convolutions, then the embedding beside their features, then fully connected layers to one score:
-    one layer alone would add a score of the face to one of the voice and could never tell whether the two
-    go together, so that there is a hidden one.
+    Four convolutions, then the embedding concatenated with their features, then fully connected layers to
+    one score. A single layer would add a score of the face to one of the voice and could not tell whether
+    the two match, so there is a hidden one.
 
     Args:
-        voice_dim: numbers of the embedding.
-        hidden: units behind the concatenation.
+        voice_dim: dimensions of the voice embedding.
+        hidden: units after the concatenation.
         width: channels of the first convolution; 8 times as many at 4×4.
     """
 

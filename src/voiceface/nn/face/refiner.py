@@ -1,4 +1,4 @@
-"""A painter: a blurred face and a few numbers in, the sharp face out; and the judge that looks at patches."""
+"""A refiner, which makes a blurred face sharp given a style vector, and a discriminator of patches."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["FaceRefiner", "PatchDiscriminator"]
 
 
 class FaceRefiner(nn.Module):
-    """Adds to a blurred face what makes it sharp, coarse to fine, steered by a style.
+    """Adds the details that a blurred face lacks, coarse to fine, modulated by a style vector.
 
-    At 16, 32 and 64 pixels a stage sees the blurred face at that size and what the stage before made;
-    its channels are scaled and shifted by the style (FiLM, Perez et al. 2018) and given noise of their
-    own (Karras et al. 2019). Only two narrow layers work at the full size.
+    At 16, 32 and 64 pixels a stage reads the blurred face at that size and the previous stage's output;
+    its channels are scaled and shifted by the style (FiLM, Perez et al. 2018) and get noise of their own
+    (Karras et al. 2019). Only two narrow layers work at full size.
 
     Args:
-        width: numbers of the style.
+        width: dimensions of the style.
         channels: of the three stages.
         size: pixels a side of the picture, 8 times the first stage's.
         hidden: units between the style and the stages.
@@ -46,7 +46,7 @@ class FaceRefiner(nn.Module):
         self.narrow = nn.Conv2d(channels[-1], fine, 1)
         self.fine = nn.Conv2d(fine + 3, fine, 3, padding=1)
         self.last = nn.Conv2d(fine, 3, 3, padding=1)
-        # The first picture is the blurred one, enlarged.
+        # An untrained refiner returns the blurred face, enlarged.
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
@@ -57,17 +57,17 @@ class FaceRefiner(nn.Module):
         Args:
             blurred: (batch, 3, size/2, size/2), about [-1, 1].
             style: (batch, width).
-            noise: (batch, 1, size/2, size/2), normally distributed; None paints without.
+            noise: (batch, 1, size/2, size/2), normally distributed; None for none.
         """
-        steer = F.leaky_relu(self.style(style), 0.2)
+        hidden = F.leaky_relu(self.style(style), 0.2)
         maps: Tensor | None = None
         for index, stage in enumerate(self.stages):
-            share = 4 >> index
-            seen = F.avg_pool2d(blurred, share) if share > 1 else blurred
-            grain = None if noise is None else noise[..., ::share, ::share]
-            maps = stage(maps, seen, steer, grain, self.place if index == 0 else None)
+            factor = 4 >> index
+            small = F.avg_pool2d(blurred, factor) if factor > 1 else blurred
+            small_noise = None if noise is None else noise[..., ::factor, ::factor]
+            maps = stage(maps, small, hidden, small_noise, self.place if index == 0 else None)
         assert maps is not None
-        # Enlarged without a pattern: shuffled pixels leave a grid that a short training keeps.
+        # Bilinear, not pixel shuffle: that leaves a grid which a short training keeps.
         base, grown = (
             F.interpolate(one, scale_factor=2.0, mode="bilinear", align_corners=False)
             for one in (blurred, self.narrow(maps))
@@ -78,11 +78,11 @@ class FaceRefiner(nn.Module):
 
 
 class _Stage(nn.Module):
-    """Two convolutions around a shortcut, each steered by the style."""
+    """Two convolutions around a shortcut, each modulated by the style."""
 
     def __init__(self, before: int, channels: int, hidden: int) -> None:
         super().__init__()
-        # Fewer channels before the size doubles: most of the work is done at the largest.
+        # Fewer channels before the size doubles: most of the work is at the largest size.
         self.narrow = nn.Conv2d(before, channels, 1) if before else None
         self.enter = nn.Conv2d((channels if before else 0) + 3, channels, 3, padding=1)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
@@ -92,32 +92,37 @@ class _Stage(nn.Module):
         self.grain = nn.Parameter(torch.zeros(2, channels, 1, 1))
 
     def forward(
-        self, maps: Tensor | None, seen: Tensor, steer: Tensor, noise: Tensor | None, place: Tensor | None
+        self,
+        maps: Tensor | None,
+        small: Tensor,
+        hidden: Tensor,
+        noise: Tensor | None,
+        bias_map: Tensor | None,
     ) -> Tensor:
-        scale, shift, scale2, shift2 = self.steer(steer)[..., None, None].chunk(4, dim=1)
+        scale, shift, scale2, shift2 = self.steer(hidden)[..., None, None].chunk(4, dim=1)
         if maps is not None and self.narrow is not None:
-            seen = torch.cat([F.interpolate(self.narrow(maps), scale_factor=2.0), seen], dim=1)
-        maps = self.enter(seen)
-        if place is not None:
-            maps = maps + place
+            small = torch.cat([F.interpolate(self.narrow(maps), scale_factor=2.0), small], dim=1)
+        maps = self.enter(small)
+        if bias_map is not None:
+            maps = maps + bias_map
         if noise is not None:
             maps = maps + self.grain[0] * noise
-        maps = F.leaky_relu(_normal(maps) * (1 + scale) + shift, 0.2)
-        bent = self.first(maps)
+        maps = F.leaky_relu(_pixel_norm(maps) * (1 + scale) + shift, 0.2)
+        added = self.first(maps)
         if noise is not None:
-            bent = bent + self.grain[1] * noise
-        return maps + F.leaky_relu(_normal(bent) * (1 + scale2) + shift2, 0.2)
+            added = added + self.grain[1] * noise
+        return maps + F.leaky_relu(_pixel_norm(added) * (1 + scale2) + shift2, 0.2)
 
 
-def _normal(maps: Tensor) -> Tensor:
-    """Each place's channels brought to a mean square of 1 (Karras et al. 2018, pixel norm)."""
+def _pixel_norm(maps: Tensor) -> Tensor:
+    """Each pixel's channels scaled to a mean square of 1 (Karras et al. 2018)."""
     return maps * torch.rsqrt(maps.square().mean(dim=1, keepdim=True) + 1e-6)
 
 
 class PatchDiscriminator(nn.Module):
-    """Says of every patch, at several sizes, whether it looks photographed (Isola et al. 2017).
+    """Discriminates patches of several sizes (Isola et al. 2017).
 
-    Four neighbouring pixels are channels of one at first, which costs a quarter.
+    Four neighbouring pixels become the channels of one first, which costs a quarter.
 
     Args:
         channels: of the layers, each halving the size.
@@ -131,9 +136,9 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """(batch, 3, size, size) to logits (batch, patches), small patches first."""
-        maps, found = F.pixel_unshuffle(pictures, 2), []
+        maps, logits = F.pixel_unshuffle(pictures, 2), []
         for index, layer in enumerate(self.layers):
             maps = F.leaky_relu(layer(maps), 0.2)
             if index:
-                found.append(self.answers[index - 1](maps).flatten(1))
-        return found
+                logits.append(self.answers[index - 1](maps).flatten(1))
+        return logits

@@ -1,4 +1,4 @@
-"""The generator and the judge that Reed et al. drew pictures from text with, as Roldán gave them names.
+"""The text-to-image GAN of Reed et al., as Roldán conditions it on names and speech.
 
 Source: Reed, Akata, Yan, Logeswaran, Schiele, Lee 2016, Generative Adversarial Text to Image Synthesis,
 section 4.1; Roldán 2018, sections II-B and IV-C, figures 6 to 8.
@@ -24,16 +24,16 @@ _SLOPE = 0.2
 
 
 class RoldanGenerator(nn.Module):
-    """Draws square pictures from a condition and noise, doubling the side from 4 pixels on.
+    """Generates square pictures from a condition and noise, doubling the side from 4 pixels on.
 
     Args:
-        condition: numbers of the condition.
-        noise: numbers of the noise prior.
-        width: channels before the picture itself; eight times as many at 4 × 4 for 64 pixels.
-        size: side of the picture, a power of two from 8 on.
-        norm: batch or spectral normalisation of all layers but the last (which spectral takes too).
-        dropout: share of every block's output put to zero, *also while drawing*: with a noise prior that
-            is ignored, that is where variety comes from (Isola et al. 2017; Roldán, section V).
+        condition: dimensions of the condition.
+        noise: dimensions of the noise prior.
+        width: channels before the last layer; eight times as many at 4 × 4 for 64 pixels.
+        size: side of the picture in pixels, a power of two from 8 on.
+        norm: batch or spectral normalisation of all layers but the last (spectral norm includes it).
+        dropout: share of every block's output set to zero, *also at inference*: where the noise prior is
+            ignored, variety comes from it (Isola et al. 2017; Roldán, section V).
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RoldanGenerator(nn.Module):
         super().__init__()
         if not 0 <= dropout < 1:
             raise InputError("dropout", f"is {dropout}", "give at least 0 and less than 1")
-        self.condition, self.noise, self.dropout = condition, noise, dropout
+        self.condition, self.noise, self.size, self.dropout = condition, noise, size, dropout
         widths = _widths(width, size)[::-1]
         self.sides = [(count, 4 << level) for level, count in enumerate(widths)]
         sources = [condition + noise, *widths]
@@ -62,28 +62,28 @@ class RoldanGenerator(nn.Module):
             for level, (source, target) in enumerate(zip(sources, widths, strict=False))
         )
         self.last = _layer(_up(widths[-1], 3, first=False, bias=True), norm)
-        _begin(self, norm)
+        _initialise(self, norm)
 
     def forward(self, condition: Tensor, noise: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
-        """Draw from ``condition (n, condition)`` and ``noise (n, noise)``: ``(n, 3, size, size)`` in [-1, 1].
+        """Pictures ``(n, 3, size, size)`` in [-1, 1] of conditions ``(n, condition)``, noise ``(n, noise)``.
 
-        ``masks`` are those of `dropout_masks` for every picture, stacked; without them dropout is drawn anew.
+        ``masks`` are those of `dropout_masks` for every picture, stacked; without them dropout is sampled.
         """
-        rows = torch.cat([condition, noise], 1)[:, :, None, None]
+        x = torch.cat([condition, noise], 1)[:, :, None, None]
         for level, block in enumerate(self.blocks):
-            rows = block(rows)
+            x = block(x)
             if self.dropout:
-                rows = rows * masks[level] if masks is not None else F.dropout(rows, self.dropout, True)
-        return torch.tanh(self.last(rows))
+                x = x * masks[level] if masks is not None else F.dropout(x, self.dropout, True)
+        return torch.tanh(self.last(x))
 
     def dropout_masks(self, generator: torch.Generator) -> list[Tensor]:
         """One picture's dropout, block by block: ``(channels, side, side)``, 0 or 1 / (1 − dropout)."""
         kept = 1 - self.dropout
-        drawn = [torch.rand(count, side, side, generator=generator) for count, side in self.sides]
-        return [(rows < kept).float() / kept for rows in drawn]
+        uniform = [torch.rand(count, side, side, generator=generator) for count, side in self.sides]
+        return [(one < kept).float() / kept for one in uniform]
 
     def first_weights(self) -> tuple[float, float]:
-        """Mean absolute weight that the first layer gives a number of the condition, and one of the noise.
+        """Mean absolute weight of the first layer for a dimension of the condition, and for one of the noise.
 
         Source: Roldán 2018, section V, who found the second more than 1,000 times smaller.
         """
@@ -93,15 +93,15 @@ class RoldanGenerator(nn.Module):
 
 
 class RoldanDiscriminator(nn.Module):
-    """Scores pictures, beside a condition where it reads one, and names whom they show where it can.
+    """Scores pictures, given a condition where it reads one, and classifies their people where it can.
 
-    The condition is repeated over the 4 × 4 places of the trunk's output. Between that and the 4 × 4
-    convolution stands one of 1 × 1, as in Reed et al.; Roldán's text leaves it out, but the score would
-    then be a sum of one function of the picture and one of the condition, and could not tell a match.
+    The condition is repeated over the 4 × 4 positions of the trunk's output. A 1 × 1 convolution comes
+    before the 4 × 4 one, as in Reed et al.; Roldán's text leaves it out, but the score would then be a sum
+    of a function of the picture and one of the condition, and could not tell whether the two match.
 
     Args:
-        condition: numbers of the condition; 0 for a judge that reads none.
-        classes: logits beside the score; 0 for none.
+        condition: dimensions of the condition; 0 for a discriminator without one.
+        classes: classes of the auxiliary classifier; 0 for none.
         width: channels of the first layer; eight times as many at 4 × 4 for 64 pixels.
         size: side of the pictures, a power of two from 8 on.
         norm: batch or spectral normalisation, or none.
@@ -128,14 +128,16 @@ class RoldanDiscriminator(nn.Module):
         )
         self.score = _layer(nn.Conv2d(top, 1, 4), norm)
         self.classes = _layer(nn.Conv2d(top, classes, 4), norm) if classes else None
-        _begin(self, norm)
+        _initialise(self, norm)
 
     def forward(self, pictures: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Judge pictures ``(n, 3, size, size)``: scores ``(n,)``, and logits ``(n, classes)`` or None."""
-        return self.judge(self.trunk(pictures), condition)
+        """Scores ``(n,)`` of pictures ``(n, 3, size, size)``, and logits ``(n, classes)`` or None."""
+        return self.score_features(self.trunk(pictures), condition)
 
-    def judge(self, features: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """The same from the trunk's output, so that one picture meets several conditions at little cost."""
+    def score_features(
+        self, features: Tensor, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same from the trunk's output, which several conditions can share."""
         if condition is not None and self.condition:
             spread = condition[:, :, None, None].expand(-1, -1, *features.shape[2:])
             features = torch.cat([features, spread.to(features.dtype)], 1)
@@ -153,7 +155,7 @@ def _widths(width: int, size: int) -> list[int]:
 
 
 def _up(source: int, target: int, *, first: bool, bias: bool) -> nn.ConvTranspose2d:
-    """From 1 × 1 to 4 × 4 at first, twice the side after."""
+    """From 1 × 1 to 4 × 4 at first, then to twice the side."""
     return nn.ConvTranspose2d(source, target, 4, 1 if first else 2, 0 if first else 1, bias=bias)
 
 
@@ -161,8 +163,8 @@ def _layer(layer: nn.Module, norm: Norm) -> nn.Module:
     return spectral_norm(layer) if norm == "spectral" else layer
 
 
-def _begin(network: nn.Module, norm: Norm) -> None:
-    """DCGAN's start where batch norm rescales what follows; elsewhere such small weights fade to nothing."""
+def _initialise(network: nn.Module, norm: Norm) -> None:
+    """DCGAN's initialisation where batch norm rescales what follows; elsewhere such small weights vanish."""
     if norm != "batch":
         return
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""Generator, shared trunk, judge and classifier of Wen, Singh, Raj 2019 (Table 2), for 64-pixel faces.
+"""Generator, shared trunk, discriminator and classifier of Wen, Singh, Raj 2019 (Table 2), 64-pixel faces.
 
 Two readings of the kernels between the first layer and the last: the paper prints 3x3, the authors'
 program has 4x4. A 4x4 kernel with stride 2 and padding 1 doubles or halves a picture exactly. So does a
@@ -23,14 +23,14 @@ SIZE = 64
 Kernel = Literal["paper", "code"]
 _KERNELS = {"paper": 3, "code": 4}
 _SLOPE = 0.2
-_LEAST = 32
+_MIN_WIDTH = 32
 
 
 class WenGenerator(nn.Module):
     """A face from an embedding: transposed convolutions to 4, 8, 16, 32 and 64 pixels, no tanh at the end.
 
     Args:
-        dim: numbers of the embedding.
+        dim: dimensions of the embedding.
         width: channels at 4 pixels, halved at every doubling; 1024 as published.
         kernel: ``"paper"`` (3x3) or ``"code"`` (4x4).
     """
@@ -47,18 +47,18 @@ class WenGenerator(nn.Module):
             ]
         self.model = nn.Sequential(*layers, nn.ConvTranspose2d(sizes[-1], 3, 1))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Draw embeddings ``(n, dim)`` as ``(n, 3, 64, 64)``; black is -1, white 1, nothing is clamped."""
-        faces: Tensor = self.model(rows[:, :, None, None])
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Faces ``(n, 3, 64, 64)`` of embeddings ``(n, dim)``; black is -1, white 1, nothing is clamped."""
+        faces: Tensor = self.model(embeddings[:, :, None, None])
         return faces
 
 
 class WenFaceTrunk(nn.Module):
-    """What judge and classifier share: convolutions from 64 pixels down to one row of numbers.
+    """The trunk that discriminator and classifier share: convolutions from 64 pixels to a feature vector.
 
     Args:
         width: channels at 4 pixels, halved at every doubling; 512 as published.
-        dim: numbers of a row.
+        dim: features.
         kernel: ``"paper"`` (3x3, a leaky ReLU at the end) or ``"code"`` (4x4, none).
     """
 
@@ -75,27 +75,27 @@ class WenFaceTrunk(nn.Module):
         self.model = nn.Sequential(*layers)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Faces ``(n, 3, 64, 64)`` as rows ``(n, dim)``."""
-        rows: Tensor = self.model(faces).flatten(1)
-        return rows
+        """Features ``(n, dim)`` of faces ``(n, 3, 64, 64)``."""
+        features: Tensor = self.model(faces).flatten(1)
+        return features
 
 
 class WenLinear(nn.Module):
-    """Scores of a trunk's rows without a bias: one for the judge, one a person for the classifier."""
+    """A linear layer without bias on a trunk's features: one logit to discriminate, or one a person."""
 
     def __init__(self, *, dim: int = 64, classes: int = 1) -> None:
         super().__init__()
         self.model = nn.Linear(dim, classes, bias=False)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Logits ``(n, classes)`` of rows ``(n, dim)``."""
-        logits: Tensor = self.model(rows)
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits ``(n, classes)`` of features ``(n, dim)``."""
+        logits: Tensor = self.model(features)
         return logits
 
 
 def _side(kernel: str, width: int) -> int:
     if kernel not in _KERNELS:
         raise InputError("kernel", f"is {kernel!r}", "give 'paper' (3x3) or 'code' (4x4)")
-    if width < _LEAST or width % _LEAST:
-        raise InputError("width", f"is {width}", f"give a multiple of {_LEAST}; 1024 is as published")
+    if width < _MIN_WIDTH or width % _MIN_WIDTH:
+        raise InputError("width", f"is {width}", f"give a multiple of {_MIN_WIDTH}; 1024 is as published")
     return _KERNELS[kernel]

@@ -1,8 +1,8 @@
-"""What a judge and a generator want of each other, as pure functions of the judge's scores.
+"""Losses of discriminators and generators as pure functions of the discriminator's scores.
 
-Each objective is a pair: what the judge makes small and what the generator makes small. A judge that
-reads a condition may also be shown *mismatched* ones, real pictures beside somebody else's condition
-(Reed et al. 2016, algorithm 1): they then share the fakes' half of its loss.
+Each objective is a pair of losses. A discriminator that reads a condition may also get *mismatched* ones,
+real pictures with another person's condition (Reed et al. 2016, algorithm 1), which share the fakes' half
+of its loss.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def least_squares_discriminator(real: Tensor, fake: Tensor, mismatched: Tensor |
     Args:
         real: scores of real pictures, any shape.
         fake: scores of generated ones.
-        mismatched: scores of real pictures beside a wrong condition, which count as fake.
+        mismatched: scores of real pictures with a wrong condition, which count as fake.
 
     >>> least_squares_discriminator(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])).item()
     0.5
@@ -54,14 +54,14 @@ def least_squares_generator(fake: Tensor) -> Tensor:
 def wasserstein_critic(real: Tensor, fake: Tensor, mismatched: Tensor | None = None) -> Tensor:
     """Minus the estimated Wasserstein distance: the mean score of fakes less that of real pictures.
 
-    It is an estimate only while the critic is Lipschitz, which clipping its weights sees to.
+    It is an estimate only while the critic is Lipschitz, which clipping its weights ensures.
 
     Source: Arjovsky et al. 2017, Wasserstein GAN, algorithm 1 (Roldán 2018, equation 4).
 
     Args:
         real: scores of real pictures, any shape.
         fake: scores of generated ones.
-        mismatched: scores of real pictures beside a wrong condition, which count as fake.
+        mismatched: scores of real pictures with a wrong condition, which count as fake.
 
     >>> wasserstein_critic(torch.tensor([3.0]), torch.tensor([1.0])).item()
     -2.0
@@ -88,7 +88,7 @@ def cross_entropy_discriminator(real: Tensor, fake: Tensor, mismatched: Tensor |
     Args:
         real: log odds (no sigmoid) of real pictures, any shape.
         fake: log odds of generated ones.
-        mismatched: log odds of real pictures beside a wrong condition, which count as fake.
+        mismatched: log odds of real pictures with a wrong condition, which count as fake.
 
     >>> round(cross_entropy_discriminator(torch.zeros(2), torch.zeros(3)).item(), 4)
     1.3863
@@ -116,7 +116,7 @@ def auxiliary_discriminator(real: Tensor, fake: Tensor, people: Tensor) -> Tenso
     Args:
         real: logits of real pictures, ``(n, people + 1)``.
         fake: logits of generated ones, ``(m, people + 1)``.
-        people: whose the real pictures are, ``(n,)`` from 0.
+        people: index of the person of each real picture, ``(n,)``.
 
     >>> round(auxiliary_discriminator(torch.zeros(2, 4), torch.zeros(1, 4), torch.tensor([0, 2])).item(), 4)
     1.3863
@@ -126,13 +126,13 @@ def auxiliary_discriminator(real: Tensor, fake: Tensor, people: Tensor) -> Tenso
 
 
 def auxiliary_generator(fake: Tensor, people: Tensor) -> Tensor:
-    """Cross-entropy of generated pictures with the person each was asked to show.
+    """Cross-entropy of generated pictures with the person each should show.
 
     Source: Odena et al. 2016, L_C.
 
     Args:
         fake: logits, ``(n, people + 1)``, the last class meaning "generated".
-        people: who was asked for, ``(n,)`` from 0.
+        people: index of that person, ``(n,)``.
 
     >>> round(auxiliary_generator(torch.zeros(2, 4), torch.tensor([0, 2])).item(), 4)
     1.3863
@@ -141,5 +141,5 @@ def auxiliary_generator(fake: Tensor, people: Tensor) -> Tensor:
 
 
 def _half(fake: Tensor, mismatched: Tensor | None) -> Tensor:
-    """The fakes' part of a judge's loss, shared with the mismatched where there are any."""
+    """The fakes' half of a discriminator's loss, shared with the mismatched pairs if there are any."""
     return fake if mismatched is None else (fake + mismatched) / 2

@@ -1,4 +1,4 @@
-"""The two halves of a variational bound with normal distributions, a number an item each."""
+"""The two terms of a variational bound with normal distributions, one value an item."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
-def gaussian_error(drawn: Tensor, wanted: Tensor) -> Tensor:
+def gaussian_error(generated: Tensor, target: Tensor) -> Tensor:
     """Minus the log likelihood (n,) of pictures under normal pixels of variance 1, less its constant.
 
     Source: the first term of Agarwal et al. 2019, equation 2.
 
     Args:
-        drawn: means, (n, ...).
-        wanted: pictures of the same shape.
+        generated: means, (n, ...).
+        target: pictures of the same shape.
 
     >>> import torch
     >>> gaussian_error(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
     tensor([2.])
     """
-    return 0.5 * (drawn - wanted).square().flatten(1).sum(1)
+    return 0.5 * (generated - target).square().flatten(1).sum(1)

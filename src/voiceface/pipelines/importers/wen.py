@@ -1,4 +1,4 @@
-"""The published weights of Wen, Singh, Raj 2019: faces from voices as their authors draw them.
+"""The published weights of Wen, Singh, Raj 2019: faces from voices as their authors generate them.
 
 Source    https://github.com/cmu-mlsp/reconstructing_faces_from_voices (voice_embedding.pth, generator.pth,
           face_embedding.pth; a training also writes discriminator.pth and classifier.pth)
@@ -18,7 +18,6 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.models.voice_features import LogmelFeatures
-from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.recipes import wen_voice2face
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import write_weights
@@ -43,7 +42,7 @@ def import_weights(
         out: the folder to write.
         voice: voice_embedding.pth, the voice network
         generator: generator.pth
-        trunk: face_embedding.pth, what judge and classifier share; drawing needs it not
+        trunk: face_embedding.pth, which discriminator and classifier share; not needed to generate faces
         judge: discriminator.pth; needs --trunk
         classifier: classifier.pth; needs --trunk
 
@@ -62,7 +61,7 @@ def import_weights(
     arguments, facts = _sizes(read)
     run = wen_voice2face.recipe(**arguments)
     model = run.build(facts)
-    assert isinstance(model, WenVoice2Face) and isinstance(model.voice, LogmelFeatures)
+    assert isinstance(model.voice, LogmelFeatures)
     networks = {"voice": model.voice.network, "generator": model.generator, "trunk": model.trunk}
     networks |= {"judge": model.judge, "classifier": model.classifier}
     for name, (path, tensors) in read.items():
@@ -91,7 +90,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _sizes(read: Mapping[str, tuple[Path, Tensors]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The recipe's arguments and the facts that the tensors' shapes tell."""
+    """The recipe's arguments and facts, from the tensors' shapes."""
 
     def shape(name: str, tensor: str, dims: int) -> list[int]:
         path, tensors = read[name]
@@ -105,12 +104,12 @@ def _sizes(read: Mapping[str, tuple[Path, Tensors]]) -> tuple[dict[str, Any], di
     people = shape("classifier", "model.weight", 2)[0] if "classifier" in read else 1
     facts = {
         "people": [f"person {number}" for number in range(people)],
-        # Theirs is not published; zeros compare descriptors by their plain cosine.
+        # Theirs is not published; zeros compare embeddings by their plain cosine.
         "descriptor_mean": [0.0] * 128,
         "voice": {"kind": "logmel", "width": first[0], "dim": last[0]},
         "absent": [part for part in ("trunk", "judge", "classifier") if part not in read],
     }
-    # Where eyes and mouth lie in their faces is not told either; ArcFace's template comes near.
+    # Their alignment is not published either; ArcFace's template comes near.
     arguments = {"voice_network": "imported", "kernel": "code" if side == 4 else "paper", "width": width}
     return arguments | {"template": "arcface"}, facts
 
