@@ -10,7 +10,7 @@ from PIL import Image
 
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
-from voiceface.models.conditional_gan import Shape
+from voiceface.models.conditional_gan import GanShape
 from voiceface.models.conditions import FRAME
 from voiceface.models.generated_known_people import centroids, generation_metrics
 from voiceface.models.generator_input import GeneratorInput
@@ -20,7 +20,7 @@ from voiceface.papers import roldan
 from voiceface.recipes import roldan_name2face, roldan_speech2face
 from voiceface.training.loop import train
 
-SMALL = Shape(size=16, width=4, noise=6, spectral="none")
+SMALL = GanShape(size=16, width=4, noise=6, spectral="none")
 
 
 # ---- data

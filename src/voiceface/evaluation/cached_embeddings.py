@@ -69,7 +69,7 @@ def cached_embeddings(
         InputError: the weights or the corpus cannot be used, or its people trained the weights.
     """
     loaded = load_model(weights, device=device)
-    if loaded.run.embed is None and not embeds_selections(loaded.model):
+    if not embeds_selections(loaded.model):
         fault = f"holds weights of {loaded.run.recipe}, which place no voices and faces to compare"
         raise InputError(weights, fault, "give a matcher's weights")
     lost = [kind for kind in ("voices", "faces") if not len(corpus.tables[kind])]
@@ -119,10 +119,7 @@ def _place(matcher: Matcher | None, loaded: Loaded, corpus: Corpus, files: dict[
         return
     whole = Selection.everything(corpus)
     with bar("voices and faces"):
-        if loaded.run.embed is not None:
-            sides = loaded.run.embed(loaded.model, whole, loaded.facts)
-        else:
-            sides = embed_selection(loaded.model, whole)
+        sides = embed_selection(loaded.model, whole)
     for (kind, path), rows in zip(files.items(), sides, strict=True):
         names, people = (corpus.column(kind, name).astype(str) for name in ("id", "person"))
         plan = json.dumps({"model": loaded.name, "weights": loaded.model.fingerprint()})

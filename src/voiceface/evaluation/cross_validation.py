@@ -138,7 +138,7 @@ def cross_validate(
         place = Path(out) / f"fold-{fold}-of-{folds}"
         weights = train(held_back, corpus, place, device=device, progress=progress)
         loaded = load_model(weights)
-        voices, faces, scored = _fold_outputs(run, loaded, split)
+        voices, faces, scored = _fold_outputs(loaded, split)
         found = loaded.facts.get("calibration")
         line = (found["slope"], found["offset"]) if found else None
         parts.append(_FoldResult(split, voices, faces, line, scored))
@@ -156,11 +156,8 @@ class _FoldResult(NamedTuple):
     scores: Floats | None
 
 
-def _fold_outputs(run: Run, loaded: Loaded, split: Split) -> tuple[Floats, Floats, Floats | None]:
+def _fold_outputs(loaded: Loaded, split: Split) -> tuple[Floats, Floats, Floats | None]:
     """The test people's voices and faces in the one space, or without numbers and every pair's score."""
-    if run.embed is not None:
-        voices, faces = run.embed(loaded.model, split.test, loaded.facts)
-        return voices.astype(float), faces.astype(float), None
     if embeds_selections(loaded.model):
         voices, faces = embed_selection(loaded.model, split.test)
         return voices.astype(float), faces.astype(float), None
@@ -170,8 +167,6 @@ def _fold_outputs(run: Run, loaded: Loaded, split: Split) -> tuple[Floats, Float
 
 def _check_comparable(run: Run, split: Split) -> None:
     """Refuse a recipe whose model compares no voices with faces, before anything is trained."""
-    if run.embed is not None:
-        return
     model = run.build(run.facts(split.train))
     if not embeds_selections(model) and not model.can("score"):
         raise InputError(run.recipe, "embeds no voices and faces to compare", "evaluate another recipe")

@@ -80,7 +80,7 @@ def place(loaded: Loaded, selection: Selection) -> EmbeddedItems:
     Raises:
         InputError: the model places nothing, or fewer than two people have both a voice and a face.
     """
-    if loaded.run.embed is None and not embeds_selections(loaded.model):
+    if not embeds_selections(loaded.model):
         fault = f"holds {loaded.run.recipe}, which places no voices and faces"
         raise InputError(loaded.name, fault, "give weights of a model that does")
     corpus = selection.corpus
@@ -89,10 +89,7 @@ def place(loaded: Loaded, selection: Selection) -> EmbeddedItems:
     if len(both) < 2:
         fault = f"{len(both)} of the people to be judged have a voice and a face"
         raise InputError(corpus.path, fault, "prepare more people, or hold a larger share of them back")
-    if loaded.run.embed is not None:
-        voices, faces = loaded.run.embed(loaded.model, selection, loaded.facts)
-    else:
-        voices, faces = embed_selection(loaded.model, selection)
+    voices, faces = embed_selection(loaded.model, selection)
     sessions = _column(corpus, selection, "session")
     named = all((side != "").all() for side in sessions)
     videos = [np.char.add(np.char.add(o, "/"), s) for o, s in zip(owners, sessions, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.talking_face import Speaker, TalkingFace
+from voiceface.models.weights_fingerprint import weights_fingerprint
 
 __all__ = ["Ability", "Batch", "Embeddings", "Model", "Pictures", "Scores", "Shared", "Turn", "Wave"]
 
@@ -169,11 +169,8 @@ class Model(nn.Module):
         return dict(self.state_dict())
 
     def fingerprint(self) -> str:
-        """Names the weights: 64 hexadecimal digits of a digest over names and values as float32."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.weights().items()):
-            digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
-        return digest.hexdigest()
+        """Identifies the weights (`weights_fingerprint`)."""
+        return weights_fingerprint(self.weights())
 
     def load_weights(self, tensors: Mapping[str, Tensor], *, source: object = "weights") -> None:
         """Load what `weights` of an equal model gave.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +11,8 @@ import numpy.typing as npt
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
-from voiceface.models.generated_faces import embed_generated_and_real, generate_for_selection
-from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.model import Embeddings, Model, Pictures
+from voiceface.models.generated_faces import embed_generated_and_real
+from voiceface.models.model import Embeddings, Model
 from voiceface.models.projection_model import ProjectionModel
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ def embed_selection(model: Model, selection: Selection) -> tuple[Embeddings, Emb
         voices, faces = _encoder_embeddings(model, selection)
         return model.project_voices(voices), model.project_faces(faces)
     if not model.can("embed"):
-        return _embed_generated(model, selection)
+        return embed_generated_and_real(model, selection)
     corpus = selection.corpus
     waves = [[corpus.wave(k) for k in some.tolist()] for some in _blocks(selection.voices)]
     view = face_view(corpus, size=model.face_size, template=model.face_template)
@@ -78,22 +76,6 @@ def _encoder_embeddings(model: ProjectionModel, selection: Selection) -> tuple[E
     corpus, encoders, device = selection.corpus, model.encoders, model.device
     voices = voice_embeddings(corpus, encoders.voice(device))[selection.voices]
     return voices, face_embeddings(corpus, encoders.face(device))[selection.faces]
-
-
-def _embed_generated(model: Model, selection: Selection) -> tuple[Embeddings, Embeddings]:
-    # A voice's random numbers follow its index among all, not in its block: no two voices share them.
-    indices = iter(range(len(selection.voices)))
-
-    def generate(inputs: Sequence[GeneratorInput]) -> Pictures:
-        return model.generate([replace(one, draw=next(indices)) for one in inputs])
-
-    assert model.face_embedding_mean is not None
-    return embed_generated_and_real(
-        generate_for_selection(selection, generate, named=model.uses_names),
-        selection,
-        template=model.face_template,
-        centre=model.face_embedding_mean,
-    )
 
 
 def _blocks(indices: Indices) -> Iterator[Indices]:

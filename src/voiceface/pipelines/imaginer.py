@@ -17,7 +17,6 @@ from voiceface.media.origin import GeneratedImage, Origin
 from voiceface.media.sound import SoundSource
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.model import Pictures
-from voiceface.models.weights_fingerprint import weights_fingerprint
 from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
 from voiceface.pipelines.weights import Loaded, load_model, shipped
 
@@ -65,7 +64,7 @@ class Imaginer:
         self.card, self.device = loaded.card, device
         self._model = loaded.model
         self._bf16 = precision == "bf16"
-        self.fingerprint = weights_fingerprint(loaded.model.weights())
+        self.fingerprint = loaded.model.fingerprint()
         """Identifies the weights, hexadecimal."""
 
     @classmethod

@@ -24,7 +24,6 @@ from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource, load_picture
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
 from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
-from voiceface.models.weights_fingerprint import weights_fingerprint
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
 from voiceface.pipelines.weights import Loaded, load_model, shipped
@@ -88,7 +87,7 @@ class Talker:
         self.fps, self.size, self.template = model.fps, model.face_size, model.face_template
         self.animates = model.animates
         """Whether it animates a still face, given or generated; False where the model generates its own."""
-        self.fingerprint = weights_fingerprint(model.weights())
+        self.fingerprint = model.fingerprint()
         self._model, self._imaginer = model, imaginer
 
     @classmethod

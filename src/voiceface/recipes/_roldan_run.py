@@ -13,7 +13,6 @@ from voiceface.models.conditional_gan import ConditionalGan, GanOptions, GanShap
 from voiceface.models.conditions import FRAME, Condition
 from voiceface.models.corpus_embeddings import face_embeddings
 from voiceface.models.generated_faces import (
-    embed_generated_and_real,
     embed_generated_faces,
     generate_for_selection,
 )
@@ -65,9 +64,6 @@ def roldan_run(
         steps=arguments["steps"],
         seed=arguments["seed"],
         validate=_validate,
-        embed=(lambda model, selection, facts: embed_generated_and_real(model, selection))
-        if from_speech
-        else None,
         every=arguments["every"],
         select="-frechet",
         contract={"rate": SAMPLE_RATE, "size": shape.size, "template": TEMPLATE, "cue": condition},

@@ -36,7 +36,6 @@ from voiceface.errors import InputError
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.generated_faces import (
-    embed_generated_and_real,
     embed_generated_faces,
     generate_for_selection,
 )
@@ -147,7 +146,6 @@ def _run(arguments: dict[str, Any]) -> Run[VoiceToFace]:
         steps=arguments["steps"],
         seed=arguments["seed"],
         validate=_validate,
-        embed=lambda model, selection, facts: embed_generated_and_real(model, selection),
         every=arguments["every"],
         select="margin",
         contract={"rate": SAMPLE_RATE, "voice": voice, "size": SIDE, "template": FACE_TEMPLATE},

@@ -29,7 +29,7 @@ from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice
 from voiceface.models.corpus_faces import aligned_faces, frontal_faces
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
 from voiceface.models.encoder_loading import load_voice_encoder
-from voiceface.models.generated_faces import embed_generated_and_real, generate_for_selection
+from voiceface.models.generated_faces import generate_for_selection
 from voiceface.models.imaginer import TEMPLATE, FaceVariation, ImaginerModel, ImaginerShape, LossWeights
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.step_seed import numpy_generator
@@ -112,7 +112,6 @@ def recipe(
         steps=steps,
         seed=seed,
         validate=_validate,
-        embed=lambda model, selection, facts: embed_generated_and_real(model, selection),
         select="score",
         every=every,
         ema=0.995,

@@ -122,7 +122,6 @@ predict faces best (face)
         steps=steps,
         seed=seed,
         validate=_validate,
-        embed=lambda model, selection, facts: embed_generated_and_real(model, selection),
         every=every,
         ema=ema or None,
         contract={

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
-from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.model import Batch, Embeddings, Model, Pictures
+from voiceface.models.model import Batch, Model, Pictures
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -90,12 +89,6 @@ class Run(Generic[M]):
     start: Callable[[M, Selection, Facts], None] | None = None
     """Fills tensors that are computed from the training people rather than learnt (a whitening, a
     closed-form answer), before the first step; not called when starting from other weights."""
-    embed: Callable[[M, Selection, Facts], tuple[Embeddings, Embeddings]] | None = None
-    """Leaves with `imagine`: see `voiceface.models.selection_embeddings.embed_selection`."""
-    imagine: Callable[[M, Sequence[GeneratorInput], Facts, int], Pictures] | None = None
-    """``(model, cues, facts, seed)`` to ``(cues, height, width, 3)`` uint8, a face a cue. What is drawn
-    at random depends on the seed and the cue's place, so equal cues in one call give different faces.
-    ``contract`` must tell the ``size`` and the ``template`` (`voiceface.face.align`) of these pictures."""
     calibrate: Callable[[M, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None
