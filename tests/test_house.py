@@ -60,7 +60,6 @@ TEMPORARY = ("evaluation (floor 9) imports cli above it",)
 TOO_LONG = (
     "evaluate_files.py:",
     "training/loop.py:",
-    "agarwal_voice2face.py:",
     "gallery_retrieval.py:",
 )
 

@@ -133,8 +133,6 @@ class ImaginerModel(FaceGenerator):
         for network in (self.painter, self.judge):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    # The closed-form part
-
     @torch.no_grad()
     def start(self, voices: Tensor, faces: Tensor, *, embeddings: Tensor, pictures: Tensor) -> None:
         """Compute all that is not learned.
@@ -197,8 +195,6 @@ class ImaginerModel(FaceGenerator):
         directions = within_rank[:, None] * (vectors.T @ residual)
         self._fill("picture_nuisance", directions / len(residual) ** 0.5)
         self._fill("nuisance_scale", within_rank * len(residual) / values)
-
-    # From one to the other
 
     def predict_embeddings(self, voices: Tensor, *, amplify: float | Tensor = 1.0) -> Tensor:
         """Face embeddings (n, face width) predicted from voice embeddings (n, voice width).
@@ -283,9 +279,7 @@ class ImaginerModel(FaceGenerator):
         self, conditions: Tensor, samples: Sequence[int], *, seed: int = 0, typical: bool = False
     ) -> Pictures:
         """As `FaceGenerator.generate_from`; a typical face has none of the random variation."""
-        variation = self.variation
-        if typical:
-            variation = FaceVariation(variation.amplify, 0.0, 0.0, 0.0)
+        variation = FaceVariation(self.variation.amplify, 0.0, 0.0, 0.0) if typical else self.variation
         faces = []
         width = self.get_buffer("nuisance_scale").shape[0]
         for first in range(0, len(conditions), _AT_ONCE):
