@@ -1,54 +1,69 @@
-"""The examples of CONTRIBUTING.md are cut out of the page and run: nobody is told what does not work."""
+"""The examples of CONTRIBUTING.md, in a copy of the package, pass the contract tests of their folders."""
 
-import doctest
-import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import house
-from corpus_media import tree
-from encoder_contract import check_voice_encoder
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r"```python\n# (src/voiceface/(\S+)\.py)\n(.*?)```", re.DOTALL)
-EXAMPLES = {
-    path: text for path, _, text in BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", PAGE, re.DOTALL))
+EXAMPLES = {path: text for path, text in BLOCKS.items() if path.startswith("src/")}
+TREE = "tests/source_trees.py"
+CONTRACTS = {
+    "tests/test_models_encoders.py": r"\[plain-",
+    "tests/test_source_all.py": r"\[album|-album",
+    "tests/test_recipes.py": r"\[voice_gender\]",
+    "tests/test_cli_help.py": r"\[train-voice_gender\]|\[prepare-album\]",
+    "tests/test_metrics_figure.py": r"\[Youden\]",
+    "tests/test_protocol_folder.py": r"test_every_protocol_says",
+    "tests/newcomers.py": r"newcomer",
+    "src/voiceface/protocols/separation.py": r"separation",
 }
+"""Tests that walk a component folder, and what names the cases about a newcomer."""
+CHOSEN = "plain- or album or voice_gender or Youden or every_protocol_says or newcomer or separation"
 
 
-def path_of(stem):
-    (path,) = [path for path in EXAMPLES if Path(path).stem == stem]
-    return path
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the package and its tests with the examples in their places."""
+    root = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__", "shipped")
+    shutil.copytree(ROOT / "src", root / "src", ignore=ignored)
+    shutil.copytree(ROOT / "src/voiceface/shipped", root / "src/voiceface/shipped", copy_function=_link)
+    shutil.copytree(ROOT / "tests", root / "tests", ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", root)
+    for path, text in EXAMPLES.items():
+        (root / path).write_text(text, encoding="utf-8")
+    with (root / TREE).open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{BLOCKS[TREE]}")
+    return root
 
 
-@pytest.fixture
-def example(tmp_path):
-    def load(stem):
-        path = tmp_path / path_of(stem)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(EXAMPLES[path_of(stem)], encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+def _link(source, target):
+    try:
+        os.link(source, target)
+    except OSError:  # another disk
+        shutil.copy(source, target)
 
 
-def corpus_of(listing, folder):
-    from voiceface.corpus.prepare import prepare
-
-    return prepare(listing, folder, arguments={"source": "made"}, workers=1, progress=False)
+def run(copy, *words):
+    """A Python process in the copy."""
+    place = {**os.environ, "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{copy / 'tests'}", "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=copy, env=place, capture_output=True, text=True, check=False
+    )
 
 
 def test_there_is_one_for_each_kind():
     rooms = sorted(Path(path).parent.as_posix().removeprefix("src/voiceface/") for path in EXAMPLES)
-    assert rooms == ["corpus/sources", "models/encoders", "protocols", "recipes"]
+    assert rooms == ["corpus/sources", "metrics", "models/encoders", "protocols", "recipes"]
     assert not any((ROOT / path).exists() for path in EXAMPLES)
 
 
@@ -75,50 +90,31 @@ def test_they_keep_the_house(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_encoder_keeps_the_contract(example):
-    check_voice_encoder(example("plain"))
+def test_the_contract_tests_of_every_folder_pass(copy):
+    """The tests that walk a folder find the newcomer by themselves; each of them must run on it."""
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-rA", "-k", CHOSEN]
+    done = run(copy, "-m", "pytest", *options, *CONTRACTS)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    passed = re.findall(r"^PASSED (\S+)", done.stdout, re.MULTILINE)
+    for file, case in CONTRACTS.items():
+        found = [name for name in passed if name.startswith(file) and re.search(case, name)]
+        assert found, f"nothing of {file} ran on the newcomer"
 
 
-def test_the_source_becomes_a_corpus(example, tmp_path):
-    made = tree(tmp_path / "flat", people=2, videos=0)
-    for item in made.items:
-        place = tmp_path / "album" / item.person / item.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (made.root / item.path).rename(place)
-    corpus = corpus_of(example("album").listing(tmp_path / "album", language="hum"), tmp_path / "corpus")
-    assert [person.id for person in corpus.people] == ["p0", "p1"]
-    assert [(voice.person, voice.language) for voice in corpus.voices] == [("p0", "hum"), ("p1", "hum")]
-    assert len(corpus.faces) == 2
+# ---- the page itself
 
 
-def test_the_recipe_trains_and_learns(example, tmp_path):
-    from voiceface.training.loop import train
-
-    module = example("heard_sex")
-    listing = tree(tmp_path / "data", people=6, videos=0)
-    voices = [item for item in listing.items if item.path.endswith(".wav")]
-    made = type(listing)(root=listing.root, people=listing.people, items=voices)
-    corpus = corpus_of(made, tmp_path / "corpus")
-    weights = train(module.smoke(), corpus, tmp_path / "smoke", device="cpu", progress=False)
-    assert sorted(path.name for path in weights.iterdir()) == ["model.safetensors", "run.json"]
-    run = module.recipe(steps=100, validation=0.4)
-    data = run.data(run.split(corpus).train, {})
-    model = run.build(run.facts(run.split(corpus).train))
-    before = model.error({"rows": data.rows, "women": data.women}, None)["loss"]
-    trained = train(run, corpus, tmp_path / "trained", device="cpu", progress=False)
-    from voiceface.training.weights import read_weights
-
-    model.load_weights(read_weights(trained)[0])
-    after = model.error({"rows": data.rows, "women": data.women}, None)["loss"]
-    assert after < before / 2
+def test_the_floors_of_the_page_are_those_of_the_house():
+    rows = re.findall(r"^\| (\d+) \| ((?:`\w+`(?:, )?)+) \|", PAGE, re.MULTILINE)
+    shown = {room: int(floor) for floor, rooms in rows for room in re.findall(r"\w+", rooms)}
+    package = ROOT / "src" / "voiceface"
+    there = {room for room in house.FLOORS if (package / room).is_dir() or (package / f"{room}.py").is_file()}
+    assert shown == {room: house.FLOORS[room] for room in there if not room.startswith("__")}
 
 
-def test_the_protocol_measures(example):
-    module = example("separation")
-    failed, tried = doctest.testmod(module)
-    assert tried == 1 and failed == 0
-    labels = np.arange(1000) % 2
-    scores = np.random.default_rng(0).normal(size=1000) + 2.0 * labels
-    assert module.separation(scores, labels).value == pytest.approx(2.0, abs=0.2)
-    assert module.separation(-scores, labels).value == pytest.approx(-2.0, abs=0.2)
-    assert module.separation(np.zeros(1000), labels).value == 0
+def test_the_glossary_explains_each_word_once():
+    table = PAGE[PAGE.index("## Glossary") : PAGE.index("## Add a voice encoder")]
+    words = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", table, re.MULTILINE)[2:]
+    assert len(words) >= 40 and sorted(words, key=str.lower) == words
+    names = [word.strip() for row in words for word in row.split(",")]
+    assert len(names) == len(set(names))
