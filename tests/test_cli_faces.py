@@ -53,8 +53,8 @@ def test_rows_of_any_recogniser_are_judged(files, tmp_path):
     said = judge(files, "--features", "toy", "--json", "--record", "--results", tmp_path / "results")
     assert said.code == 0, said.err
     found = said.json["judged"]["d.npz"]["sections"]
-    assert list(found) == ["Drawn faces", "Threshold", "Memorisation, toy"]
-    rows = found["Drawn faces"]["rows"]
+    assert list(found) == ["Generated faces", "Threshold", "Memorisation, toy"]
+    rows = found["Generated faces"]["rows"]
     assert rows["matching, L2"][0]["value"] > 0.98 and rows["matching, L2"][0]["chance"] == 0.5
     assert rows["drawn faces as a heap"][0]["name"] == "Fréchet (toy)"
     assert rows["gender, drawn faces"][0]["value"] == 1.0
@@ -75,7 +75,7 @@ def test_a_file_may_tell_which_faces_were_not_found(files, tmp_path):
     rows_file(tmp_path / "d.npz", np.where(found[:, None], CENTRES, np.nan), found=found)
     said = judge(files, "--json")
     assert said.code == 0, said.err
-    rows = said.json["judged"]["d.npz"]["sections"]["Drawn faces"]["rows"]
+    rows = said.json["judged"]["d.npz"]["sections"]["Generated faces"]["rows"]
     assert rows["found"][0]["value"] == pytest.approx(2 / 3)
     assert rows["matching, L2"][0]["value"] == pytest.approx(2 / 3, abs=0.02)
 
@@ -101,7 +101,7 @@ def test_bad_files_are_refused_in_one_line(files, tmp_path):
     np.savez(tmp_path / "n.npz", names=np.array(["a"] * 24), people=PEOPLE, embeddings=CENTRES)
     judge(files | {"drawn": tmp_path / "n.npz"}).refused("two different rows")
     np.savez(tmp_path / "u.npz", names=PEOPLE, embeddings=CENTRES)
-    judge(files | {"drawn": tmp_path / "u.npz"}).refused("whose 24 of 24 drawn faces", "--people")
+    judge(files | {"drawn": tmp_path / "u.npz"}).refused("whose 24 of 24 generated faces", "--people")
     judge(files | {"train": files["real"]}).refused("48 of 48 are training faces")
     judge(files, "-n", 1).refused("at least 2")
 
@@ -116,7 +116,7 @@ def test_a_table_names_the_people_and_unknown_names_are_an_error(files, tmp_path
     said = judge(some)
     assert said.code == 0 and "named in the table, but without a face: 1" in said.out, said.err
     table.write_text("\n".join(["name,person,gender", *lines[4:]]), encoding="utf-8")
-    judge(some).refused("2 (p00, p01) of 24 drawn faces have no row")
+    judge(some).refused("2 (p00, p01) of 24 generated faces have no row")
     table.write_text("name,person\np00,p00\np00,p01\n", encoding="utf-8")
     judge(some).refused("line 3", "gives p00 to p01")
     table.write_text("name,person,sex\na,p00,f\nb,p00,m\n", encoding="utf-8")
@@ -138,7 +138,7 @@ def test_folders_of_pictures_are_looked_at(tmp_path):
     said = judge({"drawn": tmp_path / "drawn", "real": tmp_path / "real"}, "--json")
     assert said.code == 0, said.err
     one = said.json["judged"]["drawn"]
-    rows = one["sections"]["Drawn faces"]["rows"]
+    rows = one["sections"]["Generated faces"]["rows"]
     assert rows["found"][0]["value"] == pytest.approx(4 / 6)
     assert rows["matching, L2"][0]["value"] == pytest.approx(4 / 6, abs=0.1)
     likeness = {
@@ -203,9 +203,9 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     said = call(*given, "--compare-with", f"same={folder}", "-o", tmp_path / "out", "--json")
     assert said.code == 0, said.err
     sections = said.json["judged"]["toy"]["sections"]
-    matching = sections["Drawn faces"]["rows"]["matching, centred cosine"][0]
+    matching = sections["Generated faces"]["rows"]["matching, centred cosine"][0]
     assert matching["n"] == len(test.voices) and matching["value"] > 0.85
-    assert sections["Detected"]["rows"]["detector, drawn faces"][0]["n"] == 3
+    assert sections["Detected"]["rows"]["detector, generated faces"][0]["n"] == 3
     assert {"Memorisation, dlib descriptors", "Memorisation, pixels", "Pixel by pixel"} <= set(sections)
     with Image.open(tmp_path / "out" / "worst.png") as sheet:
         assert sheet.text["Software"] == "voiceface" and sheet.size[1] > 10 * 128
@@ -215,7 +215,7 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     with Image.open(tmp_path / "out" / "grid.png") as grid:  # of drawn faces alone, the first one person's
         assert grid.text["synthetic"] == "true"
         np.testing.assert_array_equal(np.asarray(grid)[12:140:2, 12:140:2], some)
-    one = said.json["judged"]["same"]["sections"]["Drawn faces"]["rows"]["matching, L2"][0]
+    one = said.json["judged"]["same"]["sections"]["Generated faces"]["rows"]["matching, L2"][0]
     assert one["value"] == pytest.approx(0.5, abs=1e-9)  # one face for all
     (folder / f"{test.people[0]}.png").unlink()
     call(*given, "--compare-with", f"same={folder}").refused("has no picture of 3")

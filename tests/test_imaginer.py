@@ -381,9 +381,9 @@ def test_an_average_weighs_the_nearest_faces_as_a_slow_loop_does():
     voices, faces = torch.randn(30, VOICE), torch.randn(30, FACE)
     pictures = torch.randint(0, 256, (30, 4, 4, 3), dtype=torch.uint8)
     averaging = Averaging(faces=30, voice_width=VOICE, face_width=FACE, size=4, dim=5, count=7)
-    averaging.start(voices, faces, rows=faces, pictures=pictures)
+    averaging.start(voices, faces, embeddings=faces, pictures=pictures)
     found = solve(voices, faces, ridge=5.0, dim=5)
-    for voice, drawn in zip(voices[:5], averaging.draw(voices[:5]), strict=True):
+    for voice, drawn in zip(voices[:5], averaging.average_faces(voices[:5]), strict=True):
         alike = []
         for face in faces:
             left, right = (
@@ -395,4 +395,4 @@ def test_an_average_weighs_the_nearest_faces_as_a_slow_loop_does():
         weights = np.exp([alike[k] / 0.1 for k in best])
         wanted = np.average(pictures[best].numpy(), axis=0, weights=weights)
         assert np.abs(drawn.numpy() - wanted).max() <= 0.51
-    assert averaging.draw(voices[:0]).shape == (0, 4, 4, 3)
+    assert averaging.average_faces(voices[:0]).shape == (0, 4, 4, 3)

@@ -29,7 +29,7 @@ SMALL = GanShape(size=16, width=4, noise=6, spectral="none")
 def test_a_batch_larger_than_the_corpus_repeats_its_pictures(tiny_corpus):
     run = roldan_speech2face.smoke()
     selection = run.split(tiny_corpus()).train
-    people = known_people(selection, voiced=True)
+    people = known_people(selection, require_voices=True)
     data = KnownPeopleBatches(selection, people, batch_size=100, size=16, frame=FRAME)
     drawn = data.batch(3)
     assert drawn["pictures"].shape == (100, 16, 16, 3) and drawn["waves"].shape == (100, FRAME)
@@ -48,7 +48,7 @@ def test_a_batch_larger_than_the_corpus_repeats_its_pictures(tiny_corpus):
 
 def test_shuffled_labels_keep_the_counts_and_lose_the_people(tiny_corpus):
     selection = roldan_name2face.smoke().split(tiny_corpus(people=12, faces=3)).train
-    people = known_people(selection, voiced=False)
+    people = known_people(selection, require_voices=False)
     plain, shuffled = (
         KnownPeopleBatches(selection, people, batch_size=4, size=16, wrong_labels=wrong)
         for wrong in (False, True)
@@ -60,20 +60,20 @@ def test_shuffled_labels_keep_the_counts_and_lose_the_people(tiny_corpus):
 def test_somebody_without_a_face_is_left_out_and_one_person_alone_refused(tiny_corpus):
     selection = roldan_name2face.smoke().split(tiny_corpus()).train
     corpus = selection.corpus
-    everybody = known_people(selection, voiced=True)
+    everybody = known_people(selection, require_voices=True)
     owners = corpus.column("faces", "person")[selection.faces].astype(str)
     faceless = replace(selection, faces=selection.faces[owners != everybody[0]])
-    assert known_people(faceless, voiced=True) == everybody[1:]
+    assert known_people(faceless, require_voices=True) == everybody[1:]
     data = KnownPeopleBatches(faceless, everybody[1:], batch_size=4, size=16, frame=FRAME)
     assert len(data.faces) == len(faceless.faces)
     with pytest.raises(InputError, match="1 people with both a voice and a face"):
-        known_people(selection.restrict(everybody[:1]), voiced=True)
+        known_people(selection.restrict(everybody[:1]), require_voices=True)
 
 
 def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
     selection = roldan_name2face.smoke().split(tiny_corpus()).train
     corpus = selection.corpus
-    people = known_people(selection, voiced=True)
+    people = known_people(selection, require_voices=True)
     face = int(selection.faces[0])
     mine = [k for k in selection.voices.tolist() if corpus.voices[k].person == corpus.faces[face].person]
     columns = {
@@ -101,7 +101,7 @@ def test_a_picture_of_a_video_goes_with_the_speech_around_it(tiny_corpus):
     moments = [round((1.5 - start) * 16_000) for start in starts]
     assert data.moments == {face: list(zip(mine, moments, strict=True))}
     cut = np.zeros(8000, np.int16)
-    data._say(cut, int(np.flatnonzero(data.faces == face)[0]), np.random.default_rng(0))
+    data._fill_speech(cut, int(np.flatnonzero(data.faces == face)[0]), np.random.default_rng(0))
     assert any(
         (cut == corpus.wave(voice)[middle - 4_000 : middle + 4_000]).all()
         for voice, middle in data.moments[face]
@@ -117,7 +117,7 @@ def test_unknown_names_are_refused_with_the_nearest_ones():
         person_indices([GeneratorInput(person="carl")], people)
     with pytest.raises(InputError, match="names nobody"):
         person_indices([GeneratorInput(wave=np.zeros(4))], people)
-    with pytest.raises(InputError, match="holds no voice"):
+    with pytest.raises(InputError, match="has no voice"):
         speech_frames([GeneratorInput(person="anna")], 10)
 
 

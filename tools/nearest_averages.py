@@ -44,11 +44,11 @@ def main() -> None:
     averaging.start(
         as_tensor(voices[left]),
         as_tensor(faces[right]),
-        rows=as_tensor(faces[kept]),
+        embeddings=as_tensor(faces[kept]),
         pictures=torch.from_numpy(aligned_faces(corpus, kept, size, template=TEMPLATE)),
     )
     tested = getattr(split, asked.split).voices
-    drawn = averaging.draw(as_tensor(voices[tested])).numpy()
+    drawn = averaging.average_faces(as_tensor(voices[tested])).numpy()
     asked.folder.mkdir(parents=True, exist_ok=True)
     for name, picture in zip(corpus.column("voices", "id")[tested], drawn, strict=True):
         Image.fromarray(picture).save(asked.folder / f"{name}.png")

@@ -1,4 +1,4 @@
-"""Drawn faces looked for and aligned like photographs: a generator that draws no face gets no descriptor."""
+"""Generated faces detected and aligned like photographs; a picture without a face has no embedding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from voiceface.models.corpus_embeddings import embed_aligned_faces
 __all__ = ["embed_redetected_faces"]
 
 _MARGIN = 0.25
-"""Of a picture's side, its edge repeated around it: templates cut tighter than detectors expect."""
+"""Of a picture's side, its edge repeated around it: templates are tighter than detectors expect."""
 
 
 def embed_redetected_faces(
     pictures: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Find the frontal face in each picture, align it by its own landmarks and describe it.
+    """Detect the frontal face in each picture, align it by its own landmarks and embed it.
 
-    Source: Agarwal et al. 2019, IV-C, who align drawn faces once more before they are recognised.
+    Source: Agarwal et al. 2019, IV-C, who align generated faces again before they are recognised.
 
     Args:
         pictures: (n, height, width, 3) uint8, a face in the middle of each.
 
     Returns:
-        (n, 128) descriptors as `embed_aligned_faces` gives them, zeros where no face was found; (n,) found.
+        (n, 128) embeddings as `embed_aligned_faces` gives them, zeros where no face was found; (n,) found.
 
     Raises:
         InputError: pictures of another shape or type.
@@ -37,18 +37,18 @@ def embed_redetected_faces(
     if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
         fault = f"are {pictures.dtype} of the shape {pictures.shape}"
         raise InputError("pictures", fault, "give (n, height, width, 3) of uint8")
-    rows = np.zeros((len(pictures), DIM), np.float32)
+    embeddings = np.zeros((len(pictures), DIM), np.float32)
     found = np.zeros(len(pictures), dtype=bool)
-    chips = []
-    for place, picture in enumerate(pictures):
+    aligned = []
+    for index, picture in enumerate(pictures):
         wide = round(_MARGIN * max(picture.shape[:2]))
         padded = np.pad(picture, ((wide, wide), (wide, wide), (0, 0)), mode="edge")
-        # The frontal detector alone: the slower one would look longest where nothing is to be found.
+        # The frontal detector alone: the slower one takes longest where there is no face.
         faces = detect_hog(padded, upsample=1)
         if faces:
-            found[place] = True
+            found[index] = True
             points = five_points(padded, faces[0].box)
-            chips.append(align(padded, points, size=CHIP, template="dlib", border="edge"))
-    if chips:
-        rows[found] = embed_aligned_faces(np.stack(chips))
-    return rows, found
+            aligned.append(align(padded, points, size=CHIP, template="dlib", border="edge"))
+    if aligned:
+        embeddings[found] = embed_aligned_faces(np.stack(aligned))
+    return embeddings, found

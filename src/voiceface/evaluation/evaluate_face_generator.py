@@ -26,7 +26,7 @@ from voiceface.training.devices import pick_device
 
 if TYPE_CHECKING:
     from voiceface.evaluation.cached_embeddings import Bar
-    from voiceface.evaluation.generated_faces import FaceSet, Judged
+    from voiceface.evaluation.generated_faces import FaceSet, GeneratedFacesEvaluation
     from voiceface.models.model import Pictures
 
 __all__ = ["evaluate_face_generator"]
@@ -115,7 +115,7 @@ def _evaluate(
     features: str,
     options: FaceEvaluationOptions,
     bar: Bar,
-) -> Judged:
+) -> GeneratedFacesEvaluation:
     """All protocols, and the shares of generated and of real faces that a detector finds."""
     from voiceface.evaluation.generated_faces import evaluate_generated_faces
     from voiceface.evaluation.generated_from_voices import has_detectable_face
@@ -126,7 +126,7 @@ def _evaluate(
         generated, real, train, features=features, n=options.n, resamples=options.resamples, seed=options.seed
     )
     rows = {}
-    for what, one in (("drawn faces", generated), ("real faces, cut alike", real)):
+    for what, one in (("generated faces", generated), ("real faces, cut alike", real)):
         assert one.pictures is not None
         order = np.random.default_rng(options.seed).permutation(len(one.faces))[:_MAX_DETECTED]
         with bar(f"detecting {what}") as progress:

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
-from voiceface.evaluation.face_files import read_face_set, read_people
+from voiceface.evaluation.face_files import read_face_set, read_people_table
 from voiceface.evaluation.report_files import ReportFiles, ReportSubject, write_reports
 
 if TYPE_CHECKING:
     from voiceface.evaluation.cached_embeddings import Bar
-    from voiceface.evaluation.generated_faces import FaceSet, Judged
+    from voiceface.evaluation.generated_faces import FaceSet, GeneratedFacesEvaluation
     from voiceface.evaluation.image_grid import Pictures
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
@@ -57,7 +57,7 @@ class FaceEvaluationOptions:
 class FaceEvaluation:
     """Evaluations of sets of generated faces by name, the model's own first."""
 
-    evaluations: dict[str, Judged]
+    evaluations: dict[str, GeneratedFacesEvaluation]
     subject: ReportSubject
     arrays: Mapping[str, Any] = field(default_factory=dict)
     """Arrays of `generated.npz`."""
@@ -116,8 +116,8 @@ def evaluate_face_files(
     """
     from voiceface.evaluation.generated_faces import evaluate_generated_faces
 
-    table = read_people(people) if people is not None else None
-    names = {"generated": "drawn faces", "reference": "real faces", "train": "training faces"}
+    table = read_people_table(people) if people is not None else None
+    names = {"generated": "generated faces", "reference": "real faces", "train": "training faces"}
     parts: dict[str, FaceSet] = {}
     excluded: dict[str, int] = {}
     for kind, path in files.items():
@@ -173,7 +173,7 @@ def _subject(
     )
 
 
-def _results_rows(evaluations: Mapping[str, Judged]) -> list[tuple[str, Estimate]]:
+def _results_rows(evaluations: Mapping[str, GeneratedFacesEvaluation]) -> list[tuple[str, Estimate]]:
     """Figures to record: those that sum generated faces up, where they have an interval."""
     several = len(evaluations) > 1
     return [
@@ -187,7 +187,7 @@ def _results_rows(evaluations: Mapping[str, Judged]) -> list[tuple[str, Estimate
     ]
 
 
-def _sections(evaluations: Mapping[str, Judged]) -> list[Section]:
+def _sections(evaluations: Mapping[str, GeneratedFacesEvaluation]) -> list[Section]:
     """Sections of the report."""
     from voiceface.evaluation.report.page import Section
 

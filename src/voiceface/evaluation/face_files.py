@@ -1,4 +1,4 @@
-"""Faces to judge from files: folders of pictures in which faces are found, or rows of any recogniser."""
+"""Faces to evaluate from files: folders of pictures, or embeddings of any recogniser."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.face_set import Faces
 from voiceface.protocols.input_checks import few
 
-__all__ = ["PeopleTable", "read_face_set", "read_people"]
+__all__ = ["PeopleTable", "read_face_set", "read_people_table"]
 
 Progress = Callable[[int, int], None]
 
-_CHIP, _VIEW = 150, 64
+_DLIB_SIZE, _PICTURE_SIZE = 150, 64
 _COLUMNS = {"name": ("file", "picture", "image", "face", "id"), "person": ("people", "identity", "speaker")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleTable:
-    """Who each picture or row is of, and of which gender, as a table says."""
+    """The person of each picture or embedding, and the people's genders, from a table."""
 
     path: Path
     person: Mapping[str, str]
@@ -44,8 +44,8 @@ class PeopleTable:
     """By person."""
 
 
-def read_people(path: Path) -> PeopleTable:
-    """A table with the columns name and person, and gender if known.
+def read_people_table(path: Path) -> PeopleTable:
+    """Read a table with the columns name and person, and gender if known.
 
     Raises:
         InputError: a column is missing, a cell is blank, one name has two people, or one person two genders.
@@ -66,27 +66,27 @@ def read_people(path: Path) -> PeopleTable:
         if sex and gender.setdefault(who, sex) != sex:
             raise InputError(where, f"says {who} is {sex}, but before {gender[who]}", "keep one of them")
     if not person:
-        raise InputError(path, "holds no row", "write one a picture: name,person,gender")
+        raise InputError(path, "has no row", "write one a picture: name,person,gender")
     return PeopleTable(path=path, person=person, gender=gender)
 
 
 def read_face_set(
     path: Path, people: PeopleTable | None, *, what: str, progress: Progress | None = None
 ) -> tuple[FaceSet, dict[str, int]]:
-    """Faces from a folder of pictures or a file of rows, and what of them could not be used, counted.
+    """Read faces from a folder of pictures or a file of embeddings, and count the unusable ones.
 
-    A folder's pictures are described by the surest face found in each (dlib); a picture without one stays,
-    as a face not found. Their names are paths from the folder, without suffix. A file is a ``.npz`` as
-    `voiceface embed` writes it: ``names``, ``embeddings``, and if it likes ``people``, ``gender``, ``found``.
+    Of each picture in a folder the best face is embedded (dlib); a picture without one is kept as a face
+    not found. Names are paths from the folder, without suffix. A file is a ``.npz`` as
+    `voiceface embed` writes it: ``names``, ``embeddings``, and optionally ``people``, ``gender``, ``found``.
 
     Args:
         path: The folder or file.
-        people: Who each is of; None: as the file tells, or the folder each picture lies in.
-        what: What to call them in messages.
-        progress: Told of every picture.
+        people: The person of each; None: from the file, or the folder that each picture is in.
+        what: Their name in messages.
+        progress: Called after every picture.
 
     Raises:
-        InputError: nothing there, damaged, or nothing tells whose they are.
+        InputError: nothing there, damaged, or nothing says whose they are.
     """
     return _of_folder(path, people, what, progress) if path.is_dir() else _of_file(path, people, what)
 
@@ -98,8 +98,9 @@ def _of_file(path: Path, people: PeopleTable | None, what: str) -> tuple[FaceSet
         fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
         raise InputError(path, fault, "give one name a row")
     owners = _owners(path, names, people, _column(arrays, "people", path, len(rows)), what)
-    told = _column(arrays, "gender", path, len(rows))
-    genders = _genders(owners, people) if people is not None and people.gender else told
+    genders = _column(arrays, "gender", path, len(rows))
+    if people is not None and people.gender:
+        genders = _genders(owners, people)
     faces = Faces.of(
         rows,
         owners,
@@ -123,7 +124,7 @@ def _of_folder(
     owners = _owners(path, names, people, folders, what)
     rows = np.zeros((len(files), DLIB_DIM))
     seen = np.zeros(len(files), dtype=bool)
-    views = np.zeros((len(files), _VIEW, _VIEW, 3), np.uint8)
+    views = np.zeros((len(files), _PICTURE_SIZE, _PICTURE_SIZE, 3), np.uint8)
     damaged = 0
     for k, found in enumerate(files):
         try:
@@ -132,9 +133,9 @@ def _of_folder(
         except InputError:
             damaged, face = damaged + 1, None
         if face is not None and face.landmarks is not None:
-            chip = align(picture, face.landmarks, size=_CHIP, template="dlib", border="edge")
-            rows[k], seen[k] = embed_aligned_faces(chip[None])[0], True
-            views[k] = align(picture, face.landmarks, size=_VIEW, template="dlib", border="edge")
+            aligned = align(picture, face.landmarks, size=_DLIB_SIZE, template="dlib", border="edge")
+            rows[k], seen[k] = embed_aligned_faces(aligned[None])[0], True
+            views[k] = align(picture, face.landmarks, size=_PICTURE_SIZE, template="dlib", border="edge")
         if progress is not None:
             progress(k + 1, len(files))
     faces = Faces.of(
@@ -154,10 +155,10 @@ def _owners(
     path: Path,
     names: npt.NDArray[np.str_],
     people: PeopleTable | None,
-    told: npt.NDArray[np.str_] | None,
+    default: npt.NDArray[np.str_] | None,
     what: str,
 ) -> npt.NDArray[np.str_]:
-    """Person of each name, by the table or as told."""
+    """Person of each name, from the table or by default."""
     if people is not None:
         found = np.array(
             [people.person.get(name, people.person.get(_plain(name), "")) for name in names.tolist()]
@@ -167,11 +168,11 @@ def _owners(
             fault = f"{few(lost)} of {len(names):,} {what} have no row in it"
             raise InputError(people.path, fault, "name them, or take them out")
         return found
-    if told is None or not (told != "").all():
-        blank = len(names) if told is None else int((told == "").sum())
-        fault = f"does not tell whose {blank:,} of {len(names):,} {what} are"
+    if default is None or not (default != "").all():
+        blank = len(names) if default is None else int((default == "").sum())
+        fault = f"does not say whose {blank:,} of {len(names):,} {what} are"
         raise InputError(path, fault, "give --people table.csv with the columns name,person,gender")
-    return told
+    return default
 
 
 def _genders(owners: npt.NDArray[np.str_], people: PeopleTable | None) -> npt.NDArray[np.str_]:

@@ -1,4 +1,4 @@
-"""Drawn faces judged whole: every protocol that their descriptors and pictures allow, in one go."""
+"""Generated faces evaluated by every protocol that their embeddings and pictures allow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
-from voiceface.evaluation.image_grid import Cell
+from voiceface.evaluation.image_grid import CaptionedImage
 from voiceface.metrics.distribution import squared_distances
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.face_set import Faces
@@ -19,34 +19,34 @@ from voiceface.protocols.memorisation_audit import MemorisationReport, memorisat
 from voiceface.protocols.pixel_similarity import likeness
 from voiceface.protocols.threshold_search import generated_acceptance, threshold_search
 
-__all__ = ["FaceSet", "Judged", "Told", "evaluate_generated_faces", "memorised_face_rows"]
+__all__ = ["FaceSet", "GeneratedFacesEvaluation", "ProtocolReport", "evaluate_generated_faces"]
 
 Pictures = npt.NDArray[np.uint8]
 
-_PAIRS = 50_000
-"""Pairs of one person's real faces that a threshold is searched on at most."""
+_MAX_PAIRS = 50_000
+"""Pairs of one person's real faces that a threshold is searched on."""
 _SIDE = 32
 """Pixels a side to which pictures are reduced before they are compared as pixels."""
-_MOST_PIXELS = 30_000
+_MAX_PIXEL_FACES = 30_000
 """Training faces up to which pictures are compared as pixels."""
 
 
-class Told(Protocol):
-    """What every report of a protocol offers."""
+class ProtocolReport(Protocol):
+    """What the reports of all protocols have in common."""
 
     @property
     def rows(self) -> dict[str, list[Estimate]]:
-        """Figures by what they are of."""
+        """Figures by row."""
         ...
 
     @property
     def excluded(self) -> dict[str, int]:
-        """What did not enter, with counts."""
+        """Excluded items, with counts."""
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know when reading the figures."""
+        """Notes for the reader of the figures."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,22 +56,22 @@ class Told(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FaceSet:
-    """Faces with their pictures, all of one size and cut the same way, where there are any."""
+    """Faces, with their pictures of one size and alignment where there are any."""
 
     faces: Faces
     pictures: Pictures | None = None
-    """(n, size, size, 3) uint8; those of faces not found are not looked at."""
+    """(n, size, size, 3) uint8; those of faces not found are ignored."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
-    """What was found of some drawn faces, a report a protocol."""
+class GeneratedFacesEvaluation:
+    """Reports on a set of generated faces, one a protocol."""
 
     features: str
-    sections: dict[str, Told]
+    sections: dict[str, ProtocolReport]
     notes: tuple[str, ...] = ()
-    worst: list[list[Cell]] = field(default_factory=list)
-    """Rows for a sheet: a drawn face, the training face nearest to it, and the speaker's own."""
+    worst: list[list[CaptionedImage]] = field(default_factory=list)
+    """Rows of an image grid: generated face, nearest training face, the speaker's photograph."""
 
     def figure(self, section: str, row: str, name: str) -> Estimate:
         """One figure of one row of one section."""
@@ -93,8 +93,8 @@ class Judged:
 
 
 def evaluate_generated_faces(
-    drawn: FaceSet,
-    real: FaceSet,
+    generated: FaceSet,
+    reference: FaceSet,
     train: FaceSet | None = None,
     *,
     features: str,
@@ -102,60 +102,61 @@ def evaluate_generated_faces(
     worst: int = 10,
     resamples: int = 1000,
     seed: int = 0,
-) -> Judged:
-    """Judge drawn faces by every protocol that what is given allows.
+) -> GeneratedFacesEvaluation:
+    """Evaluate generated faces by every protocol that the given sets allow.
 
     Args:
-        drawn: Drawn faces of people.
-        real: Photographs of the same people, none of them trained on.
-        train: Photographs that were trained on: without them nothing is told of memorisation.
-        features: Name of what describes them.
+        generated: Generated faces of people.
+        reference: Photographs of the same people, none of them trained on.
+        train: Photographs that were trained on; without them memorisation is not measured.
+        features: Name of the embeddings.
         n: Gallery sizes.
-        worst: How many of the drawn faces nearest to a training face to name and lay out.
+        worst: Number of generated faces nearest to a training face to list and lay out.
         resamples: Over people; 0 for none.
-        seed: Of all that is drawn at random.
+        seed: Random seed.
 
     Raises:
         InputError: widths differ, nobody has both kinds of faces, or no face was found.
     """
-    shared = np.intersect1d(drawn.faces.people, real.faces.people)
-    if not len(shared):
-        fault = f"are of {len(np.unique(drawn.faces.people)):,} people of whom there is no real face"
-        raise InputError("drawn faces", fault, "name the same people in the same way on both sides")
+    if not len(np.intersect1d(generated.faces.people, reference.faces.people)):
+        fault = f"are of {len(np.unique(generated.faces.people)):,} people of whom there is no real face"
+        raise InputError("generated faces", fault, "use the same names of people on both sides")
     known = None if train is None else train.faces
-    sections: dict[str, Told] = {
-        "Drawn faces": drawn_faces(
-            drawn.faces, real.faces, features=features, train=known, n=n, resamples=resamples, seed=seed
+    sampling: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    sections: dict[str, ProtocolReport] = {
+        "Generated faces": drawn_faces(
+            generated.faces, reference.faces, features=features, train=known, n=n, **sampling
         )
     }
-    found = _threshold(drawn.faces, real.faces, known, features, resamples, seed)
-    sections |= {} if found is None else {"Threshold": found}
-    notes = ["no threshold is searched: nobody has two real faces"] if found is None else []
-    if drawn.pictures is not None and real.pictures is not None:
-        sides = [one.faces.found for one in (drawn, real)]
+    notes = []
+    threshold = _threshold(generated.faces, reference.faces, known, features, resamples, seed)
+    if threshold is None:
+        notes.append("no threshold is searched: nobody has two real faces")
+    else:
+        sections["Threshold"] = threshold
+    if generated.pictures is not None and reference.pictures is not None:
+        sides = [one.faces.found for one in (generated, reference)]
         sections["Pixel by pixel"] = likeness(
-            drawn.pictures[sides[0]],
-            real.pictures[sides[1]],
-            people=(drawn.faces.people[sides[0]], real.faces.people[sides[1]]),
-            resamples=resamples,
-            seed=seed,
+            generated.pictures[sides[0]],
+            reference.pictures[sides[1]],
+            people=(generated.faces.people[sides[0]], reference.faces.people[sides[1]]),
+            **sampling,
         )
+    worst_rows: list[list[CaptionedImage]] = []
     if train is None:
-        notes.append("no training faces given: nothing is told of memorisation")
-        return Judged(features=features, sections=sections, notes=tuple(notes))
-    audits = _audits(drawn, real, train, features=features, worst=worst, resamples=resamples, seed=seed)
-    sections |= {f"Memorisation, {name}": audit for name, audit in audits.items()}
-    return Judged(
-        features=features,
-        sections=sections,
-        notes=tuple(notes),
-        worst=memorised_face_rows(audits[features], drawn, real, train),
+        notes.append("no training faces given: memorisation is not measured")
+    else:
+        audits = _audits(generated, reference, train, features=features, worst=worst, **sampling)
+        sections |= {f"Memorisation, {name}": audit for name, audit in audits.items()}
+        worst_rows = _memorised_rows(audits[features], generated, reference, train)
+    return GeneratedFacesEvaluation(
+        features=features, sections=sections, notes=tuple(notes), worst=worst_rows
     )
 
 
 def _audits(
-    drawn: FaceSet,
-    real: FaceSet,
+    generated: FaceSet,
+    reference: FaceSet,
     train: FaceSet,
     *,
     features: str,
@@ -163,9 +164,13 @@ def _audits(
     resamples: int,
     seed: int,
 ) -> dict[str, MemorisationReport]:
-    """The audit on descriptors, and on pixels where there are pictures of few enough training faces."""
-    sides = {features: [one.faces for one in (drawn, train, real)]}
-    pixels = [_as_pixels(one) for one in (drawn, train, real)] if len(train.faces) <= _MOST_PIXELS else []
+    """The audit of embeddings, and of pixels where there are pictures of few enough training faces."""
+    sides = {features: [one.faces for one in (generated, train, reference)]}
+    pixels = (
+        [_as_pixels(one) for one in (generated, train, reference)]
+        if len(train.faces) <= _MAX_PIXEL_FACES
+        else []
+    )
     if pixels and all(one is not None for one in pixels):
         sides["pixels"] = [one for one in pixels if one is not None]
     return {
@@ -174,31 +179,31 @@ def _audits(
     }
 
 
-def memorised_face_rows(
-    audit: MemorisationReport, drawn: FaceSet, real: FaceSet, train: FaceSet
-) -> list[list[Cell]]:
+def _memorised_rows(
+    audit: MemorisationReport, generated: FaceSet, reference: FaceSet, train: FaceSet
+) -> list[list[CaptionedImage]]:
     """Rows of an image grid: generated face, nearest training face, the speaker's photograph."""
-    if drawn.pictures is None or train.pictures is None:
+    if generated.pictures is None or train.pictures is None:
         return []
-    rows: list[list[Cell]] = []
+    rows: list[list[CaptionedImage]] = []
     for one in audit.worst:
-        person = drawn.faces.people[one.drawn_index]
-        row: list[Cell] = [
-            (drawn.pictures[one.drawn_index], f"drawn\n{one.drawn}"),
+        person = generated.faces.people[one.drawn_index]
+        row: list[CaptionedImage] = [
+            (generated.pictures[one.drawn_index], f"generated\n{one.drawn}"),
             (
                 train.pictures[one.train_index],
                 f"trained on: {one.person}\nat {one.distance:.3f}; {one.rarity:.1%} nearer",
             ),
         ]
-        own = np.flatnonzero((real.faces.people == person) & real.faces.found)
-        if len(own) and real.pictures is not None:
-            row.append((real.pictures[own[0]], f"the speaker\n{person}"))
+        own = np.flatnonzero((reference.faces.people == person) & reference.faces.found)
+        if len(own) and reference.pictures is not None:
+            row.append((reference.pictures[own[0]], f"the speaker\n{person}"))
         rows.append(row)
     return rows
 
 
 def _as_pixels(one: FaceSet) -> Faces | None:
-    """The same faces described by their reduced pixels on [0, 1]; None without square pictures."""
+    """The same faces with their downscaled pixels on [0, 1] as embeddings; None without square pictures."""
     if one.pictures is None or one.pictures.shape[1] != one.pictures.shape[2]:
         return None
     size = one.pictures.shape[1]
@@ -213,25 +218,25 @@ def _as_pixels(one: FaceSet) -> Faces | None:
 
 
 def _threshold(
-    drawn: Faces, real: Faces, train: Faces | None, features: str, resamples: int, seed: int
-) -> Told | None:
-    """Search on the training people's faces if there are any, else on the judged ones; judge at it."""
-    whose = "training"
-    faces = (real if train is None else train).only((real if train is None else train).found)
+    generated: Faces, reference: Faces, train: Faces | None, features: str, resamples: int, seed: int
+) -> ProtocolReport | None:
+    """Generated faces at a threshold searched on the training people's faces, else on the evaluated ones."""
+    searched_on = "training"
+    faces = (reference if train is None else train).only((reference if train is None else train).found)
     first, second = _pairs(faces.people, seed)
     if train is None or not len(first):
-        whose, faces = "judged", real.only(real.found)
+        searched_on, faces = "evaluated", reference.only(reference.found)
         first, second = _pairs(faces.people, seed)
     same = faces.people[first] == faces.people[second]
     if not len(same) or same.all():
         return None
-    apart = np.linalg.norm(faces.rows[first] - faces.rows[second], axis=1)
+    distances = np.linalg.norm(faces.rows[first] - faces.rows[second], axis=1)
     people = faces.people[first], faces.people[second]
-    report = threshold_search(apart, same, people=people, resamples=resamples, seed=seed)
-    gallery = real.only(real.found)
-    probes = drawn.only(np.isin(drawn.people, gallery.people))
+    report = threshold_search(distances, same, people=people, resamples=resamples, seed=seed)
+    gallery = reference.only(reference.found)
+    probes = generated.only(np.isin(generated.people, gallery.people))
     rows = np.where(probes.found[:, None], probes.rows, 0.0)
-    judged = generated_acceptance(
+    accepted = generated_acceptance(
         np.sqrt(squared_distances(rows, gallery.rows)),
         people=(probes.people, gallery.people),
         threshold=report.threshold,
@@ -240,36 +245,36 @@ def _threshold(
         seed=seed,
     )
     searched = (
-        f"L2 of {features}; threshold {report.threshold:.4g} searched on {len(same):,} pairs of the {whose} "
-        "people's real faces, as many of two people as of one"
+        f"L2 of {features}; threshold {report.threshold:.4g} searched on {len(same):,} pairs of the "
+        f"{searched_on} people's real faces, as many of two people as of one"
     )
     return replace(
         report,
-        rows=report.rows | {"drawn faces at that threshold": judged},
+        rows=report.rows | {"generated faces at that threshold": accepted},
         notes=(searched, *report.notes),
     )
 
 
 def _pairs(people: npt.NDArray[np.str_], seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Places of pairs of one person's faces (all, or so many drawn), and as many of two people's."""
+    """Indices of pairs of one person's faces (all, or a sample), and of as many of two people's."""
     random = np.random.default_rng(seed)
     names, index, counts = np.unique(people, return_inverse=True, return_counts=True)
     order = np.argsort(index.reshape(-1), kind="stable")
     starts = np.concatenate(([0], np.cumsum(counts)))
     ways = counts * (counts - 1) // 2
-    each = np.minimum(ways, max(1, _PAIRS // max(1, int((ways > 0).sum()))))
+    each = np.minimum(ways, max(1, _MAX_PAIRS // max(1, int((ways > 0).sum()))))
     left, right = [], []
     for k in np.flatnonzero(ways):
         a, b = np.triu_indices(int(counts[k]), 1)
-        picked = np.sort(random.permutation(len(a))[: each[k]])
-        left.append(order[starts[k] + a[picked]])
-        right.append(order[starts[k] + b[picked]])
+        chosen = np.sort(random.permutation(len(a))[: each[k]])
+        left.append(order[starts[k] + a[chosen]])
+        right.append(order[starts[k] + b[chosen]])
     if not left:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     first, second = np.concatenate(left), np.concatenate(right)
     if len(names) < 2:
         return first, second
     other = index.reshape(-1)[first]
-    place = random.integers(0, len(people) - counts[other])
-    place = np.where(place >= starts[other], place + counts[other], place)
-    return np.concatenate([first, first]), np.concatenate([second, order[place]])
+    position = random.integers(0, len(people) - counts[other])
+    position = np.where(position >= starts[other], position + counts[other], position)
+    return np.concatenate([first, first]), np.concatenate([second, order[position]])

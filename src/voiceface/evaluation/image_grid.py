@@ -1,4 +1,4 @@
-"""Sheets of pictures in rows with captions, so that what a figure says can be looked at."""
+"""Image grids: pictures in rows, with captions."""
 
 from __future__ import annotations
 
@@ -16,55 +16,58 @@ from voiceface.media.picture import load_picture, save_png
 __all__ = ["draw_image_grid", "write_image_grid"]
 
 Pictures = npt.NDArray[np.uint8]
-Cell = tuple[Pictures, str]
-"""A picture (height, width, 3) and what stands below it."""
+CaptionedImage = tuple[Pictures, str]
+"""A picture (height, width, 3) and the caption below it."""
 
 _GAP, _LINE, _MARGIN = 8, 14, 12
 _INK, _PAPER = (20, 20, 20), (250, 250, 250)
 
 
-def draw_image_grid(rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 128) -> Image.Image:
-    """Lay pictures out in rows, each with its caption below.
+def draw_image_grid(
+    rows: Sequence[Sequence[CaptionedImage]], *, title: str = "", side: int = 128
+) -> Image.Image:
+    """Draw pictures in rows, each with its caption below.
 
     Args:
-        rows: Rows of pictures with captions; a caption's lines are cut to the cell's width.
-        title: Stands above them.
+        rows: Rows of pictures with captions; a caption's lines are cut to the picture's width.
+        title: Above them.
         side: Pixels of the longer side of each picture.
 
     Raises:
         InputError: no picture at all.
     """
     if not any(len(row) for row in rows):
-        raise InputError("sheet", "there is no picture to lay out", "give one or more")
+        raise InputError("image grid", "has no picture", "give one or more")
     font = ImageFont.load_default()
     texts = [[caption.splitlines() for _, caption in row] for row in rows]
     heights = [side + _LINE * max((len(lines) for lines in row), default=0) + _GAP for row in texts]
     top = _MARGIN + (_LINE + _GAP if title else 0)
     width = 2 * _MARGIN + max(len(row) for row in rows) * (side + _GAP) - _GAP
     page = Image.new("RGB", (width, top + sum(heights) + _MARGIN - _GAP), _PAPER)
-    pen = ImageDraw.Draw(page)
+    canvas = ImageDraw.Draw(page)
     if title:
-        pen.text((_MARGIN, _MARGIN), _cut(pen, title, width - 2 * _MARGIN, font), fill=_INK, font=font)
+        canvas.text((_MARGIN, _MARGIN), _cut(canvas, title, width - 2 * _MARGIN, font), fill=_INK, font=font)
     for row, lines, height in zip(rows, texts, heights, strict=True):
         for column, ((picture, _), caption) in enumerate(zip(row, lines, strict=True)):
             left = _MARGIN + column * (side + _GAP)
             page.paste(_fitted(picture, side), (left, top))
             for number, line in enumerate(caption):
-                place = (left, top + side + number * _LINE)
-                pen.text(place, _cut(pen, line, side, font), fill=_INK, font=font)
+                canvas.text(
+                    (left, top + side + number * _LINE), _cut(canvas, line, side, font), fill=_INK, font=font
+                )
         top += height
     return page
 
 
 def write_image_grid(
     path: str | Path,
-    rows: Sequence[Sequence[Cell]],
+    rows: Sequence[Sequence[CaptionedImage]],
     *,
     title: str = "",
     side: int = 128,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write a sheet as a PNG, whole or not at all, with ``metadata`` as its text entries.
+    """Write an image grid as a PNG, whole or not at all, with ``metadata`` as its text entries.
 
     Raises:
         InputError: no picture, or ``path`` cannot be written.
@@ -81,10 +84,10 @@ def _fitted(picture: Pictures, side: int) -> Image.Image:
 
 
 def _cut(
-    pen: ImageDraw.ImageDraw, text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
+    canvas: ImageDraw.ImageDraw, text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
 ) -> str:
-    """As much of a line as fits; signs that the font cannot show are replaced."""
+    """As much of a line as fits; characters that the font lacks are replaced."""
     text = text.encode("latin-1", errors="replace").decode("latin-1")
-    while text and pen.textlength(text, font=font) > width:
+    while text and canvas.textlength(text, font=font) > width:
         text = text[:-1]
     return text

@@ -1,4 +1,4 @@
-"""No network at all: the training faces that go best with a voice, averaged. What a generator must beat."""
+"""A baseline without a network: the average of the training faces that match a voice best."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Averaging"]
 
 
 class Averaging(Model):
-    """Keeps the training faces; a voice's face is the mean of the nearest, weighted by exp(similarity / t).
+    """Stores the training faces; a voice's face is the mean of the nearest, weighted by exp(similarity / t).
 
     The space is the closed-form canonical one of `voiceface.models.matching.solve`.
 
     Args:
-        faces: training faces kept.
-        voice_width: numbers of the voice encoder's rows.
-        face_width: numbers of a descriptor.
+        faces: number of training faces.
+        voice_width: dimensions of a voice embedding.
+        face_width: dimensions of a face embedding.
         size: pixels a side.
-        dim: directions of the space.
+        dim: dimensions of the space.
         count: faces averaged.
         temperature: of the weights.
     """
@@ -52,34 +52,34 @@ class Averaging(Model):
         self.register_buffer("pictures", torch.zeros(faces, size, size, 3, dtype=torch.uint8))
 
     def turns(self) -> Sequence[Turn]:
-        """None: nothing is learnt step by step."""
+        """None: nothing is learned step by step."""
         return []
 
     @torch.no_grad()
     def start(
-        self, voices: Tensor, faces: Tensor, *, rows: Tensor, pictures: Tensor, ridge: float = 5.0
+        self, voices: Tensor, faces: Tensor, *, embeddings: Tensor, pictures: Tensor, ridge: float = 5.0
     ) -> None:
-        """Solve for the space on pairs of voices and faces, and keep ``rows``' places and ``pictures``."""
+        """Solve for the space on pairs of voices and faces, and store ``pictures`` with their embeddings."""
         dim = self.get_buffer("voice_map").shape[1]
         found = solve(voices, faces, ridge=ridge, dim=dim)
         self.get_buffer("voice_mean").copy_(found.voice_mean)
         # Fewer people than directions: the rest stay zero.
         self.get_buffer("voice_map").zero_()[:, : found.voice_map.shape[1]] = found.voice_map
-        placed = F.normalize((rows - found.face_mean) @ found.face_map, dim=1)
-        self.get_buffer("face_places").zero_()[:, : placed.shape[1]] = placed
+        embedded = F.normalize((embeddings - found.face_mean) @ found.face_map, dim=1)
+        self.get_buffer("face_places").zero_()[:, : embedded.shape[1]] = embedded
         self.get_buffer("pictures").copy_(pictures)
 
     def neighbour_weights(self, voices: Tensor) -> tuple[Tensor, Tensor]:
-        """The faces' numbers (n, count) and their weights (n, count), adding up to 1, for voice rows."""
-        placed = (voices - self.get_buffer("voice_mean")) @ self.get_buffer("voice_map")
-        alike = F.normalize(placed, dim=1) @ self.get_buffer("face_places").T
-        best, places = alike.topk(self.count, dim=1)
-        return places, (best / self.temperature).softmax(dim=1)
+        """Indices (n, count) of the nearest faces and their weights (n, count), adding up to 1."""
+        embedded = (voices - self.get_buffer("voice_mean")) @ self.get_buffer("voice_map")
+        similarity = F.normalize(embedded, dim=1) @ self.get_buffer("face_places").T
+        best, indices = similarity.topk(self.count, dim=1)
+        return indices, (best / self.temperature).softmax(dim=1)
 
-    def draw(self, voices: Tensor) -> Tensor:
-        """The faces (n, size, size, 3) uint8 of voice rows (n, voice width)."""
+    def average_faces(self, voices: Tensor) -> Tensor:
+        """Faces (n, size, size, 3) uint8 of voice embeddings (n, voice width)."""
         found = []
-        for places, weights in zip(*self.neighbour_weights(voices), strict=True):
-            pictures = self.get_buffer("pictures")[places].float()
+        for indices, weights in zip(*self.neighbour_weights(voices), strict=True):
+            pictures = self.get_buffer("pictures")[indices].float()
             found.append(torch.einsum("k,khwc->hwc", weights, pictures).round().to(torch.uint8))
         return torch.stack(found) if found else self.get_buffer("pictures")[:0]

@@ -1,4 +1,4 @@
-"""Wide rows of several kinds brought to a few hundred numbers: blocks standardised, turned, weighed."""
+"""Reduction of wide embeddings of several kinds to a few hundred dimensions, block by block."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["Block", "BlockwisePca"]
 
 
 class Block(NamedTuple):
-    """One kind of numbers in a row."""
+    """One kind of features in an embedding."""
 
     width: int
     kept: int
     """Principal components kept; as many as the width leaves the block as it is but for mean and scale."""
     weight: float
-    """Root of the variance that the whole block has among the reduced rows."""
+    """Root of the variance of the whole block after reduction."""
 
 
 class BlockwisePca(nn.Module):
-    """Linear: each block centred, its numbers brought to one spread, its first principal components kept.
+    """Linear: each block is centred and scaled to one deviation, and its first principal components are kept.
 
     Args:
-        blocks: in the order of the rows' numbers.
+        blocks: in the order of the dimensions.
     """
 
     def __init__(self, blocks: Sequence[Block]) -> None:
@@ -37,14 +37,14 @@ class BlockwisePca(nn.Module):
             self.register_buffer(f"map_{k}", torch.zeros(block.width, block.kept))
 
     def fit(self, rows: Tensor) -> None:
-        """Learn means and maps from rows ``(n, width)``; components that fewer rows lack stay zero."""
+        """Compute means and maps from rows ``(n, width)``; components beyond the number of rows stay zero."""
         with torch.no_grad():
             self.get_buffer("mean").copy_(rows.double().mean(0))
             for k, (block, part) in enumerate(zip(self.blocks, self._parts(rows), strict=True)):
                 self.get_buffer(f"map_{k}").copy_(_map(part.double(), block))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Rows ``(..., width)`` as ``(..., dim)``."""
+        """Reduce rows ``(..., width)`` to ``(..., dim)``."""
         parts = self._parts(rows - self.get_buffer("mean"))
         return torch.cat([part @ self.get_buffer(f"map_{k}") for k, part in enumerate(parts)], dim=-1)
 
@@ -59,7 +59,7 @@ def _map(rows: Tensor, block: Block) -> Tensor:
         turned = torch.eye(block.width, dtype=rows.dtype, device=rows.device)
     else:
         spread = centred.std(0, correction=0)
-        # Numbers that hardly ever move would be blown up to the size of the others.
+        # Nearly constant dimensions would be blown up to the scale of the others.
         scale = spread.clamp_min(0.1 * float(spread.median())).clamp_min(1e-6)
         standard = centred / scale
         _, values, right = torch.linalg.svd(standard, full_matrices=False)

@@ -1,4 +1,4 @@
-"""dlib's trained recogniser as a network with gradients: a judge of identity while something is trained.
+"""dlib's pretrained face recogniser as a torch network with gradients, for losses and embeddings.
 
 Its weights are read from the installed package ``face_recognition_models``; they are never saved with ours.
 """
@@ -20,13 +20,13 @@ __all__ = ["load_dlib_recogniser"]
 
 @cache
 def load_dlib_recogniser() -> DlibResNet:
-    """The recogniser, frozen and in eval mode; one a process, shared by all who ask.
+    """The recogniser, frozen and in eval mode; one a process, shared by all callers.
 
     Raises:
         MissingPartError: ``face_recognition_models`` is not installed.
         InputError: its file holds another network.
     """
-    with torch.random.fork_rng(devices=()):  # loading it amid a training must not move the random numbers
+    with torch.random.fork_rng(devices=()):  # loading it during a training must not change the random numbers
         network = DlibResNet()
     _fill(network, read_dlib_layers())
     return network.eval().requires_grad_(False)

@@ -1,10 +1,9 @@
-"""The coarse half of the link between voices and faces: two groups that nobody had to name.
+"""The coarse part of matching: two groups of people, found without labels.
 
-The first direction that voices and faces share parts people in two (it is nearly their sex, found
-without a label). A cosine lets that one direction drown the finer ones within a group, and counts a
-deeper voice than a deep one as more evidence than it is. Here each side says how likely it is of
-group one, and the evidence of a pair is the exact log odds of those two chances; what is left of the
-rows, each less its expected group's mean, goes to the finer link.
+The first direction that voices and faces share divides people in two (nearly by gender). With a cosine that
+one direction dominates the finer ones within a group, and an even deeper voice counts as more evidence than
+it is. Here each side has a probability of group one, and the evidence of a pair is the exact log odds of
+those two probabilities; the residuals, embeddings less their expected group's mean, go to the finer link.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from voiceface.models.matching import solve
 __all__ = ["TwoGroups", "log_odds"]
 
 _GRID = 129
-_REACH = 7.0
-"""Log odds beyond this on one side say no more."""
+_MAX_LOGIT = 7.0
+"""Log odds of one side are clamped to this."""
 _SHRINK = 0.5
 """Added to a covariance's diagonal, in units of its mean variance."""
 
 
 def log_odds(voice: Tensor, face: Tensor, *, share: float) -> Tensor:
-    """Evidence ``(n, m)``, in nats, that voice and face are of one group rather than of any two people's.
+    """Evidence ``(n, m)``, in nats, that voice and face are of one group rather than of two random people.
 
-    ``log(a b / s + (1 - a)(1 - b) / (1 - s))`` for chances a ``(n,)`` and b ``(m,)`` of group one, whose
+    ``log(a b / s + (1 - a)(1 - b) / (1 - s))`` for probabilities a ``(n,)``, b ``(m,)`` of group one, whose
     share among people is s.
 
     >>> log_odds(torch.tensor([1.0, 0.5]), torch.tensor([1.0]), share=0.5).exp().round().tolist()
@@ -38,12 +37,12 @@ def log_odds(voice: Tensor, face: Tensor, *, share: float) -> Tensor:
 
 
 class TwoGroups(nn.Module):
-    """Chances of group one, their evidence as a dot product, and the rows without their groups.
+    """Probabilities of group one, their evidence as a dot product, and the residuals.
 
     Args:
-        voice_width: numbers of a voice's row.
-        face_width: numbers of a face's row.
-        rank: numbers a side for the evidence; four give it to about a tenth of a nat.
+        voice_width: dimensions of a voice embedding.
+        face_width: dimensions of a face embedding.
+        rank: dimensions a side for the evidence; four approximate it to about a tenth of a nat.
     """
 
     def __init__(self, *, voice_width: int, face_width: int, rank: int = 4) -> None:
@@ -58,7 +57,7 @@ class TwoGroups(nn.Module):
             self.register_buffer(f"{side}_table", torch.zeros(_GRID, rank))
 
     def fit(self, voices: Tensor, faces: Tensor, *, ridge: float) -> None:
-        """Part paired rows ``(n, width)`` in two along the first direction they share."""
+        """Divide paired embeddings ``(n, width)`` in two along the first direction they share."""
         first = solve(voices, faces, ridge=ridge, dim=1)
         left = ((voices - first.voice_mean) @ first.voice_map)[:, 0]
         right = ((faces - first.face_mean) @ first.face_map)[:, 0]
@@ -86,19 +85,19 @@ class TwoGroups(nn.Module):
             self.get_buffer(f"{side}_{name}").copy_(value)
 
     def logit(self, side: str, rows: Tensor) -> Tensor:
-        """Log odds ``(...,)`` that rows ``(..., width)`` are of group one, the groups being equally large."""
+        """Log odds ``(...,)`` that embeddings ``(..., width)`` are of group one, at equal group sizes."""
         return rows @ self.get_buffer(f"{side}_direction") + self.get_buffer(f"{side}_offset")
 
     def rest(self, side: str, rows: Tensor) -> Tensor:
-        """Rows less the mean of the group they are of, as far as that is known."""
+        """Embeddings less the expected mean of their group."""
         chance = self.logit(side, rows).sigmoid()[..., None]
         return rows - self.get_buffer(f"{side}_base") - chance * self.get_buffer(f"{side}_shift")
 
     def evidence(self, side: str, rows: Tensor) -> Tensor:
-        """Numbers ``(n, rank)`` whose dot product with the other side's is the pair's `log_odds`."""
-        place = (self.logit(side, rows).clamp(-_REACH, _REACH) / _REACH + 1) / 2 * (_GRID - 1)
-        low = place.floor().long().clamp(0, _GRID - 2)
-        part = (place - low)[..., None]
+        """Vectors ``(n, rank)`` whose dot product with the other side's is the pair's `log_odds`."""
+        position = (self.logit(side, rows).clamp(-_MAX_LOGIT, _MAX_LOGIT) / _MAX_LOGIT + 1) / 2 * (_GRID - 1)
+        low = position.floor().long().clamp(0, _GRID - 2)
+        part = (position - low)[..., None]
         table = self.get_buffer(f"{side}_table")
         return table[low] * (1 - part) + table[low + 1] * part
 
@@ -108,7 +107,7 @@ class TwoGroups(nn.Module):
 
 
 def two_normals(values: Tensor, *, rounds: int = 50) -> Tensor:
-    """Chances ``(n,)`` of the upper of two normals of one variance, by expectation maximisation."""
+    """Probabilities ``(n,)`` of the upper of two normals of one variance, by expectation maximisation."""
     chance = (values > values.median()).to(values)
     for _ in range(rounds):
         share = chance.mean().clamp(0.05, 0.95)
@@ -127,7 +126,7 @@ def _spread(values: Tensor) -> Tensor:
 
 def _tables(share: float, rank: int) -> tuple[Tensor, Tensor]:
     """`log_odds` over a grid of both sides' log odds as a product of two tables (its best of this rank)."""
-    chance = torch.linspace(-_REACH, _REACH, _GRID, dtype=torch.float64).sigmoid()
+    chance = torch.linspace(-_MAX_LOGIT, _MAX_LOGIT, _GRID, dtype=torch.float64).sigmoid()
     left, values, right = torch.linalg.svd(log_odds(chance, chance, share=share))
     root = values[:rank].sqrt()
     return left[:, :rank] * root, right[:rank].T * root

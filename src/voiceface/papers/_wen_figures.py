@@ -10,7 +10,7 @@ import numpy.typing as npt
 from voiceface.audio.noise import KINDS, noise
 from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import face_view
-from voiceface.evaluation.image_grid import Cell, write_image_grid
+from voiceface.evaluation.image_grid import CaptionedImage, write_image_grid
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.pipelines.weights import Loaded
@@ -38,7 +38,7 @@ def write_figure_sheets(loaded: Loaded, test: Selection, out: Path, *, seed: int
     people = [test.people[k] for k in order]
     by_person = {p: (_rows(test, "voices", p), _rows(test, "faces", p)) for p in people}
     speakers = [p for p in people if by_person[p][0]]
-    sheets: dict[str, tuple[str, list[list[Cell]]]] = {
+    sheets: dict[str, tuple[str, list[list[CaptionedImage]]]] = {
         "wen-noises": ("Generated from noise (Figure 2)", _noises(model, seed)),
         "wen-durations": (
             "Generated from 1 to 10 s of speech; real faces on the right (Figure 3)",
@@ -68,7 +68,7 @@ def _generate(model: WenVoice2Face, waves: list[Wave]) -> npt.NDArray[np.uint8]:
     return model.generate([GeneratorInput(wave=wave) for wave in waves], typical=True)
 
 
-def _noises(model: WenVoice2Face, seed: int) -> list[list[Cell]]:
+def _noises(model: WenVoice2Face, seed: int) -> list[list[CaptionedImage]]:
     rows = []
     for number, kind in enumerate(KINDS):
         waves = [
@@ -81,7 +81,7 @@ def _noises(model: WenVoice2Face, seed: int) -> list[list[Cell]]:
 
 def _by_duration(
     model: WenVoice2Face, test: Selection, own: tuple[list[int], list[int]], view: npt.NDArray[np.uint8]
-) -> list[Cell]:
+) -> list[CaptionedImage]:
     wave = np.concatenate([np.asarray(test.corpus.wave(row)) for row in own[0]])
     lengths: list[float] = [s for s in DURATIONS if s * SAMPLE_RATE <= len(wave)] or [len(wave) / SAMPLE_RATE]
     faces = _generate(model, [wave[: int(s * SAMPLE_RATE)] for s in lengths])
@@ -93,7 +93,7 @@ def _by_duration(
 
 def _by_recording(
     model: WenVoice2Face, test: Selection, own: tuple[list[int], list[int]], view: npt.NDArray[np.uint8]
-) -> list[Cell]:
+) -> list[CaptionedImage]:
     faces = _generate(model, [np.asarray(test.corpus.wave(row)) for row in own[0][:_RECORDINGS]])
     cells = [(face, f"recording {k + 1}") for k, face in enumerate(faces)]
     blank = np.full_like(faces[0], 250)
@@ -102,12 +102,12 @@ def _by_recording(
 
 def _pair(
     model: WenVoice2Face, test: Selection, own: tuple[list[int], list[int]], view: npt.NDArray[np.uint8]
-) -> list[Cell]:
+) -> list[CaptionedImage]:
     (face,) = _generate(model, [np.asarray(test.corpus.wave(own[0][0]))])
     return [(face, "generated"), *_real(own, view)[:1]]
 
 
-def _real(own: tuple[list[int], list[int]], view: npt.NDArray[np.uint8]) -> list[Cell]:
+def _real(own: tuple[list[int], list[int]], view: npt.NDArray[np.uint8]) -> list[CaptionedImage]:
     return [(np.asarray(view[row]), "real") for row in own[1][:_REAL]]
 
 

@@ -16,7 +16,7 @@ from voiceface.errors import InputError
 
 if TYPE_CHECKING:
     from voiceface.evaluation.face_evaluation import FaceEvaluation, FaceEvaluationOptions
-    from voiceface.evaluation.generated_faces import Judged
+    from voiceface.evaluation.generated_faces import GeneratedFacesEvaluation
 
 __all__ = ["command"]
 
@@ -153,7 +153,7 @@ def _print(found: FaceEvaluation, *, json: bool) -> None:
         _print_one(one)
 
 
-def _print_one(found: Judged) -> None:
+def _print_one(found: GeneratedFacesEvaluation) -> None:
     for title, report in found.sections.items():
         say(f"\n{title}")
         print_rows(report.rows, excluded=report.excluded, notes=report.notes)

@@ -1,4 +1,4 @@
-"""Sheets of pictures: everything given is there, where it should be."""
+"""Image grids: every picture is there, in its position."""
 
 import numpy as np
 import pytest
