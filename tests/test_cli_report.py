@@ -101,7 +101,7 @@ def test_reports_and_rows_are_written(corpus, weights, tmp_path):
     pytest.importorskip("matplotlib")
     results = tmp_path / "results"
     tokens = ["--model", weights, "--corpus", corpus, "--same", "gender", "--resamples", "30", "--record"]
-    for protocol in ("verification", "matching", "retrieval"):
+    for protocol in ("matching", "retrieval", "verification"):
         places = ["--markdown", tmp_path / f"{protocol}.md", "--results", results]
         # One page is enough: drawing takes longer than measuring.
         places += ["--html", tmp_path / "r.html"] if protocol == "retrieval" else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from voiceface.errors import InputError
 from voiceface.evaluation.report.evidence import Evidence
 from voiceface.evaluation.report.page import Figure
+from voiceface.evaluation.report.template import render
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -56,24 +56,8 @@ def faces_figure(title: str, lines: Sequence[FaceGridRow], *, caption: str = "")
     Raises:
         InputError: a picture is not (height, width, 3) uint8.
     """
-    parts, heading = [], ""
-    for line in lines:
-        if line.heading != heading:
-            heading = line.heading
-            parts.append(f"<h4>{html.escape(heading)}</h4>")
-        told = f"<small>{html.escape(line.told)}</small>" if line.told else ""
-        strip = "".join('<span class="gap"></span>' if face is None else _shown(face) for face in line.faces)
-        parts.append(
-            f'<div class="line"><div class="who">{html.escape(line.title)}{told}</div>'
-            f'<div class="strip">{strip}</div></div>'
-        )
-    return Figure(title=title, body=f'<div class="faces">{"".join(parts)}</div>', caption=caption, wide=True)
-
-
-def _shown(face: GridFace) -> str:
-    words = html.escape(face.words)
-    kind = "face right" if face.right else "face"
-    return f'<div class="{kind}"><img alt="{words or "face"}" src="{_as_data(face.picture)}">{words}</div>'
+    body = render("faces", lines=lines, as_data=_as_data)
+    return Figure(title=title, body=body, caption=caption, wide=True)
 
 
 def _as_data(picture: Picture) -> str:

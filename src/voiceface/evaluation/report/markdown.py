@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from voiceface.evaluation.report.page import Section
+from voiceface.evaluation.report.page import Section, sample_facts
 from voiceface.media.files import write_text
 from voiceface.protocols.estimate import table
 
@@ -33,24 +33,17 @@ def write_markdown(
         parts += [f"**{p[1:].strip()}**" if p.startswith("!") else p for p in section.text]
         if section.rows:
             parts.append(table([(name, list(row)) for name, row in section.rows.items()]))
-            parts.append("\n".join(_told(section)))
+            parts.append("\n".join(_notes(section)))
     text = "\n\n".join(parts) + "\n"
     write_text(Path(path), text)
     return len(text.encode())
 
 
-def _told(section: Section) -> list[str]:
+def _notes(section: Section) -> list[str]:
     """What each row rests on, and each figure's convention, once."""
-    lines = []
-    for name, row in section.rows.items():
-        facts = [f"n {row[0].n:,}"]
-        facts += [f"{row[0].people:,} people"] if row[0].people else []
-        facts += [f"mean of {row[0].groups} folds"] if row[0].groups > 1 else []
-        lines.append(f"- {name}: {', '.join(facts)}")
-    said: dict[str, list[str]] = {}
-    for one in (e for row in section.rows.values() for e in row):
-        names = said.setdefault(one.convention, [])
-        if one.name not in names:
-            names.append(one.name)
-    lines += [f"- {', '.join(names)}: {words}" for words, names in said.items() if words]
+    lines = [
+        f"- {name}: {', '.join([f'n {row[0].n:,}', *sample_facts(row[0])])}"
+        for name, row in section.rows.items()
+    ]
+    lines += [f"- {', '.join(names)}: {words}" for names, words in section.conventions()]
     return [*lines, "- in brackets: 95 % interval over people"]
