@@ -228,3 +228,8 @@ def test_one_of_them_talks(tmp_path, capsys, monkeypatch):
     assert demo.talk(["v-1.wav"], tmp_path) is None
     told = capsys.readouterr().out
     assert "Nobody was filmed" in told and told.count("No talking face") == 3 and "bad.wav" in told
+
+
+def test_the_readme_shows_what_the_demo_prints():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert demo.SYNTHETIC_NOTICE in readme

@@ -1,4 +1,4 @@
-"""``make demo``: rank faces for a voice, draw some that it might have, and make one of them talk.
+"""``make demo``: rank faces for a voice, generate some that could go with it, and make one of them talk.
 
 The user's own voice and faces, or, without any, those of four made people.
 """
@@ -30,14 +30,14 @@ PEOPLE = (8, 16, 6, 7)
 SECONDS = 6.0
 PIXELS = 320
 MAX_DRAW_ATTEMPTS = 8
-"""How often a person is drawn again until the detector finds the face (it finds nearly all at once)."""
+"""How often a person is drawn again until the detector finds the face (nearly always at once)."""
 IMAGINED = 4
-"""Faces drawn for each voice."""
-FACES_NOTICE = """These faces are nobody's: each is one of many that might go with the voice, for a
-voice tells little more of a face than sex and age. The files say so too (their text entries and XMP)."""
-SYNTHETIC_NOTICE = """These are not people: the voices are a speech synthesiser's, the faces are drawings. The
-matcher learnt from people, so this ranking shows that the machinery runs, not how well it works.
-How well it works on people, with intervals, stands in RESULTS.md."""
+"""Faces generated for each voice."""
+FACES_NOTICE = """These faces are nobody's: each is one of many that could go with the voice, which says
+little about a face beyond gender and age. The files say so too (text entries and XMP)."""
+SYNTHETIC_NOTICE = """These are not people: the voices come from a speech synthesiser, the faces are drawings.
+The matcher was trained on people, so this ranking shows that everything runs, not how well it works.
+RESULTS.md says how well it works on people, with intervals."""
 
 
 class Ranks(Protocol):
@@ -55,7 +55,7 @@ class Ranks(Protocol):
         *,
         on_error: Callable[[int, InputError], None] | None = None,
     ) -> Sequence[tuple[object, float]]:
-        """Candidates and their probabilities, best first; those that ``on_error`` is told of left out."""
+        """Candidates and their probabilities, best first; without those reported to ``on_error``."""
         ...
 
 
@@ -131,13 +131,13 @@ def rank_user_files(voice: str | None, faces: Sequence[str] | None, *, matcher: 
     for fault in faults:
         print(f"left out: {fault}")
     print(
-        "\nThe percentage is the calibrated probability that voice and face are one person's, where before\n"
-        "hearing and seeing anything it was even. It is a statistical hint, never proof of who somebody is."
+        "\nThe percentage is the calibrated probability that voice and face are one person's, at even odds.\n"
+        "It is a statistical hint, never proof of who somebody is."
     )
 
 
 def rank_synthetic_people(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int]]:
-    """Make four people who do not exist, rank all faces for each voice, print and keep everything.
+    """Make four synthetic people, rank all faces for each voice, print and keep everything.
 
     Returns for each query the place of its own person's face and the number of faces. Without a speech
     synthesiser the queries are second drawings of the people in place of their voices.
@@ -155,7 +155,7 @@ def rank_synthetic_people(out: Path, *, matcher: Ranks | None = None) -> list[tu
             out, error.strerror or "cannot be made", "choose another folder with --out"
         ) from error
     people = [synthetic_person(seed) for seed in PEOPLE]
-    print(f"Making {len(people)} people who do not exist ...", flush=True)
+    print(f"Making {len(people)} synthetic people ...", flush=True)
     drawn = [_draw(person, out / f"face-{i}.png") for i, person in enumerate(people, 1)]
     faces = [str(path) for path, _ in drawn]
     try:
@@ -182,9 +182,9 @@ def rank_synthetic_people(out: Path, *, matcher: Ranks | None = None) -> list[tu
 
 
 def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) -> Path | None:
-    """Draw some faces for each voice, one file each and all on one page, whose path is returned.
+    """Generate some faces for each voice, one file each and all on one page, whose path is returned.
 
-    Without weights that draw faces, or without voices, a line says so.
+    Without weights that generate faces, or without voices, a line says so.
 
     Raises:
         InputError: the folder cannot be written.
@@ -227,7 +227,7 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
 
 
 def talk(voices: Sequence[str], out: Path, *, talker: TalkingFaceMaker | None = None) -> Path | None:
-    """Write a clip of an imagined face saying what is heard in the first voice; its path is returned.
+    """Write a clip of a generated face that says what the first recording says; its path is returned.
 
     Without weights that talk, or without a voice that can be used, a line says so.
     """
@@ -244,7 +244,7 @@ def talk(voices: Sequence[str], out: Path, *, talker: TalkingFaceMaker | None = 
         print(f"\nNo talking face: {fault}")
         return None
     print(f"Written to {out}{_slash()}: {clip.name}. {time.perf_counter() - begun:.1f} s.")
-    print("Nobody was filmed: a model drew it, and the file says so.")
+    print("Nobody was filmed: a model generated it, and the file says so.")
     return clip
 
 
@@ -366,7 +366,7 @@ def _save_sheet(
         captions.append(
             f"face {number}: drawn, not a person ({_label(person)})\n"
             f"query {number} ranks the faces {ranked}\n"
-            f"its own stands at place {order.index(own) + 1}"
+            f"the person's own face has rank {order.index(own) + 1}"
         )
     path = out / "sheet.png"
     page = sheet(pictures, captions, columns=2)
