@@ -7,7 +7,7 @@ import pytest
 from cyclopts import App, CoercionError
 
 from voiceface.cli.docstrings import component_summaries, docstring_arguments, summary_line
-from voiceface.cli.options import changed, keyword_options, with_options
+from voiceface.cli.options import keyword_options, non_default_values, with_options
 from voiceface.errors import InputError
 
 
@@ -62,7 +62,7 @@ def test_whole_numbers():
 def test_what_differs_from_the_default_as_json():
     options = keyword_options(recipe, title="r")
     given = {"lr": 1e-3, "steps": 11, "meta": Path("m.csv")}
-    assert changed(given, options) == {"steps": 11, "meta": "m.csv"}
+    assert non_default_values(given, options) == {"steps": 11, "meta": "m.csv"}
 
 
 def test_an_argument_without_a_type_or_with_a_taken_name_is_refused():

@@ -68,7 +68,7 @@ def test_a_fold_leaves_its_people_out(corpus, tmp_path):
 
 @pytest.mark.parametrize("text", ["0/5", "6/5", "1", "1/1", "a/b", "-1/5"])
 def test_folds_that_are_none(text):
-    with pytest.raises(InputError, match="is no fold"):
+    with pytest.raises(InputError, match="is not a fold"):
         parse_fold(text)
 
 
@@ -141,7 +141,7 @@ def test_synthetic_people_are_judged_beside_their_ceiling(tiny_corpus, tmp_path)
     share = (auc - 0.5) / (best["ceiling"]["value"] - 0.5)
     assert found["shares"]["verification, all: AUC"] == pytest.approx(share, abs=1e-3)
     assert "matching, voice->face: 1:2" in found["shares"], found["shares"]
-    assert "Share of what there is above chance" in said.out
+    assert "Share of the achievable improvement over chance" in said.out
 
 
 def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):

@@ -31,14 +31,14 @@ def load_component(packages: Packages, name: str) -> ModuleType:
     """Import one component of a package or several; ``a+b`` and ``a-b`` are the file ``a_b``.
 
     Raises:
-        InputError: there is none of that name; the nearest one is offered.
+        InputError: there is none of that name; the error suggests the nearest.
     """
     module = name.replace("+", "_").replace("-", "_")
     found = component_modules(packages)
     if module not in found:
         first = packages if isinstance(packages, str) else packages[0]
         kind = first.rpartition(".")[2].removesuffix("s")
-        raise InputError(name, f"is no {kind}", nearest(name, sorted(found)))
+        raise InputError(name, f"is not a known {kind}", nearest(name, sorted(found)))
     return importlib.import_module(found[module])
 
 

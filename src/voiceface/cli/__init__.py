@@ -1,4 +1,4 @@
-"""The door for the shell; `main` is what the command ``voiceface`` runs."""
+"""The command line; `main` is what the command ``voiceface`` runs."""
 
 from __future__ import annotations
 

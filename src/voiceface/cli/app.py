@@ -1,4 +1,4 @@
-"""Finds the command that is asked for, runs it, and turns every error into one line and an exit code."""
+"""The command line: finds the command, runs it, and turns every error into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Group
 
 from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import HEADINGS
-from voiceface.cli.terminal import safe_streams, say, tell
+from voiceface.cli.terminal import log_line, print_line, safe_streams
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import component_names
 from voiceface.errors import InputError
@@ -21,34 +21,33 @@ from voiceface.errors import InputError
 __all__ = ["make_app", "run"]
 
 COMMANDS = "voiceface.cli.commands"
-RECIPES = "voiceface.recipes"
 
-_STOPPED, _BROKEN_PIPE, _MISUSED = 130, 141, 2  # what a shell gives for Ctrl-C, SIGPIPE and wrong options
+_INTERRUPTED, _BROKEN_PIPE, _USAGE_ERROR = 130, 141, 2  # the shell's codes for Ctrl-C, SIGPIPE and misuse
 
-_ABOUT = """Learn the link between people's voices and faces, use it and measure it.
+_ABOUT = """Learn the link between voices and faces, apply it and evaluate it.
 
 voiceface match VOICE FACE... ranks the faces for a voice. Every command has --help."""
 
 
 def run(tokens: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code and raises nothing but SystemExit of others' making.
+    """Run one command line; returns the exit code.
 
-    0: done. 1: something cannot be used, said in one line. 2: wrong options. 130: stopped by Ctrl-C.
+    0: done. 1: an input cannot be used; one line says why. 2: wrong options. 130: stopped by Ctrl-C.
     """
     safe_streams()
     try:
-        code = _do(list(sys.argv[1:] if tokens is None else tokens))
+        code = _dispatch(list(sys.argv[1:] if tokens is None else tokens))
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
-    except BaseException as error:  # each kind has its line and its code
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
+    except BaseException as error:  # every kind has its line and code
         code = _print_error(error)
     return code
 
 
 def make_app(tokens: Sequence[str]) -> App:
-    """The command line as cyclopts knows it; only the command of the first token is imported.
+    """The cyclopts app; only the command of the first token is imported.
 
-    A command's ``add_to`` is handed the tokens after its name, or None where it is only to be listed.
+    A command's ``add_to`` gets the tokens after its name, or None where it is only listed.
     """
     app = App(
         name="voiceface",
@@ -66,27 +65,27 @@ def make_app(tokens: Sequence[str]) -> App:
     return app
 
 
-def _do(tokens: list[str]) -> int:
+def _dispatch(tokens: list[str]) -> int:
     app = make_app(tokens)
     try:
         command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
     except CycloptsError as error:
-        tell(_misuse(error, tokens))
-        return _MISUSED
+        log_line(_usage_error(error, tokens))
+        return _USAGE_ERROR
     result = command(*bound.args, **bound.kwargs)
     if getattr(command, "__name__", "") == "help_print":
-        asked = {"--help", "-h"} & set(tokens)
-        if not set(tokens) - asked:
-            say(_recipes())
-        return 0 if asked else _MISUSED
+        requested = {"--help", "-h"} & set(tokens)
+        if not set(tokens) - requested:
+            print_line(_recipes())
+        return 0 if requested else _USAGE_ERROR
     return result if isinstance(result, int) else 0
 
 
-def _misuse(error: CycloptsError, tokens: Sequence[str]) -> str:
-    """A wrong command line in one line, with where to look."""
-    said = " ".join(str(error).split()).rstrip(".")
+def _usage_error(error: CycloptsError, tokens: Sequence[str]) -> str:
+    """One line about a wrong command line, with the help to read."""
+    text = " ".join(str(error).split()).rstrip(".")
     chain = getattr(error, "command_chain", None) or ()
-    return f"{said}; see `{' '.join(['voiceface', *chain, '--help'])}`"
+    return f"{text}; see `{' '.join(['voiceface', *chain, '--help'])}`"
 
 
 def _print_error(error: BaseException) -> int:
@@ -99,26 +98,26 @@ def _print_error(error: BaseException) -> int:
         case SystemExit():
             return error.code if isinstance(error.code, int) else int(error.code is not None)
         case KeyboardInterrupt():
-            tell("stopped; run the same command again to go on where it can be resumed")
-            return _STOPPED
+            log_line("interrupted; run the same command again to resume where that is possible")
+            return _INTERRUPTED
         case BrokenPipeError():
-            _drop_output()  # whoever read has gone: `| head` is no error to speak of
+            _drop_output()  # the reader has gone, as in `| head`: not an error
             return _BROKEN_PIPE
         case InputError():
-            tell(str(error))
+            log_line(str(error))
         case MemoryError():
-            tell("memory: there is not enough; close other programs, or give fewer or shorter files")
+            log_line("out of memory; close other programs, or give fewer or shorter files")
         case OSError():
-            tell(_system(error))
+            log_line(_os_error_text(error))
         case _ if _out_of_memory(error):
-            tell("memory: there is not enough; take a smaller --batch-size, fewer files or --device cpu")
+            log_line("out of memory; use a smaller --batch-size, fewer files or --device cpu")
         case _:
-            tell(_unexpected_error(error))
+            log_line(_unexpected_error(error))
     _drop_output()
     return 1
 
 
-def _system(error: OSError) -> str:
+def _os_error_text(error: OSError) -> str:
     what = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "output"
     why = error.strerror or str(error) or type(error).__name__
     if error.errno == errno.ENOSPC:
@@ -127,13 +126,13 @@ def _system(error: OSError) -> str:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    # torch's own kinds, told by name: this file must not import it.
+    # torch's own errors by name: this file must not import torch.
     text = str(error)
     return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
 
 
 def _unexpected_error(error: BaseException) -> str:
-    """An error nobody foresaw: its traceback goes into a file, since a long run may not come so far again."""
+    """An unexpected error: its traceback goes to a file, because a long run may not get there again."""
     import tempfile
     import traceback
 
@@ -143,19 +142,19 @@ def _unexpected_error(error: BaseException) -> str:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write("".join(traceback.format_exception(error)))
     except OSError:
-        path = "VOICEFACE_DEBUG=1 shows where"
-    return f"unforeseen {kind}; please report it with what stands in {path}"
+        path = "the traceback (set VOICEFACE_DEBUG=1)"
+    return f"unexpected {kind}; please report it with the contents of {path}"
 
 
 def _drop_output() -> None:
-    """Keep the interpreter from trying once more, at its end, to print what could not be printed."""
+    """Keep the interpreter from printing again, at exit, what could not be printed."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, sys.stdout.fileno())
-            os.close(nothing)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
 
 def _version() -> str:
@@ -168,8 +167,8 @@ def _version() -> str:
 
 
 def _recipes() -> str:
-    """The recipes and what they are, for the end of the help; none is imported."""
-    found = component_summaries(RECIPES)
+    """The list of recipes at the end of the help; none is imported."""
+    found = component_summaries("voiceface.recipes")
     column = max(map(len, found), default=0) + 4
     lines = [wrap_columns(f"  {name:<{column - 2}}{line}") for name, line in found.items()]
     return "\n".join(["Recipes for voiceface train RECIPE:", *lines, ""])

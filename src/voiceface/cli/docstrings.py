@@ -1,4 +1,4 @@
-"""What a component's file says about itself, read without importing it (torch would take a second)."""
+"""Docstrings and constants of components, read without importing them: torch takes a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["component_summaries", "docstring_arguments", "module_constant", "sum
 
 
 def component_summaries(packages: Packages) -> dict[str, str]:
-    """Every component of a package, or of several, with the first line of its docstring; none is imported.
+    """Every component of a package or of several with its docstring's first line; none is imported.
 
     A module's constant ``NAME`` overrides the file name, which cannot hold a ``+``.
 

@@ -1,4 +1,4 @@
-"""Command-line options made from a function's signature: the one place where defaults stand."""
+"""Command-line options generated from a function's signature, the one place of their defaults."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from voiceface.errors import InputError
 __all__ = [
     "HEADINGS",
     "Flag",
-    "Given",
-    "changed",
+    "OptionValues",
+    "non_default_values",
     "field_options",
-    "heading",
+    "help_group",
     "keyword_options",
     "with_options",
 ]
 
-HEADINGS = ("Use", "Learn", "Measure", "Look around")
-"""Headings of the help of all commands, in this order."""
+HEADINGS = ("Inference", "Training", "Evaluation", "Inspect")
+"""Headings of the commands in the help, in this order."""
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-"""A switch of the command's own: off unless given."""
+"""A switch of a command: off unless given."""
 
-Given = dict[str, Any]
-"""What the user gave for generated options, by name; only those that differ from the default."""
+OptionValues = dict[str, Any]
+"""Values of the generated options that the user gave, by name."""
 
 
 @cache
-def heading(name: str) -> Group:
-    """The heading of the help that a command stands under."""
+def help_group(name: str) -> Group:
+    """The heading of a command in the help."""
     return Group(name, sort_key=HEADINGS.index(name))
 
 
 def keyword_options(function: Callable[..., Any], *, title: str) -> list[inspect.Parameter]:
-    """The keyword-only arguments of a function as options, helped by its docstring.
+    """The keyword-only arguments of a function as options, with the help of its docstring.
 
     Raises:
-        InputError: an argument has no default or no type, so that no option can be made of it.
+        InputError: an argument has no default or no type.
     """
-    told = docstring_arguments(inspect.getdoc(function))
-    hints = _hints(_options_alone(function))
+    help_texts = docstring_arguments(inspect.getdoc(function))
+    hints = _hints(_keyword_annotations(function))
     options = []
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is not parameter.KEYWORD_ONLY:
@@ -57,22 +57,22 @@ def keyword_options(function: Callable[..., Any], *, title: str) -> list[inspect
         if name not in hints or parameter.default is parameter.empty:
             fault = f"its argument {name} has no type or no default"
             raise InputError(title, fault, "write `name: type = default` in its signature")
-        options.append(_option(name, hints[name], parameter.default, told.get(name, ""), title))
+        options.append(_option(name, hints[name], parameter.default, help_texts.get(name, ""), title))
     return options
 
 
-def field_options(kind: type, *, title: str, told: Mapping[str, str]) -> list[inspect.Parameter]:
-    """The fields of a dataclass as options; ``told`` says what each is for."""
+def field_options(kind: type, *, title: str, help_texts: Mapping[str, str]) -> list[inspect.Parameter]:
+    """The fields of a dataclass as options, with the help of ``help_texts``."""
     assert is_dataclass(kind)
     hints = _hints(kind)
     plain = [field for field in fields(kind) if field.default is not MISSING]
-    return [_option(f.name, hints[f.name], f.default, told.get(f.name, ""), title) for f in plain]
+    return [_option(f.name, hints[f.name], f.default, help_texts.get(f.name, ""), title) for f in plain]
 
 
 def with_options(
     command: Callable[..., int], options: Mapping[str, list[inspect.Parameter]], *, owner: str
 ) -> Callable[..., int]:
-    """``command`` with further options: it is handed each list's values as a dict under the list's name.
+    """``command`` with further options: it gets each list's values as a dict under the list's name.
 
     Raises:
         InputError: two options have one name.
@@ -82,24 +82,24 @@ def with_options(
     for group in options.values():
         for parameter in group:
             if parameter.name in {p.name for p in parameters}:
-                fault = f"its option --{parameter.name.replace('_', '-')} is the command's own"
+                fault = f"its option --{parameter.name.replace('_', '-')} belongs to the command itself"
                 raise InputError(owner, fault, "rename the argument")
             parameters.append(parameter)
 
     def generated(*positional: Any, **given: Any) -> int:  # noqa: ANN401
-        sorted_out: Given = {
+        grouped: OptionValues = {
             name: {p.name: given.pop(p.name) for p in group if p.name in given}
             for name, group in options.items()
         }
-        return command(*positional, **given, **sorted_out)
+        return command(*positional, **given, **grouped)
 
     generated.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     generated.__doc__ = command.__doc__
     return generated
 
 
-def changed(given: Mapping[str, Any], options: list[inspect.Parameter]) -> Given:
-    """The given values that are not the default, as JSON holds them."""
+def non_default_values(given: Mapping[str, Any], options: list[inspect.Parameter]) -> OptionValues:
+    """The given values that differ from the default, as plain JSON values."""
     defaults = {option.name: option.default for option in options}
     return {
         name: str(value) if isinstance(value, Path) else value
@@ -108,25 +108,25 @@ def changed(given: Mapping[str, Any], options: list[inspect.Parameter]) -> Given
     }
 
 
-def _option(name: str, kind: Any, default: Any, told: str, title: str) -> inspect.Parameter:  # noqa: ANN401
-    whole = {"converter": _whole} if _is_whole(kind) else {}
-    annotation = Annotated[kind, Parameter(help=told, group=Group(title, sort_key=50), **whole)]
+def _option(name: str, kind: Any, default: Any, help_text: str, title: str) -> inspect.Parameter:  # noqa: ANN401
+    integer = {"converter": _parse_int} if _is_int(kind) else {}
+    annotation = Annotated[kind, Parameter(help=help_text, group=Group(title, sort_key=50), **integer)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _is_whole(kind: Any) -> bool:  # noqa: ANN401
+def _is_int(kind: Any) -> bool:  # noqa: ANN401
     if get_origin(kind) in (Union, UnionType):
         return set(get_args(kind)) == {int, type(None)}
     return kind is int
 
 
-def _whole(kind: Any, tokens: Any) -> int:  # noqa: ANN401  cyclopts' protocol
-    """A whole number; cyclopts would round 1.5 to 2 and train with it."""
+def _parse_int(kind: Any, tokens: Any) -> int:  # noqa: ANN401  cyclopts' protocol
+    """An integer; cyclopts would round 1.5 to 2 and train with it."""
     return int(tokens[0].value)
 
 
-def _options_alone(function: Callable[..., Any]) -> FunctionType:
-    """A stand-in with the annotations of the options alone: other types may be imported for checkers only."""
+def _keyword_annotations(function: Callable[..., Any]) -> FunctionType:
+    """A stand-in with the annotations of the options only: other types may exist for type checkers alone."""
     wanted = {
         n
         for n, p in inspect.signature(function).parameters.items()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from voiceface.cli.options import Flag
-from voiceface.cli.terminal import say, shown, tell
+from voiceface.cli.terminal import log_line, print_line, printable
 
 if TYPE_CHECKING:
     from voiceface.evaluation.report_files import ReportFiles
@@ -52,7 +52,7 @@ class OutputOptions(RecordOptions):
     def print_written(self, lines: Sequence[str]) -> None:
         """Print what was written: beside JSON on the error stream."""
         for line in lines:
-            tell(line) if self.json else say(shown(line))
+            log_line(line) if self.json else print_line(printable(line))
 
 
 NO_OUTPUTS = OutputOptions()

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
-from voiceface.cli.terminal import say
-from voiceface.protocols.estimate import Estimate, number
+from voiceface.cli.terminal import print_line
 
 if TYPE_CHECKING:
+    from voiceface.protocols.estimate import Estimate
     from voiceface.synthetic.ground_truth import CeilingTable
 
 __all__ = ["print_ceiling", "print_row", "print_rows", "print_shares"]
@@ -39,39 +39,41 @@ def print_rows(
         facts += [f"{first.people:,} people"] if first.people else []
         facts += [f"gallery {gallery[name]:,}"] if gallery else []
         facts += [f"mean of {first.groups} folds"] if first.groups > 1 else []
-        say(f"{name} ({', '.join(facts)})")
+        print_line(f"{name} ({', '.join(facts)})")
         _print_figures(row, width)
     if any(not isnan(e.low) for row in rows.values() for e in row):
-        say("in brackets: 95 % interval over people")
+        print_line("in brackets: 95 % interval over people")
     for what, count in excluded.items():
-        say(f"excluded: {what}: {count:,}")
+        print_line(f"excluded: {what}: {count:,}")
     for note in notes:
-        say(note)
+        print_line(note)
 
 
 def print_row(title: str, row: Iterable[Estimate]) -> None:
     """Print a few figures under a title of their own."""
     figures = list(row)
-    say(f"{title} ({figures[0].n:,} trials)")
+    print_line(f"{title} ({figures[0].n:,} trials)")
     _print_figures(figures, max(len(e.name) for e in figures))
 
 
 def _print_figures(row: Sequence[Estimate], width: int) -> None:
+    from voiceface.protocols.estimate import number
+
     for one in row:
-        span = "" if isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
-        n = f"  n {one.n:,}" if one.n != row[0].n else ""
-        say(f"  {one.name:<{width}}  {number(one.value):>6}  {span:<14}  chance {number(one.chance)}{n}")
+        interval = "" if isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
+        chance = f"chance {number(one.chance)}" + (f"  n {one.n:,}" if one.n != row[0].n else "")
+        print_line(f"  {one.name:<{width}}  {number(one.value):>6}  {interval:<14}  {chance}")
 
 
 def print_ceiling(ceiling: CeilingTable | None) -> None:
     """Print the best achievable scores, if they are known."""
     if ceiling is not None:
-        say(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
+        print_line(f"\nThe ceiling for these people, who are synthetic\n{ceiling}")
 
 
 def print_shares(shares: Mapping[str, float]) -> None:
     """Print shares of the ceiling, if there are any."""
     if shares:
-        say("\nShare of the achievable improvement over chance")
+        print_line("\nShare of the achievable improvement over chance")
         for name, share in shares.items():
-            say(f"{name:<48} {share:>7.1%}")
+            print_line(f"{name:<48} {share:>7.1%}")

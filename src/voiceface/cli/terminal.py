@@ -1,4 +1,4 @@
-"""What is printed, and how: answers on the output stream, everything else on the error stream."""
+"""Printing: results on the output stream, everything else on the error stream."""
 
 from __future__ import annotations
 
@@ -9,46 +9,55 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["answer", "interactive", "progress_bar", "safe_streams", "say", "shown", "tell", "warn_first"]
+__all__ = [
+    "print_json",
+    "interactive",
+    "progress_bar",
+    "safe_streams",
+    "print_line",
+    "printable",
+    "log_line",
+    "warn_first",
+]
 
 
 def safe_streams() -> None:
-    """Let no stream fail on a sign its encoding has not (a Windows console, bytes that are no text)."""
+    """Let no stream fail on a character that its encoding lacks (a Windows console, undecodable bytes)."""
     for stream in (sys.stdout, sys.stderr):
-        # A stream that a test or a program put there may not know how.
+        # A stream that a test or a program put there may lack the method.
         with contextlib.suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def say(text: str = "") -> None:
-    """Print a line of the answer."""
+def print_line(text: str = "") -> None:
+    """Print a line of the result."""
     print(text)
 
 
-def tell(text: str) -> None:
-    """Print one line beside the answer: a warning, what is being done."""
+def log_line(text: str) -> None:
+    """Print one line on the error stream: a warning, or what is being done."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            print("voiceface: " + " ".join(shown(text).split()), file=sys.stderr, flush=True)
+            print("voiceface: " + " ".join(printable(text).split()), file=sys.stderr, flush=True)
 
 
 def warn_first(lines: Sequence[str], most: int = 5) -> None:
-    """Tell the first few of many lines, and how many more there are."""
+    """Print the first few of many warnings, and how many more there are."""
     for line in lines[:most]:
-        tell(line)
+        log_line(line)
     if len(lines) > most:
-        tell(f"... and {len(lines) - most:,} more such (--json tells all)")
+        log_line(f"... and {len(lines) - most:,} more (--json lists all)")
 
 
-def answer(value: Any) -> None:  # noqa: ANN401  whatever JSON holds
-    """Print the answer as JSON, in ASCII: every name comes back whole, whatever the terminal."""
+def print_json(value: Any) -> None:  # noqa: ANN401  any JSON value
+    """Print the result as JSON, in ASCII: every name survives any terminal."""
     print(json.dumps(value, indent=2, allow_nan=False, default=str))
 
 
-def shown(name: str | Path) -> str:
-    r"""A file's name or a message as a terminal may show it: control signs as escapes.
+def printable(name: str | Path) -> str:
+    r"""A file's name or a message with control characters escaped.
 
-    >>> print(shown("a\x1b[2Jb.wav"))
+    >>> print(printable("a\x1b[2Jb.wav"))
     a\x1b[2Jb.wav
     """
     text = str(name)
@@ -58,7 +67,7 @@ def shown(name: str | Path) -> str:
 
 
 def interactive(stream: TextIO | None = None) -> bool:
-    """Whether somebody watches the error stream."""
+    """Whether the error stream is a terminal."""
     stream = stream or sys.stderr
     try:
         return stream is not None and stream.isatty()
@@ -67,9 +76,9 @@ def interactive(stream: TextIO | None = None) -> bool:
 
 
 @contextlib.contextmanager
-def progress_bar(title: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A function ``(done, total)`` that moves a bar on the error stream, if somebody watches it."""
-    if not (shown and interactive()):
+def progress_bar(title: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A function ``(done, total)`` that moves a bar on the error stream, if it is a terminal."""
+    if not (enabled and interactive()):
         yield lambda done, total: None
         return
     from rich.console import Console

@@ -52,7 +52,7 @@ def evaluate_clip_folders(
     sync: Any,  # noqa: ANN401  a sync expert, or None
     sampling: tuple[int, int],
     results: Path | None,
-    tell: Callable[[str], None],
+    on_skip: Callable[[str], None],
     progress: Callable[[int, int], None],
 ) -> VideoReport:
     """Figures of generated clips, beside those of reference clips where there are any.
@@ -64,7 +64,7 @@ def evaluate_clip_folders(
         sync: Measures audio-visual synchrony; None leaves it out.
         sampling: Resamples over people for the intervals (0 for none), and their random seed.
         results: Folder of records to which the figures are appended.
-        tell: Called with a line about every file that cannot be read.
+        on_skip: Called with a line about every file that cannot be read.
         progress: Called with the number of clips done, and of all.
 
     Raises:
@@ -81,7 +81,7 @@ def evaluate_clip_folders(
     unreadable: list[str] = []
 
     def skip(line: str) -> None:
-        tell(line)
+        on_skip(line)
         unreadable.append(line)
 
     def counted() -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What is measured: embeddings from files, with whose they are, or scores from a table."""
+"""Embeddings with their people from files, and tables of scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.read_lines import read_lines
 
-__all__ = ["NamedEmbeddings", "attributes", "read_named_embeddings", "read_scores"]
+__all__ = ["NamedEmbeddings", "item_attributes", "read_named_embeddings", "read_scores"]
 
 Names = NDArray[np.str_]
 
@@ -27,9 +27,9 @@ class NamedEmbeddings:
 
     path: Path
     names: Names
-    rows: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
     people: Names | None = None
-    told: Mapping[str, Names] = field(default_factory=dict)
+    columns: Mapping[str, Names] = field(default_factory=dict)
     """Further columns of the file: gender, nationality, session."""
 
 
@@ -44,23 +44,23 @@ def read_named_embeddings(path: Path) -> NamedEmbeddings:
     rows, names = arrays.pop("embeddings"), arrays.pop("names")
     if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),) or not len(rows):
         fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
-        raise InputError(path, fault, "give one name a row")
+        raise InputError(path, fault, "give one name per embedding")
     _check_names(path, names.astype(str), rows)
-    told = {
+    columns = {
         name: array.astype(str)
         for name, array in arrays.items()
         if array.shape == names.shape and array.dtype.kind in "US"
     }
-    people = told.pop("people", None)
+    people = columns.pop("people", None)
     if people is not None and not (people != "").all():
-        people = None  # files' people are not known
+        people = None  # embeddings of single files: their people are not known
     return NamedEmbeddings(
-        path=path, names=names.astype(str), rows=rows.astype(np.float32), people=people, told=told
+        path=path, names=names.astype(str), embeddings=rows.astype(np.float32), people=people, columns=columns
     )
 
 
 def _check_names(path: Path, names: Names, rows: NDArray[np.floating]) -> None:
-    """Refuse one name for two different vectors: nobody could say which is meant."""
+    """Refuse one name for two different vectors: either could be meant."""
     _, first, where = np.unique(names, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[where] != np.arange(len(names)))
     apart = again[(rows[again] != rows[first[where][again]]).any(axis=1)]
@@ -69,22 +69,22 @@ def _check_names(path: Path, names: Names, rows: NDArray[np.floating]) -> None:
         raise InputError(path, fault, "embed each item once")
 
 
-def attributes(
+def item_attributes(
     side: NamedEmbeddings, names: Sequence[str], tables: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Names]:
     """Each attribute of every item: from its own column, or by its person from ``tables``.
 
     Raises:
-        InputError: nothing tells the attribute.
+        InputError: no source gives the attribute.
     """
     found = {}
     for name in names:
-        if name in side.told:
-            found[name] = side.told[name]
+        if name in side.columns:
+            found[name] = side.columns[name]
         elif tables.get(name) and side.people is not None:
             found[name] = np.array([tables[name].get(person, "") for person in side.people.tolist()])
         else:
-            raise InputError(f"--same {name}", f"{side.path} does not tell it", "give --corpus or --people")
+            raise InputError(f"--same {name}", f"{side.path} does not give it", "give --corpus or --people")
     return found
 
 
@@ -92,7 +92,7 @@ def read_scores(path: Path) -> dict[str, list[str]]:
     """A table of scores: the columns by name, ``score`` among them.
 
     Raises:
-        InputError: it is no CSV with a header and a column ``score``, or rows differ in length.
+        InputError: it is not a CSV with a header and a column ``score``, or rows differ in length.
     """
     rows = list(csv.reader(read_lines(path)))
     heads = [head.strip().lower().lstrip("\ufeff") for head in rows[0]]
@@ -100,15 +100,15 @@ def read_scores(path: Path) -> dict[str, list[str]]:
         fault = f"has the columns {', '.join(heads)[:60]}"
         raise InputError(path, fault, "begin it with a header: voice,face,score or label,score")
     if len(rows) < 2:
-        raise InputError(path, "holds no scores", "write one row a trial below the header")
+        raise InputError(path, "contains no scores", "write one row per trial below the header")
     bad = [at for at, row in enumerate(rows[1:], start=2) if len(row) != len(heads)]
     if bad:
-        raise InputError(path, f"{few(bad)} rows are not of {len(heads)} columns (by line)", "repair them")
+        raise InputError(path, f"{few(bad)} rows do not have {len(heads)} columns (by line)", "correct them")
     table = {head: [row[at].strip() for row in rows[1:]] for at, head in enumerate(heads)}
     for head in {"score", "probability"} & table.keys():
         lost = [at for at, value in enumerate(table[head], start=2) if not _is_number(value)]
         if lost:
-            fault = f"{few(lost)} of {len(table[head]):,} rows hold no number as {head} (by line)"
+            fault = f"{few(lost)} of {len(table[head]):,} rows have no number as {head} (by line)"
             raise InputError(path, fault, "score every trial")
     return table
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from voiceface.errors import InputError
 from voiceface.evaluation.embedding_files import (
     NamedEmbeddings,
-    attributes,
+    item_attributes,
     read_named_embeddings,
     read_scores,
 )
@@ -94,11 +94,13 @@ class Known:
             found = _named_people(side)
         if self.vox is not None:
             found = np.array([self.vox.ids.get(person, person) for person in found.tolist()])
-        return NamedEmbeddings(path=side.path, names=side.names, rows=side.rows, people=found, told=side.told)
+        return NamedEmbeddings(
+            path=side.path, names=side.names, embeddings=side.embeddings, people=found, columns=side.columns
+        )
 
     def fixed(self, voices: NamedEmbeddings, faces: NamedEmbeddings) -> dict[str, tuple[Names, Names]]:
         """For each attribute to hold fixed its values of both sides; both together where there are two."""
-        left, right = (attributes(side, self.same, self.tables) for side in (voices, faces))
+        left, right = (item_attributes(side, self.same, self.tables) for side in (voices, faces))
         found = {f"same {name}": (left[name], right[name]) for name in self.same}
         if len(self.same) > 1:
             both = [_joined([side[name] for name in self.same]) for side in (left, right)]
@@ -125,7 +127,7 @@ def verify(
     """
     if (scores is None) == (voices is None and faces is None) or (voices is None) != (faces is None):
         remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv, or --model and --corpus"
-        raise InputError("evaluate verification", "is not told what to judge", remedy)
+        raise InputError("evaluate verification", "has nothing to evaluate", remedy)
     judge = _judge(resamples, seed, calibrated)
     if trials is not None:
         found = read_trials(trials, "auto", known.vox)
@@ -188,7 +190,7 @@ def match(
         raise InputError(faces, fault, "give two people or more of whom there are both")
     sizes = n or range(2, min(10, both) + 1)
     return matching(
-        (left.rows, right.rows),
+        (left.embeddings, right.embeddings),
         people=(_people(left), _people(right)),
         n=tuple(sizes),
         strata=known.fixed(left, right),
@@ -221,7 +223,7 @@ def retrieve(
             if count > len(side.names):
                 excluded[f"{what} of the list that are not embedded"] = count - len(side.names)
     found = retrieval(
-        (left.rows, right.rows),
+        (left.embeddings, right.embeddings),
         people=(_people(left), _people(right)),
         ks=tuple(k or (1, 5, 10, 50, 100)),
         strata=known.fixed(left, right),
@@ -238,7 +240,7 @@ Judge = Callable[[Any, Any, "tuple[Any, Any] | None", Mapping[str, Any]], Verifi
 def _both(voices: Path | None, faces: Path | None, kind: str) -> tuple[Path, Path]:
     if voices is None or faces is None:
         remedy = "give --voices v.npz and --faces f.npz, or --model and --corpus"
-        raise InputError(f"evaluate {kind}", "is not told what to judge", remedy)
+        raise InputError(f"evaluate {kind}", "has nothing to evaluate", remedy)
     return voices, faces
 
 
@@ -309,7 +311,7 @@ def _embedded(side: NamedEmbeddings, key: Callable[[str], str] | None, ending: s
     names = side.names
     if key is not None:
         names = np.array([n if "." in n.rpartition("/")[2] else n + ending for n in names.tolist()])
-    return Embedded(names, side.rows, key=key, what=str(side.path))
+    return Embedded(names, side.embeddings, key=key, what=str(side.path))
 
 
 def _excluded_trials(kept: NDArray[np.bool_]) -> dict[str, int]:
@@ -337,9 +339,13 @@ def _restrict_to_list(
         remedy = "embed them, or give --missing exclude" if len(lost) < len(names) else "check their scheme"
         raise InputError(side.path, f"lacks {few(lost)} of the names in the list", remedy)
     names, places = names[places >= 0], places[places >= 0]
-    told = {name: values[places] for name, values in side.told.items()}
+    columns = {name: values[places] for name, values in side.columns.items()}
     return NamedEmbeddings(
-        path=side.path, names=names, rows=side.rows[places], people=_people(side)[places], told=told
+        path=side.path,
+        names=names,
+        embeddings=side.embeddings[places],
+        people=_people(side)[places],
+        columns=columns,
     )
 
 
@@ -358,7 +364,10 @@ def _people(side: NamedEmbeddings) -> Names:
 
 
 def _dots(left: NamedEmbeddings, right: NamedEmbeddings) -> NDArray[np.floating]:
-    one, other = unit_embeddings(left.rows, str(left.path)), unit_embeddings(right.rows, str(right.path))
+    one, other = (
+        unit_embeddings(left.embeddings, str(left.path)),
+        unit_embeddings(right.embeddings, str(right.path)),
+    )
     if one.shape[1] != other.shape[1]:
         fault = f"is {one.shape[1]} wide and {right.path} {other.shape[1]}"
         raise InputError(left.path, fault, "embed both with one model")

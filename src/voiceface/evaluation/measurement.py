@@ -162,7 +162,7 @@ class Measurement:
         for side in sides:
             table = known.tables.get("gender") or {}
             people = [] if side.people is None else side.people.tolist()
-            found = side.told.get("gender", np.array([table.get(person, "") for person in people]))
+            found = side.columns.get("gender", np.array([table.get(person, "") for person in people]))
             genders.append(found)
         corpus = places = None
         if self.corpus is not None:
@@ -174,8 +174,8 @@ class Measurement:
             places = None if (places < 0).any() else places
         assert sides[0].people is not None and sides[1].people is not None
         return Evidence(
-            voices=unit_embeddings(sides[0].rows, "voices"),
-            faces=unit_embeddings(sides[1].rows, "faces"),
+            voices=unit_embeddings(sides[0].embeddings, "voices"),
+            faces=unit_embeddings(sides[1].embeddings, "faces"),
             voice_people=sides[0].people,
             face_people=sides[1].people,
             voice_genders=genders[0],

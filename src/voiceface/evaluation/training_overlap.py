@@ -1,4 +1,4 @@
-"""Whether the people of a corpus are those that some weights were trained on."""
+"""Whether people of a corpus were in the training set of some weights."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ __all__ = ["TrainingOverlap", "training_overlap"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOverlap:
-    """What the weights' card tells of the people of a corpus."""
+    """People of a corpus in the training set of some weights, as far as run.json says."""
 
     known: bool
-    """Some of them trained the weights."""
+    """Some of them were in the training set."""
     told: str
     """One sentence for the report."""
     met: frozenset[str] = field(default_factory=frozenset)
-    """Who trained or selected the weights; empty where it cannot be told who."""
+    """People in the training or validation set; empty where they cannot be identified."""
 
 
 def training_overlap(weights: str | Path, loaded: Loaded, corpus: Corpus) -> TrainingOverlap:
-    """Compare the fingerprints of people and corpus in the card with a corpus.
+    """Compare the fingerprints of people and corpus in run.json with a corpus.
 
-    The card names nobody. But the recipe deals a corpus' people the same way again, and where the people
-    dealt to training have the card's fingerprint, they are its training people.
+    run.json names nobody. But the recipe splits a corpus the same way again, and where the training part
+    has the fingerprint in run.json, its people are the training people.
     """
     people = loaded.card.get("people") or {}
     count, fingerprint = people.get("count"), people.get("fingerprint")
     if count is None or fingerprint is None:
-        told = f"{loaded.name} does not tell who trained it: whether it knows these people is not known."
+        told = f"{loaded.name} does not record its training people: whether these are among them is unknown."
         return TrainingOverlap(known=False, told=told)
     split = training_split(weights, loaded, corpus)
     if split is not None:
         met = frozenset(split.train.people) | frozenset(split.validation.people)
         others = len(met) - int(count)
-        more = f", {others:,} more selected and calibrated it" if others else ""
-        told = f"{count:,} of the {len(corpus.people):,} people trained {loaded.name}{more}: known people."
+        more = f", {others:,} more in its validation set" if others else ""
+        told = f"{count:,} of {len(corpus.people):,} people were in the training set of {loaded.name}{more}."
         return TrainingOverlap(known=True, told=told, met=met)
     if loaded.card.get("corpus") == corpus.fingerprint:
-        told = f"{count:,} of the {len(corpus.people):,} people trained {loaded.name}: known people."
+        told = f"{count:,} of {len(corpus.people):,} people were in the training set of {loaded.name}."
         return TrainingOverlap(known=True, told=told)
     told = (
         f"{loaded.name} was trained on {count:,} people of another corpus "
-        f"({str(loaded.card.get('corpus'))[:12]}); whether any of them is among these is not known."
+        f"({str(loaded.card.get('corpus'))[:12]}); whether any of them is among these is unknown."
     )
     return TrainingOverlap(known=False, told=told)

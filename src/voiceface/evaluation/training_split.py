@@ -1,4 +1,4 @@
-"""Who trained some weights, found by dealing a corpus the way the training dealt it."""
+"""The training people of some weights, found by splitting a corpus as the training did."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _MAX_FOLDS = 10
 def training_split(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Split | None:
     """The split that the weights were trained with on this corpus; None where none has their people.
 
-    The weights' card names nobody; it holds a fingerprint of the training people. The recipe's own split is
-    tried, the fold that the folder is named or marked after, then every fold of up to 10.
+    run.json names nobody; it contains a fingerprint of the training people. The recipe's own split is tried,
+    the fold that the folder is named or marked after, then every fold of up to 10.
     """
     people = loaded.card.get("people") or {}
     count, fingerprint = people.get("count"), people.get("fingerprint")
@@ -35,7 +35,7 @@ def training_split(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Split
     for run in _runs(resolve(weights), loaded.run):
         try:
             split = run.split(corpus)
-        except InputError:  # a corpus that cannot be dealt so is not the one it was trained on
+        except InputError:  # a corpus that cannot be split so is not the training corpus
             continue
         trained = [str(person) for person in split.train.people]
         if len(trained) == count and people_fingerprint(trained) == fingerprint:

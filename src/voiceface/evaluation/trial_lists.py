@@ -1,4 +1,4 @@
-"""Trial lists, people's metadata and lists of names as the commands are given them."""
+"""Trial lists, people's metadata and lists of names, as commands take them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from voiceface.protocols.trial_lists import (
 )
 from voiceface.protocols.voxceleb_names import VoxCelebPeople
 
-__all__ = ["read_person_ids", "read_metadata", "read_names", "read_trials", "person_attributes"]
+__all__ = ["read_person_ids", "read_metadata", "read_name_list", "read_trials", "person_attributes"]
 
 
 def read_trials(path: Path, format: str, people: VoxCelebPeople | None) -> TrialList:
-    """A verification list in any of the published formats; ``auto`` tells them by the first line.
+    """A verification list in any of the published formats; ``auto`` detects it from the first line.
 
     Raises:
-        InputError: it cannot be read, is of no known format, or needs the people's metadata.
+        InputError: it cannot be read, has an unknown format, or needs the people's metadata.
     """
     if format == "auto":
         first = read_lines(path)[0].strip()
@@ -35,14 +35,14 @@ def read_trials(path: Path, format: str, people: VoxCelebPeople | None) -> Trial
         elif len(columns) == 2:
             format = "shape-of-sound"
         else:
-            fault = f"begins with {first[:60]!r}, as no list of verification trials does"
+            fault = f"begins with {first[:60]!r}, which is not a known format of verification trials"
             raise InputError(path, fault, f"give `label item item` lines, or the header {PINS_HEADER}")
     if format == "pins":
         return read_pins(path)
     if format == "voxceleb":
         return read_voxceleb(path, people)
     if people is None:
-        raise InputError(path, "holds names without labels", "give --people vox1_meta.csv to tell them by")
+        raise InputError(path, "contains names without labels", "give --people vox1_meta.csv")
     return read_shape_of_sound(path, people)
 
 
@@ -57,18 +57,18 @@ def person_attributes(
     """For each attribute its value by person, under id and name alike.
 
     Raises:
-        InputError: there is no metadata to know them from.
+        InputError: there is no metadata.
     """
     if not attributes:
         return {}
     if people is None:
-        raise InputError("--share", "nothing tells who is what", "give --people vox1_meta.csv too")
+        raise InputError("--matched", "requires people's attributes", "give --people vox1_meta.csv too")
     tables = {"gender": people.gender, "nationality": people.nationality}
     return {name: {who: tables[name].get(id, "") for who, id in people.ids.items()} for name in attributes}
 
 
-def read_names(path: Path) -> list[str]:
-    """Names, one a line."""
+def read_name_list(path: Path) -> list[str]:
+    """Names, one per line."""
     return [line.strip() for line in read_lines(path) if line.strip()]
 
 
@@ -78,4 +78,4 @@ def read_person_ids(path: Path) -> list[str]:
         from voiceface.corpus.corpus import Corpus
 
         return [person.id for person in Corpus.open(path).people]
-    return read_names(path)
+    return read_name_list(path)

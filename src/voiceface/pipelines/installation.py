@@ -1,4 +1,4 @@
-"""Looks at every part voiceface can use: packages, weights, codecs, devices, disk."""
+"""Checks every part that voiceface can use: packages, weights, codecs, devices, disk."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["Part", "check_installation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part: how it is, what that costs, and the command that mends it."""
+    """One part: its state, the effect of a fault, and the command that fixes it."""
 
     name: str
     state: str
-    """``ok``, ``missing``, ``broken`` or ``note`` (nothing is wrong, but better is possible)."""
-    told: str = ""
-    costs: str = ""
+    """``ok``, ``missing``, ``broken`` or ``note`` (nothing is wrong, but it could be better)."""
+    detail: str = ""
+    impact: str = ""
     remedy: str = ""
     needed: bool = False
 
 
-# The very Python that runs, or the command would mend another one.
+# The Python that runs, or the command would fix another one.
 _PYTHON = f'"{sys.executable}"' if " " in sys.executable else sys.executable
 _PIP = f"{_PYTHON} -m pip install"
 
@@ -40,14 +40,14 @@ _PACKAGES = (
     # module, distribution, what does not work without it, how to get it, needed by everything
     ("numpy", "numpy", "nothing works", "voiceface", True),
     ("torch", "torch", "nothing works", "torch", True),
-    ("av", "av", "no sound and no video can be read", "av", True),
-    ("PIL", "pillow", "no picture can be read", "pillow", True),
-    ("pyarrow", "pyarrow", "no corpus can be prepared or read", "pyarrow", True),
-    ("safetensors", "safetensors", "no weights can be read", "safetensors", True),
-    ("_dlib_pybind11", "dlib-bin", "no face can be found", "dlib-bin", True),
-    ("webrtcvad", "webrtcvad-wheels", "speech is not told from silence", "webrtcvad-wheels", True),
+    ("av", "av", "audio and video cannot be read", "av", True),
+    ("PIL", "pillow", "images cannot be read", "pillow", True),
+    ("pyarrow", "pyarrow", "corpora cannot be prepared or read", "pyarrow", True),
+    ("safetensors", "safetensors", "weights cannot be read", "safetensors", True),
+    ("_dlib_pybind11", "dlib-bin", "faces cannot be detected", "dlib-bin", True),
+    ("webrtcvad", "webrtcvad-wheels", "speech cannot be detected", "webrtcvad-wheels", True),
     ("lightning_fabric", "lightning-fabric", "`voiceface train` does not work", "'voiceface[train]'", False),
-    ("tensorboard", "tensorboard", "a training draws no curves", "'voiceface[train]'", False),
+    ("tensorboard", "tensorboard", "training writes no curves", "'voiceface[train]'", False),
     (
         "espeakng_loader",
         "espeakng-loader",
@@ -68,46 +68,46 @@ _LOW_DISK_BYTES = 5_000_000_000
 def check_installation() -> list[Part]:
     """All parts, in the order they are printed."""
     looks: tuple[Callable[[], Iterator[Part]], ...] = (
-        _python, _packages, _face_models, _teacher, _codecs, _torchvision, _device, _disk, _matcher,
+        _python, _packages, _face_models, _ge2e_weights, _codecs, _torchvision, _device, _disk, _matcher,
     )  # fmt: skip
     parts: list[Part] = []
     for look in looks:
-        with contextlib.suppress(ImportError):  # a package that is missing is told among the packages
+        with contextlib.suppress(ImportError):  # a missing package is reported with the packages
             parts.extend(look())
     return parts
 
 
 def _python() -> Iterator[Part]:
     yield Part(
-        name="voiceface", state="ok", told=_version("voiceface") or "not installed, run from its folder"
+        name="voiceface", state="ok", detail=_version("voiceface") or "not installed, run from its folder"
     )
     yield Part(
-        name="Python", state="ok", told=f"{platform.python_version()} on {platform.platform(terse=True)}"
+        name="Python", state="ok", detail=f"{platform.python_version()} on {platform.platform(terse=True)}"
     )
 
 
 def _packages() -> Iterator[Part]:
-    for module, distribution, costs, install, needed in _PACKAGES:
+    for module, distribution, impact, install, needed in _PACKAGES:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            there = importlib.util.find_spec(module) is not None
+            installed = importlib.util.find_spec(module) is not None
             yield Part(
                 name=distribution,
-                state="broken" if there else "missing",
-                told=_first_line(error) if there else "",
-                costs=costs,
-                remedy=f"{_PIP} {'--force-reinstall ' if there else ''}{install}",
+                state="broken" if installed else "missing",
+                detail=_first_line(error) if installed else "",
+                impact=impact,
+                remedy=f"{_PIP} {'--force-reinstall ' if installed else ''}{install}",
                 needed=needed,
             )
-        except Exception as error:  # a package broken in its own way is still only broken
+        except Exception as error:  # any other fault of a package: it is broken
             remedy = f"{_PIP} --force-reinstall {install}"
             yield Part(
-                name=distribution, state="broken", told=_first_line(error), costs=costs, remedy=remedy,
+                name=distribution, state="broken", detail=_first_line(error), impact=impact, remedy=remedy,
                 needed=needed,
             )  # fmt: skip
         else:
-            yield Part(name=distribution, state="ok", told=_version(distribution), needed=needed)
+            yield Part(name=distribution, state="ok", detail=_version(distribution), needed=needed)
 
 
 def _face_models() -> Iterator[Part]:
@@ -118,22 +118,22 @@ def _face_models() -> Iterator[Part]:
             model_file(name)
     except InputError as error:
         yield Part(
-            name="dlib models", state="missing", told=error.fault, costs="no face can be found",
+            name="dlib models", state="missing", detail=error.fault, impact="faces cannot be detected",
             remedy=f"{_PIP} --no-deps face_recognition_models", needed=True,
         )  # fmt: skip
     else:
-        yield Part(name="dlib models", state="ok", told=str(find_dlib_models()), needed=True)
+        yield Part(name="dlib models", state="ok", detail=str(find_dlib_models()), needed=True)
 
 
-def _teacher() -> Iterator[Part]:
+def _ge2e_weights() -> Iterator[Part]:
     from voiceface.models.encoders.ge2e import weights_path
 
     try:
-        yield Part(name="ge2e weights", state="ok", told=str(weights_path()))
+        yield Part(name="ge2e weights", state="ok", detail=str(weights_path()))
     except InputError:
         yield Part(
             name="ge2e weights", state="missing",
-            costs="the better of the two matchers, matcher-ge2e, cannot be used",
+            impact="the better of the two matchers, matcher-ge2e, cannot be used",
             remedy=f"{_PIP} --no-deps resemblyzer",
         )  # fmt: skip
 
@@ -141,9 +141,9 @@ def _teacher() -> Iterator[Part]:
 def _codecs() -> Iterator[Part]:
     try:
         from av.codec import Codec
-    except Exception:  # told among the packages
+    except Exception:  # reported with the packages
         return
-    lost = []
+    missing = []
     wanted: tuple[tuple[Literal["r", "w"], str, dict[str, str]], ...] = (
         ("r", "reading", _CODECS),
         ("w", "writing", _ENCODERS),
@@ -152,15 +152,15 @@ def _codecs() -> Iterator[Part]:
         for name, words in names.items():
             try:
                 Codec(name, mode)
-            except Exception:  # PyAV has a kind of its own for each version
-                lost.append(f"{doing} {words}")
-    if lost:
+            except Exception:  # the class differs between PyAV's versions
+                missing.append(f"{doing} {words}")
+    if missing:
         yield Part(
-            name="codecs", state="missing", told=", ".join(lost), costs="such files cannot be used",
+            name="codecs", state="missing", detail=", ".join(missing), impact="such files cannot be used",
             remedy=f"{_PIP} --force-reinstall av",
         )  # fmt: skip
     else:
-        yield Part(name="codecs", state="ok", told="H.264, AAC, Opus")
+        yield Part(name="codecs", state="ok", detail="H.264, AAC, Opus")
 
 
 def _torchvision() -> Iterator[Part]:
@@ -171,12 +171,12 @@ def _torchvision() -> Iterator[Part]:
         importlib.import_module("torchvision")
     except Exception as error:
         yield Part(
-            name="torchvision", state="broken", told=_first_line(error),
-            costs="it does not fit this torch, and torchmetrics fails on it; voiceface does not need it",
+            name="torchvision", state="broken", detail=_first_line(error),
+            impact="it does not fit this torch, and torchmetrics fails with it; voiceface does not need it",
             remedy=f"{_PIP.replace('install', 'uninstall')} -y torchvision",
         )  # fmt: skip
     else:
-        yield Part(name="torchvision", state="ok", told=_version("torchvision"))
+        yield Part(name="torchvision", state="ok", detail=_version("torchvision"))
 
 
 def _device() -> Iterator[Part]:
@@ -184,22 +184,22 @@ def _device() -> Iterator[Part]:
         import torch
 
         from voiceface.training.devices import pick_device
-    except Exception:  # told among the packages
+    except Exception:  # reported with the packages
         return
     kind, index = pick_device("auto")
     if kind == "cuda":
-        told = f"{torch.cuda.get_device_name(index)} ({torch.cuda.device_count()} in all)"
-        yield Part(name="device", state="ok", told=told)
+        detail = f"{torch.cuda.get_device_name(index)} ({torch.cuda.device_count()} in all)"
+        yield Part(name="device", state="ok", detail=detail)
     elif kind == "mps":
-        yield Part(name="device", state="ok", told="Apple GPU (MPS)")
+        yield Part(name="device", state="ok", detail="Apple GPU (MPS)")
     elif shutil.which("nvidia-smi"):
         yield Part(
-            name="device", state="note", told=f"CPU, {torch.get_num_threads()} threads",
-            costs="this machine has NVIDIA's tools, but this torch sees no GPU: training is slow",
+            name="device", state="note", detail=f"CPU, {torch.get_num_threads()} threads",
+            impact="NVIDIA's tools are installed, but torch sees no GPU: training is slow",
             remedy="see https://pytorch.org/get-started/locally for a build with CUDA",
         )  # fmt: skip
     else:
-        yield Part(name="device", state="ok", told=f"CPU, {torch.get_num_threads()} threads; no GPU seen")
+        yield Part(name="device", state="ok", detail=f"CPU, {torch.get_num_threads()} threads; no GPU seen")
 
 
 def _disk() -> Iterator[Part]:
@@ -207,29 +207,29 @@ def _disk() -> Iterator[Part]:
     try:
         free = shutil.disk_usage(here).free
     except OSError as error:
-        yield Part(name="disk", state="note", told=str(error), costs="its free space is not known")
+        yield Part(name="disk", state="note", detail=str(error), impact="the free space is unknown")
         return
-    told = f"{free / 1e9:,.0f} GB free in {here}"
+    detail = f"{free / 1e9:,.0f} GB free in {here}"
     if free < _LOW_DISK_BYTES:
-        costs = "a corpus of some thousand clips may not fit; prepare it on another disk"
-        yield Part(name="disk", state="note", told=told, costs=costs)
+        impact = "a corpus of several thousand clips may not fit; prepare it on another disk"
+        yield Part(name="disk", state="note", detail=detail, impact=impact)
     else:
-        yield Part(name="disk", state="ok", told=told)
+        yield Part(name="disk", state="ok", detail=detail)
 
 
 def _matcher() -> Iterator[Part]:
-    """Which matcher ``Matcher.load()`` would take: found out by loading it."""
+    """The matcher that ``Matcher.load()`` chooses, found by loading it."""
     try:
         from voiceface.pipelines.matcher import Matcher
 
-        yield Part(name="matcher", state="ok", told=f"{Matcher.load().name} is used by default")
+        yield Part(name="matcher", state="ok", detail=f"{Matcher.load().name} is used by default")
     except InputError as error:
         yield Part(
-            name="matcher", state="missing", told=error.fault, needed=True, remedy=error.remedy,
-            costs="match, verify and embed need weights of your own (--weights)",
+            name="matcher", state="missing", detail=error.fault, needed=True, remedy=error.remedy,
+            impact="match, verify and embed need weights of your own (--weights)",
         )  # fmt: skip
     except ImportError as error:
-        yield Part(name="matcher", state="broken", told=_first_line(error), costs="match does not work")
+        yield Part(name="matcher", state="broken", detail=_first_line(error), impact="match does not work")
 
 
 def _version(distribution: str) -> str:

@@ -1,4 +1,4 @@
-"""Does a voice file hold speech? Asked before its score is believed."""
+"""Warnings about voice files with little or no speech."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from voiceface.errors import InputError
 
 __all__ = ["speech_warnings"]
 
-_LOOKED_AT = 60.0  # seconds: enough to tell, whatever the length
+_MAX_SECONDS = 60.0  # enough to decide, whatever the length
 _MIN_SPEECH_SECONDS = 1.0
-"""Seconds of speech below which a voice says little."""
+"""Below this much speech a score is uncertain."""
 
 
 def speech_warnings(voices: Iterable[Path]) -> list[str]:
-    """One line for each voice with little or no speech in it; files that cannot be read are not judged."""
+    """One line for each voice with little or no speech; unreadable files are passed over."""
     from voiceface.audio.speech_detection import speech_facts
     from voiceface.media.sound import load_sound
 
     found = []
     for path in voices:
         try:
-            facts = speech_facts(load_sound(path, max_seconds=_LOOKED_AT))
+            facts = speech_facts(load_sound(path, max_seconds=_MAX_SECONDS))
         except InputError:
-            continue  # whoever embeds it says what is wrong with it
+            continue  # embedding it reports the fault
         if not facts.is_speech:
             found.append(
-                f"{path}: holds no speech that can be told ({facts.missing}); do not trust its scores"
+                f"{path}: contains no detectable speech ({facts.missing}); its scores are unreliable"
             )
         elif facts.active_seconds < _MIN_SPEECH_SECONDS:
-            found.append(f"{path}: holds only {facts.active_seconds:.1f} s of speech; scores are uncertain")
+            found.append(f"{path}: only {facts.active_seconds:.1f} s of speech; its scores are uncertain")
     return found

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_rows
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell
+from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def command(*, options: FaceOptions = _DEFAULTS, outputs: OutputOptions = NO_OUT
     _print(found, json=outputs.json)
     saved = found.save(out) if out is not None else []
     if saved and not outputs.json:
-        say(f"written to {shown(str(out))}: {', '.join(saved)}")
+        print_line(f"written to {printable(str(out))}: {', '.join(saved)}")
     outputs.print_written(found.write_reports(files))
     return 0
 
@@ -142,25 +142,26 @@ def _named_folders(options: Sequence[str]) -> dict[str, Path]:
 
 def _print(found: FaceEvaluation, *, json: bool) -> None:
     for line in found.subject.warnings:
-        tell(line)
+        log_line(line)
     if json:
         plain = {name: one.to_dict() for name, one in found.evaluations.items()}
-        answer({"judged": plain, "warnings": list(found.subject.warnings)})
+        print_json({"judged": plain, "warnings": list(found.subject.warnings)})
         return
     for name, one in found.evaluations.items():
         if len(found.evaluations) > 1:
-            say(f"\n===== {name} =====")
+            print_line(f"\n===== {name} =====")
         _print_one(one)
 
 
 def _print_one(found: GeneratedFacesEvaluation) -> None:
     for title, report in found.sections.items():
-        say(f"\n{title}")
+        print_line(f"\n{title}")
         print_rows(report.rows, excluded=report.excluded, notes=report.notes)
         for one in getattr(report, "worst", ()):
-            say(
-                f"  {shown(one.drawn)} is nearest to {shown(one.nearest)} of {shown(one.person)}: "
+            print_line(
+                f"  {printable(one.drawn)} is nearest to {printable(one.nearest)} "
+                f"of {printable(one.person)}: "
                 f"{one.distance:.4f} ({one.rarity:.1%} of held-out real faces are nearer to theirs)"
             )
     for note in found.notes:
-        say(note)
+        print_line(note)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from voiceface.cli.component_commands import component_help
-from voiceface.cli.options import Given, changed, with_options
+from voiceface.cli.options import OptionValues, non_default_values, with_options
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows, print_shares
 from voiceface.cli.recipe_options import load_recipe, recipe_options
-from voiceface.cli.terminal import answer, interactive, say
+from voiceface.cli.terminal import interactive, print_json, print_line
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         device: str = "auto",
         resamples: int = 1000,
         outputs: OutputOptions = NO_OUTPUTS,
-        given: Given,
+        given: OptionValues,
     ) -> int:
         """Placeholder, replaced by the recipe's docstring."""
         from voiceface.corpus.corpus import Corpus
@@ -77,7 +77,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         )
         _print(found, cross_validation_ceiling(found, opened), json=outputs.json)
         words = ["voiceface", "evaluate", name, "--corpus", "CORPUS", "--folds", str(folds)]
-        line = reproducing_command(words, changed(given, options))
+        line = reproducing_command(words, non_default_values(given, options))
         outputs.print_written(write_cross_validation(files, found, opened, command=line))
         return 0
 
@@ -92,11 +92,11 @@ def _print(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool) 
     reports = cross_validation_reports(found)
     shares = shares_of_ceiling(ceiling, {kind: report.rows for kind, report in reports.items()})
     if json:
-        answer(found.to_dict() | ceiling_to_dict(ceiling) | ({"shares": shares} if shares else {}))
+        print_json(found.to_dict() | ceiling_to_dict(ceiling) | ({"shares": shares} if shares else {}))
         return
-    say(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
+    print_line(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
     for kind, report in reports.items():
-        say(f"\n{kind.capitalize()}")
+        print_line(f"\n{kind.capitalize()}")
         rows = {
             name: [e for e in row if kind not in _PRINTED or e.name in _PRINTED[kind]]
             for name, row in report.rows.items()
@@ -104,7 +104,7 @@ def _print(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool) 
         gallery = getattr(report, "gallery", None)
         print_rows(rows, excluded=report.excluded, notes=report.notes, gallery=gallery)
     if found.verification.calibration is not None:
-        say("\nCalibration (equal prior odds)")
+        print_line("\nCalibration (equal prior odds)")
         print_row("all", found.verification.calibration.row)
     print_ceiling(ceiling)
     print_shares(shares)

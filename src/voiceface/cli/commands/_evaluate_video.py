@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from voiceface.cli.output_options import RecordOptions
 from voiceface.cli.print_estimates import print_rows
-from voiceface.cli.terminal import answer, progress_bar, say, shown, tell
+from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = _NO_OU
     else:
         report = _clips(options.generated, options, outputs)
     if outputs.json:
-        answer(report.to_dict())
+        print_json(report.to_dict())
     else:
         unit = "answers" if options.answers else "clips"
         print_rows(report.rows, excluded=report.excluded, notes=report.notes, unit=unit)
@@ -98,9 +98,9 @@ def _study(page: Path, generated: Path, options: ClipOptions) -> int:
 
     folders = ClipFolders(generated=generated, other=options.compare_with, person_in=options.person_in)
     count = write_clip_study(page, folders, question=options.question, pairs=options.pairs, seed=options.seed)
-    say(f"{shown(page)}: {count} pairs, {page.stat().st_size / 1e6:.1f} MB")
-    say("open it in a browser, save the answers, then evaluate them:")
-    say("voiceface evaluate video --answers answers-NAME.json")
+    print_line(f"{printable(page)}: {count} pairs, {page.stat().st_size / 1e6:.1f} MB")
+    print_line("open it in a browser, save the answers, then evaluate them:")
+    print_line("voiceface evaluate video --answers answers-NAME.json")
     return 0
 
 
@@ -112,7 +112,7 @@ def _clips(generated: Path, options: ClipOptions, outputs: RecordOptions) -> Vid
         raise InputError("--compare-with", "requires --study", "add --study OUT.html, or give --reference")
     expert = find_sync_expert(options.sync)
     if expert is None:
-        tell("no sync expert is installed, so sync is not measured: give --sync WEIGHTS")
+        log_line("no sync expert is installed, so sync is not measured: give --sync WEIGHTS")
     with progress_bar("clips") as progress:
         return evaluate_clip_folders(
             ClipFolders(generated=generated, other=options.reference, person_in=options.person_in),
@@ -120,6 +120,6 @@ def _clips(generated: Path, options: ClipOptions, outputs: RecordOptions) -> Vid
             sync=expert,
             sampling=(options.resamples, options.seed),
             results=outputs.folder,
-            tell=tell,
+            on_skip=log_line,
             progress=progress,
         )

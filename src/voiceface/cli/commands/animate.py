@@ -1,4 +1,4 @@
-"""Make talking faces say what is heard."""
+"""Generate talking-face videos from speech."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -22,7 +22,7 @@ __all__ = ["add_to"]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_animate, name="animate", group=heading("Use"))
+    app.command(_animate, name="animate", group=help_group("Inference"))
 
 
 def _animate(
@@ -38,38 +38,38 @@ def _animate(
     force: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Make talking faces say what is heard.
+    """Generate talking-face videos from speech.
 
     voiceface animate VOICE -o clip.mp4 or voiceface animate FOLDER -o CLIPS
 
-    Voices are sound or video files in any format and of any length; a folder stands
-    for those in it, and its clips lie in the folder -o as the recordings lie in
-    theirs. The face is imagined from the voice, or that of a picture. Nobody was
-    filmed, and the file says so. The same seed writes the same frames. Silence
-    gives a face at rest.
+    Voices are audio or video files in any format and of any length. A folder
+    stands for the files in it; its clips are written to -o with the same folder
+    structure. The face is generated from the voice, or taken from --face. The
+    file says that nobody was filmed. The same seed generates the same frames.
+    Silent input gives a resting face.
 
     Args:
         voices: recordings of one person each; files or folders
-        out: the .mp4 file for one recording, else a folder, made if need be
-        face: a picture whose face is animated; ask who is shown before you do
-        seed: of the face that is imagined, its blinks and its sway
-        size: pixels a side of the video, 16 to 1024; by default the weights' own
-        weights: shipped weights' name or a weights folder; by default the best there is
+        out: the .mp4 file for one recording, otherwise a folder, created if needed
+        face: picture of the face to animate; get the consent of the person shown
+        seed: random seed of the generated face, blinks and head motion
+        size: width and height of the video in pixels, 16 to 1024; by default the model's own
+        weights: shipped weights' name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
-        force: draw even where no speech is heard
+        force: generate even if no speech is detected
         json: print JSON
     """
     from voiceface.pipelines.animate_files import AnimationOptions, animate_files
     from voiceface.pipelines.imagine_files import plan_jobs
 
     if not voices:
-        raise InputError("animate", "was given no recording", "name files or folders of them")
+        raise InputError("animate", "has no recordings", "name files or folders of recordings")
     _check(voices, out, face=face, size=size)
     jobs = plan_jobs(voices, out, suffix=".mp4")
     talker = _load(weights, device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
-        wanted = AnimationOptions(face=face, seed=seed, size=size, force=force)
-        done = animate_files(talker, jobs, wanted, progress=progress)
+        options = AnimationOptions(face=face, seed=seed, size=size, force=force)
+        done = animate_files(talker, jobs, options, progress=progress)
     if not done.clips:
         raise _no_usable_recording(done.failed)
     _tell(talker, done, seed, json=json)
@@ -77,7 +77,7 @@ def _animate(
 
 
 def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | None) -> None:
-    """Refuse what cannot be done before a second is spent on loading the weights."""
+    """Refuse wrong options before the weights are loaded."""
     from voiceface.media.check_writable import check_writable
 
     if size is not None and not 16 <= size <= 1024:
@@ -110,7 +110,7 @@ def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
 
 def _tell(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> None:
     warnings = [f"{job.voice}: {clip.note}" for job, clip in done.clips if clip.note]
-    warn_first([f"left out: {error}" for error in done.failed])
+    warn_first([f"skipped: {error}" for error in done.failed])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         told: dict[str, Any] = {"model": talker.name, "fingerprint": talker.fingerprint, "seed": seed}
@@ -128,9 +128,11 @@ def _tell(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> N
             for job, clip in done.clips
         ]
         told["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        answer({**told, "warnings": warnings})
+        print_json({**told, "warnings": warnings})
         return
     for job, clip in done.clips:
-        say(f"{shown(job.voice)}: {shown(clip.path)} ({clip.seconds:.1f} s)")
+        print_line(f"{printable(job.voice)}: {printable(clip.path)} ({clip.seconds:.1f} s)")
     if done.failed:
-        say(f"\n{len(done.failed)} of {len(done.clips) + len(done.failed)} could not be used")
+        print_line(
+            f"\n{len(done.failed)} of {len(done.clips) + len(done.failed)} recordings could not be used"
+        )

@@ -1,4 +1,4 @@
-"""What is installed, what is missing, what that costs and the command that mends it."""
+"""Check the installation: what is missing, its effect and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from cyclopts import App
 
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, say, shown
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import print_json, print_line, printable
 from voiceface.cli.text_wrapping import wrap_hanging
 
 __all__ = ["add_to"]
@@ -15,13 +15,13 @@ __all__ = ["add_to"]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_doctor, name="doctor", group=heading("Look around"))
+    app.command(_doctor, name="doctor", group=help_group("Inspect"))
 
 
 def _doctor(*, json: Flag = False) -> int:
-    """Say what is installed, what is missing, and how to mend it.
+    """Check the installation: what is missing, and how to fix it.
 
-    Exit code 1 if a part that everything needs is missing or broken.
+    The exit code is 1 if a required part is missing or broken.
 
     Args:
         json: print JSON
@@ -34,18 +34,18 @@ def _doctor(*, json: Flag = False) -> int:
     bad = [part for part in parts if part.state != "ok"]
     broken = any(part.needed and part.state in ("missing", "broken") for part in parts)
     if json:
-        answer({"well": not broken, "parts": [asdict(part) for part in parts]})
+        print_json({"well": not broken, "parts": [asdict(part) for part in parts]})
         return int(broken)
     name_width = max(len(part.name) for part in parts)
     for part in parts:
         head = f"{part.state:<8} {part.name:<{name_width}}  "
-        say(wrap_hanging(head, shown(part.told)))
+        print_line(wrap_hanging(head, printable(part.detail)))
     if bad:
-        say("\nTo mend:")
+        print_line("\nTo fix:")
         for part in bad:
-            say(wrap_hanging(f"  {part.name:<{name_width}}  ", part.costs))
+            print_line(wrap_hanging(f"  {part.name:<{name_width}}  ", part.impact))
             if part.remedy:
-                say(f"  {'':<{name_width}}  $ {part.remedy}")
+                print_line(f"  {'':<{name_width}}  $ {part.remedy}")
     else:
-        say("\nNothing is missing.")
+        print_line("\nNothing is missing.")
     return int(broken)

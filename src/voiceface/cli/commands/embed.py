@@ -1,4 +1,4 @@
-"""Turn voices and faces into numbers that can be compared."""
+"""Embed voices and faces in one space."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -24,7 +24,7 @@ Kind = Literal["auto", "voices", "faces", "both"]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_embed, name="embed", group=heading("Use"))
+    app.command(_embed, name="embed", group=help_group("Inference"))
 
 
 def _embed(
@@ -37,17 +37,17 @@ def _embed(
     device: str = "auto",
     json: Flag = False,
 ) -> int:
-    """Turn voices and faces into numbers that can be compared.
+    """Embed voices and faces in one space.
 
-    Writes an .npz with the arrays names, people and embeddings (rows of length 1;
-    dot products compare voices with faces). A run that was stopped goes on where it
-    stopped. For both kinds, -o v.npz becomes v-voices.npz and v-faces.npz.
+    Writes an .npz with the arrays names, people and embeddings (unit length; dot
+    products compare voices with faces). An interrupted run resumes. For both
+    kinds, -o v.npz becomes v-voices.npz and v-faces.npz.
 
     Args:
         sources: files, folders of files, or one prepared corpus
         out: the .npz file to write
-        kind: what to embed; auto goes by the files, and takes all that a corpus has
-        weights: a shipped matcher's name or a weights folder; by default the best there is
+        kind: what to embed; auto infers it from the files, and embeds all of a corpus
+        weights: a shipped matcher's name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
@@ -56,10 +56,10 @@ def _embed(
     from voiceface.pipelines.rank_files import load_matcher
 
     if out.suffix != ".npz":
-        raise InputError(out, "does not end in .npz", "name it so")
+        raise InputError(out, "does not end in .npz", "name an .npz file")
     corpora = [path for path in sources if is_corpus(path)]
     if corpora and len(sources) > 1:
-        raise InputError(corpora[0], "is a corpus among other sources", "embed it by itself")
+        raise InputError(corpora[0], "is a corpus among other sources", "embed it alone")
     work = _of_corpus(corpora[0], kind) if corpora else _of_files(sources, kind)
     places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
     for place in places.values():
@@ -67,7 +67,7 @@ def _embed(
     matcher = load_matcher(weights, device)
     done = {one: _one_kind(matcher, work[one], place, one, corpora) for one, place in places.items()}
     if json:
-        answer(
+        print_json(
             {
                 one: {
                     "path": str(found.path),
@@ -81,8 +81,8 @@ def _embed(
         )
         return 0
     for one, found in done.items():
-        warn_first([f"left out: {error}" for error in found.failed])
-        say(f"{found.count:,} {one}, {matcher.dim} numbers each, in {shown(found.path)}")
+        warn_first([f"skipped: {error}" for error in found.failed])
+        print_line(f"{found.count:,} {one}, {matcher.dim} numbers each, in {printable(found.path)}")
     return 0
 
 
@@ -126,7 +126,7 @@ def _of_files(sources: Sequence[Path], kind: Kind) -> dict[str, list[Path]]:
             except InputError:
                 continue  # a folder of the other kind
         if sum(map(len, sides.values())) == before:
-            raise InputError(source, "holds no sounds and no pictures", "name another folder")
+            raise InputError(source, "contains no audio and no images", "name another folder")
     found = {one: files for one, files in sides.items() if files}
     if len(found) > 1 and kind == "auto":
         fault = f"there are {len(sides['voices'])} voices and {len(sides['faces'])} faces"

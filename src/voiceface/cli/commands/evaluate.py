@@ -14,11 +14,11 @@ from voiceface.cli.commands._evaluate_faces import command as evaluate_faces
 from voiceface.cli.commands._evaluate_video import command as evaluate_video
 from voiceface.cli.component_commands import add_components
 from voiceface.cli.docstrings import summary_line
-from voiceface.cli.options import Flag, Given, heading, keyword_options, with_options
+from voiceface.cli.options import Flag, OptionValues, help_group, keyword_options, with_options
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows
 from voiceface.cli.recipe_options import RECIPES
-from voiceface.cli.terminal import answer, progress_bar, say, tell
+from voiceface.cli.terminal import log_line, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from voiceface.evaluation.evaluate_files import Known
@@ -75,7 +75,7 @@ Ranks = Annotated[list[int] | None, Parameter(name="-k", negative="")]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command with the protocols and the recipe that is named, or the list of all."""
-    evaluate = App(name="evaluate", help=_ABOUT, group=heading("Measure"), version_flags=[])
+    evaluate = App(name="evaluate", help=_ABOUT, group=help_group("Evaluation"), version_flags=[])
     app.command(evaluate)
     protocols: dict[str, Callable[..., int]] = {
         "verification": _verification,
@@ -112,10 +112,10 @@ def _file_protocol(name: str) -> Callable[..., int]:
     run = protocol_from_file(name)
     options = keyword_options(run, title=f"Options of {name}")
 
-    def command(data: Path, /, *, json: Flag = False, given: Given) -> int:
+    def command(data: Path, /, *, json: Flag = False, given: OptionValues) -> int:
         """Placeholder, replaced by the protocol's docstring."""
         report = run(data, **given)
-        answer(report.to_dict()) if json else say(str(report))
+        print_json(report.to_dict()) if json else print_line(str(report))
         return 0
 
     summary = (inspect.getdoc(run) or name).partition("\n\n")[0]
@@ -219,13 +219,13 @@ def _measure(
         paths, options.model, known_people=options.known_people, device=options.device, bar=progress_bar
     )
     if one.embedded is not None and one.embedded.people.known:
-        tell(one.warnings[0])
+        log_line(one.warnings[0])
     known = Known.of(options.corpus, options.people, options.same or [])
     settings = {"resamples": options.resamples, "seed": options.seed, "missing": options.missing}
     report = run(one, known, settings)
     noted, ceiling = replace(report, notes=(*one.warnings, *report.notes)), one.ceiling()
     if outputs.json:
-        answer(noted.to_dict() | ceiling_to_dict(ceiling) | one.model_facts())
+        print_json(noted.to_dict() | ceiling_to_dict(ceiling) | one.model_facts())
     else:
         gallery = getattr(report, "gallery", None)
         print_rows(noted.rows, excluded=noted.excluded, notes=noted.notes, gallery=gallery)

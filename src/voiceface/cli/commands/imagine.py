@@ -1,4 +1,4 @@
-"""Draw faces that go with voices."""
+"""Generate faces for voices."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -22,7 +22,7 @@ __all__ = ["add_to"]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_imagine, name="imagine", group=heading("Use"))
+    app.command(_imagine, name="imagine", group=help_group("Inference"))
 
 
 def _imagine(
@@ -39,25 +39,25 @@ def _imagine(
     force: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Draw faces that go with voices.
+    """Generate faces for voices.
 
     voiceface imagine VOICE -o face.png or voiceface imagine FOLDER -o FACES
 
-    Voices are sound or video files in any format; a folder stands for those in it,
-    and its faces lie in the folder -o as the recordings lie in theirs. A face is
-    one of many that go with the voice. It is nobody's portrait, and the file says
-    so. The same seed draws the same face.
+    Voices are audio or video files in any format. A folder stands for the files
+    in it; its faces are written to -o with the same folder structure. A face is
+    one of many that fit the voice. It is not a portrait of the speaker, and the
+    file says so. The same seed generates the same face.
 
     Args:
         voices: recordings of one person each; files or folders
-        out: the .png file for one recording, else a folder, made if need be
-        n: different faces for each recording
-        seed: of everything that the voice does not tell
-        typical: draw the one face that is typical of such voices
-        person: somebody the weights know by name, for weights that draw from names
-        weights: shipped weights' name or a weights folder; by default the best there is
+        out: the .png file for one recording, otherwise a folder, created if needed
+        n: number of faces per recording
+        seed: random seed
+        typical: generate the most typical face instead of a random one
+        person: name of a person, for models conditioned on names
+        weights: shipped weights' name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
-        force: draw even where no speech is heard
+        force: generate even if no speech is detected
         json: print JSON
     """
     from voiceface.pipelines.imagine_files import (
@@ -68,16 +68,16 @@ def _imagine(
     )
 
     if not voices and not person:
-        raise InputError("imagine", "was given no recording", "name files or folders of them")
+        raise InputError("imagine", "has no recordings", "name files or folders of recordings")
     _check(voices, out, n=n, typical=typical)
     jobs = plan_jobs(voices, out, n=n) if voices else []
-    wishes = GenerationOptions(n=n, seed=seed, person=person, typical=typical, force=force)
+    options = GenerationOptions(n=n, seed=seed, person=person, typical=typical, force=force)
     imaginer = _load(weights, device)
     if voices:
-        with progress_bar("voices", shown=len(jobs) > 3) as progress:
-            done = imagine_files(imaginer, jobs, wishes, progress=progress)
+        with progress_bar("voices", enabled=len(jobs) > 3) as progress:
+            done = imagine_files(imaginer, jobs, options, progress=progress)
     else:
-        done = imagine_known_person(imaginer, out, wishes)
+        done = imagine_known_person(imaginer, out, options)
     if not done.faces:
         raise _no_usable_recording(done.failed)
     _tell(imaginer, done, seed, json=json)
@@ -85,11 +85,11 @@ def _imagine(
 
 
 def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
-    """Refuse what cannot be done before a second is spent on loading the weights."""
+    """Refuse wrong options before the weights are loaded."""
     from voiceface.media.check_writable import check_writable
 
     if n < 1 or (typical and n > 1):
-        remedy = "give 1 or more" if n < 1 else "there is one typical face: leave -n out"
+        remedy = "give 1 or more" if n < 1 else "there is one typical face: remove -n"
         raise InputError("--n", f"is {n}", remedy)
     if len(voices) == 1 and not voices[0].is_dir():
         readable(voices[0])
@@ -119,11 +119,11 @@ def _tell(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) 
     from voiceface.pipelines.voice_recording import LOW_PLAUSIBILITY
 
     warnings = [
-        f"{job.voice}: hardly a voice (plausibility {plausibility:.2f}); do not trust its face"
+        f"{job.voice}: unlikely to be speech (plausibility {plausibility:.2f}); the face is unreliable"
         for job, plausibility in done.faces
         if plausibility is not None and plausibility < LOW_PLAUSIBILITY
     ]
-    warn_first([f"left out: {error}" for error in done.failed])
+    warn_first([f"skipped: {error}" for error in done.failed])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         told: dict[str, Any] = {"model": imaginer.name, "fingerprint": imaginer.fingerprint, "seed": seed}
@@ -132,13 +132,13 @@ def _tell(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) 
             for job, plausibility in done.faces
         ]
         told["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        answer({**told, "warnings": warnings})
+        print_json({**told, "warnings": warnings})
         return
     for job, _ in done.faces:
-        pictures = shown(job.pictures[0])
+        pictures = printable(job.pictures[0])
         if len(job.pictures) > 1:
-            pictures += f" to {shown(job.pictures[-1].name)}"
-        say(f"{shown(job.voice)}: {pictures}")
+            pictures += f" to {printable(job.pictures[-1].name)}"
+        print_line(f"{printable(job.voice)}: {pictures}")
     total = len(done.faces) + len(done.failed)
     if done.failed:
-        say(f"\n{len(done.failed)} of {total} could not be used")
+        print_line(f"\n{len(done.failed)} of {total} recordings could not be used")

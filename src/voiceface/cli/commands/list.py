@@ -8,8 +8,8 @@ from typing import Literal
 from cyclopts import App
 
 from voiceface.cli.docstrings import component_summaries, summary_line
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, say
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import print_json, print_line
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import SOURCES, Packages
 
@@ -35,7 +35,7 @@ Kind = Literal[
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_list, name="list", group=heading("Look around"))
+    app.command(_list, name="list", group=help_group("Inspect"))
 
 
 def _list(what: Kind | None = None, /, *, json: Flag = False) -> int:
@@ -54,13 +54,13 @@ def _list(what: Kind | None = None, /, *, json: Flag = False) -> int:
     }
     chosen = {name: found[name] for name in Kind.__args__ if what in (None, name)}  # type: ignore[attr-defined]
     if json:
-        answer(chosen)
+        print_json(chosen)
         return 0
     width = max((len(name) for group in chosen.values() for name in group), default=0)
     for number, (kind, group) in enumerate(chosen.items()):
-        say(("\n" if number else "") + f"{kind}: {usage[kind]}")
+        print_line(("\n" if number else "") + f"{kind}: {usage[kind]}")
         for name, line in group.items() or [("(none)", "")]:
-            say(wrap_columns(f"  {name:<{width}}  {line}".rstrip()))
+            print_line(wrap_columns(f"  {name:<{width}}  {line}".rstrip()))
     return 0
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, progress_bar, say, shown, warn_first
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -18,7 +18,7 @@ __all__ = ["add_to"]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_match, name="match", group=heading("Use"))
+    app.command(_match, name="match", group=help_group("Inference"))
 
 
 def _match(
@@ -36,18 +36,17 @@ def _match(
 
     voiceface match VOICE FACE... or voiceface match FACE VOICE...
 
-    Voices are sound or video files in any format, faces are pictures with one
-    face in view. A folder stands for the files in it. A probability says how
-    likely voice and face are one person's if half of all pairs were; it
-    identifies nobody.
+    Voices are audio or video files in any format, faces are pictures that show
+    one face. A folder stands for the files in it. Probabilities that voice and
+    face belong to one person assume equal prior odds; they identify nobody.
 
     Args:
-        query: a voice, or a face
+        query: a voice or a face
         candidates: faces for a voice, voices for a face; files or folders
-        direction: what is ranked for what; auto goes by the files
-        weights: a shipped matcher's name or a weights folder; by default the best there is
+        direction: what is ranked for what; auto infers it from the file types
+        weights: a shipped matcher's name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
-        top: print only so many
+        top: number of results to print; by default all
         json: print JSON
     """
     from voiceface.pipelines.input_files import expand_folders, query_side
@@ -56,34 +55,34 @@ def _match(
 
     if top is not None and top < 1:
         raise InputError("--top", f"is {top}", "give 1 or more")
-    readable(query)  # before a second is spent on loading the matcher
+    readable(query)  # before the matcher is loaded
     side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)
     matcher = load_matcher(weights, device)
     name = called(matcher, weights)
-    with progress_bar(f"{other}s", shown=len(files) > 20) as progress:
+    with progress_bar(f"{other}s", enabled=len(files) > 20) as progress:
         ranking, unusable = rank(matcher, query, files, side=side, progress=progress)
     if not ranking:
         raise no_usable_candidate(unusable, other)
     warnings = speech_warnings([query] if side == "voice" else [path for path, _ in ranking])
-    warn_first([f"left out: {error}" for _, error in unusable])
+    warn_first([f"skipped: {error}" for _, error in unusable])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
-        told = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
-        answer({**told, **_plain(ranking[:top], unusable), "warnings": warnings})
+        facts = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
+        print_json({**facts, **_to_dict(ranking[:top], unusable), "warnings": warnings})
         return 0
-    _print_ranking(shown(query), other, name, ranking, top)
+    _print_ranking(printable(query), other, name, ranking, top)
     if unusable:
-        say(f"\n{len(unusable)} of {len(files)} could not be used")
+        print_line(f"\n{len(unusable)} of {len(files)} candidates could not be used")
     return 0
 
 
-def _plain(ranking: list[tuple[Path, float]], unusable: list[tuple[Path, InputError]]) -> dict[str, Any]:
+def _to_dict(ranking: list[tuple[Path, float]], unusable: list[tuple[Path, InputError]]) -> dict[str, Any]:
     return {
         "ranking": [
-            {"rank": place, "path": str(path), "probability": probability}
-            for place, (path, probability) in enumerate(ranking, start=1)
+            {"rank": rank, "path": str(path), "probability": probability}
+            for rank, (path, probability) in enumerate(ranking, start=1)
         ],
         "unusable": [{"path": str(path), "reason": str(error)} for path, error in unusable],
     }
@@ -92,7 +91,7 @@ def _plain(ranking: list[tuple[Path, float]], unusable: list[tuple[Path, InputEr
 def _print_ranking(
     query: str, other: str, matcher: str, ranking: list[tuple[Path, float]], top: int | None
 ) -> None:
-    say(f"{query}: {len(ranking)} {other}{'s' if len(ranking) > 1 else ''} ranked by {matcher}")
-    say(f"\n rank  probability  {other}")
-    for place, (path, probability) in enumerate(ranking[:top], start=1):
-        say(f"{place:>5}  {probability:>11.3f}  {shown(path)}")
+    print_line(f"{query}: {len(ranking)} {other}{'s' if len(ranking) > 1 else ''} ranked by {matcher}")
+    print_line(f"\n rank  probability  {other}")
+    for rank, (path, probability) in enumerate(ranking[:top], start=1):
+        print_line(f"{rank:>5}  {probability:>11.3f}  {printable(path)}")

@@ -1,4 +1,4 @@
-"""Turn a data set into a corpus: decoded, cut, aligned and checked once, for every recipe."""
+"""Prepare a data set as a corpus: decoded, cut, aligned and checked once, for every recipe."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from voiceface.cli.component_commands import add_components, component_help
-from voiceface.cli.options import Flag, Given, changed, field_options, heading, keyword_options, with_options
-from voiceface.cli.terminal import answer, interactive, say, shown, tell
+from voiceface.cli.options import (
+    Flag,
+    OptionValues,
+    field_options,
+    help_group,
+    keyword_options,
+    non_default_values,
+    with_options,
+)
+from voiceface.cli.terminal import interactive, log_line, print_json, print_line, printable
 from voiceface.cli.text_wrapping import wrap_hanging
 from voiceface.components import SOURCES, load_component
 from voiceface.errors import InputError
@@ -27,23 +35,23 @@ voiceface prepare SOURCE ROOT -o CORPUS
 voiceface prepare SOURCE --help shows a source's layout and options"""
 
 _PREPARE_HELP = {
-    "window_seconds": "length of the windows a video's sound is cut into (Roldan: 4); 0 keeps it whole",
-    "window_overlap": "seconds that neighbouring windows share",
-    "face_fps": "pictures taken a second of video",
-    "clip_fps": "frames a second of a clip; 0 keeps the video's own",
-    "clip_seconds": "a longer stretch of video becomes several clips",
-    "frame_side": "keep whole frames too, at this long side in pixels; 0 keeps none",
-    "crop_side": "long side of the picture kept around a face, in pixels",
-    "detect_side": "long side at which faces are looked for in video",
+    "window_seconds": "length of the windows into which a video's audio is cut (Roldán: 4); 0 keeps it whole",
+    "window_overlap": "overlap of neighbouring windows in seconds",
+    "face_fps": "face pictures per second of video",
+    "clip_fps": "frame rate of clips; 0 keeps the video's",
+    "clip_seconds": "maximum length of a clip; longer ones are split",
+    "frame_side": "also keep whole frames, with this long side in pixels; 0 keeps none",
+    "crop_side": "long side of the crop kept around a face, in pixels",
+    "detect_side": "long side at which faces are detected in video, in pixels",
 }
 
-_SHOWN = 5  # rejections and findings printed; the corpus holds them all
+_PRINTED = 5  # rejections printed; the corpus lists them all
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command with the source that is named, or the list of all."""
     # Some sources have an option --version, so that only the app itself may have that flag.
-    prepare = App(name="prepare", help=_ABOUT, group=heading("Learn"), version_flags=[])
+    prepare = App(name="prepare", help=_ABOUT, group=help_group("Training"), version_flags=[])
     app.command(prepare)
     add_components(prepare, tokens, SOURCES, _command)
 
@@ -54,8 +62,8 @@ def _command(name: str) -> Callable[..., int]:
     from voiceface.corpus.options import PrepareOptions
 
     groups = {
-        "listed": keyword_options(module.listing, title=f"PrepareOptions of {name}"),
-        "kept": field_options(PrepareOptions, title="What is kept", told=_PREPARE_HELP),
+        "listed": keyword_options(module.listing, title=f"Options of {name}"),
+        "kept": field_options(PrepareOptions, title="Corpus options", help_texts=_PREPARE_HELP),
     }
 
     def run(
@@ -64,10 +72,10 @@ def _command(name: str) -> Callable[..., int]:
         workers: int | None,
         cluster: str | None,
         json: bool,
-        listed: Given,
-        kept: Given,
+        listed: OptionValues,
+        kept: OptionValues,
     ) -> int:
-        arguments = {"source": module_name, **changed(listed, groups["listed"])}
+        arguments = {"source": module_name, **non_default_values(listed, groups["listed"])}
         how = (arguments, PrepareOptions(**kept), workers, cluster)
         return _report(_prepare(module.listing, root, out, listed, how), json=json)
 
@@ -79,26 +87,26 @@ def _command(name: str) -> Callable[..., int]:
         workers: int | None = None,
         cluster: str | None = None,
         json: Flag = False,
-        listed: Given,
-        kept: Given,
+        listed: OptionValues,
+        kept: OptionValues,
     ) -> int:
-        """Placeholder; the source's own words stand here."""
+        """Placeholder, replaced by the source's docstring."""
         return run(root, out, workers, cluster, json, listed, kept)
 
-    def making(
+    def command_without_root(
         *,
         out: Annotated[Path, Parameter(name=["--out", "-o"])],
         workers: int | None = None,
         cluster: str | None = None,
         json: Flag = False,
-        listed: Given,
-        kept: Given,
+        listed: OptionValues,
+        kept: OptionValues,
     ) -> int:
-        """Placeholder, for a source that makes its people instead of finding them in a folder."""
+        """Placeholder, for a source that generates its people instead of reading a folder."""
         return run(None, out, workers, cluster, json, listed, kept)
 
     rootless = getattr(module, "ROOTLESS", False)
-    chosen: Callable[..., int] = making if rootless else command
+    chosen: Callable[..., int] = command_without_root if rootless else command
     own = _OPTIONS_HELP.replace(_ROOT, "") if rootless else _OPTIONS_HELP
     chosen.__doc__ = component_help(module, own)
     return with_options(chosen, groups, owner=f"source {name}")
@@ -106,15 +114,15 @@ def _command(name: str) -> Callable[..., int]:
 
 _ROOT = "    root: the data set's folder\n"
 _OPTIONS_HELP = f"""Args:
-{_ROOT}    out: the corpus' folder: a new one, or one to go on with
-    workers: processes on this machine; by default one a core
-    cluster: a Dask scheduler's address, or local: its workers instead
+{_ROOT}    out: folder of the corpus: new, or an interrupted one to resume
+    workers: processes on this machine; by default one per core
+    cluster: address of a Dask scheduler, or local, to use its workers instead
     json: print JSON
 """
 
 
 def _prepare(
-    listing: Callable[..., Any], root: Path | None, out: Path, listed: Given, how: tuple[Any, ...]
+    listing: Callable[..., Any], root: Path | None, out: Path, listed: OptionValues, how: tuple[Any, ...]
 ) -> Corpus:
     from voiceface.corpus.prepare import prepare
 
@@ -134,7 +142,7 @@ def _prepare(
 
 
 def _report(corpus: Corpus, *, json: bool) -> int:
-    """Say what was prepared, what was not, and what is odd about it."""
+    """Print what was prepared, what was rejected, and the findings of the check."""
     from voiceface.corpus.check import check_corpus
     from voiceface.corpus.statistics import corpus_statistics
 
@@ -142,12 +150,10 @@ def _report(corpus: Corpus, *, json: bool) -> int:
     if rejected and not any(map(len, corpus.tables.values())):
         first = f"the first ({rejected[0].path}): {rejected[0].reason}"
         remedy = "the source's --help shows what it reads"
-        raise InputError(
-            corpus.path, f"holds nothing: all {len(rejected):,} files were rejected, {first}", remedy
-        )
+        raise InputError(corpus.path, f"is empty: all {len(rejected):,} files were rejected, {first}", remedy)
     problems, table = check_corpus(corpus), corpus_statistics(corpus)
     if json:
-        answer(
+        print_json(
             {
                 "corpus": str(corpus.path),
                 "fingerprint": corpus.fingerprint,
@@ -163,28 +169,28 @@ def _report(corpus: Corpus, *, json: bool) -> int:
             }
         )
         return 0
-    say(str(table).rpartition("\n")[0])
+    print_line(str(table).rpartition("\n")[0])
     if rejected:
         many = (
             f"{len(rejected):,} files were rejected; the first"
             if len(rejected) > 1
             else "1 file was rejected"
         )
-        say(f"\n{many}:")
-        for one in rejected[:_SHOWN]:
-            say(wrap_hanging("  - ", f"{shown(one.path)}: {shown(one.reason)}"))
-        if len(rejected) > _SHOWN:
-            say(f"  ... all of them stand in {shown(corpus.path / 'rejected')} (Parquet)")
+        print_line(f"\n{many}:")
+        for one in rejected[:_PRINTED]:
+            print_line(wrap_hanging("  - ", f"{printable(one.path)}: {printable(one.reason)}"))
+        if len(rejected) > _PRINTED:
+            print_line(f"  ... all are listed in {printable(corpus.path / 'rejected')} (Parquet)")
     found = [problem for problem in problems if problem.what != "rejected"]
     if found:
-        say("\nCheck:")
+        print_line("\nCheck:")
         for problem in found:
-            say(wrap_hanging("  - ", shown(str(problem))))
+            print_line(wrap_hanging("  - ", printable(str(problem))))
     else:
-        say("\nCheck: nothing found")
-    say(f"\n{shown(corpus.path)} is ready; fingerprint {corpus.fingerprint[:16]}")
+        print_line("\nCheck: no findings")
+    print_line(f"\n{printable(corpus.path)} is ready; fingerprint {corpus.fingerprint[:16]}")
     if any(problem.severity == "error" for problem in problems):
-        tell("the check found errors; results on this corpus would be wrong")
+        log_line("the check found errors; results on this corpus would be invalid")
     return 0
 
 

@@ -11,9 +11,9 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.docstrings import summary_line
-from voiceface.cli.options import Given, changed, heading, keyword_options, with_options
+from voiceface.cli.options import OptionValues, help_group, keyword_options, non_default_values, with_options
 from voiceface.cli.output_options import RecordOptions
-from voiceface.cli.terminal import answer, say, shown
+from voiceface.cli.terminal import print_json, print_line, printable
 from voiceface.components import load_component
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _OPTIONS_HELP = """Args:
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command with the paper that is named, or the list of all."""
-    tables = App(name="tables", help=_ABOUT, group=heading("Measure"), version_flags=[])
+    tables = App(name="tables", help=_ABOUT, group=help_group("Evaluation"), version_flags=[])
     app.command(tables)
     add_components(tables, tokens, PAPERS, _command)
 
@@ -52,7 +52,7 @@ def _command(name: str) -> Callable[..., int]:
         corpus: Path,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         outputs: RecordOptions = _DEFAULTS,
-        given: Given,
+        given: OptionValues,
     ) -> int:
         """Placeholder, replaced by the paper's docstring."""
         from voiceface.corpus.corpus import Corpus
@@ -65,7 +65,7 @@ def _command(name: str) -> Callable[..., int]:
             check_results_folder(outputs.folder)
         folder = out or Path("runs") / f"tables-{name}"
         words = reproducing_command(
-            ["voiceface", "tables", name, "--corpus", "CORPUS"], changed(given, options)
+            ["voiceface", "tables", name, "--corpus", "CORPUS"], non_default_values(given, options)
         )
         made: list[Table] = [
             table if table.command else replace(table, command=words)
@@ -76,11 +76,11 @@ def _command(name: str) -> Callable[..., int]:
         if outputs.folder is not None:
             record_tables(outputs.folder, made, opened, name=name)
         if outputs.json:
-            answer({"tables": [table.to_dict() for table in made], "page": str(page)})
+            print_json({"tables": [table.to_dict() for table in made], "page": str(page)})
             return 0
         for table in made:
-            say(f"{table}\n")
-        say(f"tables: {shown(page)}")
+            print_line(f"{table}\n")
+        print_line(f"tables: {printable(page)}")
         return 0
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from voiceface.cli.component_commands import add_components, component_help
-from voiceface.cli.options import Flag, Given, heading, with_options
+from voiceface.cli.options import Flag, OptionValues, help_group, with_options
 from voiceface.cli.recipe_options import RECIPES, load_recipe, recipe_options
-from voiceface.cli.terminal import answer, interactive, say, shown
+from voiceface.cli.terminal import interactive, print_json, print_line, printable
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,24 +24,24 @@ __all__ = ["add_to"]
 _ABOUT = """Train a recipe on a prepared corpus.
 
 voiceface train RECIPE --corpus CORPUS
-voiceface train RECIPE --help shows the recipe's card and options"""
+voiceface train RECIPE --help shows the recipe's description and options"""
 
 _OPTIONS_HELP = """Args:
-    corpus: the prepared corpus to learn from; --smoke makes a few synthetic people if none is given
-    out: folder of the training: new, or one to go on with; by default runs/RECIPE
+    corpus: the prepared corpus to train on; --smoke makes a few synthetic people if none is given
+    out: folder of the training: new, or an interrupted one to resume; by default runs/RECIPE
     device: auto, cpu, cuda, cuda:N or mps
     precision: auto, 32 or bf16
-    init: weights to start from (fine-tuning): a folder, or the name of shipped ones
-    fold: K/N: leave out the people of fold K (1 to N) of N, instead of the recipe's own split
-    trust: a Python file of your own that holds the recipe; its code is run
-    smoke: a run of seconds that only shows that everything works
+    init: weights to fine-tune: a weights folder or shipped weights' name
+    fold: K/N: hold out the people of fold K (1 to N) of N, instead of the recipe's own split
+    trust: a Python file of your own that contains the recipe; its code is run
+    smoke: a run of a few seconds to check that everything works
     json: print JSON
 """
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command with the recipe that is named, or the list of all."""
-    train = App(name="train", help=_ABOUT, group=heading("Learn"), version_flags=[])
+    train = App(name="train", help=_ABOUT, group=help_group("Training"), version_flags=[])
     app.command(train)
     add_components(train, tokens, RECIPES, lambda name: _command(name, tokens or ()))
 
@@ -61,33 +61,33 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         trust: Path | None = None,
         smoke: Flag = False,
         json: Flag = False,
-        given: Given,
+        given: OptionValues,
     ) -> int:
-        """Placeholder; the recipe's own card stands here."""
+        """Placeholder, replaced by the recipe's docstring."""
         run = _run(module, name, given, smoke=smoke)
         if corpus is None:
             corpus = _tiny_synthetic_corpus(smoke=smoke)
-        place = out or Path("runs") / "-".join(
+        folder = out or Path("runs") / "-".join(
             [module.__name__.rpartition(".")[2], *(["smoke"] if smoke else []), *_fold_name(fold)]
         )
-        return _train(run, corpus, place, fold=fold, how=(device, precision, init), json=json)
+        return _train(run, corpus, folder, fold=fold, how=(device, precision, init), json=json)
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, options, owner=f"recipe {name}")
 
 
-def _run(module: ModuleType, name: str, given: Given, *, smoke: bool) -> Run:
+def _run(module: ModuleType, name: str, given: OptionValues, *, smoke: bool) -> Run:
     if not smoke:
         return module.recipe(**given)  # type: ignore[no-any-return]
     if given:
-        raise InputError("--smoke", "takes no options of the recipe", "leave them away")
+        raise InputError("--smoke", "takes no options of the recipe", "remove them")
     if not hasattr(module, "smoke"):
         raise InputError(name, "has no smoke run", "train it without --smoke")
     return module.smoke()  # type: ignore[no-any-return]
 
 
 def _tiny_synthetic_corpus(*, smoke: bool) -> Path:
-    """The tiny corpus of people who do not exist, made once in seconds."""
+    """The tiny corpus of synthetic people, made once in seconds."""
     if not smoke:
         raise InputError("--corpus", "is missing", "give a prepared corpus, or try --smoke without one")
     from voiceface.synthetic.tiny_corpus import tiny_corpus
@@ -103,9 +103,9 @@ def _train(
     from voiceface.pipelines.weights import resolve
     from voiceface.training.loop import train
 
-    device, precision, wanted = how
+    device, precision, init_name = how
     corpus = Corpus.open(corpus_path)
-    init = resolve(wanted) if wanted is not None else None
+    init = resolve(init_name) if init_name is not None else None
     if fold is not None:
         run = leave_out_fold(run, fold)
     claim_fold(out, f"fold {fold}" if fold is not None else NO_FOLD)
@@ -119,7 +119,7 @@ def _report(weights: Path, corpus: Corpus, *, json: bool) -> int:
     card = read_run(weights)
     figures = card.get("results", {}).get("validation", {})
     if json:
-        answer(
+        print_json(
             {
                 "weights": str(weights),
                 "corpus": corpus.fingerprint,
@@ -130,11 +130,11 @@ def _report(weights: Path, corpus: Corpus, *, json: bool) -> int:
             }
         )
         return 0
-    say(f"{card['recipe']}: {card['steps']:,} steps on {card['people']['count']:,} people")
+    print_line(f"{card['recipe']}: {card['steps']:,} steps on {card['people']['count']:,} people")
     if figures:
-        told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        say(f"best step {card['best_step']:,}, validation {told}")
-    say(f"weights: {shown(weights)}")
+        text = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        print_line(f"best step {card['best_step']:,}, validation {text}")
+    print_line(f"weights: {printable(weights)}")
     return 0
 
 

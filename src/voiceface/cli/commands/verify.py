@@ -1,4 +1,4 @@
-"""Say how likely a voice and a face are one person's."""
+"""Estimate whether a voice and a face belong to one person."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cyclopts import App
 
-from voiceface.cli.options import Flag, heading
-from voiceface.cli.terminal import answer, say, shown, tell
+from voiceface.cli.options import Flag, help_group
+from voiceface.cli.terminal import log_line, print_json, print_line, printable
 from voiceface.errors import InputError
 from voiceface.media.files import readable
 
@@ -17,7 +17,7 @@ __all__ = ["add_to"]
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""
-    app.command(_verify, name="verify", group=heading("Use"))
+    app.command(_verify, name="verify", group=help_group("Inference"))
 
 
 def _verify(
@@ -30,17 +30,17 @@ def _verify(
     device: str = "cpu",
     json: Flag = False,
 ) -> int:
-    """Say how likely a voice and a face are one person's.
+    """Estimate whether a voice and a face belong to one person.
 
-    The probability holds where half of all pairs are one person's. It is a guess
-    from sex, age and build, as a stranger's would be: it proves nobody's identity.
-    The exit code is 0 whatever the answer.
+    The probability assumes equal prior odds. It is a guess from sex, age and
+    build, as a stranger's would be: it does not prove anybody's identity. The
+    exit code is 0 for either answer.
 
     Args:
-        voice: a sound or video file (or the picture; then the other is the voice)
+        voice: an audio or video file (or the picture, if the other is the voice)
         face: a picture
-        threshold: from this probability on the answer is yes
-        weights: a shipped matcher's name or a weights folder; by default the best there is
+        threshold: probability at or above which the pair counts as one person
+        weights: a shipped matcher's name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
@@ -49,9 +49,9 @@ def _verify(
     from voiceface.pipelines.speech_warnings import speech_warnings
 
     if not 0.0 <= threshold <= 1.0:
-        raise InputError("--threshold", f"{threshold:g} is no probability", "give 0 to 1")
+        raise InputError("--threshold", f"{threshold:g} is not a probability", "give 0 to 1")
     for path in (voice, face):
-        readable(path)  # before a second is spent on loading the matcher
+        readable(path)  # before the matcher is loaded
     if query_side(voice, [face], "auto") == "face":
         voice, face = face, voice
     matcher = load_matcher(weights, device)
@@ -60,9 +60,9 @@ def _verify(
     same = probability >= threshold
     warnings = speech_warnings([voice])
     for warning in warnings:
-        tell(f"warning: {warning}")
+        log_line(f"warning: {warning}")
     if json:
-        answer(
+        print_json(
             {
                 "matcher": name,
                 "voice": str(voice),
@@ -74,8 +74,8 @@ def _verify(
             }
         )
         return 0
-    say(f"{shown(voice)} and {shown(face)}, by {name}:")
-    verdict = "rather one person's" if same else "rather two people's"
+    print_line(f"{printable(voice)} and {printable(face)}, by {name}:")
+    verdict = "probably the same person" if same else "probably different people"
     sign = ">=" if same else "<"
-    say(f"probability {probability:.3f} {sign} threshold {threshold:g}: {verdict}")
+    print_line(f"probability {probability:.3f} {sign} threshold {threshold:g}: {verdict}")
     return 0
