@@ -1,4 +1,4 @@
-"""The door itself: help at once, every error one line, exit codes, streams of any kind."""
+"""The command line itself: help at once, every error one line, exit codes, streams of any kind."""
 
 import os
 import subprocess
@@ -86,9 +86,9 @@ def test_an_unknown_recipe_or_source_offers_the_nearest(tokens, offered):
     ("error", "code", "line"),
     [
         (InputError("a.wav", "is empty", "record it"), 1, "voiceface: a.wav: is empty; record it"),
-        (KeyboardInterrupt(), 130, "stopped"),
-        (MemoryError(), 1, "memory"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "memory"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 1, "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "out of memory"),
         (OSError(28, "No space left on device", "x.npz"), 1, "x.npz: the disk is full"),
         (
             PermissionError(13, "Permission denied", "dir/y"),
@@ -101,7 +101,7 @@ def test_errors_become_one_line_and_a_code(monkeypatch, error, code, line):
     def broken(tokens):
         raise error
 
-    monkeypatch.setattr(app, "_do", broken)
+    monkeypatch.setattr(app, "_dispatch", broken)
     call("list").refused(line, code=code)
 
 
@@ -109,7 +109,7 @@ def test_a_broken_pipe_is_silent(monkeypatch):
     def broken(tokens):
         raise BrokenPipeError
 
-    monkeypatch.setattr(app, "_do", broken)
+    monkeypatch.setattr(app, "_dispatch", broken)
     said = call("list")
     assert (said.code, said.err) == (141, "")
 
@@ -118,7 +118,7 @@ def test_a_fault_of_ours_keeps_its_traceback_in_a_file(monkeypatch):
     def broken(tokens):
         raise TypeError("of ours")
 
-    monkeypatch.setattr(app, "_do", broken)
+    monkeypatch.setattr(app, "_dispatch", broken)
     said = call("list")
     said.refused("TypeError: of ours")
     path = said.lines[0].split()[-1]

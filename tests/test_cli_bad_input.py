@@ -114,7 +114,7 @@ def test_all_candidates_bad_is_an_error_that_counts_them(good, weights, tmp_path
     )
     call("match", good[0], tmp_path / "a.png", "--weights", weights).refused("a.png")
     (tmp_path / "none").mkdir()
-    call("match", good[0], tmp_path / "none", "--weights", weights).refused("none: holds no pictures")
+    call("match", good[0], tmp_path / "none", "--weights", weights).refused("none: contains no images")
 
 
 def test_ten_faces_silence_and_noise_are_used_and_said(good, weights, tmp_path):

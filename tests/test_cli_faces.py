@@ -221,7 +221,7 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     call(*given, "--compare-with", f"same={folder}").refused("has no picture of 3")
     call(*given, "--compare-with", "nowhere").refused("is not NAME=FOLDER")
     call(*given, "--split", "known").refused("no new recordings")
-    call(*given, "--split", "all").refused("of its people trained toy", "--split test")
+    call(*given, "--split", "all").refused("were in the training set of toy", "--split test")
 
 
 def test_known_people_are_judged_only_when_asked_for_and_said_so(corpus, monkeypatch, tmp_path):

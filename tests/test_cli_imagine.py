@@ -85,8 +85,8 @@ def test_bad_recordings_are_told_and_the_rest_is_drawn(voices, canvas, tmp_path)
     assert said.code == 0
     assert [face["voice"].split("/")[-1] for face in said.json["faces"]] == ["a.wav", "b.wav", "little.wav"]
     assert [row["path"].split("/")[-1] for row in said.json["failed"]] == ["broken.wav", "noise.wav"]
-    assert "hardly a voice" in said.json["warnings"][0] and "little.wav" in said.json["warnings"][0]
-    assert sum("left out" in line for line in said.lines) == 2 and "holds no speech" in said.err
+    assert "unlikely to be speech" in said.json["warnings"][0] and "little.wav" in said.json["warnings"][0]
+    assert sum("skipped" in line for line in said.lines) == 2 and "contains no detectable speech" in said.err
     assert not (tmp_path / "out" / "noise.png").exists()
     assert call("imagine", voices, "-o", tmp_path / "all", "--force").code == 0
     assert "plausibility 0.00" in read_origin(tmp_path / "all" / "noise.png").note
@@ -96,7 +96,7 @@ def test_nothing_usable_is_one_line_and_the_old_picture_stands(voices, canvas, t
     save_sound(tmp_path / "noise.wav", np.zeros(32000, np.float32))
     (tmp_path / "face.png").write_bytes(b"mine")
     call("imagine", tmp_path / "noise.wav", "-o", tmp_path / "face.png").refused(
-        "noise.wav", "holds no speech", "force"
+        "noise.wav", "contains no detectable speech", "force"
     )
     assert (tmp_path / "face.png").read_bytes() == b"mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["face.png", "noise.wav", "voices"]
@@ -126,7 +126,7 @@ def test_names_are_kept_apart(voices, canvas, tmp_path):
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "2", "--typical"), ("one typical face",)),
         (("VOICES/a.wav", "-o", "OUT/face.png", "--person", "eve", "--device", "tpu"), ("tpu",)),
         (("-o", "OUT/face.png"), ("no recording",)),
-        (("-o", "OUT/face.png", "--person", "eve"), ("draws from a voice",)),
+        (("-o", "OUT/face.png", "--person", "eve"), ("generates from a voice",)),
     ],
 )
 def test_what_cannot_be_done_is_one_line(voices, canvas, tmp_path, tokens, parts):
@@ -136,7 +136,7 @@ def test_what_cannot_be_done_is_one_line(voices, canvas, tmp_path, tokens, parts
 
 
 def test_somebody_known_by_name(monkeypatch, tmp_path):
-    made = fake_imaginer(contract={"cue": "person"}, people=["ann", "bob"])
+    made = fake_imaginer(people=["ann", "bob"])
     monkeypatch.setattr(Imaginer, "load", classmethod(lambda cls, *arguments, **options: made))
     assert call("imagine", "--person", "bob", "-o", tmp_path / "out", "-n", 2).code == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["bob-1.png", "bob-2.png"]
@@ -146,4 +146,4 @@ def test_somebody_known_by_name(monkeypatch, tmp_path):
 def test_weights_without_a_face_and_the_help():
     call("imagine", "x.wav", "-o", "f.png").refused("x.wav", "does not exist")
     said = call("imagine", "--help")
-    assert said.code == 0 and "nobody's portrait" in said.out
+    assert said.code == 0 and "not a portrait of the speaker" in said.out

@@ -40,7 +40,7 @@ def part(name):
 
 def test_doctor_tells_versions():
     said, torch = part("torch")
-    assert torch["state"] == "ok" and torch["told"] == importlib.import_module("torch").__version__
+    assert torch["state"] == "ok" and torch["detail"] == importlib.import_module("torch").__version__
     printed = call("doctor")
     assert "torch" in printed.out and printed.code == said.code
 
@@ -54,7 +54,7 @@ def test_a_missing_package_is_told_with_its_cost_and_the_command(monkeypatch):
     said, one = part("distributed")
     assert one["state"] == "missing" and one["remedy"].endswith("-m pip install 'voiceface[cluster]'")
     assert said.json["well"] == (said.code == 0)
-    assert "--cluster" in one["costs"]
+    assert "--cluster" in one["impact"]
 
 
 def test_a_needed_package_that_is_broken_ends_with_1(monkeypatch):
@@ -67,7 +67,7 @@ def test_a_needed_package_that_is_broken_ends_with_1(monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", broken)
     said, one = part("webrtcvad-wheels")
-    assert said.code == 1 and one["state"] == "broken" and one["told"] == "libstdc++.so: wrong version"
+    assert said.code == 1 and one["state"] == "broken" and one["detail"] == "libstdc++.so: wrong version"
     assert "--force-reinstall" in one["remedy"]
 
 
@@ -77,7 +77,7 @@ def test_missing_teacher_costs_the_better_matcher(monkeypatch):
 
     monkeypatch.setattr(ge2e, "weights_path", gone)
     _, one = part("ge2e weights")
-    assert one["state"] == "missing" and "--no-deps resemblyzer" in one["remedy"] and "ge2e" in one["costs"]
+    assert one["state"] == "missing" and "--no-deps resemblyzer" in one["remedy"] and "ge2e" in one["impact"]
 
 
 def test_a_broken_torchvision_is_found(monkeypatch, tmp_path):
@@ -88,7 +88,7 @@ def test_a_broken_torchvision_is_found(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)
     _, one = part("torchvision")
-    assert one["state"] == "broken" and "nms" in one["told"] and "uninstall -y torchvision" in one["remedy"]
+    assert one["state"] == "broken" and "nms" in one["detail"] and "uninstall -y torchvision" in one["remedy"]
 
 
 def test_little_disk_and_lost_codecs(monkeypatch):
@@ -96,9 +96,9 @@ def test_little_disk_and_lost_codecs(monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 1_000_000_000))
     monkeypatch.setattr(installation, "_ENCODERS", {"no_such_codec": "H.264 video"})
     _, disk = part("disk")
-    assert disk["state"] == "note" and disk["told"].startswith("1 GB free")
+    assert disk["state"] == "note" and disk["detail"].startswith("1 GB free")
     _, codecs = part("codecs")
-    assert codecs["state"] == "missing" and codecs["told"] == "writing H.264 video"
+    assert codecs["state"] == "missing" and codecs["detail"] == "writing H.264 video"
 
 
 @pytest.mark.parametrize("width", ["60", "80"])

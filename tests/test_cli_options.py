@@ -72,7 +72,7 @@ def test_an_argument_without_a_type_or_with_a_taken_name_is_refused():
 
     with pytest.raises(InputError, match="lr has no type"):
         keyword_options(untyped, title="r")
-    with pytest.raises(InputError, match="--out is the command's own"):
+    with pytest.raises(InputError, match="--out belongs to the command"):
         with_options(lambda *, out, given: 0, {"given": keyword_options(taken, title="r")}, owner="recipe r")
 
 

@@ -71,7 +71,9 @@ def test_people_who_trained_it_are_refused_named_or_dropped(corpus, weights, tmp
     met = carded(weights, tmp_path / "met", people=people)
     tokens = ["evaluate", "matching", "--model", met, "--corpus", corpus, "-n", "2", "--resamples", "20"]
     call(*tokens).refused(
-        "11 of the 12 people trained met, 1 more selected", "--known-people keep", "--folds 5"
+        "were in the training set of met, 1 more in its validation set",
+        "--known-people keep",
+        "--folds 5",
     )
     said = call(*tokens, "--known-people", "keep")
     assert said.code == 0 and "KNOWN PEOPLE" in said.out and "KNOWN PEOPLE" in said.err
@@ -80,7 +82,7 @@ def test_people_who_trained_it_are_refused_named_or_dropped(corpus, weights, tmp
     some = carded(weights, tmp_path / "some", people={"count": 5, "fingerprint": "ab" * 32},
                   corpus=Corpus.open(corpus).fingerprint)  # fmt: skip
     tokens[3] = some
-    call(*tokens).refused("5 of the 12 people trained some", "--known-people keep")
+    call(*tokens).refused("5 of 12 people were in the training set of some", "--known-people keep")
     call(*tokens, "--known-people", "drop").refused("cannot be told which people")
     # Trained with a fold left out: that fold's people can be told, and they alone are judged.
     from voiceface.corpus.splits import fold_people

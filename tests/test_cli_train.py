@@ -88,7 +88,7 @@ def test_a_recipe_of_ones_own_is_run_only_if_trusted(corpus, tmp_path):
         "    return matcher.recipe(voice_encoder='ge2e', dim=dim, heads=2, hidden=8, batch_size=8, steps=2)\n"
     )
     call("train", mine, "--corpus", corpus).refused("is a file, not a recipe", "--trust")
-    call("train", "mine", "--corpus", corpus).refused("mine: is no recipe")
+    call("train", "mine", "--corpus", corpus).refused("mine: is not a known recipe")
     call("train", "other", "--corpus", corpus, "--trust", mine).refused("does not hold the recipe other")
     said = call("train", "mine", "--trust", mine, "--help")
     assert said.code == 0 and said.out.startswith("run") and "--dim INT" in said.out

@@ -195,5 +195,5 @@ def test_a_recipe_that_compares_nothing_is_refused(tmp_path):
     pytest.importorskip("espeakng_loader")
     with pytest.raises(InputError, match="si_cpc: embeds no voices and faces"):
         cross_validate("si_cpc", {}, tiny_corpus(), tmp_path, folds=2, progress=False)
-    with pytest.raises(InputError, match="is no recipe"):
+    with pytest.raises(InputError, match="is not a known recipe"):
         cross_validate("matchmaker", {}, Shelf(), tmp_path, folds=2, progress=False)
