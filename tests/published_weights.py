@@ -26,7 +26,9 @@ def lively(network, seed):
 
 def ecapa_file(path, seed=0):
     """SpeechBrain's ``embedding_model.ckpt``: every layer is wrapped once more."""
-    network = lively(Ecapa(bands=80, channels=16, gathered=24, attention=8, squeeze=6, scale=8, dim=10), seed)
+    network = lively(
+        Ecapa(bands=80, channels=16, aggregated=24, attention=8, squeeze=6, scale=8, dim=10), seed
+    )
     tensors = {}
     for name, tensor in network.state_dict().items():
         layer, leaf = name.rsplit(".", 1)

@@ -15,7 +15,7 @@ from voiceface.components import component_names, load_component
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.encoders import ge2e, student
 from voiceface.models.voice_encoder import VoiceEncoder, WindowEncoder, as_wave
-from voiceface.nn.voice.ge2e import Ge2e, load_published
+from voiceface.nn.voice.ge2e import Ge2e, embed_windows, load_ge2e_weights
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.training.weights import write_weights
 
@@ -88,13 +88,13 @@ def need_wheel():
 
 def test_the_published_encoders_rows_are_the_networks_own():
     path = need_wheel()
-    network = load_published(
+    network = load_ge2e_weights(
         Ge2e(), torch.load(path, map_location="cpu", weights_only=True)["model_state"]
     ).eval()
     waves = [synthetic_voice(5, 3.1), synthetic_voice(6, 0.7)]
     with torch.no_grad():
         wanted = [
-            network.embed_partials(*ge2e_partials(normalise_volume(torch.from_numpy(w)))) for w in waves
+            embed_windows(network, *ge2e_partials(normalise_volume(torch.from_numpy(w)))) for w in waves
         ]
     np.testing.assert_allclose(ge2e.load().embed(waves), torch.cat(wanted).numpy(), atol=2e-6)
 
@@ -127,7 +127,7 @@ def test_a_wheel_of_another_shape_is_refused(monkeypatch, tmp_path):
     with pytest.raises(InputError, match="do not fit the encoder"):
         ge2e.load()
     torch.save({"weights": {}}, path)
-    with pytest.raises(InputError, match="is no readable weights file"):
+    with pytest.raises(InputError, match="is not a readable weights file"):
         ge2e.load()
 
 

@@ -62,7 +62,7 @@ def test_the_published_networks_have_their_published_size(network, parameters):
 def test_the_published_layers_have_their_published_names_and_shapes():
     with torch.device("meta"):
         voice, face, deep = Ecapa().state_dict(), FaceNet().state_dict(), IResNet().state_dict()
-    speech = {ecapa._theirs(name): tuple(tensor.shape) for name, tensor in voice.items()}
+    speech = {ecapa._published_name(name): tuple(tensor.shape) for name, tensor in voice.items()}
     assert speech["blocks.0.conv.conv.weight"] == (1024, 80, 5)
     assert speech["blocks.2.res2net_block.blocks.6.conv.conv.weight"] == (128, 128, 3)
     assert speech["blocks.3.se_block.conv2.conv.weight"] == (1024, 128, 1)
@@ -70,7 +70,7 @@ def test_the_published_layers_have_their_published_names_and_shapes():
     assert speech["asp.tdnn.conv.conv.weight"] == (128, 9216, 1)
     assert speech["asp_bn.norm.weight"] == (6144,)
     assert speech["fc.conv.weight"] == (192, 6144, 1)
-    pictures = {facenet._theirs(name): tuple(tensor.shape) for name, tensor in face.items()}
+    pictures = {facenet._published_name(name): tuple(tensor.shape) for name, tensor in face.items()}
     assert pictures["conv2d_4b.bn.running_mean"] == (256,)
     assert pictures["repeat_1.4.branch2.2.conv.weight"] == (32, 32, 3, 3)
     assert pictures["repeat_2.9.branch1.1.conv.weight"] == (128, 128, 1, 7)
@@ -268,7 +268,7 @@ def test_what_is_wrong_with_a_file_is_told_in_one_line(files, tmp_path, name, fa
         told = f"its tensor {later} holds NaN"
     elif fault == "more":
         torch.save(tensors | {"head.weight": torch.zeros(1)}, path)
-        told = "has a tensor head.weight, which the network has not"
+        told = "has a tensor head.weight, which the network does not have"
     elif fault == "other":
         torch.save(torch.nn.Linear(3, 3).state_dict(), path)
         told = f"lacks the tensor {FIRST[name]}"

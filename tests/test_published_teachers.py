@@ -156,7 +156,7 @@ def test_the_whole_vgg_has_the_published_names_shapes_and_size():
     with torch.device("meta"):
         network = VggFace()
     wanted = {name: shape for name, shape in vgg_shapes().items() if not name.startswith("fc8")}
-    assert shapes_of(network, vggface._theirs) == wanted and len(wanted) == 30
+    assert shapes_of(network, vggface._published_name) == wanted and len(wanted) == 30
     convolutions = 9 * (3 * 64 + 64 * 64 + 64 * 128 + 128 * 128 + 128 * 256 + 2 * 256 * 256)
     convolutions += 9 * (256 * 512 + 5 * 512 * 512) + 2 * 64 + 2 * 128 + 3 * 256 + 6 * 512
     dense = (7 * 7 * 512 + 1) * 4096 + (4096 + 1) * 4096
@@ -170,7 +170,7 @@ def test_the_whole_senet_has_the_published_names_shapes_and_size():
     with torch.device("meta"):
         network = SeNet50()
     wanted = senet_shapes() | {"classifier.weight": (8, 2048)}
-    assert shapes_of(network, ferplus._theirs) == wanted
+    assert shapes_of(network, ferplus._published_name) == wanted
     convolutions = 9 * 49 * 64 // 3  # the stem: 7 x 7 x 3 x 64
     reweighting, source = 0, 64
     for stage, count in enumerate((3, 4, 6, 3)):
@@ -309,7 +309,7 @@ def test_a_file_that_is_no_teacher_is_told_in_one_line(files, tmp_path, name):
     refused(name, path, "holds code beside its tensors, which is not run")
     assert not (tmp_path / "sprung").exists()
     torch.save(tensors | {"head.weight": torch.zeros(1)}, path)
-    refused(name, path, "has a tensor head.weight, which the network has not")
+    refused(name, path, "has a tensor head.weight, which the network does not have")
     torch.save(torch.nn.Linear(3, 3).state_dict(), path)
     refused(name, path, f"lacks the tensor {FIRST[name]}")
     torch.save(tensors | {FIRST[name]: tensors[FIRST[name]][:0]}, path)

@@ -50,8 +50,8 @@ def test_a_long_recording_is_the_mean_of_its_parts(tmp_path, monkeypatch):
     wavlm_folder(tmp_path / "w", xvector=True)
     encoder = wavlm.load(tmp_path / "w")
     wave = synthetic_voice(2, 3.0)
-    parts = [encoder._placed(torch.from_numpy(part)) for part in np.array_split(wave, 3)]
-    monkeypatch.setattr(wavlm, "_MOST", 16_000)
+    parts = [encoder._embed_part(torch.from_numpy(part)) for part in np.array_split(wave, 3)]
+    monkeypatch.setattr(wavlm, "_MAX_SAMPLES", 16_000)
     mean = torch.stack(parts).mean(0)
     np.testing.assert_allclose(encoder.embed([wave])[0], (mean / mean.norm()).numpy(), atol=1e-5)
 
@@ -76,7 +76,7 @@ def test_what_is_wrong_with_a_folder_is_told_in_one_line(tmp_path, fault):
         told = r"pytorch_model\.bin: holds code"
     elif fault == "another":
         config.write_text('{"model_type": "hubert"}')
-        told = r"config\.json: describes a hubert, no wavlm"
+        told = r"config\.json: describes a hubert, not a wavlm"
     elif fault == "json":
         config.write_text("{")
         told = r"config\.json: is no JSON"

@@ -168,7 +168,7 @@ def test_teachers_by_their_names(tmp_path):
     with pytest.raises(InputError, match="no weights for dlib"):
         load_teacher("dlib=mine")
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 40)
-    with pytest.raises(InputError, match="no whole expression network"):
+    with pytest.raises(InputError, match="not hold a complete expression network"):
         load_teacher(str(tmp_path))
 
 

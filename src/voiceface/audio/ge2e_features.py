@@ -115,7 +115,7 @@ def ge2e_partials(
 
     Returns:
         windows ``(sum of counts, 160, 40)`` and counts int64 ``(batch,)``, for
-        :func:`voiceface.nn.voice.ge2e.embed_partials`.
+        :func:`voiceface.nn.voice.ge2e.embed_windows`.
 
     Raises:
         InputError: another rate, no samples, NaN, wrong shape or lengths.

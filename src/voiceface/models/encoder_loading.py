@@ -1,7 +1,9 @@
-"""An encoder or teacher by its name, by the place of its weights, or by both: ``NAME=PLACE``."""
+"""An encoder or teacher by its name, by the path of its weights, or by both: ``NAME=PATH``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +20,7 @@ _TEACHERS = "voiceface.models.teachers"
 
 
 def load_voice_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
-    """The voice encoder of that name, or the one whose weights lie there.
+    """The voice encoder of that name, or the one that weights of this path belong to.
 
     Raises:
         InputError: there is no such encoder, or its weights cannot be used.
@@ -28,7 +30,7 @@ def load_voice_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
 
 
 def load_face_encoder(name: str, *, device: str = "cpu") -> FaceEncoder:
-    """The face encoder of that name, or the one whose weights lie there.
+    """The face encoder of that name, or the one that weights of this path belong to.
 
     Raises:
         InputError: there is no such encoder, or its weights cannot be used.
@@ -38,7 +40,7 @@ def load_face_encoder(name: str, *, device: str = "cpu") -> FaceEncoder:
 
 
 def load_teacher(name: str, *, device: str = "cpu") -> Teacher:
-    """The teacher of that name; a folder alone is taken for weights of the recipe ``expression``.
+    """The teacher of that name; a path alone is taken for weights of the recipe ``expression``.
 
     Raises:
         InputError: there is no such teacher, or its weights cannot be used.
@@ -48,21 +50,27 @@ def load_teacher(name: str, *, device: str = "cpu") -> Teacher:
 
 
 def _pick(package: str, name: str, otherwise: str, device: str) -> object:
-    """A component loaded; of a place, the one whose ``fits`` knows it, else ``otherwise``.
+    """A component by name, by ``NAME=PATH``, or by the path of its weights.
 
-    ``NAME=PLACE`` says which, where a file has a name of its own.
+    A path alone is recognised by a component's ``recognises_weights`` or by its ``FILES``; any other is given
+    to the component ``otherwise``.
     """
     own, equals, given = name.partition("=")
     if equals and own in component_names(package):
         return load_component(package, own).load(given, device=device)
-    place = Path(name).expanduser()
-    if not place.exists():
+    path = Path(name).expanduser()
+    if not path.exists():
         return load_component(package, name).load(device=device)
     for one in component_names(package):
         module = load_component(package, one)
-        if hasattr(module, "fits") and module.fits(place):
-            return module.load(place, device=device)
+        recognises = getattr(module, "recognises_weights", partial(_has_file, getattr(module, "FILES", ())))
+        if recognises(path):
+            return module.load(path, device=device)
     if not otherwise:
         known = ", ".join(component_names(package))
-        raise InputError(name, f"holds no weights of {known}", "write NAME=PLACE, see docs/encoders.md")
-    return load_component(package, otherwise).load(place, device=device)
+        raise InputError(name, f"holds no weights of {known}", "write NAME=PATH, see docs/encoders.md")
+    return load_component(package, otherwise).load(path, device=device)
+
+
+def _has_file(files: Sequence[str], path: Path) -> bool:
+    return path.name in files or any((path / name).is_file() for name in files)

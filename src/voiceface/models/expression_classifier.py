@@ -1,4 +1,4 @@
-"""Learning to read expressions: a class for every emotion that a corpus names."""
+"""A classifier of facial expressions: one class for every emotion of a corpus."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class ExpressionClassifier(Model):
         self.net = ExpressionNet(emotions=len(self.emotions), width=width, features=features, size=size)
 
     def turns(self) -> Sequence[Turn]:
-        """One turn: name the emotion."""
+        """One turn."""
         return [Turn("name", list(self.parameters()), self.error)]
 
     def error(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
         """Cross-entropy of ``pictures (n, 3, side, side)`` from 0 to 255 with ``labels (n,)``."""
         scores = self.net.logits(self.net(batch["pictures"]))
-        right = (scores.argmax(1) == batch["labels"]).float().mean()
-        return {"loss": F.cross_entropy(scores.float(), batch["labels"]), "right": right}
+        accuracy = (scores.argmax(1) == batch["labels"]).float().mean()
+        return {"loss": F.cross_entropy(scores.float(), batch["labels"]), "right": accuracy}

@@ -1,4 +1,4 @@
-"""What a face encoder is to everything above it: aligned faces in, rows out."""
+"""The interface of face encoders: from aligned faces to embeddings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from voiceface.errors import InputError
 from voiceface.models.blockwise_pca import Block
@@ -23,38 +24,51 @@ class FaceEncoder:
     name: str
     dim: int
     fingerprint: str
-    """Names the weights: a matcher trained on one encoder's rows refuses another's."""
+    """Identifies the weights: a matcher refuses embeddings of another encoder than its own."""
     size: int
     """Side in pixels of the faces it takes."""
     template: str
     """How they must be aligned (`voiceface.face.align.TEMPLATES`)."""
     blocks: Sequence[Block] = ()
-    """The kinds of numbers in a row where there are several, and how a matcher should reduce them."""
+    """The parts of an embedding, where there are several, and how a matcher should reduce them."""
+    device: str = "cpu"
 
-    def embed(self, chips: AlignedFaces) -> npt.NDArray[np.float32]:
-        """Embed aligned faces ``(n, size, size, 3)``, as rows ``(n, dim)``: of a face and its mirror image.
+    _BATCH = 16
+
+    def embed(self, faces: AlignedFaces) -> npt.NDArray[np.float32]:
+        """Embed aligned faces ``(n, size, size, 3)``, each with its mirror image, as ``(n, dim)``.
 
         Raises:
             InputError: another shape or type.
         """
+        faces = check_aligned_faces(faces, self.size)
+        embeddings = [torch.zeros(0, self.dim)]
+        # A trainer's autocast and gradients must not reach the embeddings.
+        with torch.inference_mode(), torch.autocast(torch.device(self.device).type, enabled=False):
+            for first in range(0, len(faces), self._BATCH):
+                some = np.array(faces[first : first + self._BATCH])  # a copy: torch warns of read-only arrays
+                pixels = torch.from_numpy(some).to(self.device).permute(0, 3, 1, 2).float()
+                embeddings.append(self._embed_batch(pixels).cpu())
+        return torch.cat(embeddings).numpy()
+
+    def _embed_batch(self, pixels: Tensor) -> Tensor:
+        """Embed faces ``(n, 3, size, size)`` from 0 to 255, on the encoder's device, as ``(n, dim)``."""
         raise NotImplementedError
 
 
 class NetworkFace(FaceEncoder):
-    """A network's rows, the mean of a face's and its mirror image's brought to length 1.
+    """A network's embeddings: the mean of a face's and its mirror image's, normalised to length 1.
 
     Args:
         name: of the encoder.
         network: takes (n, 3, size, size) and gives (n, dim).
-        dim: numbers of a row.
+        dim: size of an embedding.
         fingerprint: of its weights.
         size: side of the faces in pixels.
-        template: that they are aligned to.
-        scale: what 127.5 is taken off of and this divided by, before the network sees them.
+        template: how the faces are aligned.
+        scale: pixels are reduced by 127.5 and divided by this before the network.
         device: where it runs.
     """
-
-    _AT_ONCE = 16
 
     def __init__(
         self,
@@ -73,32 +87,20 @@ class NetworkFace(FaceEncoder):
         self.size, self.template, self.device = size, template, device
         self._scale = scale
 
-    def embed(self, chips: AlignedFaces) -> npt.NDArray[np.float32]:
-        """As `FaceEncoder.embed`."""
-        chips = check_aligned_faces(chips, self.size)
-        rows = [torch.zeros(0, self.dim)]
-        # Neither a trainer's autocast nor its gradients must reach the rows.
-        kind = torch.device(self.device).type
-        with torch.inference_mode(), torch.autocast(kind, enabled=False):
-            for first in range(0, len(chips), self._AT_ONCE):
-                some = np.array(
-                    chips[first : first + self._AT_ONCE]
-                )  # a copy: torch warns of read-only arrays
-                pixels = torch.from_numpy(some).to(self.device).permute(0, 3, 1, 2).float()
-                faces = (pixels - 127.5) / self._scale
-                both = [torch.nn.functional.normalize(self.network(f), dim=1) for f in (faces, faces.flip(3))]
-                rows.append(torch.nn.functional.normalize(both[0] + both[1], dim=1).cpu())
-        return torch.cat(rows).numpy()
+    def _embed_batch(self, pixels: Tensor) -> Tensor:
+        faces = (pixels - 127.5) / self._scale
+        both = [F.normalize(self.network(view), dim=1) for view in (faces, faces.flip(3))]
+        return F.normalize(both[0] + both[1], dim=1)
 
 
-def check_aligned_faces(chips: AlignedFaces, size: int) -> AlignedFaces:
-    """Aligned faces as they must be.
+def check_aligned_faces(faces: AlignedFaces, size: int) -> AlignedFaces:
+    """Aligned faces, checked.
 
     Raises:
         InputError: another shape or type.
     """
-    chips = np.asarray(chips)
-    if chips.ndim != 4 or chips.shape[1:] != (size, size, 3) or chips.dtype != np.uint8:
-        fault = f"have the shape {chips.shape} and type {chips.dtype}"
+    faces = np.asarray(faces)
+    if faces.ndim != 4 or faces.shape[1:] != (size, size, 3) or faces.dtype != np.uint8:
+        fault = f"have the shape {faces.shape} and type {faces.dtype}"
         raise InputError("aligned faces", fault, f"give (n, {size}, {size}, 3) of uint8")
-    return chips
+    return faces

@@ -1,4 +1,4 @@
-"""A network that others published, as a teacher: faces of any side in, what a student must learn out."""
+"""A published network as a teacher: from faces of any size to the targets of a student."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from voiceface.errors import InputError
 
 __all__ = ["PublishedTeacher"]
 
-Seen = TypeVar("Seen")
+Output = TypeVar("Output")
 
 
 class PublishedTeacher:
-    """A frozen network behind its own preparation of pictures.
+    """A frozen network with its preparation of pictures.
 
     Args:
         name: of the teacher.
-        network: takes ``(n, 3, side, side)`` from 0 to 255 less the means and gives ``(n, dim)``.
-        dim: numbers of a face.
+        network: from ``(n, 3, side, side)``, from 0 to 255 less the means, to ``(n, dim)``.
+        dim: size of an embedding.
         fingerprint: of its weights.
-        side: pixels of the faces that it was trained on.
+        side: side in pixels of the faces it was trained on.
         means: of red, green and blue.
         device: where it runs.
     """
@@ -31,9 +31,9 @@ class PublishedTeacher:
     name: str
     dim: int
     fingerprint: str
-    """Names the weights: what was learnt from one teacher is not compared with another's."""
+    """Identifies the weights."""
 
-    _AT_ONCE = 16
+    _BATCH = 16
 
     def __init__(
         self,
@@ -52,29 +52,29 @@ class PublishedTeacher:
         self._means = torch.tensor(means, device=device)[:, None, None]
 
     def embed(self, pictures: Tensor) -> Tensor:
-        """Describe faces ``(n, 3, any side, the same)``, RGB from 0 to 255: ``(n, dim)``, where they lie.
+        """Embed faces ``(n, 3, any side, the same)``, RGB from 0 to 255: ``(n, dim)``, on their device.
 
         Raises:
             InputError: another shape.
         """
         return torch.cat(list(self._each(self.network, pictures))).to(pictures.device)
 
-    def _each(self, look: Callable[[Tensor], Seen], pictures: Tensor) -> Iterator[Seen]:
-        """What a part of the network sees, a few pictures at once."""
+    def _each(self, run: Callable[[Tensor], Output], pictures: Tensor) -> Iterator[Output]:
+        """The output of a part of the network, a few pictures at a time."""
         for some in self._prepared(pictures):
-            # Neither a trainer's autocast nor its gradients must reach a teacher; but what it gives may
-            # stand in a student's loss, which inference mode would forbid.
+            # A trainer's autocast and gradients must not reach a teacher; but its output may be part of a
+            # student's loss, which inference mode would forbid.
             with torch.no_grad(), torch.autocast(torch.device(self.device).type, enabled=False):
-                yield look(some)
+                yield run(some)
 
     def _prepared(self, pictures: Tensor) -> Iterator[Tensor]:
         shape = tuple(pictures.shape)
         if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or not shape[2]:
             raise InputError("faces", f"have the shape {shape}", "give (n, 3, side, side), RGB from 0 to 255")
-        for some in torch.split(pictures, self._AT_ONCE):
+        for some in torch.split(pictures, self._BATCH):
             some = some.detach().to(self.device).float()
             if shape[3] != self.side:
-                # Smoothed where it shrinks, or fine patterns would turn into coarse ones.
+                # Antialiased where it is reduced.
                 some = nn.functional.interpolate(
                     some, size=self.side, mode="bilinear", align_corners=False, antialias=shape[3] > self.side
                 )

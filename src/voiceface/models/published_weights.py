@@ -1,7 +1,7 @@
-"""Weights that others published: found on this machine, read as tensors and never as code, fitted by name.
+"""Weights that others published: found on this machine, read as tensors and never as code, loaded by name.
 
-Nothing here opens a network: a file is the one given, the one an environment variable names, or one that
-lies in the cache of the Hugging Face hub, whose folders are read as they stand.
+Nothing is downloaded: a file is given, named by an environment variable, or found in the cache of the Hugging
+Face hub.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["digest", "fill", "find_weights", "hub_folder", "read_tensors"]
+__all__ = ["digest", "find_weights", "hub_folder", "load_tensors", "read_tensors"]
 
 _DOCUMENT = "see docs/encoders.md"
 
@@ -28,22 +28,22 @@ _DOCUMENT = "see docs/encoders.md"
 def find_weights(
     name: str, given: str | Path | None, *, variable: str, repositories: Sequence[str], files: Sequence[str]
 ) -> Path:
-    """The weights file (the first of ``files`` that a folder holds) of a published encoder.
+    """The weights file of a published encoder: the first of ``files`` in a folder.
 
     Args:
         name: of the encoder.
-        given: a file, or a folder with one of ``files``; None looks further.
+        given: a file, or a folder with one of ``files``; None searches further.
         variable: environment variable that may name one.
-        repositories: of the hub, whose cache is looked into last.
-        files: names that such a file has, the one preferred first.
+        repositories: of the hub; its cache is searched last.
+        files: names of such a file, the preferred one first.
 
     Raises:
-        InputError: the place given is not there, or holds none of the files.
+        InputError: the path given does not exist, or holds none of the files.
         MissingPartError: nothing was given, and nothing found.
     """
-    place = given if given is not None else os.environ.get(variable) or None
-    if place is not None:
-        path = Path(place).expanduser()
+    named = given if given is not None else os.environ.get(variable) or None
+    if named is not None:
+        path = Path(named).expanduser()
         if path.is_file():
             return path
         if not path.is_dir():
@@ -63,23 +63,23 @@ def find_weights(
 
 
 def hub_folder(repository: str) -> Path | None:
-    """Where the user's hub cache holds a repository (``owner/name``), or None; nothing is fetched."""
+    """The folder of a repository (``owner/name``) in the user's hub cache, or None; nothing is downloaded."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     hub = os.environ.get("HF_HOME") or Path(home) / "huggingface"
     cache = Path(os.environ.get("HF_HUB_CACHE") or Path(hub) / "hub")
-    kept = cache / ("models--" + repository.replace("/", "--"))
+    stored = cache / ("models--" + repository.replace("/", "--"))
     try:
-        commit = (kept / "refs" / "main").read_text(encoding="utf-8").strip()
+        commit = (stored / "refs" / "main").read_text(encoding="utf-8").strip()
     except OSError:
         return None
-    folder = kept / "snapshots" / commit
+    folder = stored / "snapshots" / commit
     return folder if commit and folder.is_dir() else None
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``.safetensors`` file, or of a state dict that ``torch.save`` wrote; by name.
 
-    A file that holds more than tensors is refused unread: loading it would run what it says.
+    A file that holds more than tensors is refused: loading it would run code.
 
     Raises:
         InputError: no readable file, code in it, or no tensors by name.
@@ -110,34 +110,34 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
 
 
-def fill(
+def load_tensors(
     network: nn.Module,
     tensors: Mapping[str, Tensor],
     path: Path,
     *,
-    named: Callable[[str], str] = str,
-    unneeded: Sequence[str] = (),
+    rename: Callable[[str], str] = str,
+    ignored: Sequence[str] = (),
 ) -> None:
-    """Put a file's tensors into a network, all of them, whole and finite.
+    """Load all tensors of a file into a network.
 
     Args:
-        network: takes them.
+        network: is filled in place.
         tensors: the file's, by its own names.
         path: the file, for the errors.
-        named: from a name of the network's to the file's.
-        unneeded: beginnings of the file's names that only training needs; they stay as they are.
+        rename: from a name in the network to that in the file.
+        ignored: prefixes of names in the file that only training needs.
 
     Raises:
-        InputError: a tensor is lacking, of another shape, not finite or not the network's; it is named.
+        InputError: a tensor is missing, unknown, not finite or of another shape; it is named.
     """
     remedy = f"give weights of this very network, {_DOCUMENT}"
     state = dict(network.state_dict())
-    wanted = {named(name): name for name in state}
-    spared = tuple(unneeded)
-    for theirs, ours in wanted.items():
+    expected = {rename(name): name for name in state}
+    prefixes = tuple(ignored)
+    for theirs, ours in expected.items():
         own = state[ours]
-        # Only training counts batches, and some exports leave that out.
-        if theirs.startswith(spared) or (theirs.endswith("num_batches_tracked") and theirs not in tensors):
+        # Only training needs the number of batches, and some exports leave it out.
+        if theirs.startswith(prefixes) or (theirs.endswith("num_batches_tracked") and theirs not in tensors):
             continue
         if theirs not in tensors:
             raise InputError(path, f"lacks the tensor {theirs}", remedy)
@@ -148,9 +148,9 @@ def fill(
         if not torch.isfinite(tensor).all():
             raise InputError(path, f"its tensor {theirs} holds NaN or infinite numbers", remedy)
         state[ours] = tensor.to(own.dtype)
-    strange = [name for name in tensors if name not in wanted and not name.startswith(spared)]
-    if strange:
-        raise InputError(path, f"has a tensor {strange[0]}, which the network has not", remedy)
+    unknown = [name for name in tensors if name not in expected and not name.startswith(prefixes)]
+    if unknown:
+        raise InputError(path, f"has a tensor {unknown[0]}, which the network does not have", remedy)
     network.load_state_dict(state)
 
 

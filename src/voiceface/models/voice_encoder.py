@@ -1,4 +1,4 @@
-"""What a voice encoder is to everything above it: waves in, rows of length 1 out."""
+"""The interface of voice encoders: from waves to embeddings of length 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from voiceface.audio.ge2e_features import ge2e_partials, normalise_volume
 from voiceface.errors import InputError
-from voiceface.nn.voice.ge2e import Ge2e
+from voiceface.nn.voice.ge2e import Ge2e, embed_windows
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 
 __all__ = ["VoiceEncoder", "WindowEncoder"]
@@ -26,10 +26,10 @@ class VoiceEncoder:
     name: str
     dim: int
     fingerprint: str
-    """Names the weights: a matcher trained on one encoder's rows refuses another's."""
+    """Identifies the weights: a matcher refuses embeddings of another encoder than its own."""
 
     def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
-        """Embed recordings, 16 kHz mono, float in [-1, 1] or int16, as rows of length 1.
+        """Embed recordings, 16 kHz mono, float in [-1, 1] or int16, as ``(n, dim)``, each of length 1.
 
         Raises:
             InputError: a recording without samples, or with NaN or infinite ones.
@@ -38,7 +38,7 @@ class VoiceEncoder:
 
 
 class WindowEncoder(VoiceEncoder):
-    """An encoder of 1.6 s mel windows: a recording is the mean of its windows, brought to length 1.
+    """An encoder of 1.6 s mel windows: the mean of a recording's windows, normalised to length 1.
 
     Args:
         name: the encoder's name.
@@ -55,8 +55,8 @@ class WindowEncoder(VoiceEncoder):
         self.dim = network.linear.out_features
 
     def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
-        """As `VoiceEncoder.embed`; the windows of up to 64 recordings share a forward."""
-        rows = []
+        """As `VoiceEncoder.embed`; the windows of up to 64 recordings share forward passes."""
+        embeddings = [torch.zeros(0, self.dim)]
         with torch.inference_mode():
             for first in range(0, len(waves), 64):
                 windows, counts = [], []
@@ -64,13 +64,8 @@ class WindowEncoder(VoiceEncoder):
                     found, count = ge2e_partials(normalise_volume(as_wave(wave).to(self.device)))
                     windows.append(found)
                     counts.append(int(count))
-                rows.append(self._means(torch.cat(windows), counts).cpu())
-        return torch.cat(rows).float().numpy() if rows else np.zeros((0, self.dim), np.float32)
-
-    def _means(self, windows: Tensor, counts: list[int]) -> Tensor:
-        rows = torch.cat([self.network(part) for part in torch.split(windows, 512)])
-        means = torch.stack([part.mean(0) for part in torch.split(rows, counts)])
-        return torch.nn.functional.normalize(means, dim=1)
+                embeddings.append(embed_windows(self.network, torch.cat(windows), counts).cpu())
+        return torch.cat(embeddings).float().numpy()
 
 
 def as_wave(wave: npt.NDArray[Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Two small towers that bring a moving mouth and the sound it makes to the same place."""
+"""Two small towers that embed a moving mouth and its sound in one space."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ FRAMES = 5
 
 
 class MouthNet(nn.Module):
-    """Five grey pictures of a mouth, one after another, as a row of length 1.
+    """Embeds five consecutive grey pictures of a mouth, with length 1.
 
     Args:
         width: channels of the first layer; the others are 2, 3 and 4 times as wide.
-        dim: numbers of the row.
-        size: pixels a side of the pictures, a multiple of 16.
+        dim: size of an embedding.
+        size: side of the pictures in pixels, a multiple of 16.
     """
 
     def __init__(self, *, width: int = 32, dim: int = 128, size: int = 48) -> None:
@@ -34,7 +34,7 @@ class MouthNet(nn.Module):
         self.out = nn.Linear(4 * width * (size // 16) ** 2, dim)
 
     def forward(self, mouths: Tensor) -> Tensor:
-        """Rows ``(n, dim)`` of windows ``(n, 5, size, size)`` of grey values, whatever their brightness."""
+        """Embed windows ``(n, 5, size, size)`` of grey values, standardised here, as ``(n, dim)``."""
         mean = mouths.mean((1, 2, 3), keepdim=True)
         spread = mouths.std((1, 2, 3), keepdim=True)
         hidden = self.layers((mouths - mean) / spread.clamp_min(1e-3))
@@ -42,11 +42,11 @@ class MouthNet(nn.Module):
 
 
 class SoundNet(nn.Module):
-    """Twenty log-mel frames as a row of length 1.
+    """Embeds twenty log-mel frames, with length 1.
 
     Args:
         width: channels of the first layer; the others are 2, 3 and 4 times as wide.
-        dim: numbers of the row.
+        dim: size of an embedding.
         bands: mel bands, a multiple of 8.
     """
 
@@ -59,7 +59,7 @@ class SoundNet(nn.Module):
         self.out = nn.Linear(4 * width * (bands // 8) * 3, dim)
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Rows ``(n, dim)`` of windows ``(n, bands, 20)``, standardised."""
+        """Embed standardised windows ``(n, bands, 20)`` as ``(n, dim)``."""
         return F.normalize(self.out(self.layers(mels[:, None]).flatten(1)), dim=1)
 
 
@@ -72,21 +72,20 @@ def _layer(into: int, out: int, *, kernel: int, stride: tuple[int, int]) -> nn.M
 
 
 def sync_nce(mouths: Tensor, sounds: Tensor, *, scale: Tensor, across: float, near: int = 1) -> Tensor:
-    """Symmetric InfoNCE of mouths and sounds of several stretches of clips.
+    """Symmetric InfoNCE of mouths and sounds of several segments of clips.
 
-    Each window must find its partner among the windows of its own stretch (which only timing tells
-    apart) and, weighted ``across``, among those of all stretches. Windows within ``near`` frames show
-    nearly the same and are no negatives.
+    Negatives are the other windows of the same segment (which differ in timing alone) and, weighted
+    ``across``, those of all segments. Windows within ``near`` frames are nearly equal and are excluded.
 
     Source: van den Oord et al. 2018, equation 4, both ways; in-clip negatives as in Chung, Chung & Kang
     2019 (Perfect match).
 
     Args:
-        mouths: ``(clips, windows, dim)`` rows of length 1, one window a frame.
+        mouths: ``(clips, windows, dim)`` of length 1, one window per frame.
         sounds: ``(clips, windows, dim)``.
-        scale: what cosines are multiplied by.
+        scale: factor of the cosines.
         across: weight of the second part.
-        near: frames.
+        near: frames on either side that are no negatives.
     """
     clips, windows = mouths.shape[:2]
     at = torch.arange(windows, device=mouths.device)
@@ -103,5 +102,5 @@ def sync_nce(mouths: Tensor, sounds: Tensor, *, scale: Tensor, across: float, ne
 
 
 def _both_ways(logits: Tensor) -> Tensor:
-    wanted = torch.diagonal(logits, dim1=-2, dim2=-1)
-    return (torch.logsumexp(logits, -1) + torch.logsumexp(logits, -2) - 2 * wanted).mean() / 2
+    positives = torch.diagonal(logits, dim1=-2, dim2=-1)
+    return (torch.logsumexp(logits, -1) + torch.logsumexp(logits, -2) - 2 * positives).mean() / 2

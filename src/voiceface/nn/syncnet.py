@@ -1,4 +1,4 @@
-"""SyncNet in its published shape, so that its published weights load."""
+"""SyncNet in its published layout, so that its published weights load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SyncNet(nn.Module):
     ``syncnet_v2.model``, which takes colour frames of 224 pixels.
 
     Args:
-        dim: numbers of a row; 1,024 in the published weights.
+        dim: size of an embedding; 1,024 in the published weights.
     """
 
     def __init__(self, *, dim: int = 1024) -> None:
@@ -30,8 +30,8 @@ class SyncNet(nn.Module):
             nn.MaxPool2d(3, 2),
             *_flat(256, 512, kernel=(5, 4), padding=0),
         )
-        self.netfcaud = _answer(dim)
-        self.netfclip = _answer(dim)
+        self.netfcaud = _head(dim)
+        self.netfclip = _head(dim)
         self.netcnnlip = nn.Sequential(
             *_deep(3, 96, kernel=(5, 7, 7), stride=2, padding=0),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
@@ -45,11 +45,11 @@ class SyncNet(nn.Module):
         )
 
     def sound(self, cepstra: Tensor) -> Tensor:
-        """Rows ``(n, dim)`` of windows ``(n, 1, 13, 20)``."""
+        """Embed windows ``(n, 1, 13, 20)`` as ``(n, dim)``."""
         return self.netfcaud(self.netcnnaud(cepstra).flatten(1))  # type: ignore[no-any-return]
 
     def lips(self, frames: Tensor) -> Tensor:
-        """Rows ``(n, dim)`` of windows ``(n, 3, 5, 224, 224)``: blue, green, red from 0 to 255."""
+        """Embed windows ``(n, 3, 5, 224, 224)``, blue, green, red from 0 to 255, as ``(n, dim)``."""
         return self.netfclip(self.netcnnlip(frames).flatten(1))  # type: ignore[no-any-return]
 
 
@@ -66,5 +66,5 @@ def _deep(
     return convolution, nn.BatchNorm3d(out), nn.ReLU()
 
 
-def _answer(dim: int) -> nn.Sequential:
+def _head(dim: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, dim))

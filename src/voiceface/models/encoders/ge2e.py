@@ -6,28 +6,28 @@ package nor its weights are part of voiceface (``pip install --no-deps resemblyz
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
 import torch
 
 from voiceface.errors import InputError, MissingPartError
+from voiceface.models.published_weights import digest
 from voiceface.models.voice_encoder import WindowEncoder
-from voiceface.nn.voice.ge2e import Ge2e, load_published
+from voiceface.nn.voice.ge2e import Ge2e, load_ge2e_weights
 
 __all__ = ["load", "weights_path"]
 
 
 def weights_path() -> Path:
-    """Where the published weights lie.
+    """Path of the published weights.
 
     Raises:
         MissingPartError: the wheel is not installed.
     """
     spec = importlib.util.find_spec("resemblyzer")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(place) / "pretrained.pt"
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "pretrained.pt"
         if path.is_file():
             return path
     raise MissingPartError(
@@ -43,11 +43,10 @@ def load(*, device: str = "cpu") -> WindowEncoder:
         InputError: the weights file is damaged or another one.
     """
     path = weights_path()
-    data = path.read_bytes()
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
     except Exception as error:  # torch raises many kinds for a damaged file
         remedy = "pip install --force-reinstall --no-deps resemblyzer"
-        raise InputError(path, "is no readable weights file", remedy) from error
-    network = load_published(Ge2e(), tensors)
-    return WindowEncoder("ge2e", network, fingerprint=hashlib.sha256(data).hexdigest(), device=device)
+        raise InputError(path, "is not a readable weights file", remedy) from error
+    network = load_ge2e_weights(Ge2e(), tensors)
+    return WindowEncoder("ge2e", network, fingerprint=digest(path), device=device)

@@ -1,4 +1,4 @@
-"""Our own voice encoder, learnt by the recipe ``voice_student``; its weights come with the package."""
+"""Our own voice encoder, trained by the recipe ``voice_student``; its weights come with the package."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def load(weights: str | Path = SHIPPED, *, device: str = "cpu") -> WindowEncoder
     except OSError as error:
         raise InputError(path, error.strerror or "cannot be read", remedy) from error
     except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(path, "holds no whole voice encoder", remedy) from error
+        raise InputError(path, "does not hold a complete voice encoder", remedy) from error
     return WindowEncoder("student", network, fingerprint=hashlib.sha256(data).hexdigest(), device=device)

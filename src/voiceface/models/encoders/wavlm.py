@@ -1,7 +1,7 @@
 """WavLM in a Hugging Face folder, x-vectors or mean of the last layer; needs weights (docs/encoders.md).
 
-The network is that of the library ``transformers`` (extra ``wavlm``): it is large, well kept, and a copy of
-it here would only rot. A folder whose ``config.json`` names ``WavLMForXVector`` gives x-vectors
+The network is that of the library ``transformers`` (extra ``wavlm``): it is large and well maintained, so
+it is not copied here. A folder whose ``config.json`` names ``WavLMForXVector`` gives x-vectors
 (microsoft/wavlm-base-plus-sv: trained to tell speakers apart, 512 numbers); any other WavLM gives the mean
 over time of its last layer (768 or 1,024 numbers).
 """
@@ -17,27 +17,27 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from voiceface.audio.wave_checks import as_batch
 from voiceface.errors import InputError, MissingPartError
-from voiceface.models.published_weights import digest, fill, find_weights, read_tensors
+from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
+from voiceface.records import SAMPLE_RATE
 
-__all__ = ["FILES", "VARIABLE", "WavlmVoice", "fits", "load"]
+__all__ = ["FILES", "VARIABLE", "WavlmVoice", "load", "recognises_weights"]
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 VARIABLE = "VOICEFACE_WAVLM"
 _REPOSITORIES = ("microsoft/wavlm-base-plus-sv", "microsoft/wavlm-base-sv", "microsoft/wavlm-base-plus")
-_LEAST = 8_000
+_MIN_SAMPLES = 8_000
 """Samples: a shorter recording is repeated, for the x-vector's layers need some frames."""
-_MOST = 30 * 16_000
-"""Samples at once: attention costs the square of the length. Longer ones are the mean of equal parts."""
-_UNNEEDED = ("classifier.", "objective.", "masked_spec_embed", "wavlm.masked_spec_embed")
-"""Beginnings of tensors that only training needs."""
+_MAX_SAMPLES = 30 * SAMPLE_RATE
+"""Samples at once: attention costs the square of the length. Longer ones are averaged over equal parts."""
+_IGNORED = ("classifier.", "objective.", "masked_spec_embed", "wavlm.masked_spec_embed")
+"""Prefixes of tensors that only training needs."""
 _REMEDY = "give a WavLM's folder as the Hugging Face hub has it, see docs/encoders.md"
 
 
 class WavlmVoice(VoiceEncoder):
-    """Recordings one by one, so that a row depends on no other recording."""
+    """Recordings one by one, so that an embedding depends on no other recording."""
 
     name = "wavlm"
 
@@ -57,18 +57,18 @@ class WavlmVoice(VoiceEncoder):
 
     def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
         """As `VoiceEncoder.embed`."""
-        rows = [torch.zeros(0, self.dim)]
+        embeddings = [torch.zeros(0, self.dim)]
         with torch.inference_mode():
             for wave in waves:
-                samples = as_batch(as_wave(wave).to(self.device))[0]
-                if len(samples) < _LEAST:
-                    samples = samples.repeat(-(-_LEAST // len(samples)))
-                parts = samples.tensor_split(-(-len(samples) // _MOST))
-                found = torch.stack([self._placed(part) for part in parts]).mean(0, keepdim=True)
-                rows.append(torch.nn.functional.normalize(found, dim=1).cpu())
-        return torch.cat(rows).numpy()
+                samples = as_wave(wave).to(self.device)
+                if len(samples) < _MIN_SAMPLES:
+                    samples = samples.repeat(-(-_MIN_SAMPLES // len(samples)))
+                parts = samples.tensor_split(-(-len(samples) // _MAX_SAMPLES))
+                found = torch.stack([self._embed_part(part) for part in parts]).mean(0, keepdim=True)
+                embeddings.append(torch.nn.functional.normalize(found, dim=1).cpu())
+        return torch.cat(embeddings).numpy()
 
-    def _placed(self, samples: torch.Tensor) -> torch.Tensor:
+    def _embed_part(self, samples: torch.Tensor) -> torch.Tensor:
         if self._scaled:
             samples = (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()
         found = self.network(samples[None])
@@ -76,10 +76,10 @@ class WavlmVoice(VoiceEncoder):
         return row.float()
 
 
-def fits(place: Path) -> bool:
+def recognises_weights(path: Path) -> bool:
     """Whether a folder (or a weights file's) is that of a network of the Hugging Face hub."""
-    folder = place if place.is_dir() else place.parent
-    return (place.is_dir() or place.name in FILES) and (folder / "config.json").is_file()
+    folder = path if path.is_dir() else path.parent
+    return (path.is_dir() or path.name in FILES) and (folder / "config.json").is_file()
 
 
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> WavlmVoice:
@@ -90,54 +90,54 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> WavlmVoic
         InputError: the folder is no WavLM's, or its weights are damaged, hold code or do not fit.
     """
     path = find_weights("wavlm", weights, variable=VARIABLE, repositories=_REPOSITORIES, files=FILES)
-    told = _told(path.with_name("config.json"))
+    config_json = _read_config(path.with_name("config.json"))
     try:
         library = importlib.import_module("transformers")
     except ImportError as error:
         raise MissingPartError(
             "wavlm", "the library transformers is not installed", 'pip install "voiceface[wavlm]"'
         ) from error
-    xvector = "WavLMForXVector" in (told.get("architectures") or [])
+    xvector = "WavLMForXVector" in (config_json.get("architectures") or [])
     tensors = read_tensors(path)
     try:
         with torch.random.fork_rng(devices=()):
-            config = library.WavLMConfig(**told)
+            config = library.WavLMConfig(**config_json)
             network = (library.WavLMForXVector if xvector else library.WavLMModel)(config)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(path.with_name("config.json"), "describes no WavLM network", _REMEDY) from error
     if not xvector and any(name.startswith("wavlm.") for name in tensors):
-        # A head was trained on it; the body alone is wanted.
+        # Saved with a head on top; only the body is needed.
         tensors = {n.removeprefix("wavlm."): t for n, t in tensors.items() if n.startswith("wavlm.")}
     tensors = {_newer(name): tensor for name, tensor in tensors.items()}
-    fill(network, tensors, path, unneeded=_UNNEEDED)
-    scaled = _scaled(path.with_name("preprocessor_config.json"), told)
+    load_tensors(network, tensors, path, ignored=_IGNORED)
+    scaled = _scaled(path.with_name("preprocessor_config.json"), config_json)
     return WavlmVoice(network, xvector=xvector, scaled=scaled, fingerprint=digest(path), device=device)
 
 
-def _told(path: Path) -> dict[str, Any]:
-    """What ``config.json`` says of the network."""
+def _read_config(path: Path) -> dict[str, Any]:
+    """The network's configuration, ``config.json``."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(path, error.strerror or "cannot be read", _REMEDY) from error
     except ValueError as error:
         raise InputError(path, "is no JSON", _REMEDY) from error
-    if not isinstance(told, dict) or told.get("model_type") != "wavlm":
-        kind = told.get("model_type") if isinstance(told, dict) else None
-        raise InputError(path, f"describes a {kind or 'nameless network'}, no wavlm", _REMEDY)
-    return told
+    if not isinstance(config, dict) or config.get("model_type") != "wavlm":
+        kind = config.get("model_type") if isinstance(config, dict) else None
+        raise InputError(path, f"describes a {kind or 'nameless network'}, not a wavlm", _REMEDY)
+    return config
 
 
-def _scaled(path: Path, told: dict[str, Any]) -> bool:
-    """Whether recordings are brought to mean 0 and deviation 1, as its training did."""
+def _scaled(path: Path, config: dict[str, Any]) -> bool:
+    """Whether recordings are standardised to mean 0 and deviation 1, as in its training."""
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["do_normalize"])
     except (OSError, ValueError, KeyError, TypeError):
-        return told.get("feat_extract_norm") == "layer"  # the large ones
+        return config.get("feat_extract_norm") == "layer"  # the large ones
 
 
 def _newer(name: str) -> str:
-    """The name that today's library gives to the two tensors of a weight norm."""
+    """The library's current name of the two tensors of a weight norm."""
     for older, newer in (("weight_g", "original0"), ("weight_v", "original1")):
         if name.endswith(f"pos_conv_embed.conv.{older}"):
             return f"{name.removesuffix(older)}parametrizations.weight.{newer}"

@@ -1,7 +1,7 @@
 """ArcFace in insightface's PyTorch layout (iResNet), 512 numbers a face; needs weights (docs/encoders.md).
 
 The state dict (``backbone.pth``) and not the ONNX file: it needs no further package, is read as tensors
-only, and what does not fit is told by a tensor's name. insightface is not needed.
+only, and errors name the tensor that does not fit. insightface is not needed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.models.face_encoder import NetworkFace
-from voiceface.models.published_weights import digest, fill, find_weights, read_tensors
+from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.iresnet import IResNet
 
-__all__ = ["FILES", "VARIABLE", "fits", "load"]
+__all__ = ["FILES", "VARIABLE", "load"]
 
 FILES = ("backbone.pth", "model.pt", "arcface.safetensors")
 VARIABLE = "VOICEFACE_ARCFACE"
@@ -25,25 +25,20 @@ VARIABLE = "VOICEFACE_ARCFACE"
 _SIDE = 112
 
 
-def fits(place: Path) -> bool:
-    """Whether a file or folder is this encoder's, by its name or what it holds."""
-    return place.name in FILES or any((place / name).is_file() for name in FILES)
-
-
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFace:
     """Load the encoder from a file or folder, or ``VOICEFACE_ARCFACE``.
 
-    Depth (18 to 200 layers) and width are read off the tensors.
+    Depth (18 to 200 layers) and width are read from the tensors.
 
     Raises:
         MissingPartError: no weights are found.
-        InputError: the file is damaged, holds code or is another network's; the tensor is named.
+        InputError: the file is damaged, holds code or is of another network; the tensor is named.
     """
     path = find_weights("arcface", weights, variable=VARIABLE, repositories=(), files=FILES)
     tensors = read_tensors(path)
-    with torch.random.fork_rng(devices=()):  # loading amid a training must not move the random numbers
-        network = _shaped(tensors, path)
-    fill(network, tensors, path)
+    with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
+        network = _build(tensors, path)
+    load_tensors(network, tensors, path)
     return NetworkFace(
         "arcface",
         network,
@@ -56,7 +51,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
     )
 
 
-def _shaped(tensors: Mapping[str, Tensor], path: Path) -> IResNet:
+def _build(tensors: Mapping[str, Tensor], path: Path) -> IResNet:
     depths: list[int] = []
     while f"layer{len(depths) + 1}.0.conv1.weight" in tensors:
         stage = f"layer{len(depths) + 1}."

@@ -13,15 +13,15 @@ __all__ = ["DlibFace", "load"]
 
 
 class DlibFace(FaceEncoder):
-    """Mean descriptor of a face and its mirror image; its length means something and is left."""
+    """Mean embedding of a face and its mirror image; not normalised, for its length carries information."""
 
     name, dim, size, template = "dlib", DLIB_DIM, 150, "dlib"
     fingerprint = "dlib_face_recognition_resnet_model_v1"
-    """There is one such file, and another network in it is refused when it is read."""
+    """There is one such file; another network in it is refused when it is read."""
 
-    def embed(self, chips: AlignedFaces) -> npt.NDArray[np.float32]:
+    def embed(self, faces: AlignedFaces) -> npt.NDArray[np.float32]:
         """As `FaceEncoder.embed`."""
-        return embed_aligned_faces(chips)
+        return embed_aligned_faces(faces)
 
 
 def load(*, device: str = "cpu") -> DlibFace:

@@ -13,21 +13,16 @@ import torch
 
 from voiceface.errors import InputError
 from voiceface.models.face_encoder import NetworkFace
-from voiceface.models.published_weights import digest, fill, find_weights, read_tensors
+from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.facenet import FaceNet
 
-__all__ = ["FILES", "VARIABLE", "fits", "load"]
+__all__ = ["FILES", "VARIABLE", "load"]
 
 FILES = ("20180402-114759-vggface2.pt", "20180408-102900-casia-webface.pt", "facenet.safetensors")
 VARIABLE = "VOICEFACE_FACENET"
 
 _STEM = {"0": "1a", "1": "2a", "2": "2b", "4": "3b", "5": "4a", "6": "4b"}
 _PARTS = {"a": "repeat_1", "reduce_a": "mixed_6a", "b": "repeat_2", "reduce_b": "mixed_7a", "c": "repeat_3"}
-
-
-def fits(place: Path) -> bool:
-    """Whether a file or folder is this encoder's, by its name or what it holds."""
-    return place.name in FILES or any((place / name).is_file() for name in FILES)
 
 
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFace:
@@ -38,7 +33,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
 
     Raises:
         MissingPartError: no weights are found.
-        InputError: the file is damaged, holds code or is another network's; the tensor is named.
+        InputError: the file is damaged, holds code or is of another network; the tensor is named.
     """
     path = find_weights("facenet", weights, variable=VARIABLE, repositories=(), files=FILES)
     tensors = read_tensors(path)
@@ -47,9 +42,9 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
         lacking = "last_linear.weight" if first is not None and first.ndim == 4 else "conv2d_1a.conv.weight"
         remedy = "give facenet-pytorch's weights of InceptionResnetV1, see docs/encoders.md"
         raise InputError(path, f"lacks the tensor {lacking}", remedy)
-    with torch.random.fork_rng(devices=()):  # loading amid a training must not move the random numbers
+    with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
         network = FaceNet(dim=len(last), width=len(first) / 32)
-    fill(network, tensors, path, named=_theirs, unneeded=("logits.",))
+    load_tensors(network, tensors, path, rename=_published_name, ignored=("logits.",))
     return NetworkFace(
         "facenet",
         network,
@@ -62,10 +57,10 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
     )
 
 
-def _theirs(name: str) -> str:
+def _published_name(name: str) -> str:
     """A tensor's name in the published file.
 
-    >>> _theirs("trunk.b.3.branches.1.2.1.running_mean")
+    >>> _published_name("trunk.b.3.branches.1.2.1.running_mean")
     'repeat_2.3.branch1.2.bn.running_mean'
     """
     layer, _, leaf = name.rpartition(".")

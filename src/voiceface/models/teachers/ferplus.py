@@ -1,4 +1,4 @@
-"""SENet on FER+: what a face shows to feel, for Speech2Video's student; needs weights (docs/encoders.md).
+"""SENet on FER+: emotion from a face, for Speech2Video's student; needs weights (docs/encoders.md).
 
 Paper     Barsoum et al. 2016 for the labels, Hu et al. 2018 for the network; T_emo of Si et al. 2021,
           section 2.1
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.models.published_teacher import PublishedTeacher
-from voiceface.models.published_weights import digest, fill, find_weights, read_tensors
+from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.senet import DEPTHS, SeNet50
 
 __all__ = ["FILES", "MEANS", "VARIABLE", "FerPlusTeacher", "load"]
@@ -47,20 +47,20 @@ class FerPlusTeacher(PublishedTeacher):
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> FerPlusTeacher:
     """Load the teacher from a file or folder, or ``VOICEFACE_FERPLUS``.
 
-    Width, blocks and emotions are read off the tensors.
+    Width, blocks and emotions are read from the tensors.
 
     Raises:
         MissingPartError: no weights are found.
-        InputError: the file is damaged, holds code or is another network's; the tensor is named.
+        InputError: the file is damaged, holds code or is of another network; the tensor is named.
     """
     path = find_weights("ferplus", weights, variable=VARIABLE, repositories=(), files=FILES)
     tensors = read_tensors(path)
     last = tensors.get("classifier.weight")
     if last is not None and last.ndim == 4 and last.shape[2:] == (1, 1):
         tensors["classifier.weight"] = last.flatten(1)
-    with torch.random.fork_rng(devices=()):  # loading amid a training must not move the random numbers
-        network = _shaped(tensors, path)
-    fill(network, tensors, path, named=_theirs)
+    with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
+        network = _build(tensors, path)
+    load_tensors(network, tensors, path, rename=_published_name)
     return FerPlusTeacher(
         "ferplus",
         network,
@@ -72,7 +72,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> FerPlusTe
     )
 
 
-def _shaped(tensors: Mapping[str, Tensor], path: Path) -> SeNet50:
+def _build(tensors: Mapping[str, Tensor], path: Path) -> SeNet50:
     """A network as wide and as deep as a file's tensors say."""
     found = [re.match(r"conv(\d+)_(\d+)_", name) for name in tensors]
     blocks = {(int(one[1]), int(one[2])) for one in found if one}
@@ -87,11 +87,11 @@ def _shaped(tensors: Mapping[str, Tensor], path: Path) -> SeNet50:
     return SeNet50(width=width, stages=stages, emotions=emotions)
 
 
-def _theirs(name: str) -> str:
+def _published_name(name: str) -> str:
     """A tensor's name in the published file.
 
-    >>> _theirs("stages.0.1.middle.1.running_mean"), _theirs("stages.3.2.up.bias"), _theirs("stem.0.weight")
-    ('conv2_2_3x3_bn.running_mean', 'conv5_3_1x1_up.bias', 'conv1_7x7_s2.weight')
+    >>> _published_name("stages.0.1.middle.1.running_mean"), _published_name("stages.3.2.up.bias")
+    ('conv2_2_3x3_bn.running_mean', 'conv5_3_1x1_up.bias')
     """
     place, *layer, leaf = name.split(".")
     if place == "classifier":

@@ -1,4 +1,4 @@
-"""VGG-Face: whose a face is, for Speech2Video's student of identity; needs weights (docs/encoders.md).
+"""VGG-Face: identity from a face, for Speech2Video's student; needs weights (docs/encoders.md).
 
 Paper     Parkhi, Vedaldi, Zisserman 2015; T_id of Si et al. 2021, section 2.1
 Gives     4,096 numbers, fc7 after its rectifier; maps of blocks 5, 4 and 3 before their pooling
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.models.published_teacher import PublishedTeacher
-from voiceface.models.published_weights import digest, fill, find_weights, read_tensors
+from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.vgg import DEPTHS, VggFace
 
 __all__ = ["FILES", "MEANS", "VARIABLE", "VggFaceTeacher", "load"]
@@ -62,17 +62,17 @@ class VggFaceTeacher(PublishedTeacher):
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> VggFaceTeacher:
     """Load the teacher from a file or folder, or ``VOICEFACE_VGGFACE``.
 
-    Width, units and side are read off the tensors.
+    Width, units and side are read from the tensors.
 
     Raises:
         MissingPartError: no weights are found.
-        InputError: the file is damaged, holds code or is another network's; the tensor is named.
+        InputError: the file is damaged, holds code or is of another network; the tensor is named.
     """
     path = find_weights("vggface", weights, variable=VARIABLE, repositories=(), files=FILES)
     tensors = read_tensors(path)
-    with torch.random.fork_rng(devices=()):  # loading amid a training must not move the random numbers
-        network, side = _shaped(tensors, path)
-    fill(network, tensors, path, named=_theirs, unneeded=("fc8.",))
+    with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
+        network, side = _build(tensors, path)
+    load_tensors(network, tensors, path, rename=_published_name, ignored=("fc8.",))
     return VggFaceTeacher(
         "vggface",
         network,
@@ -84,7 +84,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> VggFaceTe
     )
 
 
-def _shaped(tensors: Mapping[str, Tensor], path: Path) -> tuple[VggFace, int]:
+def _build(tensors: Mapping[str, Tensor], path: Path) -> tuple[VggFace, int]:
     """A network as wide and for as large a face as a file's tensors say, and that side."""
     for name, axes in (("conv1_1.weight", 4), ("fc6.weight", 2), ("fc7.weight", 2)):
         if name not in tensors or tensors[name].ndim != axes or not tensors[name].numel():
@@ -95,10 +95,10 @@ def _shaped(tensors: Mapping[str, Tensor], path: Path) -> tuple[VggFace, int]:
     return VggFace(width=width, units=units, side=side), side
 
 
-def _theirs(name: str) -> str:
+def _published_name(name: str) -> str:
     """A tensor's name in the published file.
 
-    >>> _theirs("blocks.4.2.bias"), _theirs("fc6.weight")
+    >>> _published_name("blocks.4.2.bias"), _published_name("fc6.weight")
     ('conv5_3.bias', 'fc6.weight')
     """
     if not name.startswith("blocks."):

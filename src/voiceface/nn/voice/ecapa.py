@@ -22,11 +22,11 @@ class Ecapa(nn.Module):
     Args:
         bands: log-mels a frame.
         channels: of the convolutions; 1,024 in the published encoder.
-        gathered: channels of the aggregate; 3,072.
+        aggregated: channels of the aggregate; 3,072.
         attention: channels that the attention over time passes through.
         squeeze: channels that a block's gate passes through.
-        scale: groups that a block's middle convolution is dealt into.
-        dim: numbers of an embedding.
+        scale: groups of a block's middle convolution.
+        dim: size of an embedding.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Ecapa(nn.Module):
         *,
         bands: int = 80,
         channels: int = 1024,
-        gathered: int = 3072,
+        aggregated: int = 3072,
         attention: int = 128,
         squeeze: int = 128,
         scale: int = 8,
@@ -44,13 +44,13 @@ class Ecapa(nn.Module):
         self.bands = bands
         blocks = [Block(channels, squeeze, scale=scale, dilation=dilation) for dilation in DILATIONS]
         self.blocks = nn.ModuleList([Layer(bands, channels, 5), *blocks])
-        self.mfa = Layer(len(DILATIONS) * channels, gathered, 1)
-        self.asp = Attention(gathered, attention)
-        self.asp_bn = nn.BatchNorm1d(2 * gathered)
-        self.fc = nn.Conv1d(2 * gathered, dim, 1)
+        self.mfa = Layer(len(DILATIONS) * channels, aggregated, 1)
+        self.asp = Attention(aggregated, attention)
+        self.asp_bn = nn.BatchNorm1d(2 * aggregated)
+        self.fc = nn.Conv1d(2 * aggregated, dim, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Embeddings ``(batch, dim)``, not brought to length 1, of frames ``(batch, frames, bands)``.
+        """Embeddings ``(batch, dim)``, not normalised, of frames ``(batch, frames, bands)``.
 
         At least five frames: the widest convolution reflects four at each end.
         """
@@ -60,8 +60,8 @@ class Ecapa(nn.Module):
             found = block(found)
             outputs.append(found)
         pooled = self.asp_bn(self.asp(self.mfa(torch.cat(outputs, dim=1))))
-        placed: Tensor = self.fc(pooled.unsqueeze(2)).squeeze(2)
-        return placed
+        embeddings: Tensor = self.fc(pooled.unsqueeze(2)).squeeze(2)
+        return embeddings
 
 
 class Layer(nn.Module):
@@ -86,7 +86,7 @@ class Layer(nn.Module):
 
 
 class Groups(nn.Module):
-    """Res2Net's convolution (Gao et al. 2019): each group of channels also hears what came of the last."""
+    """Res2Net's convolution (Gao et al. 2019): each group of channels is added to the output of the last."""
 
     def __init__(self, channels: int, *, scale: int, dilation: int) -> None:
         super().__init__()
@@ -94,16 +94,16 @@ class Groups(nn.Module):
         self.blocks = nn.ModuleList(Layer(width, width, 3, dilation=dilation) for _ in range(scale - 1))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """As large as it came, (batch, channels, frames)."""
+        """The same shape, (batch, channels, frames)."""
         first, *rest = maps.chunk(len(self.blocks) + 1, dim=1)
         found = [first]
-        for place, (group, layer) in enumerate(zip(rest, self.blocks, strict=True)):
-            found.append(layer(group + found[-1] if place else group))
+        for index, (group, layer) in enumerate(zip(rest, self.blocks, strict=True)):
+            found.append(layer(group + found[-1] if index else group))
         return torch.cat(found, dim=1)
 
 
 class Gate(nn.Module):
-    """Squeeze and excitation (Hu et al. 2018): channels weighed by what they hold on average."""
+    """Squeeze and excitation (Hu et al. 2018): channels weighted by a function of their means."""
 
     def __init__(self, channels: int, squeeze: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Gate(nn.Module):
         self.conv2 = nn.Conv1d(squeeze, channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """As large as it came, (batch, channels, frames)."""
+        """The same shape, (batch, channels, frames)."""
         weights = F.relu(self.conv1(maps.mean(dim=2, keepdim=True)))
         return maps * torch.sigmoid(self.conv2(weights))
 
@@ -127,7 +127,7 @@ class Block(nn.Module):
         self.se_block = Gate(channels, squeeze)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """As large as it came, (batch, channels, frames)."""
+        """The same shape, (batch, channels, frames)."""
         found: Tensor = self.se_block(self.tdnn2(self.res2net_block(self.tdnn1(maps))))
         return found + maps
 

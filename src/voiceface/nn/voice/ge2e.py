@@ -7,7 +7,7 @@ sizes and tensor names are those of the weights published with the ``resemblyzer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,20 +16,20 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.nn.voice.run_lstm import run_lstm
 
-__all__ = ["Ge2e", "load_published"]
+__all__ = ["Ge2e", "embed_windows", "load_ge2e_weights"]
 
-# Learnt with the loss, of no use to the embedding: published beside the network, never loaded.
+# Parameters of the training loss, published with the network: never loaded.
 _LOSS_TENSORS = frozenset({"similarity_weight", "similarity_bias"})
 
 
 class Ge2e(nn.Module):
-    """Speaker encoder: mel windows in, non-negative rows of length 1 out.
+    """Speaker encoder: from mel windows to non-negative embeddings of length 1.
 
     Args:
         bands: mel bands a frame.
         hidden: units of each LSTM layer.
         layers: number of LSTM layers.
-        dim: numbers of the embedding.
+        dim: size of an embedding.
     """
 
     def __init__(self, *, bands: int = 40, hidden: int = 256, layers: int = 3, dim: int = 256) -> None:
@@ -38,39 +38,34 @@ class Ge2e(nn.Module):
         self.linear = nn.Linear(hidden, dim)
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Embed windows ``(windows, frames, bands)`` as ``(windows, dim)``, rows of length 1."""
+        """Embed windows ``(windows, frames, bands)`` as ``(windows, dim)``, each of length 1."""
         _, (state, _) = run_lstm(self.lstm, mels)
         return F.normalize(F.relu(self.linear(state[-1])), dim=1)
 
-    def embed_partials(self, partials: Tensor, counts: Tensor, *, block: int = 512) -> Tensor:
-        """Embed whole recordings: the mean of each one's windows, brought back to length 1.
 
-        Args:
-            partials: windows ``(sum of counts, frames, bands)`` of all recordings, one after the other.
-            counts: windows of each recording, int64 ``(recordings,)``, each at least 1.
-            block: windows a forward, to bound memory.
+def embed_windows(network: nn.Module, windows: Tensor, counts: Sequence[int], *, block: int = 512) -> Tensor:
+    """Embed whole recordings: the mean of each one's windows, normalised to length 1.
 
-        Returns:
-            ``(recordings, dim)``.
+    Args:
+        network: a `Ge2e`, or another encoder of such windows.
+        windows: ``(sum of counts, frames, bands)`` of all recordings, one after the other.
+        counts: number of windows of each recording, at least 1.
+        block: windows in one forward pass, to bound memory.
 
-        Raises:
-            InputError: the counts do not add up to the windows, or one is below 1.
-        """
-        if int(counts.sum()) != len(partials) or (len(counts) and int(counts.min()) < 1):
-            fault = f"add up to {int(counts.sum())} for {len(partials)} windows"
-            raise InputError("counts", fault, "give each recording's windows, at least 1")
-        rows = torch.cat([self(part) for part in torch.split(partials, block)])
-        owner = torch.repeat_interleave(torch.arange(len(counts), device=rows.device), counts.to(rows.device))
-        sums = rows.new_zeros(len(counts), rows.shape[1]).index_add_(0, owner, rows)
-        return F.normalize(sums, dim=1)
+    Returns:
+        ``(recordings, dim)``.
+    """
+    rows = torch.cat([network(part) for part in torch.split(windows, block)])
+    means = torch.stack([part.mean(0) for part in torch.split(rows, list(counts))])
+    return F.normalize(means, dim=1)
 
 
-def load_published(model: Ge2e, tensors: Mapping[str, Tensor]) -> Ge2e:
-    """Fill an encoder with the published state dict (``pretrained.pt``'s ``model_state``), by name.
+def load_ge2e_weights(model: Ge2e, tensors: Mapping[str, Tensor]) -> Ge2e:
+    """Load the published state dict (``pretrained.pt``'s ``model_state``) into an encoder.
 
     Args:
         model: the encoder to fill, in place.
-        tensors: name to tensor; the loss's own two are passed over.
+        tensors: name to tensor; the two of the loss are ignored.
 
     Returns:
         The same encoder.

@@ -1,4 +1,4 @@
-"""A speaker classifier of log-mel patches, whose next to last layer is the voice's embedding."""
+"""A speaker classifier of log-mel patches, whose last hidden layer is the voice embedding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class PatchVoice(nn.Module):
     is pooled too, since 60 × 41 would otherwise end without a row: 15 × 21, 4 × 11, 1 × 6.
 
     Args:
-        classes: people to tell apart; 0: no last layer, embeddings alone.
+        classes: number of people; 0: no last layer, embeddings alone.
         bands: rows of a patch.
         frames: columns of a patch.
         channels: kernels of each convolution.
         hidden: units of the first fully connected layer.
-        dim: numbers of the embedding.
+        dim: size of an embedding.
         dropout: share of units dropped behind each of the two hidden fully connected layers.
     """
 
@@ -57,10 +57,10 @@ class PatchVoice(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """Logits (n, classes) of patches (n, bands, frames, 2)."""
         if self.last is None:
-            raise RuntimeError("a network without classes names nobody")
+            raise RuntimeError("a network without classes has no logits")
         logits: Tensor = self.last(self.dropout(self.embedding(patches)))
         return logits
 
     def fully_connected(self) -> list[nn.Linear]:
-        """The layers whose weights are kept small."""
+        """The layers with weight decay."""
         return [layer for layer in (self.first, self.second, self.last) if layer is not None]

@@ -1,7 +1,7 @@
-"""Our own voice encoder: three LSTM layers that learn, frame by frame, what a teacher's layers hold.
+"""Our own voice encoder: three LSTM layers, distilled frame by frame from a teacher's layers.
 
 It has the shape of the GE2E encoder (Wan et al. 2018) so that every layer of a teacher of that shape
-can be imitated, not only its last word; its weights are learnt here.
+can be imitated, not only its output; its weights are trained here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["RecurrentVoice"]
 
 
 class RecurrentVoice(nn.Module):
-    """Voice encoder: power mel windows in, non-negative rows of length 1 out.
+    """Voice encoder: from power mel windows to non-negative embeddings of length 1.
 
     Args:
         bands: mel bands a frame.
         hidden: units of each LSTM layer.
         layers: number of LSTM layers.
-        dim: numbers of the embedding.
+        dim: size of an embedding.
     """
 
     scale: Tensor
@@ -38,10 +38,10 @@ class RecurrentVoice(nn.Module):
         self.register_buffer("scale", torch.ones(bands))
         for layer in self.layers:
             with torch.no_grad():
-                _weight(layer, "bias_ih")[hidden : 2 * hidden].fill_(1.0)  # remember at first
+                _weight(layer, "bias_ih")[hidden : 2 * hidden].fill_(1.0)  # the forget gates start open
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Embed windows ``(windows, frames, bands)`` as ``(windows, dim)``, rows of length 1."""
+        """Embed windows ``(windows, frames, bands)`` as ``(windows, dim)``, each of length 1."""
         return self.embedding(self.states(mels)[-1][:, -1])
 
     def embedding(self, state: Tensor) -> Tensor:
@@ -49,29 +49,29 @@ class RecurrentVoice(nn.Module):
         return F.normalize(F.relu(self.linear(state)), dim=-1)
 
     def states(self, mels: Tensor) -> list[Tensor]:
-        """Every layer's states ``(windows, frames, hidden)``, the network running freely."""
+        """Every layer's states ``(windows, frames, hidden)``, without teacher forcing."""
         states, rows = [], mels / self.scale
         for layer in self.layers:
             rows = run_lstm(cast(nn.LSTM, layer), rows)[0]
             states.append(rows)
         return states
 
-    def forced_states(self, mels: Tensor, taught: Tensor) -> Tensor:
-        """Every layer's states when the layer below and its own past are the teacher's.
+    def forced_states(self, mels: Tensor, teacher_states: Tensor) -> Tensor:
+        """Every layer's states, computed from the teacher's states of the layer below and of its own past.
 
-        All frames' products are then one matrix product, which is what makes the first steps of the
-        imitation cheap; only the cell runs through time.
+        All frames' products are then one matrix product, which makes the first steps of the
+        distillation cheap; only the cell runs through time.
 
         Args:
             mels: ``(windows, frames, bands)``.
-            taught: the teacher's states ``(layers, windows, frames, hidden)``.
+            teacher_states: the teacher's states ``(layers, windows, frames, hidden)``.
 
         Returns:
             ``(layers, windows, frames, hidden)``.
         """
-        below = [mels / self.scale, *taught[:-1]]
+        below = [mels / self.scale, *teacher_states[:-1]]
         gates = []
-        for layer, rows, own in zip(self.layers, below, taught, strict=True):
+        for layer, rows, own in zip(self.layers, below, teacher_states, strict=True):
             past = F.pad(own[:, :-1], (0, 0, 1, 0))
             bias = _weight(layer, "bias_ih") + _weight(layer, "bias_hh")
             given = F.linear(rows, _weight(layer, "weight_ih")) + F.linear(past, _weight(layer, "weight_hh"))

@@ -15,22 +15,22 @@ GROWTH = (1.0, 1.5, 2.25, 3.375)
 
 
 class WenVoice(nn.Module):
-    """Log-mels in, one row a recording out; its tensors are called ``model.N.weight`` and so on.
+    """From log-mels to one embedding per recording; its tensors are called ``model.N.weight`` and so on.
 
     Args:
         bands: mel bands a frame.
         width: channels of the first layer; the others keep the published proportions.
-        dim: numbers of the embedding.
+        dim: size of an embedding.
     """
 
     def __init__(self, *, bands: int = 64, width: int = 256, dim: int = 64) -> None:
         super().__init__()
         sizes = [bands, *(round(width * factor) for factor in GROWTH)]
         layers: list[nn.Module] = []
-        for given, made in zip(sizes, sizes[1:], strict=False):
+        for source, target in zip(sizes, sizes[1:], strict=False):
             layers += [
-                nn.Conv1d(given, made, 3, 2, 1, bias=False),
-                nn.BatchNorm1d(made),
+                nn.Conv1d(source, target, 3, 2, 1, bias=False),
+                nn.BatchNorm1d(target),
                 nn.ReLU(inplace=True),
             ]
         layers.append(nn.Conv1d(sizes[-1], dim, 3, 2, 1))
@@ -39,5 +39,5 @@ class WenVoice(nn.Module):
 
     def forward(self, logmels: Tensor) -> Tensor:
         """Embed ``(recordings, bands, frames)`` as ``(recordings, dim)``, of any length."""
-        rows: Tensor = self.model(logmels).mean(2)
-        return rows
+        embeddings: Tensor = self.model(logmels).mean(2)
+        return embeddings
