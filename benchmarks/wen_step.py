@@ -102,8 +102,8 @@ class Ours:
     def __init__(self, model: WenVoice2Face, *, half: bool, device: str, compiled: bool = False) -> None:
         self.net = copy.deepcopy(model)
         self.turns = list(self.net.turns())
-        self.focus = GradientScope(self.net, [list(turn.parameters) for turn in self.turns])
-        self.focus.train()
+        self.gradient_scope = GradientScope(self.net, [list(turn.parameters) for turn in self.turns])
+        self.gradient_scope.train()
         self.optimisers = [build_optimiser(ADAM, turn.parameters) for turn in self.turns]
         self.half, self.device = half, device
         self.losses = [turn.loss for turn in self.turns]
@@ -114,12 +114,12 @@ class Ours:
 
     def __call__(self, batch: Batch) -> list[float]:
         """One step; judge's and generator's losses."""
-        self.focus.enable_all()
+        self.gradient_scope.enable_all()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
             drawn = self.shared(batch)
         told = []
         for index, (turn, loss) in enumerate(zip(self.turns, self.losses, strict=True)):
-            self.focus.turn(index)
+            self.gradient_scope.enable_turn(index)
             with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
                 named = loss(batch, drawn)
             self.optimisers[index].zero_grad(set_to_none=True)

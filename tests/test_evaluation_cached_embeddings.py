@@ -1,11 +1,13 @@
 """A corpus embedded for `evaluate --model`: in blocks that survive a kill, with matchers of both kinds."""
 
+import shutil
 from contextlib import contextmanager
 
 import pytest
 import torch
 
 from cli_fixtures import require_ge2e
+from voiceface.corpus.corpus import Corpus
 from voiceface.evaluation.cached_embeddings import cached_embeddings
 from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.grouped_matching import GroupedMatching
@@ -30,7 +32,9 @@ def bar(title):
 def test_killed_it_goes_on_after_the_blocks_that_were_done(tmp_path, monkeypatch, groups):
     require_ge2e()
     pytest.importorskip("espeakng_loader")
-    corpus, encoder = tiny_corpus(), load_voice_encoder("ge2e")
+    # A copy: what is embedded is kept beside a corpus.
+    path = shutil.copytree(tiny_corpus().path, tmp_path / "corpus", ignore=shutil.ignore_patterns("*.npz"))
+    corpus, encoder = Corpus.open(path), load_voice_encoder("ge2e")
     run = recipe.recipe(voice_encoder="ge2e", face_encoder="dlib", groups=groups, dim=4)
     facts = {"voice_width": encoder.dim, "voice_fingerprint": encoder.fingerprint, "groups": groups}
     torch.manual_seed(0)

@@ -19,10 +19,10 @@ from small_models import CORPUS, Adversaries, Data, Regression, small_run
 from voiceface.errors import InputError
 from voiceface.models.model import Turn
 from voiceface.training.batches import seed_step
-from voiceface.training.ema import Average
 from voiceface.training.loop import train
-from voiceface.training.optimisers import build_optimiser, rate
+from voiceface.training.optimisers import build_optimiser, learning_rate
 from voiceface.training.run import Optimiser
+from voiceface.training.trainer import average_weights
 from voiceface.training.weights import read_weights
 
 KINDS = ["regression", "adversaries", "contrast"]
@@ -221,19 +221,19 @@ def test_precision_reaches_the_activations_of_every_turn_and_of_shared(precision
 def test_the_average_is_the_slow_formula():
     torch.manual_seed(0)
     model = Regression(norm=True)
-    average = Average(model, 0.9)
+    average = average_weights(model, 0.9)
     slow = {name: p.detach().clone() for name, p in model.named_parameters()}
     for _ in range(5):
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(torch.randn_like(p))
         model.body(torch.randn(8, 4))
-        average.follow()
+        average.update_parameters(model)
         for name, p in model.named_parameters():
             slow[name] = 0.9 * slow[name] + 0.1 * p.detach()
-    for name, p in average.model.named_parameters():
+    for name, p in average.module.named_parameters():
         torch.testing.assert_close(p.detach(), slow[name])
-    assert torch.equal(average.model.body[1].running_mean, model.body[1].running_mean)
+    assert torch.equal(average.module.body[1].running_mean, model.body[1].running_mean)
 
 
 def test_the_average_is_what_is_exported(tmp_path):
@@ -276,7 +276,7 @@ def test_the_schedule_reaches_the_optimiser(tmp_path):
     )
     fit(run, tmp_path / "run")
     moved = -np.diff(weights)
-    assert moved == pytest.approx([rate(spec, step, 12) for step in range(1, 12)], abs=1e-5)
+    assert moved == pytest.approx([learning_rate(spec, step, 12) for step in range(1, 12)], abs=1e-5)
     assert moved[0] == pytest.approx(1.0, abs=1e-5)
     assert moved[-1] == pytest.approx(0.1, abs=1e-5)
 
@@ -383,7 +383,8 @@ def test_a_frozen_part_stays_in_eval_mode_after_validation(tmp_path):
 def test_optimisers_by_name():
     for name, kind in (("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD"), ("rmsprop", "RMSprop")):
         weight = nn.Parameter(torch.ones(3))
-        optimiser = build_optimiser(Optimiser(name=name, lr=0.5), [weight])
+        optimiser = build_optimiser(Optimiser(name=name, lr=0.5, weight_decay=0.1), [weight])
+        assert optimiser.defaults["weight_decay"] == 0.1
         assert type(optimiser).__name__ == kind
         weight.sum().backward()
         optimiser.step()

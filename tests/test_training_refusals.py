@@ -15,7 +15,7 @@ from torch import nn
 from small_models import CORPUS, Adversaries, Data, Regression, small_run
 from voiceface.errors import InputError, MissingPartError
 from voiceface.training.checkpoint import Checkpoints
-from voiceface.training.devices import launch, pick_device, pick_precision
+from voiceface.training.devices import launch_fabric, pick_device, pick_precision
 from voiceface.training.loop import train
 from voiceface.training.run import Optimiser
 from voiceface.training.weights import read_weights
@@ -235,7 +235,7 @@ def test_devices_and_precisions_that_are_not_there(monkeypatch):
 def test_without_fabric_the_remedy_is_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     with pytest.raises(MissingPartError, match=r'pip install "voiceface\[train\]"'):
-        launch("cpu")
+        launch_fabric("cpu")
 
 
 def test_without_tensorboard_the_remedy_is_the_extra(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Where and how a training runs: device, precision, processes. The only door to Lightning Fabric."""
+"""Where and how a training runs: device, precision, processes. Lightning Fabric is imported here alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["launch", "pick_device", "pick_precision"]
+__all__ = ["launch_fabric", "pick_device", "pick_precision"]
 
 
-def launch(device: str = "auto", precision: str = "auto") -> Any:  # noqa: ANN401 - Fabric, imported late
+def launch_fabric(device: str = "auto", precision: str = "auto") -> Any:  # noqa: ANN401 - Fabric, imported late
     """A launched Fabric: it knows the device, the autocast, this process's rank and how many there are.
 
     Under ``torchrun`` (``WORLD_SIZE``, ``RANK``, ``LOCAL_RANK``, ``MASTER_ADDR`` and ``MASTER_PORT`` are

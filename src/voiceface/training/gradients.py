@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["GradientScope", "average_gradients", "finite"]
+__all__ = ["GradientScope", "all_finite", "average_gradients"]
 
 
 class GradientScope:
@@ -32,11 +32,11 @@ class GradientScope:
             if any(True for _ in module.parameters())
             and not any(id(p) in learnt for p in module.parameters())
         ]
-        self._system = model
+        self._model = model
 
     def train(self) -> None:
         """Training mode for all but the frozen modules."""
-        self._system.train()
+        self._model.train()
         for module in self._frozen:
             module.eval()
 
@@ -44,17 +44,17 @@ class GradientScope:
         """All turns' parameters require gradients: for `Model.shared`."""
         _require(self._all, True)
 
-    def turn(self, index: int) -> None:
+    def enable_turn(self, index: int) -> None:
         """Only this turn's parameters do."""
         _require(self._others[index], False)
         _require(self._own[index], True)
 
 
-def _require(parameters: Iterable[nn.Parameter], wanted: bool) -> None:
+def _require(parameters: Iterable[nn.Parameter], required: bool) -> None:
     for parameter in parameters:
         # Read first: setting it costs ten times as much.
-        if parameter.requires_grad is not wanted:
-            parameter.requires_grad = wanted
+        if parameter.requires_grad is not required:
+            parameter.requires_grad = required
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
@@ -84,6 +84,6 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
             start = stop
 
 
-def finite(tensors: Iterable[Tensor]) -> bool:
+def all_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether no tensor holds a NaN or an infinity."""
     return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())

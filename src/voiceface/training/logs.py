@@ -1,4 +1,4 @@
-"""What a training tells: ``log.jsonl``, TensorBoard curves and a progress bar."""
+"""What a training writes: ``log.jsonl``, TensorBoard curves and a progress bar."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from voiceface.media.files import write_text
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["Log", "NotFiniteError"]
+__all__ = ["NotFiniteError", "TrainingLog"]
 
 
-_DRAW_SECONDS = 2.0
+_CURVE_SECONDS = 2.0
 
 
 class NotFiniteError(InputError):
     """A loss became NaN or infinite; ``what`` names the step and the turn."""
 
 
-class Log:
+class TrainingLog:
     """Figures of the steps, averaged over a few steps and all processes, written by the first process.
 
     Figures stay on their device until a line is due, so that a GPU need not wait for the log at
@@ -50,7 +50,7 @@ class Log:
         self._bar: Progress | None = None
         self._shown: dict[str, float] = {}
         self._points: list[tuple[str, float, int]] = []
-        self._drawn = time.monotonic()
+        self._last_written = time.monotonic()
         self._path = folder / "log.jsonl"
         if not is_main_process:
             return
@@ -77,7 +77,7 @@ class Log:
             with contextlib.suppress(OSError):  # told already, or told at the next commit
                 self._file.close()
         if self._curves is not None:
-            self._draw()
+            self._write_curves()
             self._curves.close()
 
     def add(self, step: int, figures: dict[str, Tensor | float]) -> None:
@@ -117,8 +117,8 @@ class Log:
         except OSError as error:
             raise self._unwritable(error) from error
         self._points += [(name, value, step) for name, value in figures.items()]
-        if time.monotonic() - self._drawn > _DRAW_SECONDS:
-            self._draw()
+        if time.monotonic() - self._last_written > _CURVE_SECONDS:
+            self._write_curves()
         # A narrow terminal holds the losses and the validation, which are what is watched.
         for name, value in figures.items():
             turn, _, figure = name.rpartition("/")
@@ -138,15 +138,15 @@ class Log:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise self._unwritable(error) from error
-        self._draw()
+        self._write_curves()
         self._curves.flush()
 
-    def _draw(self) -> None:
+    def _write_curves(self) -> None:
         """Hand the points to TensorBoard, whose thread takes the interpreter from the loop at each."""
         for name, value, step in self._points:
             self._curves.add_scalar(name, value, step)
         self._points.clear()
-        self._drawn = time.monotonic()
+        self._last_written = time.monotonic()
 
     def _unwritable(self, error: OSError) -> InputError:
         fault = f"cannot be written ({error.strerror})"

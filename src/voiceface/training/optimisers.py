@@ -11,7 +11,7 @@ from torch import nn
 from voiceface.errors import InputError
 from voiceface.training.run import Optimiser
 
-__all__ = ["build_optimiser", "rate"]
+__all__ = ["build_optimiser", "learning_rate"]
 
 _FUSED = {"cpu", "cuda"}
 
@@ -42,11 +42,11 @@ def build_optimiser(spec: Optimiser, parameters: Sequence[nn.Parameter]) -> torc
     raise InputError(spec.name, "is no optimiser", "take adam, adamw, sgd or rmsprop")
 
 
-def rate(spec: Optimiser, step: int, steps: int) -> float:
+def learning_rate(spec: Optimiser, step: int, steps: int) -> float:
     """The learning rate of ``step`` (from 0) of ``steps``.
 
     >>> spec = Optimiser(lr=1.0, schedule="cosine", warmup=10)
-    >>> [round(rate(spec, step, 110), 3) for step in (0, 9, 10, 60, 109)]
+    >>> [round(learning_rate(spec, step, 110), 3) for step in (0, 9, 10, 60, 109)]
     [0.1, 1.0, 1.0, 0.5, 0.0]
     """
     if step < spec.warmup:

@@ -1,4 +1,4 @@
-"""The folder of a training: whose it is, what it starts from, and the weights it ends with."""
+"""The folder of a training: its identity, what it starts from, and the weights it ends with."""
 
 from __future__ import annotations
 
@@ -17,15 +17,30 @@ from voiceface.training.weights import package_version, read_weights, write_weig
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Split
-    from voiceface.training.loop import Training
+    from voiceface.training.trainer import Trainer
 
-__all__ = ["check_facts", "check_people", "claim", "export", "people_fingerprint", "load_initial_weights"]
+__all__ = [
+    "check_facts",
+    "check_split",
+    "claim_training_folder",
+    "export",
+    "load_initial_weights",
+    "people_fingerprint",
+]
 
 
-def claim(out: Path, run: Run, corpus: Corpus, split: Split, *, init: str | Path | None, fabric: Any) -> Path:  # noqa: ANN401
+def claim_training_folder(
+    out: Path,
+    run: Run,
+    corpus: Corpus,
+    split: Split,
+    *,
+    init: str | Path | None,
+    fabric: Any,  # noqa: ANN401
+) -> Path:
     """Make ``out`` the folder of this training, or find that it is already; returns it.
 
-    Who trains and who selects belongs to what a training is: another fold is another training.
+    The people it trains and selects on are part of its identity: another fold is another training.
 
     Raises:
         InputError: it holds another training (the arguments that differ are named) or other files, or
@@ -34,7 +49,7 @@ def claim(out: Path, run: Run, corpus: Corpus, split: Split, *, init: str | Path
     identity = {
         "recipe": run.recipe,
         "corpus": corpus.fingerprint,
-        "split": _who(split),
+        "split": _split_fingerprint(split),
         "init": _digest(Path(init)) if init is not None else None,
         "steps": run.steps,
         "seed": run.seed,
@@ -59,7 +74,7 @@ def claim(out: Path, run: Run, corpus: Corpus, split: Split, *, init: str | Path
     return out
 
 
-def check_people(run: Run, split: Split) -> None:
+def check_split(run: Run, split: Split) -> None:
     """Refuse a split without people to train on, or to select on where the recipe selects."""
     remedy = "prepare a larger corpus or give validation a larger share"
     if not len(split.train.people):
@@ -75,9 +90,9 @@ def check_facts(run: Run, facts: Facts) -> Facts:
 
 
 def load_initial_weights(init: str | Path, model: Model, people: Sequence[str]) -> list[str]:
-    """Load a weights folder into ``model``; returns the class heads' tensors that start afresh.
+    """Load a weights folder into ``model``; returns the class heads' tensors that are reinitialised.
 
-    A head starts afresh where its shape is another, and where the weights were trained on others than
+    A head is reinitialised where its shape is another, and where the weights were trained on others than
     ``people``: a class of the same number would be somebody else.
 
     Raises:
@@ -86,25 +101,25 @@ def load_initial_weights(init: str | Path, model: Model, people: Sequence[str]) 
     """
     tensors, card = read_weights(init)
     own = model.weights()
-    told = (card.get("people") or {}).get("fingerprint")
-    others = told is not None and told != people_fingerprint(people)
-    afresh = [
+    known = (card.get("people") or {}).get("fingerprint")
+    others = known is not None and known != people_fingerprint(people)
+    reinitialised = [
         name
         for name in sorted(own.keys() | tensors.keys())
         if model.is_class_head(name)
         and (others or name not in own or name not in tensors or own[name].shape != tensors[name].shape)
     ]
-    kept = {name: own[name] for name in afresh if name in own}
-    model.load_weights({n: t for n, t in tensors.items() if n not in afresh} | kept, source=init)
-    return afresh
+    kept = {name: own[name] for name in reinitialised if name in own}
+    model.load_weights({n: t for n, t in tensors.items() if n not in reinitialised} | kept, source=init)
+    return reinitialised
 
 
-def export(training: Training, corpus: Corpus, split: Split, *, afresh: Sequence[str]) -> None:
+def export(trainer: Trainer, corpus: Corpus, split: Split, *, reinitialised: Sequence[str]) -> None:
     """Write ``weights/`` from the model as it stands, and ``cost.json`` (hours, machine) beside it."""
-    run, model, place = training.run, training.judged, training.place
-    facts = dict(training.facts)
+    run, model, folder = trainer.run, trainer.exported_model, trainer.folder
+    facts = dict(trainer.facts)
     if run.calibrate is not None:
-        facts |= _json(run, "calibration", run.calibrate(model, split.validation, training.facts))
+        facts |= _json(run, "calibration", run.calibrate(model, split.validation, trainer.facts))
     people = [str(person) for person in split.train.people]
     run_json = {
         "recipe": run.recipe,
@@ -115,17 +130,17 @@ def export(training: Training, corpus: Corpus, split: Split, *, afresh: Sequence
         "corpus": corpus.fingerprint,
         "licence": run.licence,
         "steps": run.steps,
-        "best_step": training.best["step"],
-        "started_afresh": list(afresh),
-        "results": {"validation": _json(run, "validation", training.best["figures"])},
+        "best_step": trainer.best["step"],
+        "started_afresh": list(reinitialised),
+        "results": {"validation": _json(run, "validation", trainer.best["figures"])},
     }
     cost = {
-        "seconds": training.seconds,
-        "device": str(training.fabric.device),
-        "processes": training.fabric.world_size,
+        "seconds": trainer.seconds,
+        "device": str(trainer.fabric.device),
+        "processes": trainer.fabric.world_size,
     }
-    write_json(place / "cost.json", cost)
-    write_weights(place / "weights", model.weights(), run_json, half=run.half)
+    write_json(folder / "cost.json", cost)
+    write_weights(folder / "weights", model.weights(), run_json, half=run.half)
 
 
 def people_fingerprint(people: Sequence[str]) -> str:
@@ -133,7 +148,7 @@ def people_fingerprint(people: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()
 
 
-def _who(split: Split) -> str:
+def _split_fingerprint(split: Split) -> str:
     """Fingerprint of the items that train and that select, and of their people."""
     digest = hashlib.sha256()
     for part in (split.train, split.validation):
