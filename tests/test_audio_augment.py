@@ -6,7 +6,14 @@ import pytest
 import torch
 from scipy import signal
 
-from voiceface.audio.augment import add_noise, colour, echo, resample_by, shift_formants, squeeze
+from voiceface.audio.augment import (
+    add_noise,
+    add_reverb,
+    band_limit,
+    random_equaliser,
+    resample_by,
+    shift_formants,
+)
 
 RATE = 16_000
 
@@ -128,7 +135,7 @@ def test_colour_is_a_filter_of_smooth_gains_whatever_the_wave():
     noise, other = torch.randn(2, 3, 8192, generator=drawn(2))
 
     def coloured(waves):
-        return colour(waves, strength_db=6.0, generator=drawn(3))
+        return random_equaliser(waves, strength_db=6.0, generator=drawn(3))
 
     torch.testing.assert_close(
         coloured(2 * noise + other), 2 * coloured(noise) + coloured(other), atol=1e-4, rtol=0
@@ -149,13 +156,15 @@ def test_colour_is_a_filter_of_smooth_gains_whatever_the_wave():
 
 def test_colour_of_no_strength_is_nothing():
     noise = torch.randn(2, 4000, generator=drawn(4))
-    torch.testing.assert_close(colour(noise, strength_db=0.0, generator=drawn(5)), noise, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        random_equaliser(noise, strength_db=0.0, generator=drawn(5)), noise, atol=1e-5, rtol=0
+    )
 
 
 def test_an_echo_dies_away_at_the_stated_time_with_the_stated_energy():
     impulse = torch.zeros(64, RATE)
     impulse[:, 0] = 1.0
-    tails = echo(impulse, torch.full((64,), 0.4), torch.full((64,), 0.5), rate=RATE, generator=drawn(6))
+    tails = add_reverb(impulse, torch.full((64,), 0.4), torch.full((64,), 0.5), rate=RATE, generator=drawn(6))
     tails = tails.double()
     np.testing.assert_allclose(tails[:, 0], 1.0, atol=1e-3)
     np.testing.assert_allclose(tails[:, 1:].square().sum(1), 0.5, rtol=0.02)
@@ -168,20 +177,22 @@ def test_an_echo_dies_away_at_the_stated_time_with_the_stated_energy():
 def test_an_echo_comes_after_the_sound_never_before_nor_from_its_end():
     late = torch.zeros(1, RATE)
     late[0, -4000:] = torch.randn(4000, generator=drawn(7))
-    heard = echo(late, torch.tensor([0.5]), torch.tensor([1.0]), rate=RATE, generator=drawn(8))
+    heard = add_reverb(late, torch.tensor([0.5]), torch.tensor([1.0]), rate=RATE, generator=drawn(8))
     assert heard[0, :-4000].abs().max() < 1e-4 * heard.abs().max()
 
 
 def test_a_dry_room_leaves_the_wave_as_it_is():
     waves = torch.randn(2, 5000, generator=drawn(9))
-    heard = echo(waves, torch.tensor([0.1, 0.8]), torch.tensor([0.0, 0.6]), rate=RATE, generator=drawn(10))
+    heard = add_reverb(
+        waves, torch.tensor([0.1, 0.8]), torch.tensor([0.0, 0.6]), rate=RATE, generator=drawn(10)
+    )
     torch.testing.assert_close(heard[0], waves[0], atol=1e-5, rtol=0)
     assert (heard[1] - waves[1]).abs().max() > 0.1
 
 
 def test_a_line_keeps_what_is_below_its_cutoff_and_little_above():
     noise = torch.randn(2, RATE, generator=drawn(11))
-    heard = squeeze(noise, torch.tensor([3000.0, 6000.0]), torch.tensor([16.0, 16.0]), rate=RATE)
+    heard = band_limit(noise, torch.tensor([3000.0, 6000.0]), torch.tensor([16.0, 16.0]), rate=RATE)
     spectra = np.abs(np.fft.rfft(heard.numpy()))
     given = np.abs(np.fft.rfft(noise.numpy()))
     for row, cutoff in enumerate([3000, 6000]):  # one bin is one Hz
@@ -195,7 +206,7 @@ def test_a_line_keeps_what_is_below_its_cutoff_and_little_above():
 @pytest.mark.parametrize(("bits", "steps"), [(3.0, 9), (4.0, 17)])
 def test_a_line_has_as_many_levels_as_its_bits(bits, steps):
     ramp = 0.5 * tone(1.0)  # slow: every level is met
-    heard = squeeze(ramp[None], torch.tensor([8000.0]), torch.tensor([bits]), rate=RATE)[0]
+    heard = band_limit(ramp[None], torch.tensor([8000.0]), torch.tensor([bits]), rate=RATE)[0]
     assert len(np.unique(np.round(heard.numpy(), 6))) == steps
     # μ-law: fine steps near zero, coarse ones at the peak.
     levels = np.unique(np.round(heard.numpy(), 6))
@@ -206,7 +217,7 @@ def test_a_line_has_as_many_levels_as_its_bits(bits, steps):
 def test_silence_stays_silent():
     silence = torch.zeros(1, 4000)
     cutoff, bits = torch.tensor([4000.0]), torch.tensor([8.0])
-    assert not squeeze(silence, cutoff, bits, rate=RATE).any()
+    assert not band_limit(silence, cutoff, bits, rate=RATE).any()
     assert shift_formants(silence, torch.tensor([1.2])).abs().max() < 1e-5
 
 
@@ -214,8 +225,8 @@ def test_the_same_generator_gives_the_same_result_and_another_another():
     noise = torch.randn(2, 4000, generator=drawn(12))
     seconds, wet = torch.tensor([0.3, 0.5]), torch.tensor([0.4, 0.4])
     for change in (
-        lambda g: colour(noise, strength_db=5.0, generator=g),
-        lambda g: echo(noise, seconds, wet, rate=RATE, generator=g),
+        lambda g: random_equaliser(noise, strength_db=5.0, generator=g),
+        lambda g: add_reverb(noise, seconds, wet, rate=RATE, generator=g),
     ):
         assert torch.equal(change(drawn(13)), change(drawn(13)))
         assert not torch.allclose(change(drawn(13)), change(drawn(14)), atol=1e-2)

@@ -8,16 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from voiceface.audio.ge2e_features import (
     ge2e_mel,
     ge2e_partials,
     normalise_volume,
     partial_starts,
-    trim_silences,
 )
-from voiceface.audio.vad import speech_flags
 
 
 def noise(*shape, seed=0, level=0.1):
@@ -84,31 +81,3 @@ def test_windows_are_slices_of_each_recordings_own_mels():
         mel = ge2e_mel(torch.nn.functional.pad(wave, (0, 40_000)))
         expected += [mel[start : start + 160] for start in windows_by_hand(len(wave))]
     torch.testing.assert_close(partials, torch.stack(expected), atol=1e-10, rtol=1e-8)
-
-
-@pytest.mark.parametrize("seconds", [0.1, 0.5, 3.0, 3.017])
-def test_pauses_are_cut_as_flags_smoothed_and_widened(seconds):
-    rng = np.random.default_rng(2)
-    gate = np.repeat(rng.random(int(seconds / 0.25) + 1) > 0.6, 4000)[: int(seconds * 16_000)]
-    wave = (noise(len(gate), level=0.2) * gate).astype(np.float32)
-    wave[:1000] += 0.1 * np.sign(np.sin(np.arange(len(wave[:1000])) / 20)).astype(np.float32)
-    flags = speech_flags(wave * (32_767 / 32_768), rate=16_000, mode=3, frame_ms=30)
-    smooth = []
-    for frame in range(len(flags)):
-        near = [flags[i] for i in range(frame - 3, frame + 5) if 0 <= i < len(flags)]
-        smooth.append(sum(near) / 8 > 0.5)  # half goes to even, that is to silence
-    wide = ndimage.binary_dilation(np.array(smooth), np.ones(7)) if smooth else np.zeros(0, bool)
-    np.testing.assert_array_equal(trim_silences(wave), wave[: len(wide) * 480][np.repeat(wide, 480)])
-
-
-def test_some_pauses_are_cut_and_some_speech_kept():
-    wave = np.concatenate([noise(16_000, level=0.2), np.zeros(32_000), noise(16_000, level=0.2)]).astype(
-        np.float32
-    )
-    kept = trim_silences(wave)
-    assert 16_000 < len(kept) < 48_000
-
-
-@pytest.mark.parametrize("samples", [0, 479, 480, 16_000])
-def test_nothing_is_left_of_silence(samples):
-    assert trim_silences(np.zeros(samples, np.float32)).shape == (0,)

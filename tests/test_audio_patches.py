@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from voiceface.audio.logmel_patches import logmel_patches, patch_count, silent_patches
-from voiceface.audio.magnitude_spectrogram import magnitude
-from voiceface.audio.windows import preemphasis, window_starts, windows
+from voiceface.audio.magnitude_spectrogram import magnitude_spectrogram
+from voiceface.audio.preemphasis import preemphasis
 from voiceface.errors import InputError
 
 
@@ -60,7 +60,7 @@ def test_silent_patches_are_found_and_only_they():
 @pytest.mark.parametrize("samples", [1, 400, 16_000, 16_100, 48_000])
 def test_magnitudes_are_those_of_a_loop_over_frames(samples):
     wave = noise(samples)
-    ours = magnitude(torch.from_numpy(wave), rate=16_000).numpy()
+    ours = magnitude_spectrogram(torch.from_numpy(wave), rate=16_000).numpy()
     frames = -(-samples // 160)
     assert ours.shape == (512, frames)
     padded = np.pad(wave, (0, 400))
@@ -71,12 +71,12 @@ def test_magnitudes_are_those_of_a_loop_over_frames(samples):
 
 def test_magnitudes_follow_rate_and_batch():
     waves = torch.from_numpy(noise(3, 8000))
-    spectra = magnitude(waves, rate=8000, bins=128)
+    spectra = magnitude_spectrogram(waves, rate=8000, bins=128)
     assert spectra.shape == (3, 128, 100)
     for wave, spectrum in zip(waves, spectra, strict=True):
-        torch.testing.assert_close(magnitude(wave, rate=8000, bins=128), spectrum)
+        torch.testing.assert_close(magnitude_spectrogram(wave, rate=8000, bins=128), spectrum)
     with pytest.raises(InputError, match="give 200"):
-        magnitude(waves, rate=16_000, bins=100)
+        magnitude_spectrogram(waves, rate=16_000, bins=100)
 
 
 @pytest.mark.parametrize("coefficient", [0.0, 0.95, 0.97])
@@ -88,32 +88,3 @@ def test_preemphasis_is_its_formula_and_can_be_undone(coefficient):
         undone[:, t] = lifted[:, t] + (coefficient * undone[:, t - 1] if t else 0)
     np.testing.assert_allclose(undone, wave, atol=1e-12)
     assert (lifted[:, 0] == wave[:, 0]).all()
-
-
-@pytest.mark.parametrize("samples", [1, 63_999, 64_000, 95_999, 96_000, 200_001])
-@pytest.mark.parametrize("fill", [False, True])
-@pytest.mark.parametrize("overlap", [0.0, 2.0, 3.0])
-def test_windows_are_slices(samples, fill, overlap):
-    wave = noise(samples).astype(np.float32)
-    step = int((4 - overlap) * 16_000)
-    cut = windows(torch.from_numpy(wave), rate=16_000, overlap=overlap, fill=fill).numpy()
-    expected, at = [], 0
-    while at + 64_000 <= samples or (fill and (at == 0 or at + 64_000 - step < samples)):
-        expected.append(np.pad(wave[at : at + 64_000], (0, max(0, at + 64_000 - samples))))
-        at += step
-    np.testing.assert_array_equal(cut, np.array(expected).reshape(-1, 64_000))
-    if not fill:
-        starts = window_starts(samples, rate=16_000, overlap=overlap)
-        assert starts == [step * i for i in range(len(expected))]
-
-
-def test_whole_windows_are_a_view_of_the_wave():
-    wave = torch.zeros(2, 200_000)
-    windows(wave, rate=16_000)[1, 0, 0] = 1
-    assert wave[1, 0] == 1
-
-
-@pytest.mark.parametrize("options", [{"overlap": 4.0}, {"overlap": -1.0}, {"seconds": 0.0, "overlap": 0.0}])
-def test_windows_that_leave_no_step_are_refused(options):
-    with pytest.raises(InputError, match="; give"):
-        windows(torch.zeros(100_000), rate=16_000, **options)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from voiceface.audio.ge2e_features import ge2e_mel, ge2e_partials, normalise_volume, trim_silences
+from voiceface.audio.ge2e_features import ge2e_mel, ge2e_partials, normalise_volume
 from voiceface.audio.logmel_patches import logmel_patches
-from voiceface.audio.magnitude_spectrogram import magnitude
+from voiceface.audio.magnitude_spectrogram import magnitude_spectrogram
+from voiceface.audio.preemphasis import preemphasis
 from voiceface.audio.speech_detection import speech_facts
 from voiceface.audio.vad import keep_speech, speech_flags
 from voiceface.audio.voice_statistics import voice_statistics
 from voiceface.audio.wave_checks import as_batch, as_lengths
 from voiceface.audio.wen_logmel import wen_logmel
-from voiceface.audio.windows import preemphasis, windows
 from voiceface.errors import InputError
 
 TORCH_FEATURES = {
@@ -22,14 +22,12 @@ TORCH_FEATURES = {
     "voice_statistics": voice_statistics,
     "wen_logmel": wen_logmel,
     "logmel_patches": lambda wave: logmel_patches(wave, rate=16_000),
-    "magnitude": lambda wave: magnitude(wave, rate=16_000),
+    "magnitude": lambda wave: magnitude_spectrogram(wave, rate=16_000),
     "preemphasis": preemphasis,
-    "windows": lambda wave: windows(wave, rate=16_000),
 }
 NUMPY_FEATURES = {
     "speech_flags": lambda wave: speech_flags(wave, rate=16_000),
     "keep_speech": lambda wave: keep_speech(wave, rate=16_000),
-    "trim_silences": trim_silences,
 }
 PADDED = [
     normalise_volume,

@@ -15,7 +15,7 @@ from voiceface.face.align import (
     align,
     change_template,
     crop_box,
-    similarity,
+    fit_similarity_transform,
     template_points,
 )
 from voiceface.face.detect import detect
@@ -63,7 +63,7 @@ def test_a_drawn_face_is_cut_like_dlib_cuts_it():
 def test_similarity_recovers_any_turn_scale_and_shift(angle, scale, x, y):
     source = MEAN_FACE * 100
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = similarity(source, source @ turn.T + (x, y))
+    matrix = fit_similarity_transform(source, source @ turn.T + (x, y))
     assert np.allclose(matrix, np.column_stack([turn, (x, y)]), atol=1e-6 * (1 + scale * 100))
 
 
@@ -73,8 +73,8 @@ def test_similarity_is_the_least_squares_one_and_never_mirrors():
     # Independently: a similarity is linear in (a, b, x, y) of x' = a x - b y + x0, y' = b x + a y + y0.
     rows = [[(u, -v, 1, 0), (v, u, 0, 1)] for u, v in source]
     a, b, x, y = np.linalg.lstsq(np.array(rows, dtype=float).reshape(-1, 4), target.ravel(), rcond=None)[0]
-    assert np.allclose(similarity(source, target), [[a, -b, x], [b, a, y]])
-    mirrored = similarity(source, source * (-1, 1))
+    assert np.allclose(fit_similarity_transform(source, target), [[a, -b, x], [b, a, y]])
+    mirrored = fit_similarity_transform(source, source * (-1, 1))
     assert np.linalg.det(mirrored[:, :2]) > 0
 
 
@@ -115,7 +115,7 @@ def test_arcface_has_arcfaces_eyes_and_portrait_the_whole_head():
     face = np.asarray(draw_face(0))
     points = five_points(face, detect(face)[0].box)
     for template, whole in (("portrait", True), ("dlib", False), ("arcface", False)):
-        matrix = similarity(points + 0.5, template_points(template, 100))
+        matrix = fit_similarity_transform(points + 0.5, template_points(template, 100))
         heights = (ends @ matrix.T)[:, 1]
         assert bool(heights.min() > 0 and heights.max() < 100) is whole, (template, heights)
 

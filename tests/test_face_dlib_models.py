@@ -20,7 +20,7 @@ def test_every_file_named_is_there():
 def test_the_package_of_the_files_is_never_imported():
     code = (
         "import sys; from voiceface.face import detect, dlib_embedding, landmarks, dlib_models;"
-        "dlib_models.recogniser();"
+        "dlib_models.dlib_recogniser();"
         "sys.exit('face_recognition_models' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -64,7 +64,7 @@ def test_threads_share_the_networks_and_have_a_detector_each():
 
     def ask():
         with dlib_models.frontal_detector() as detector:
-            seen.append((dlib_models.recogniser(), dlib_models.landmark_predictor(), detector))
+            seen.append((dlib_models.dlib_recogniser(), dlib_models.landmark_predictor(), detector))
             together.wait(60)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]

@@ -6,7 +6,12 @@ import pytest
 from draw_face import draw_face
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
-from voiceface.face.mouth import crop_aligned_mouths, crop_mouths_from_frames, mouths, smooth_landmarks
+from voiceface.face.mouth import (
+    crop_aligned_mouths,
+    crop_mouths_by_template,
+    crop_mouths_from_frames,
+    smooth_landmarks,
+)
 from voiceface.metrics.mouth import landmark_distance, mouth_opening
 
 FACE = np.asarray(draw_face(1, 200))
@@ -17,9 +22,9 @@ def test_three_ways_cut_one_mouth():
     chip = align(FACE, POINTS, size=90, template="dlib", border="edge")
     whole = crop_aligned_mouths(chip[None])
     np.testing.assert_array_equal(crop_mouths_from_frames(FACE[None], POINTS, size=48), whole)
-    np.testing.assert_array_equal(mouths(chip[None], size=48), whole)
+    np.testing.assert_array_equal(crop_mouths_by_template(chip[None], size=48), whole)
     head = align(FACE, POINTS, size=300, template="portrait", border="edge")
-    other = mouths(head[None], size=48, template="portrait")
+    other = crop_mouths_by_template(head[None], size=48, template="portrait")
     assert np.abs(other.astype(float) - whole).mean() < 4
 
 
@@ -35,7 +40,7 @@ def test_the_window_holds_what_lies_below_the_nose():
 
 def test_mouths_that_cannot_be_cut():
     with pytest.raises(InputError, match="whole mouth"):
-        mouths(np.zeros((1, 112, 112, 3), np.uint8), template="arcface")
+        crop_mouths_by_template(np.zeros((1, 112, 112, 3), np.uint8), template="arcface")
     with pytest.raises(InputError, match="shape"):
         crop_aligned_mouths(np.zeros((1, 64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="multiple of 16"):
@@ -44,7 +49,7 @@ def test_mouths_that_cannot_be_cut():
         crop_mouths_from_frames(FACE[None], np.stack([POINTS, POINTS]))
     with pytest.raises(InputError, match="no frame"):
         crop_mouths_from_frames(FACE[None], np.full((1, 5, 2), np.nan))
-    assert mouths(np.zeros((0, 90, 90, 3), np.uint8)).shape == (0, 48, 48)
+    assert crop_mouths_by_template(np.zeros((0, 90, 90, 3), np.uint8)).shape == (0, 48, 48)
 
 
 def test_points_are_bridged_and_steadied():

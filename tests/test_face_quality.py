@@ -8,7 +8,7 @@ from draw_face import draw_face
 from voiceface.face.align import MEAN_FACE, align
 from voiceface.face.detect import Detection, detect
 from voiceface.face.landmarks import five_points
-from voiceface.face.quality import HEAD, LEVEL, blur, pose, quality, surest
+from voiceface.face.quality import HEAD_POINTS, LEVEL, best_face, blur, pose, quality
 
 
 def seen(yaw=0.0, pitch=0.0, roll=0.0, scale=100.0):
@@ -17,7 +17,7 @@ def seen(yaw=0.0, pitch=0.0, roll=0.0, scale=100.0):
     x right, y down, z towards the viewer; the nose first goes down (pitch), then right (yaw), then the
     head tilts clockwise (roll).
     """
-    x, y, z = (HEAD - HEAD.mean(axis=0)).T * [[1], [1], [-1]]
+    x, y, z = (HEAD_POINTS - HEAD_POINTS.mean(axis=0)).T * [[1], [1], [-1]]
     a, b, c = np.radians([pitch + LEVEL, yaw, roll])
     y, z = y * np.cos(a) + z * np.sin(a), z * np.cos(a) - y * np.sin(a)
     x, z = x * np.cos(b) + z * np.sin(b), z * np.cos(b) - x * np.sin(b)
@@ -45,8 +45,8 @@ def test_pose_mirrors_with_the_picture():
 
 def test_the_average_head_is_dlibs_mean_face_made_symmetric():
     flat = MEAN_FACE - (0.4901, 0.4194)
-    assert np.allclose(flat, HEAD[:, :2], atol=0.001)
-    assert np.allclose(HEAD[[0, 1]] * (-1, 1, 1), HEAD[[2, 3]])
+    assert np.allclose(flat, HEAD_POINTS[:, :2], atol=0.001)
+    assert np.allclose(HEAD_POINTS[[0, 1]] * (-1, 1, 1), HEAD_POINTS[[2, 3]])
 
 
 def test_pose_is_the_best_fit_that_there_is():
@@ -124,11 +124,11 @@ def test_the_surest_face_is_the_sharp_one():
     pixels = np.asarray(page)
     found = detect(pixels)
     assert len(found) == 2
-    chosen = surest(pixels, found)
+    chosen = best_face(pixels, found)
     assert chosen.box[0] > 200
     assert chosen.landmarks.shape == (5, 2)
-    assert surest(pixels, []) is None
-    assert surest(pixels, found[:1]).box == found[0].box
+    assert best_face(pixels, []) is None
+    assert best_face(pixels, found[:1]).box == found[0].box
 
 
 def test_blur_of_a_drawing_does_not_hang_on_its_size():

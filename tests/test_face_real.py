@@ -16,10 +16,10 @@ from draw_face import draw_face
 from voiceface.face import dlib_models
 from voiceface.face.align import align
 from voiceface.face.detect import detect, detect_hog
-from voiceface.face.dlib_embedding import describe
+from voiceface.face.dlib_embedding import embed_faces
 from voiceface.face.landmarks import five_points
 from voiceface.face.quality import pose
-from voiceface.video.cuts import cuts
+from voiceface.video.cuts import find_cuts
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ def test_one_person_is_nearer_than_two(pairs):
             people.append(row["person"])
             videos.append(row["video"])
     clock = time.process_time()
-    described = describe(np.stack(chips))
+    described = embed_faces(np.stack(chips))
     print(
         f"\n{len(chips)} faces, {(time.process_time() - clock) / len(chips) * 1000:.0f} ms each to describe"
     )
@@ -115,8 +115,8 @@ def test_descriptors_are_dlibs_own(pairs):
             points = five_points(pixels, face.box)
             parts = [dlib.point(int(x), int(y)) for x, y in points]
             shape = dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), parts)
-            theirs = np.array(dlib_models.recogniser().compute_face_descriptor(pixels, shape))
-            ours = describe(align(pixels, points, size=150)[None])[0]
+            theirs = np.array(dlib_models.dlib_recogniser().compute_face_descriptor(pixels, shape))
+            ours = embed_faces(align(pixels, points, size=150)[None])[0]
             distances.append(np.linalg.norm(ours - theirs))
     print(f"\ndistance to dlib's own: mean {np.mean(distances):.3f}, largest {np.max(distances):.3f}")
     assert max(distances) < 0.1
@@ -153,10 +153,10 @@ def test_no_cut_within_a_clip_and_one_between_two():
     for path in sorted(folder.glob("*.mp4")):
         with av.open(str(path)) as container:
             clips.append([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][:50])
-    assert all(cuts((k / 25, frame) for k, frame in enumerate(clip)) == [] for clip in clips)
+    assert all(find_cuts((k / 25, frame) for k, frame in enumerate(clip)) == [] for clip in clips)
     for first, second in zip(clips, clips[4:] + clips[:4], strict=True):
         both = first[-20:] + second[:20]
-        assert cuts((k / 25, frame) for k, frame in enumerate(both)) == pytest.approx([20 / 25])
+        assert find_cuts((k / 25, frame) for k, frame in enumerate(both)) == pytest.approx([20 / 25])
 
 
 def test_drawings_are_found_as_often_as_people():

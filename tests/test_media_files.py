@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path, partial_files, readable, write_bytes, write_json, write_text
+from voiceface.media.files import (
+    atomic_path,
+    check_readable,
+    partial_files,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -210,9 +217,9 @@ def test_sources_are_told_apart_before_they_are_decoded(tmp_path):
         (None, "no path and no file object"),
     ]:
         with pytest.raises(InputError, match=fault) as caught:
-            readable(source)
+            check_readable(source)
         assert "\n" not in str(caught.value) and "; " in str(caught.value)
     file = io.BytesIO(b"abc")
     file.seek(2)
-    readable(file)
+    check_readable(file)
     assert file.tell() == 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from voiceface.errors import InputError
-from voiceface.face.dlib_embedding import describe
+from voiceface.face.dlib_embedding import embed_faces
 from voiceface.face.dlib_models import model_file
 from voiceface.face.read_dlib_layers import read_dlib_layers
 from voiceface.models import dlib_recogniser
@@ -25,7 +25,7 @@ def as_batch(chips):
 
 def test_descriptors_are_dlibs(chips):
     ours = dlib_recogniser.load_dlib_recogniser()(as_batch(chips)).numpy()
-    np.testing.assert_allclose(ours, describe(chips), atol=2e-6)
+    np.testing.assert_allclose(ours, embed_faces(chips), atol=2e-6)
     assert np.linalg.norm(ours[0] - ours[1]) > 0.01  # or anything constant would pass
 
 

@@ -16,7 +16,7 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 from voiceface.evaluation.find_sync_expert import find_sync_expert
 from voiceface.face.align import template_points
-from voiceface.face.mouth import mouths
+from voiceface.face.mouth import crop_mouths_by_template
 from voiceface.metrics.sync_confidence import sync
 from voiceface.models.sync_expert import SyncExpert, SyncModel, crop_mouths, embed_mouths, load_syncnet
 from voiceface.nn.syncnet import SyncNet
@@ -110,7 +110,7 @@ def test_mouths_for_a_training_loss_are_the_pictures_mouths_and_give_gradients()
     face = np.asarray(draw_face(2, 90))
     given = torch.tensor(face).permute(2, 0, 1)[None].float().requires_grad_()
     cut = crop_mouths(given, size=48)
-    np.testing.assert_allclose(cut[0].detach(), mouths(face[None], size=48)[0], atol=1.1)
+    np.testing.assert_allclose(cut[0].detach(), crop_mouths_by_template(face[None], size=48)[0], atol=1.1)
     cut.sum().backward()
     assert given.grad[..., 42:, 21:69].abs().min() > 0 and given.grad[..., :41, :].abs().max() == 0
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from voiceface.audio.normalise_peak import level
+from voiceface.audio.normalise_peak import normalise_peak
 from voiceface.errors import InputError
 from voiceface.models.conditional_gan import GanOptions, GanShape, build_conditional_gan
 from voiceface.models.conditions import FRAME, ProjectedName, RepeatedName, Speech
@@ -214,7 +214,7 @@ def test_speech_is_the_same_at_any_level_and_as_whole_numbers(form):
 
 
 def test_silence_stays_silent():
-    assert level(torch.zeros(2, 5)).abs().max() == 0
+    assert normalise_peak(torch.zeros(2, 5)).abs().max() == 0
     assert torch.isfinite(Speech("mel", width=1, dim=4).eval()({"waves": torch.zeros(1, FRAME)})).all()
 
 

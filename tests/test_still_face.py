@@ -8,7 +8,7 @@ from PIL import Image
 from draw_face import draw_face
 from generating_models import speech_like_wave
 from voiceface.errors import InputError
-from voiceface.face.mouth import mouths
+from voiceface.face.mouth import crop_mouths_by_template
 from voiceface.models.still_face import LossWeights, StillFaceModel, mouth_crops, signed
 from voiceface.models.still_face_clips import AnimationClip, LowerFaceClips
 from voiceface.models.still_face_talking import HOP, PAD, IdleMotion, lower_half
@@ -83,7 +83,10 @@ def test_mouths_of_lower_halves_are_the_whole_pictures_mouths(size):
     whole = np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC))
     rows, columns = lower_half(size)
     half = signed(torch.from_numpy(whole[rows, columns].copy())).permute(2, 0, 1)[None]
-    cut, expected = mouth_crops(half)[0], mouths(whole[None], template="head")[0].astype(float)
+    cut, expected = (
+        mouth_crops(half)[0],
+        crop_mouths_by_template(whole[None], template="head")[0].astype(float),
+    )
     # Bilinear against Pillow's bicubic.
     assert np.abs(cut.numpy() - expected).mean() < 0.02 * 255
     assert np.corrcoef(cut.numpy().ravel(), expected.ravel())[0, 1] > 0.985

@@ -14,7 +14,7 @@ from voiceface.synthetic.appearance import EXPRESSIONS, Pose, appearance_of, sce
 from voiceface.synthetic.drawing import Portrait, draw
 from voiceface.synthetic.people import synthetic_person
 from voiceface.synthetic.speech import Phoneme
-from voiceface.synthetic.talking_clip import FPS, mouth_shape, mouth_track, talk, talk_frames
+from voiceface.synthetic.talking_clip import FPS, mouth_shape, mouth_track, plan_clip
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
@@ -186,7 +186,7 @@ def mouth_change(planned):
 def test_a_clip_moves_its_mouth_with_the_sound_and_a_shift_is_noticed():
     shifted, aligned = [], []
     for seed, emotion in ((3, "neutral"), (50, "anger")):
-        planned = talk_frames(synthetic_person(seed), seed=1, emotion=emotion, size=48, seconds=2.0)
+        planned = plan_clip(synthetic_person(seed), seed=1, emotion=emotion, size=48, seconds=2.0)
         hop = int(SAMPLE_RATE / FPS)
         wave = planned.wave.astype(float)
         energy = np.sqrt(np.convolve(wave**2, np.ones(hop) / hop, "same")[::hop])
@@ -204,34 +204,35 @@ def test_a_clip_moves_its_mouth_with_the_sound_and_a_shift_is_noticed():
 @needs_espeak
 def test_a_clip_is_whole_and_repeats():
     person = synthetic_person(6)
-    frames, wave, fps = talk(person, seed=2, emotion="happy", size=48, seconds=0.6)
+    clip = plan_clip(person, seed=2, emotion="happy", size=48, seconds=0.6)
+    frames = np.stack(list(clip.frames()))
     assert frames.shape == (15, 48, 48, 3)
     assert frames.dtype == np.uint8
-    assert len(wave) == 15 * SAMPLE_RATE / FPS
-    again = talk(person, seed=2, emotion="happy", size=48, seconds=0.6)
-    assert frames.tobytes() == again[0].tobytes()
-    assert wave.tobytes() == again[1].tobytes()
-    assert fps == 25
+    assert len(clip.wave) == 15 * SAMPLE_RATE / FPS
+    again = plan_clip(person, seed=2, emotion="happy", size=48, seconds=0.6)
+    assert frames.tobytes() == np.stack(list(again.frames())).tobytes()
+    assert clip.wave.tobytes() == again.wave.tobytes()
     still = np.abs(np.diff(frames.astype(int), axis=0)).mean(axis=(1, 2, 3))
     assert (still > 0.3).all()  # the head never freezes
 
 
 @needs_espeak
 def test_clips_blink_and_turn():
-    planned = talk_frames(synthetic_person(6), seconds=12, size=48)
+    planned = plan_clip(synthetic_person(6), seconds=12, size=48)
     blink = np.array([face.blink for face in planned.faces])
     starts = np.sum((blink[1:] > 0.5) & (blink[:-1] <= 0.5))
     assert 1 <= starts <= 12
     assert np.std([pose.yaw for pose in planned.poses]) > 0.01
     with pytest.raises(InputError):
-        talk_frames(synthetic_person(6), emotion="joy")
+        plan_clip(synthetic_person(6), emotion="joy")
 
 
 @pytest.mark.slow
 def test_dlib_finds_the_faces_and_tells_the_people_apart():
     """The real pipeline takes them: HOG finds at least 95 %, descriptors of one person lie closer."""
+    from voiceface.face.align import align
     from voiceface.face.detect import detect
-    from voiceface.face.dlib_embedding import embed_face_in_picture
+    from voiceface.face.dlib_embedding import embed_faces
     from voiceface.face.landmarks import five_points
 
     found, rows, who, count = 0, [], [], 0
@@ -242,7 +243,8 @@ def test_dlib_finds_the_faces_and_tells_the_people_apart():
             detections = detect(image)
             if detections:
                 found += 1
-                rows.append(embed_face_in_picture(image, five_points(image, detections[0].box)))
+                face = align(image, five_points(image, detections[0].box), size=150)
+                rows.append(embed_faces(face[None])[0])
                 who.append(seed)
     assert found / count >= 0.95
     x, same = np.stack(rows), np.equal.outer(who, who)
@@ -252,16 +254,16 @@ def test_dlib_finds_the_faces_and_tells_the_people_apart():
     assert np.mean(near[:, None] < far[None]) > 0.95
 
 
-def test_a_contact_sheet_shows_everybody_with_traits():
-    from voiceface.synthetic.contact_sheet import contact_sheet, sheet
+def test_a_grid_shows_every_picture_with_its_caption():
+    from voiceface.synthetic.captioned_grid import captioned_grid
 
-    people = [synthetic_person(seed, link=0.2) for seed in range(3)]
-    page = np.asarray(contact_sheet(people, columns=2, size=96))
+    pictures = [draw(synthetic_person(seed), size=96) for seed in range(3)]
+    page = np.asarray(captioned_grid(pictures, [f"{k}\ntwo lines" for k in range(3)], columns=2))
     assert page.shape[1] == 2 * 96
     below = (page.shape[0] - 2 * 96) // 2
-    for i, person in enumerate(people):
+    for i, picture in enumerate(pictures):
         top, left = i // 2 * (96 + below), i % 2 * 96
-        assert np.array_equal(page[top : top + 96, left : left + 96], np.asarray(draw(person, size=96)))
+        assert np.array_equal(page[top : top + 96, left : left + 96], np.asarray(picture))
         assert (page[top + 96 : top + 96 + below, left : left + 96] < 128).any()
     with pytest.raises(InputError):
-        sheet([], [])
+        captioned_grid([], [])

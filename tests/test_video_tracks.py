@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.video.tracks import best_track, link, overlap
+from voiceface.video.tracks import best_track, box_iou, link_boxes
 
 RATE = 25
 
@@ -27,7 +27,7 @@ def run(*faces, score=1.0, seed=None, **options):
         boxes.append([faces[index][frame] for index in here])
         scores.append([score] * len(here))
         whose.append(here)
-    tracks = link(boxes, scores, [frame / RATE for frame in range(count)], **options)
+    tracks = link_boxes(boxes, scores, [frame / RATE for frame in range(count)], **options)
     return tracks, [[whose[frame][row] for frame, row in track.places] for track in tracks]
 
 
@@ -40,9 +40,9 @@ def test_overlap_is_what_counting_pixels_gives():
     for i in range(8):
         for j in range(8):
             expected = (masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum()
-            assert overlap(boxes[i], boxes[j])[0, 0] == pytest.approx(expected)
-    assert overlap([(3, 3, 3, 3)], [(3, 3, 3, 3)])[0, 0] == 0
-    assert overlap(np.zeros((0, 4)), boxes).shape == (0, 8)
+            assert box_iou(boxes[i], boxes[j])[0, 0] == pytest.approx(expected)
+    assert box_iou([(3, 3, 3, 3)], [(3, 3, 3, 3)])[0, 0] == 0
+    assert box_iou(np.zeros((0, 4)), boxes).shape == (0, 8)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -73,7 +73,7 @@ def test_a_fast_face_is_followed_through_a_gap_by_its_speed():
     tracks, _ = run(seen)
     assert [len(track.times) for track in tracks] == [22]
     # Without the speed the last box and the next would not even touch: 9 frames of 12 pixels, 60 wide.
-    assert overlap(path[9], path[18])[0, 0] == 0
+    assert box_iou(path[9], path[18])[0, 0] == 0
 
 
 def test_a_long_gap_ends_a_track():
@@ -111,38 +111,19 @@ def test_the_surest_track_is_long_large_and_certain():
     # More certain by far, the short one wins.
     boxes = [[long[0]] + ([large[0]] if frame < 5 else []) for frame in range(30)]
     scores = [[0.2] + ([2.0] if frame < 5 else []) for frame in range(30)]
-    chosen = best_track(link(boxes, scores, np.arange(30) / RATE))
+    chosen = best_track(link_boxes(boxes, scores, np.arange(30) / RATE))
     assert chosen.boxes[0][0] == 200
     assert best_track([]) is None
 
 
 def test_a_negative_score_adds_nothing():
-    (track,) = link([[(0, 0, 10, 10)], [(0, 0, 10, 10)]], [[-3.0], [2.0]], [0, 1 / RATE])
+    (track,) = link_boxes([[(0, 0, 10, 10)], [(0, 0, 10, 10)]], [[-3.0], [2.0]], [0, 1 / RATE])
     assert track.weight == pytest.approx(20)
 
 
-def test_the_box_between_sightings_lies_on_a_line():
-    (track,) = link([[(0, 0, 10, 10)], [(4, 2, 14, 12)]], [[1], [1]], [0.0, 0.4])
-    assert track.box_at(0.1) == pytest.approx((1, 0.5, 11, 10.5))
-    assert track.box_at(-1) == (0, 0, 10, 10)
-    assert track.box_at(9) == (4, 2, 14, 12)
-
-
-def test_smoothing_stills_the_shaking_and_leaves_steady_motion():
-    steady = moving((0, 0), (3, 1), 50)
-    shaken = steady + np.random.default_rng(0).normal(0, 3, steady.shape)
-    times = np.arange(50) / RATE
-    (plain,) = link([[box] for box in steady], [[1.0]] * 50, times)
-    (rough,) = link([[box] for box in shaken], [[1.0]] * 50, times)
-    assert np.allclose(plain.smooth(0.4).boxes, steady)
-    error = [np.abs(boxes - steady)[6:-6].mean() for boxes in (rough.boxes, rough.smooth(0.4).boxes)]
-    assert error[1] < error[0] / 2
-    assert np.allclose(rough.smooth(0.0).boxes, rough.boxes)
-
-
 def test_nothing_seen_is_no_track():
-    assert link([], [], []) == []
-    assert link([[], np.zeros((0, 4))], [[], []], [0, 1]) == []
+    assert link_boxes([], [], []) == []
+    assert link_boxes([[], np.zeros((0, 4))], [[], []], [0, 1]) == []
 
 
 @pytest.mark.parametrize(
@@ -156,4 +137,4 @@ def test_nothing_seen_is_no_track():
 )
 def test_what_does_not_fit_together_is_refused(boxes, scores, times, what):
     with pytest.raises(InputError, match=what):
-        link(boxes, scores, times)
+        link_boxes(boxes, scores, times)

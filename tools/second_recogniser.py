@@ -36,7 +36,7 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
 from voiceface.face.detect import detect
-from voiceface.face.quality import surest
+from voiceface.face.quality import best_face
 from voiceface.media.files import atomic_path
 from voiceface.media.picture import load_picture
 from voiceface.metrics.roc import auc
@@ -254,7 +254,7 @@ def _file_chip(path: Path, template: str | None) -> Pictures | None:
             raise InputError(path, "is not square", "leave --template out for photographs")
         points = template_points(template, picture.shape[0]) - 0.5
     else:
-        face = surest(picture, detect(picture))
+        face = best_face(picture, detect(picture))
         if face is None or face.landmarks is None:
             return None
         points = np.asarray(face.landmarks)

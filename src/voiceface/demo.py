@@ -191,7 +191,7 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
     """
     from voiceface.media.origin import read_origin
     from voiceface.media.picture import save_png
-    from voiceface.synthetic.contact_sheet import sheet
+    from voiceface.synthetic.captioned_grid import captioned_grid
 
     begun = time.perf_counter()
     try:
@@ -220,7 +220,7 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
     page = out / "imagined.png"
     origin = read_origin(faces[0])
     origin = origin and replace(origin, note=f"a page of {len(faces)} faces")
-    save_png(page, sheet(faces, captions, columns=IMAGINED), origin=origin)
+    save_png(page, captioned_grid(faces, captions, columns=IMAGINED), origin=origin)
     print(f"Written to {out}{_slash()}: {page.name} and its faces. {time.perf_counter() - begun:.1f} s.")
     print(FACES_NOTICE)
     return page
@@ -357,7 +357,7 @@ def _save_sheet(
     out: Path,
 ) -> Path:
     from voiceface.media.picture import save_png
-    from voiceface.synthetic.contact_sheet import sheet
+    from voiceface.synthetic.captioned_grid import captioned_grid
 
     captions = []
     for number, (person, row, own) in enumerate(zip(people, found, faces, strict=True), 1):
@@ -369,7 +369,7 @@ def _save_sheet(
             f"the person's own face has rank {order.index(own) + 1}"
         )
     path = out / "sheet.png"
-    page = sheet(pictures, captions, columns=2)
+    page = captioned_grid(pictures, captions, columns=2)
     save_png(
         path, page, metadata={"Source": "synthetic", "Comment": "Not people: drawings by voiceface's demo."}
     )

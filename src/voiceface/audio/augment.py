@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["add_noise", "colour", "echo", "resample_by", "shift_formants", "squeeze"]
+__all__ = ["add_noise", "random_equaliser", "add_reverb", "resample_by", "shift_formants", "band_limit"]
 
 _FFT = 512
 _HOP = 128
@@ -76,7 +76,9 @@ def add_noise(wave: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
     return wave + noise * (power / noise_power / 10 ** (snr_db[:, None] / 10)).sqrt()
 
 
-def colour(wave: Tensor, *, strength_db: float, points: int = 8, generator: torch.Generator) -> Tensor:
+def random_equaliser(
+    wave: Tensor, *, strength_db: float, points: int = 8, generator: torch.Generator
+) -> Tensor:
     """Filter each wave by a smooth random curve over frequency: another microphone, another distance.
 
     Args:
@@ -94,7 +96,9 @@ def colour(wave: Tensor, *, strength_db: float, points: int = 8, generator: torc
     return coloured
 
 
-def echo(wave: Tensor, seconds: Tensor, wet: Tensor, *, rate: int, generator: torch.Generator) -> Tensor:
+def add_reverb(
+    wave: Tensor, seconds: Tensor, wet: Tensor, *, rate: int, generator: torch.Generator
+) -> Tensor:
     """Put each wave into a room: a decaying noise tail behind the direct sound.
 
     Args:
@@ -116,7 +120,7 @@ def echo(wave: Tensor, seconds: Tensor, wet: Tensor, *, rate: int, generator: to
     return wide[:, : wave.shape[1]]
 
 
-def squeeze(wave: Tensor, cutoff_hz: Tensor, bits: Tensor, *, rate: int) -> Tensor:
+def band_limit(wave: Tensor, cutoff_hz: Tensor, bits: Tensor, *, rate: int) -> Tensor:
     """A line's or codec's loss: nothing above ``cutoff_hz``, μ-law of ``bits`` bits; both ``(batch,)``."""
     spectrum = torch.fft.rfft(wave)
     hertz = torch.linspace(0, rate / 2, spectrum.shape[1], device=wave.device)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from voiceface.audio.mel import mel_bank, power_frames
-from voiceface.audio.vad import Wave, require_mono, speech_flags
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
 from voiceface.records import SAMPLE_RATE
 
@@ -24,7 +22,6 @@ __all__ = [
     "ge2e_partials",
     "normalise_volume",
     "partial_starts",
-    "trim_silences",
 ]
 
 BANDS = 40
@@ -129,36 +126,3 @@ def ge2e_partials(
     mels = ge2e_mel(padded, rate=rate)
     windows = [mels[row, a : a + PARTIAL_FRAMES] for row, rows in enumerate(starts) for a in rows]
     return torch.stack(windows), torch.tensor([len(rows) for rows in starts], device=batch.device)
-
-
-def trim_silences(wave: Wave, *, rate: int = SAMPLE_RATE) -> Wave:
-    """Cut pauses out of a recording as the encoder's training did; nothing is left of pure silence.
-
-    WebRTC's strictest mode judges 30 ms frames, the flags are averaged over 8 frames and rounded, and
-    speech is widened by 3 frames to both sides. The recording's last incomplete frame is dropped.
-
-    Args:
-        wave: float ``(samples,)`` in [-1, 1], 16 kHz, at its level already (:func:`normalise_volume`).
-        rate: sample rate in Hz.
-
-    Returns:
-        The kept samples, same dtype; empty where no frame holds speech.
-
-    Raises:
-        InputError: another rate, NaN, wrong shape.
-    """
-    require_rate(rate, needed=SAMPLE_RATE, feature="trim_silences")
-    frame = 30 * SAMPLE_RATE // 1000
-    # The package scales samples by 32,767, speech_flags by 32,768.
-    flags = speech_flags(require_mono(wave) * (32_767 / 32_768), rate=rate, mode=3, frame_ms=30).astype(
-        np.float64
-    )
-    width, reach = 8, 3
-    before, after = (width - 1) // 2, width // 2
-    if not flags.size:
-        return wave[:0]
-    sums = np.convolve(np.pad(flags, (before, after)), np.ones(width), mode="valid")
-    # Half-way cases go to the even neighbour (np.round): 4 of 8 is not speech.
-    voiced = np.round(sums / width)
-    wide = np.convolve(np.pad(voiced, reach), np.ones(2 * reach + 1), mode="valid") > 0.5
-    return wave[: flags.size * frame][np.repeat(wide, frame)]

@@ -9,10 +9,10 @@ from torch import Tensor
 from voiceface.audio.wave_checks import as_batch
 from voiceface.errors import InputError
 
-__all__ = ["magnitude"]
+__all__ = ["magnitude_spectrogram"]
 
 
-def magnitude(
+def magnitude_spectrogram(
     wave: Tensor, *, rate: int, window_seconds: float = 0.025, hop_seconds: float = 0.010, bins: int = 512
 ) -> Tensor:
     """Give the short-time magnitude spectrum, neither compressed nor normalised.
@@ -35,13 +35,15 @@ def magnitude(
     Raises:
         InputError: no samples, NaN, wrong shape, or a window longer than the transform.
 
-    >>> magnitude(torch.zeros(48_000), rate=16_000).shape
+    >>> magnitude_spectrogram(torch.zeros(48_000), rate=16_000).shape
     torch.Size([512, 300])
     """
     batch = as_batch(wave)
     width, hop, fft = round(window_seconds * rate), round(hop_seconds * rate), 2 * bins
     if hop < 1 or width < 1:
-        raise InputError("magnitude", f"has no sample a window or hop at {rate} Hz", "give longer ones")
+        raise InputError(
+            "magnitude_spectrogram", f"has no sample a window or hop at {rate} Hz", "give longer ones"
+        )
     if width > fft:
         raise InputError(
             "bins", f"{bins} are too few for a window of {width} samples", f"give {-(-width // 2)}"

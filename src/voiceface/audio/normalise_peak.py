@@ -7,10 +7,10 @@ from torch import Tensor
 
 from voiceface.audio.wave_checks import as_batch
 
-__all__ = ["level"]
+__all__ = ["normalise_peak"]
 
 
-def level(wave: Tensor) -> Tensor:
+def normalise_peak(wave: Tensor) -> Tensor:
     """Bring every wave's largest sample to 1; silence stays silent.
 
     Source: Roldán 2018, section III-A: speech frames "normalized between -1 and 1".
@@ -21,7 +21,7 @@ def level(wave: Tensor) -> Tensor:
     Raises:
         InputError: no samples, NaN, wrong shape.
 
-    >>> level(torch.tensor([0.25, -0.5])).tolist()
+    >>> normalise_peak(torch.tensor([0.25, -0.5])).tolist()
     [0.5, -1.0]
     """
     batch = as_batch(wave)

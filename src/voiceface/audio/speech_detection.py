@@ -13,7 +13,11 @@ from voiceface.audio.voice_statistics import analyse_frames
 from voiceface.audio.wave_checks import as_batch, as_lengths, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["SpeechFacts", "is_speech", "speech_facts", "speech_seconds"]
+__all__ = [
+    "SpeechFacts",
+    "is_speech",
+    "speech_facts",
+]
 
 
 _FRAME_SECONDS = 0.010
@@ -88,9 +92,3 @@ def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
 def is_speech(wave: Wave, *, rate: int = SAMPLE_RATE) -> bool:
     """Say whether a recording ``(samples,)`` at 16 kHz holds speech; see :func:`speech_facts`."""
     return speech_facts(wave, rate=rate).is_speech
-
-
-def speech_seconds(wave: Wave, *, rate: int = SAMPLE_RATE) -> float:
-    """Say how many seconds of speech a recording ``(samples,)`` at 16 kHz holds: 0 where it is not speech."""
-    facts = speech_facts(wave, rate=rate)
-    return facts.active_seconds if facts.is_speech else 0.0

@@ -20,7 +20,7 @@ from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.video_items import process_video
 from voiceface.errors import InputError
 from voiceface.face.detect import Detection, detect
-from voiceface.face.quality import surest
+from voiceface.face.quality import best_face
 from voiceface.media.picture import load_picture
 
 __all__ = ["process_item"]
@@ -84,7 +84,7 @@ def _add_face(
         # A given box is in pixels of the file as it is.
         pixels = np.asarray(load_picture(media / item.path))
         faces = [Detection(box=item.box, score=1.0, detector="listed")]
-    face = surest(pixels, faces)
+    face = best_face(pixels, faces)
     if face is None:
         raise InputError(
             item.path, "contains no detectable face", "use one that shows the face from the front"

@@ -20,7 +20,7 @@ from voiceface.corpus.item import Item, VideoItem, VoiceItem
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import Row
 from voiceface.errors import InputError, MissingPartError
-from voiceface.face.align import TEMPLATES, similarity, template_points
+from voiceface.face.align import TEMPLATES, fit_similarity_transform, template_points
 from voiceface.face.detect import Detection
 from voiceface.face.quality import quality
 from voiceface.media.picture import encode_jpeg
@@ -139,7 +139,9 @@ def context_box(face: Detection, width: int, height: int) -> tuple[int, int, int
     left, top, right, bottom = face.box
     corners = [np.array([[left, top], [right, bottom]])]
     for template in TEMPLATES:
-        rotation = similarity(template_points(template, 1), np.asarray(face.landmarks, np.float64) + 0.5)
+        rotation = fit_similarity_transform(
+            template_points(template, 1), np.asarray(face.landmarks, np.float64) + 0.5
+        )
         corners.append((rotation @ np.array([(0, 1, 0, 1), (0, 0, 1, 1), (1, 1, 1, 1)], np.float64)).T)
     # Misplaced landmarks must not drag in the whole picture.
     margin = 2.0 * face.side

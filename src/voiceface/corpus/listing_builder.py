@@ -99,10 +99,6 @@ class ListingBuilder:
             self._people[id] = dataclasses.replace(known, **changes)  # type: ignore[arg-type]
         return id
 
-    def has_person(self, id: str) -> bool:
-        """Whether this person has been noted."""
-        return id in self._people
-
     def has(self, kind: type[VoiceItem] | type[FaceItem] | type[VideoItem], key: str) -> bool:
         """Whether an item of this kind and key has been taken."""
         return (kind.__name__, key) in self._items

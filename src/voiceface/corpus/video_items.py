@@ -36,14 +36,14 @@ from voiceface.corpus.tables import Row
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import Detection, detect
-from voiceface.face.dlib_embedding import CHIP, describe
+from voiceface.face.dlib_embedding import DLIB_FACE_SIZE, embed_faces
 from voiceface.face.landmarks import with_landmarks
 from voiceface.face.pixels import shrink
 from voiceface.media.movie import MovieFacts, frames, movie_facts
 from voiceface.media.picture import decode_jpeg, encode_jpeg
 from voiceface.records import SAMPLE_RATE, Box
-from voiceface.video.cuts import cuts
-from voiceface.video.tracks import Track, best_track, link
+from voiceface.video.cuts import find_cuts
+from voiceface.video.tracks import Track, best_track, link_boxes
 
 __all__ = ["process_video", "voice_windows"]
 
@@ -194,7 +194,7 @@ def _add_pictures(
     gap = 1.6 / rate
     boxes = [[face.box for face in faces] for faces in detections.faces]
     scores = [[face.score for face in faces] for faces in detections.faces]
-    tracks = _person_tracks(link(boxes, scores, detections.times, cuts=breaks, gap=gap), detections)
+    tracks = _person_tracks(link_boxes(boxes, scores, detections.times, cuts=breaks, gap=gap), detections)
     if not tracks:
         raise InputError(
             item.path, "contains no detectable face", "use a video that shows the speaker's face"
@@ -217,7 +217,7 @@ def _cuts(stream: Iterator[Frame]) -> tuple[list[float], float]:
             end = time
             yield time, pixels
 
-    return cuts(timed()), end
+    return find_cuts(timed()), end
 
 
 def _person_tracks(tracks: Sequence[Track], detections: _Detections) -> list[Track]:
@@ -229,7 +229,7 @@ def _person_tracks(tracks: Sequence[Track], detections: _Detections) -> list[Tra
     others = sorted((t for t in tracks if t is not main), key=lambda t: (-t.weight, t.start))
     apart = [t for t in others if t.stop < main.start or t.start > main.stop]
     if apart:
-        embeddings = describe(np.stack([_aligned_face(track, detections) for track in (main, *apart)]))
+        embeddings = embed_faces(np.stack([_aligned_face(track, detections) for track in (main, *apart)]))
         near = np.linalg.norm(embeddings[1:] - embeddings[0], axis=1) < SAME_PERSON_DISTANCE
         for track, same in zip(apart, near, strict=True):
             if same and all(track.stop < kept.start or track.start > kept.stop for kept in chosen):
@@ -243,7 +243,7 @@ def _aligned_face(track: Track, detections: _Detections) -> npt.NDArray[np.uint8
     row, media = max(rows, key=lambda crop: float(crop[0]["quality"]))
     pixels = np.asarray(decode_jpeg(media["pictures"]))
     points = np.asarray(row["landmarks"]).reshape(5, 2)
-    return align(pixels, points, size=CHIP, template="dlib")
+    return align(pixels, points, size=DLIB_FACE_SIZE, template="dlib")
 
 
 def _add_faces(item: VideoItem, detections: _Detections, tracks: Sequence[Track], result: ItemResult) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import detect
-from voiceface.face.dlib_embedding import describe
+from voiceface.face.dlib_embedding import embed_faces
 from voiceface.face.landmarks import five_points
 from voiceface.face.mouth import crop_mouths_from_frames
 from voiceface.media.movie import frames, movie_facts
@@ -140,7 +140,7 @@ def _embed_frames(pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # 
     if found:
         frames_at = [(pictures[at], points[at]) for at in chosen[found]]
         faces = [align(picture, five, size=_FACE_SIZE, border="edge") for picture, five in frames_at]
-        embeddings[found] = describe(np.stack(faces))
+        embeddings[found] = embed_faces(np.stack(faces))
     return embeddings
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import detect_hog
-from voiceface.face.dlib_embedding import CHIP, DIM
+from voiceface.face.dlib_embedding import DIM, DLIB_FACE_SIZE
 from voiceface.face.landmarks import five_points
 from voiceface.models.corpus_embeddings import embed_aligned_faces
 
@@ -48,7 +48,7 @@ def embed_redetected_faces(
         if faces:
             found[index] = True
             points = five_points(padded, faces[0].box)
-            aligned.append(align(padded, points, size=CHIP, template="dlib", border="edge"))
+            aligned.append(align(padded, points, size=DLIB_FACE_SIZE, template="dlib", border="edge"))
     if aligned:
         embeddings[found] = embed_aligned_faces(np.stack(aligned))
     return embeddings, found

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.read_lines import read_lines
@@ -39,7 +39,7 @@ def read_named_embeddings(path: Path) -> NamedEmbeddings:
     Raises:
         InputError: the file is none, or an array is missing or of another length.
     """
-    readable(path)
+    check_readable(path)
     arrays = read_embeddings(path)
     rows, names = arrays.pop("embeddings"), arrays.pop("names")
     if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),) or not len(rows):

@@ -17,7 +17,7 @@ from voiceface.errors import InputError
 from voiceface.evaluation.generated_faces import FaceSet
 from voiceface.face.align import align
 from voiceface.face.detect import detect
-from voiceface.face.quality import surest
+from voiceface.face.quality import best_face
 from voiceface.media.picture import load_picture
 from voiceface.metrics.image import sharpness
 from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
@@ -129,7 +129,7 @@ def _of_folder(
     for k, found in enumerate(files):
         try:
             picture = np.asarray(load_picture(root / found.path))
-            face = surest(picture, detect(picture))
+            face = best_face(picture, detect(picture))
         except InputError:
             damaged, face = damaged + 1, None
         if face is not None and face.landmarks is not None:

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MEAN_FACE", "TEMPLATES", "align", "crop_box", "change_template", "similarity", "template_points"]
+__all__ = [
+    "MEAN_FACE",
+    "TEMPLATES",
+    "align",
+    "crop_box",
+    "change_template",
+    "fit_similarity_transform",
+    "template_points",
+]
 
 MEAN_FACE = np.array(
     [
@@ -72,7 +80,7 @@ def align(
             "landmarks", f"have the shape {points.shape} or are not finite", "give 5 points x, y"
         )
     # Points name pixels by their number; half a pixel more is the distance from the picture's corner.
-    matrix = similarity(template_points(template, size), points + 0.5)
+    matrix = fit_similarity_transform(template_points(template, size), points + 0.5)
     return _warp(as_rgb(image), matrix, size, border)
 
 
@@ -103,7 +111,7 @@ def change_template(pictures: NDArray[np.uint8], *, source: str, target: str, si
     if pictures.ndim != 4 or pictures.shape[1] != pictures.shape[2] or pictures.shape[3] != 3:
         raise InputError("face pictures", f"have the shape {pictures.shape}", "give (n, side, side, 3)")
     side = pictures.shape[1]
-    matrix = similarity(template_points(target, size), template_points(source, side))
+    matrix = fit_similarity_transform(template_points(target, size), template_points(source, side))
     made = [_warp(picture, matrix, size, "edge") for picture in pictures]
     return np.stack(made) if made else np.zeros((0, size, size, 3), np.uint8)
 
@@ -123,12 +131,13 @@ def template_points(template: str, size: int) -> NDArray[np.float64]:
     return (MEAN_FACE - (left, top)) / side * size
 
 
-def similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+def fit_similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (2, 3) turn, scale and shift that brings ``source`` points (n, 2) nearest to ``target``.
 
     Umeyama 1991, equations 40 to 42: least squares, no mirroring. InputError where the points coincide.
 
-    >>> similarity(np.array([[0.0, 0], [1, 0], [0, 1]]), np.array([[1.0, 1], [1, 3], [-1, 1]])).round(6) + 0
+    >>> source, target = np.array([[0.0, 0], [1, 0], [0, 1]]), np.array([[1.0, 1], [1, 3], [-1, 1]])
+    >>> fit_similarity_transform(source, target).round(6) + 0
     array([[ 0., -2.,  1.],
            [ 2.,  0.,  1.]])
     """

@@ -9,7 +9,13 @@ from PIL import Image
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, align, template_points
 
-__all__ = ["WINDOW", "mouths", "crop_mouths_from_frames", "crop_aligned_mouths", "smooth_landmarks"]
+__all__ = [
+    "WINDOW",
+    "crop_mouths_by_template",
+    "crop_mouths_from_frames",
+    "crop_aligned_mouths",
+    "smooth_landmarks",
+]
 
 Greys = NDArray[np.uint8]
 
@@ -20,7 +26,7 @@ _PARTS = 30
 _LEFT, _TOP, _SIDE = 7, 14, 16
 
 
-def mouths(pictures: NDArray[np.uint8], *, size: int = 48, template: str = "dlib") -> Greys:
+def crop_mouths_by_template(pictures: NDArray[np.uint8], *, size: int = 48, template: str = "dlib") -> Greys:
     """Cut the mouths out of faces that are already in a template, (n, size, size) uint8 grey.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from voiceface.face.align import align, similarity
+from voiceface.face.align import align, fit_similarity_transform
 from voiceface.face.landmarks import with_landmarks
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from voiceface.face.detect import Detection
 
-__all__ = ["FaceQuality", "blur", "pose", "quality", "surest"]
+__all__ = ["FaceQuality", "blur", "pose", "quality", "best_face"]
 
-HEAD = np.array(
+HEAD_POINTS = np.array(
     [
         (0.3695, -0.2059, 0.08),
         (0.1560, -0.1905, 0.0),
@@ -92,7 +92,7 @@ def quality(image: NDArray[np.uint8], face: Detection) -> FaceQuality:
     )
 
 
-def surest(image: NDArray[np.uint8], faces: Sequence[Detection]) -> Detection | None:
+def best_face(image: NDArray[np.uint8], faces: Sequence[Detection]) -> Detection | None:
     """Return the face with the highest combined quality, with its landmarks; None if there is none."""
     known = [with_landmarks(image, face) for face in faces]
     if len(known) < 2:
@@ -122,11 +122,11 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     by 1 degree (median); pitch is off by what a person's nose is longer or shorter than the average.
     """
     points = np.asarray(landmarks, dtype=np.float64)
-    head = HEAD - HEAD.mean(axis=0)
+    head = HEAD_POINTS - HEAD_POINTS.mean(axis=0)
     target = points - points.mean(axis=0)
     if not (target**2).sum() > 0:
         return 0.0, 0.0, 0.0
-    flat = similarity(HEAD[:, :2], points)
+    flat = fit_similarity_transform(HEAD_POINTS[:, :2], points)
     size = math.hypot(flat[0, 0], flat[1, 0])
     turn = np.eye(3)
     turn[:2, :2] = flat[:, :2] / size

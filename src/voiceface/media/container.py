@@ -16,16 +16,14 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from voiceface.errors import InputError
-from voiceface.media.files import name_of, readable
+from voiceface.media.files import check_readable, source_name
 
 __all__ = [
     "declared_seconds",
     "check_complete",
-    "decoded",
-    "name_of",
-    "opened",
-    "origin",
-    "readable",
+    "decode_frames",
+    "open_container",
+    "start_time",
     "find_stream",
 ]
 
@@ -43,7 +41,9 @@ _BAD_SHARE = 0.1
 
 
 @contextlib.contextmanager
-def opened(source: str | Path | BinaryIO, kind: Literal["audio", "video"]) -> Iterator[InputContainer]:
+def open_container(
+    source: str | Path | BinaryIO, kind: Literal["audio", "video"]
+) -> Iterator[InputContainer]:
     """An open container; FFmpeg's errors, while opening and inside the block, become the user's.
 
     Only the file itself is read: playlists that point to the network are not followed. A file object
@@ -52,8 +52,8 @@ def opened(source: str | Path | BinaryIO, kind: Literal["audio", "video"]) -> It
     Raises:
         InputError: missing, empty, a folder, not media, or not readable.
     """
-    readable(source)
-    name = name_of(source)
+    check_readable(source)
+    name = source_name(source)
     # "file:" keeps FFmpeg from taking a colon in a name for a protocol.
     place: Any = f"file:{os.fspath(source)}" if isinstance(source, str | os.PathLike) else source
     try:
@@ -105,7 +105,7 @@ def _is_cover(stream: Any) -> bool:  # noqa: ANN401 - any stream
     return bool(disposition & av.stream.Disposition.attached_pic) if disposition is not None else False
 
 
-def decoded(container: InputContainer, stream: AudioStream | VideoStream, name: str) -> Iterator[Any]:
+def decode_frames(container: InputContainer, stream: AudioStream | VideoStream, name: str) -> Iterator[Any]:
     """Every frame from where the container stands; damaged packets are left out while they are few.
 
     Raises:
@@ -140,7 +140,7 @@ class CannotSeekError(Exception):
     """This container gives no usable times after a jump; it must be read from its beginning."""
 
 
-def jump(container: InputContainer, second: float) -> None:
+def seek_container(container: InputContainer, second: float) -> None:
     """Go to the last place at or before ``second`` (of the container's clock) where decoding can begin.
 
     Raises:
@@ -152,13 +152,13 @@ def jump(container: InputContainer, second: float) -> None:
         raise CannotSeekError from error
 
 
-def origin(container: InputContainer) -> float:
+def start_time(container: InputContainer) -> float:
     """The container's own time of its first moment, in seconds: sound and picture count from it."""
     return 0.0 if container.start_time is None else container.start_time / av.time_base
 
 
 def declared_seconds(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
-    """When ``stream`` ends on the file's own clock (see `origin`), in seconds, as its header says.
+    """When ``stream`` ends on the file's own clock (see `start_time`), in seconds, as its header says.
 
     None where it does not say, or only guesses.
     """
@@ -168,7 +168,7 @@ def declared_seconds(container: InputContainer, stream: AudioStream | VideoStrea
         late = (
             0.0
             if stream.start_time is None
-            else float(stream.start_time * stream.time_base) - origin(container)
+            else float(stream.start_time * stream.time_base) - start_time(container)
         )
         return max(late, 0.0) + float(stream.duration * stream.time_base)
     if container.duration is not None and len(container.streams) == 1:

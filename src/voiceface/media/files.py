@@ -15,7 +15,15 @@ from typing import Any, BinaryIO
 
 from voiceface.errors import InputError
 
-__all__ = ["atomic_path", "partial_files", "name_of", "readable", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "partial_files",
+    "source_name",
+    "check_readable",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 _MARK = ".partial-"  # every temporary name holds it, so that a killed process's litter can be told
 _FULL_BELOW = 64 * 1024  # bytes; a library that hides the errno has failed on a full disk if less is free
@@ -33,7 +41,7 @@ _FAULTS: dict[int, tuple[str, str]] = {
 }
 
 
-def name_of(source: object) -> str:
+def source_name(source: object) -> str:
     """What to call ``source`` in an error: its path, a file object's name, or its kind."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source) if isinstance(source, str) else str(source)
@@ -41,7 +49,7 @@ def name_of(source: object) -> str:
     return name if isinstance(name, str) else f"<{type(source).__name__}>"
 
 
-def readable(source: str | Path | BinaryIO) -> None:
+def check_readable(source: str | Path | BinaryIO) -> None:
     """Refuse what no decoder needs to see: a missing path, a folder, an empty file, a text-mode file.
 
     Raises:
@@ -51,7 +59,7 @@ def readable(source: str | Path | BinaryIO) -> None:
         _readable_path(Path(source))
         return
     file: Any = source
-    name = name_of(source)
+    name = source_name(source)
     if not hasattr(file, "read"):
         raise InputError(name, "is no path and no file object", "give a path or an open file")
     if getattr(file, "closed", False):

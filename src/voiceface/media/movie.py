@@ -18,13 +18,13 @@ from voiceface.media.container import (
     CannotSeekError,
     check_complete,
     declared_seconds,
-    decoded,
+    decode_frames,
     find_stream,
-    jump,
-    opened,
-    origin,
+    open_container,
+    seek_container,
+    start_time,
 )
-from voiceface.media.files import name_of
+from voiceface.media.files import source_name
 from voiceface.media.mp4 import write_movie
 
 __all__ = ["MovieFacts", "frames", "movie_facts", "write_movie"]
@@ -58,8 +58,8 @@ def movie_facts(path: str | Path | BinaryIO) -> MovieFacts:
     Raises:
         InputError: missing, empty, no video, or damaged from its beginning.
     """
-    with opened(path, "video") as container:
-        name = name_of(path)
+    with open_container(path, "video") as container:
+        name = source_name(path)
         stream: Any = find_stream(container, "video", name)
         seconds = declared_seconds(container, stream)
         if seconds is None:
@@ -108,7 +108,7 @@ def frames(
     Raises:
         InputError: missing, no video, damaged, cut short, or nothing between ``start`` and ``stop``.
     """
-    name = name_of(path)
+    name = source_name(path)
     if not start >= 0 or (stop is not None and not stop > start) or (fps is not None and not 0 < fps < 1e4):
         raise InputError(
             name, f"has nothing from second {start} to {stop} at {fps} a second", "mend the times"
@@ -128,8 +128,8 @@ def _frames(
     *,
     jumped: bool,
 ) -> Iterator[tuple[float, Picture]]:
-    name, (start, stop) = name_of(path), span
-    with opened(path, "video") as container:
+    name, (start, stop) = source_name(path), span
+    with open_container(path, "video") as container:
         stream: Any = find_stream(container, "video", name)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
@@ -139,11 +139,11 @@ def _frames(
                 name, f"ends at second {announced:g}, before {start:g}", "choose an earlier start"
             )
         if jumped:
-            jump(container, origin(container) + start)
-        every = _guarded(_timed(container, stream, name, jumped=jumped), start if jumped else None)
-        last = _Last()
+            seek_container(container, start_time(container) + start)
+        every = _checked_seek(_timed(container, stream, name, jumped=jumped), start if jumped else None)
+        last = _LastFrameEnd()
         chosen = _between(last.watch(every), span) if fps is None else _nearest(last.watch(every), span, fps)
-        painter = _Painter(stream, long_side)
+        painter = _FrameConverter(stream, long_side)
         given = 0
         for time, frame in chosen:
             given += 1
@@ -159,9 +159,9 @@ def _timed(container: Any, stream: Any, name: str, *, jumped: bool) -> _Timed:  
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > _MOST_PIXELS:
         raise InputError(name, f"has frames of {width} x {height} pixels", "scale it down first")
-    zero, step = origin(container), 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    zero, step = start_time(container), 1 / float(stream.average_rate or stream.guessed_rate or 25)
     before: float | None = None
-    for frame in decoded(container, stream, name):
+    for frame in decode_frames(container, stream, name):
         if frame.pts is not None:
             time = float(frame.pts * frame.time_base) - zero
         elif jumped and before is None:
@@ -173,7 +173,7 @@ def _timed(container: Any, stream: Any, name: str, *, jumped: bool) -> _Timed:  
             yield time, frame
 
 
-def _guarded(every: _Timed, start: float | None) -> _Timed:
+def _checked_seek(every: _Timed, start: float | None) -> _Timed:
     """Refuse a jump that landed behind its aim, or nowhere."""
     first = next(every, None)
     if start is not None and (first is None or first[0] > start + _SAME):
@@ -182,7 +182,7 @@ def _guarded(every: _Timed, start: float | None) -> _Timed:
         yield from itertools.chain([first], every)
 
 
-class _Last:
+class _LastFrameEnd:
     """Remembers where the frames that went by end."""
 
     end = 0.0
@@ -225,7 +225,7 @@ def _nearest(every: _Timed, span: tuple[float, float | None], fps: float) -> _Ti
         target = next(wanted)
 
 
-class _Painter:
+class _FrameConverter:
     """Frames as upright RGB arrays; one that is asked for twice in a row is converted once."""
 
     def __init__(self, stream: Any, long_side: int | None) -> None:  # noqa: ANN401 - av types

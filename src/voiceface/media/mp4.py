@@ -73,7 +73,7 @@ def _encode(
     pictures: Iterator[Picture],
     path: str | Path,
     fps: Fraction,
-    voice: _Voice | None,
+    voice: _AudioFeed | None,
 ) -> None:
     """Picture and sound side by side, the sound never more than a frame ahead."""
     first = next(pictures)
@@ -129,7 +129,7 @@ def _video_stream(container: Any, fps: Fraction, first: Picture) -> Any:  # noqa
     return stream
 
 
-class _Voice:
+class _AudioFeed:
     """Sound that is taken from its blocks as it is needed, and silent behind their end."""
 
     def __init__(self, blocks: Iterator[NDArray[np.float32]], rate: int) -> None:
@@ -148,13 +148,13 @@ class _Voice:
         return frame
 
 
-def _voice(path: str | Path, wave: NDArray[Any] | Iterator[NDArray[np.float32]], rate: int) -> _Voice:
+def _voice(path: str | Path, wave: NDArray[Any] | Iterator[NDArray[np.float32]], rate: int) -> _AudioFeed:
     if isinstance(wave, Iterator):
         if rate not in _AAC_RATES:
             raise InputError(path, f"cannot hold sound of {rate} Hz", "give blocks of 48000 Hz")
-        return _Voice(wave, rate)
+        return _AudioFeed(wave, rate)
     kept = rate if rate in _AAC_RATES else 48000
-    return _Voice(iter([load_sound((np.asarray(wave), rate), rate=kept)]), kept)
+    return _AudioFeed(iter([load_sound((np.asarray(wave), rate), rate=kept)]), kept)
 
 
 def _even(picture: NDArray[Any], path: str | Path) -> Picture:

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from voiceface.errors import InputError
-from voiceface.media.files import name_of, readable
+from voiceface.media.files import check_readable, source_name
 
 __all__ = ["SOURCE_TYPE", "GeneratedImage", "Origin", "read_origin"]
 
@@ -122,14 +122,14 @@ def read_origin(source: Any) -> Origin | None:  # noqa: ANN401  a path, a file o
     """
     if isinstance(source, Image.Image):
         return _origin_of(source.info)
-    readable(source)
+    check_readable(source)
     try:
         with Image.open(source) as image:
             image.load()  # text entries may stand behind the pixels
             return _origin_of({**image.info, **getattr(image, "text", {})})
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(
-            name_of(source), f"is no picture that can be read ({error})", "give a PNG"
+            source_name(source), f"is no picture that can be read ({error})", "give a PNG"
         ) from error
 
 

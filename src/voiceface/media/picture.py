@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path, name_of, readable
+from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.origin import Origin, read_origin
 
 __all__ = ["decode_jpeg", "encode_jpeg", "load_picture", "save_png"]
@@ -65,11 +65,11 @@ def load_picture(source: PictureSource, *, long_side: int | None = None) -> Imag
         return _finished(source, "<picture>", long_side)
     if isinstance(source, np.ndarray):
         return _finished(_of_array(source), "<array>", long_side)
-    readable(source)
+    check_readable(source)
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             return _read(file, str(source), long_side)
-    return _read(source, name_of(source), long_side)
+    return _read(source, source_name(source), long_side)
 
 
 def save_png(

@@ -10,13 +10,13 @@ import numpy as np
 
 from voiceface.media.samples import Pieces, Wave
 
-__all__ = ["gathered", "resampled"]
+__all__ = ["join_pieces", "resample"]
 
 _GATHERED_SECONDS = 1.0
 
 
-def resampled(pieces: Pieces, rate: int) -> Iterator[Wave]:
-    """Pieces of whatever rates as one wave of ``rate``; best fed a second at a time (see `gathered`)."""
+def resample(pieces: Pieces, rate: int) -> Iterator[Wave]:
+    """Pieces of whatever rates as one wave of ``rate``; best fed a second at a time (see `join_pieces`)."""
     converter: _Converter | None = None
     for piece, piece_rate in pieces:
         if converter is None or converter.source_rate != piece_rate:
@@ -28,7 +28,7 @@ def resampled(pieces: Pieces, rate: int) -> Iterator[Wave]:
         yield converter.end()
 
 
-def gathered(pieces: Pieces) -> Pieces:
+def join_pieces(pieces: Pieces) -> Pieces:
     """The small frames of a codec joined to about a second, which costs a tenth to resample."""
     waiting, held, rate = list[Wave](), 0, 0
     for piece, piece_rate in pieces:

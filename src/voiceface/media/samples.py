@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 
-__all__ = ["RATES", "Pieces", "Wave", "as_float", "channels_and_rate", "checked", "mixed"]
+__all__ = ["RATES", "Pieces", "Wave", "as_float", "channels_and_rate", "check_samples", "mix_to_mono"]
 
 Wave = NDArray[np.float32]
 Pieces = Iterator[tuple[Wave, int]]
@@ -71,7 +71,7 @@ def as_float(samples: NDArray[Any], name: str) -> Wave:
     return scaled
 
 
-def mixed(channels: Wave, places: list[str]) -> Wave:
+def mix_to_mono(channels: Wave, places: list[str]) -> Wave:
     """(channels, samples) to (samples,): a weighted mean by the channels' places in the room."""
     count = len(channels)
     if count == 1:
@@ -86,7 +86,7 @@ def mixed(channels: Wave, places: list[str]) -> Wave:
     return mono
 
 
-def checked(piece: Wave, name: str) -> Wave:
+def check_samples(piece: Wave, name: str) -> Wave:
     """The piece itself, unless a sample is not finite or of another scale altogether (InputError)."""
     loudest = float(np.abs(piece).max(initial=0.0))  # NaN wherever one sample is
     if not np.isfinite(loudest):

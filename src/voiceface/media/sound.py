@@ -17,15 +17,23 @@ from voiceface.media.container import (
     CannotSeekError,
     check_complete,
     declared_seconds,
-    decoded,
+    decode_frames,
     find_stream,
-    jump,
-    opened,
-    origin,
+    open_container,
+    seek_container,
+    start_time,
 )
-from voiceface.media.files import atomic_path, name_of, readable
-from voiceface.media.resample import gathered, resampled
-from voiceface.media.samples import RATES, Pieces, Wave, as_float, channels_and_rate, checked, mixed
+from voiceface.media.files import atomic_path, check_readable, source_name
+from voiceface.media.resample import join_pieces, resample
+from voiceface.media.samples import (
+    RATES,
+    Pieces,
+    Wave,
+    as_float,
+    channels_and_rate,
+    check_samples,
+    mix_to_mono,
+)
 from voiceface.records import SAMPLE_RATE
 
 __all__ = ["SoundSource", "load_sound", "save_sound", "sound_seconds", "stream_sound"]
@@ -107,8 +115,8 @@ def stream_sound(
         raise InputError(name, f"has nothing from second {start} to {stop}", "give 0 <= start < stop")
     block, waiting, held = round(block_seconds * rate), list[Wave](), 0
     nothing = True
-    pieces = ((checked(piece, name), at) for piece, at in gathered(_pieces(source, start, stop)))
-    for piece in resampled(pieces, rate):
+    pieces = ((check_samples(piece, name), at) for piece, at in join_pieces(_pieces(source, start, stop)))
+    for piece in resample(pieces, rate):
         waiting.append(np.clip(piece, -1.0, 1.0))
         held += len(piece)
         while held >= block:
@@ -134,8 +142,8 @@ def sound_seconds(source: SoundSource) -> float:
     if isinstance(source, tuple):
         samples, rate = channels_and_rate(source)
         return float(samples.shape[-1] / rate)
-    with opened(source, "audio") as container:
-        stream = find_stream(container, "audio", name_of(source))
+    with open_container(source, "audio") as container:
+        stream = find_stream(container, "audio", source_name(source))
         seconds = declared_seconds(container, stream)
         if seconds is None:
             ends = [
@@ -143,9 +151,9 @@ def sound_seconds(source: SoundSource) -> float:
                 for p in container.demux(stream)
                 if p.pts is not None and p.time_base is not None
             ]
-            seconds = max(ends, default=0.0) - origin(container)
+            seconds = max(ends, default=0.0) - start_time(container)
     if seconds <= 0:
-        raise InputError(name_of(source), "holds no sound (0 samples)", "record it again")
+        raise InputError(source_name(source), "holds no sound (0 samples)", "record it again")
     return seconds
 
 
@@ -168,7 +176,7 @@ def save_sound(path: str | Path, wave: NDArray[Any], *, rate: int = SAMPLE_RATE)
             "give (samples,) floats or int16",
         )
     if samples.dtype != np.int16:
-        mono = checked(as_float(samples, str(path)), str(path))
+        mono = check_samples(as_float(samples, str(path)), str(path))
         samples = np.clip(np.rint(mono * 2.0**15), -(2**15), 2**15 - 1)
     with atomic_path(path) as temporary, temporary.open("wb") as file, riff.open(file, "wb") as out:
         out.setnchannels(1)
@@ -178,7 +186,7 @@ def save_sound(path: str | Path, wave: NDArray[Any], *, rate: int = SAMPLE_RATE)
 
 
 def _name(source: SoundSource) -> str:
-    return "<array>" if isinstance(source, tuple) else name_of(source)
+    return "<array>" if isinstance(source, tuple) else source_name(source)
 
 
 def _pieces(source: SoundSource, start: float, stop: float | None) -> Pieces:
@@ -201,7 +209,7 @@ def _array_pieces(source: tuple[np.ndarray, int], start: float, stop: float | No
     step = max(1, round(_PIECE_SECONDS * rate))
     for at in range(first, min(last, samples.shape[1]), step):
         part = samples[:, at : min(at + step, last)]
-        yield mixed(as_float(part, "<array>"), []), rate
+        yield mix_to_mono(as_float(part, "<array>"), []), rate
 
 
 # ---------------------------------------------------------------------------------------- files
@@ -209,19 +217,19 @@ def _array_pieces(source: tuple[np.ndarray, int], start: float, stop: float | No
 
 def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None, *, seek: bool) -> Pieces:
     """Mixed samples of a file between two times of its own clock."""
-    name = name_of(source)
-    readable(source)
+    name = source_name(source)
+    check_readable(source)
     stated = _wav_seconds(source)
     at, rate = 0, 1
-    with opened(source, "audio") as container:
+    with open_container(source, "audio") as container:
         stream = find_stream(container, "audio", name)
         announced = stated or declared_seconds(container, stream)
         if announced is not None and start >= announced:
             return
         if seek:
-            jump(container, origin(container) + start - _PREROLL_SECONDS)
+            seek_container(container, start_time(container) + start - _PREROLL_SECONDS)
         sought = start if seek else None
-        parts = _placed(decoded(container, stream, name), origin(container), sought, name)
+        parts = _placed(decode_frames(container, stream, name), start_time(container), sought, name)
         if announced is not None and container.format.name.startswith("mov"):
             parts = _without_padding(parts, announced)
         for at, rate, part in parts:
@@ -289,7 +297,7 @@ def _mono(frame: av.AudioFrame, name: str) -> Wave:
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, len(frame.layout.channels)).T
-    return mixed(as_float(samples, name), [channel.name for channel in frame.layout.channels])
+    return mix_to_mono(as_float(samples, name), [channel.name for channel in frame.layout.channels])
 
 
 def _wav_seconds(source: str | Path | BinaryIO) -> float | None:

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.audio.mel import mel_bank, power_frames
-from voiceface.audio.normalise_peak import level
+from voiceface.audio.normalise_peak import normalise_peak
+from voiceface.audio.preemphasis import preemphasis
 from voiceface.audio.wave_checks import full_precision
-from voiceface.audio.windows import preemphasis
 from voiceface.nn.voice.segan import SeganEncoder
 from voiceface.records import SAMPLE_RATE
 
@@ -88,7 +88,7 @@ class Speech(Condition):
         waves: Tensor = batch["waves"]
         with torch.no_grad(), full_precision(waves):
             rows = waves.float() / 32768 if not waves.is_floating_point() else waves
-            rows = preemphasis(level(rows))
+            rows = preemphasis(normalise_peak(rows))
             if self.form == "mel":
                 bank = mel_bank(bands=_BANDS, fft=_FFT, rate=SAMPLE_RATE).to(rows)
                 # 1e-4 is about the floor of 16-bit noise in such a band.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.face.align import align, similarity, template_points
+from voiceface.face.align import align, fit_similarity_transform, template_points
 from voiceface.models.model import Pictures
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def frontal_faces(corpus: Corpus, faces: Indices, *, template: str) -> Indices:
     distances = []
     for index in faces:
         points = np.asarray(corpus.faces[int(index)].landmarks, dtype=np.float64)
-        matrix = similarity(points, target)
+        matrix = fit_similarity_transform(points, target)
         aligned = points @ matrix[:, :2].T + matrix[:, 2]
         distances.append(np.linalg.norm(aligned - target, axis=1).mean())
     kept = faces[np.array(distances) < _MAX_DISTANCE]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voiceface.audio.magnitude_spectrogram import magnitude
+from voiceface.audio.magnitude_spectrogram import magnitude_spectrogram
 from voiceface.models.model import Batch, Embeddings, Model, Pictures, Shared, Turn, Wave
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.inception_resnet import InceptionResNetV1, SmallConvNet
@@ -149,7 +149,7 @@ def spectrogram_image(waves: Tensor, *, size: int, log: bool = False) -> Tensor:
     if not len(waves):  # a batch of anybody may hold faces alone
         return waves.new_zeros(0, 3, size, size)
     with torch.autocast(waves.device.type, enabled=False):
-        spectra = magnitude(waves.float(), rate=SAMPLE_RATE)
+        spectra = magnitude_spectrogram(waves.float(), rate=SAMPLE_RATE)
         spectra = torch.log1p(spectra) if log else spectra
         pictures = F.interpolate(spectra[:, None], (size, size), mode="bilinear", antialias=True)
     return pictures.expand(-1, 3, -1, -1)

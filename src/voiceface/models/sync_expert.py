@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from voiceface.audio.sync_features import BANDS, sync_mel, sync_windows, syncnet_cepstra
 from voiceface.errors import InputError
-from voiceface.face.align import MEAN_FACE, crop_box, similarity
+from voiceface.face.align import MEAN_FACE, crop_box, fit_similarity_transform
 from voiceface.face.mouth import crop_mouths_from_frames, smooth_landmarks
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.models.voice_encoder import as_wave
@@ -186,7 +186,7 @@ class PublishedSyncNet:
         given = np.asarray(points, dtype=np.float64)
         given = np.broadcast_to(given, (len(frames), 5, 2)) if given.ndim == 2 else given
         for frame, landmarks in zip(frames, smooth_landmarks(given), strict=True):
-            matrix = similarity(MEAN_FACE, landmarks + 0.5)
+            matrix = fit_similarity_transform(MEAN_FACE, landmarks + 0.5)
             half = side / 2 * float(np.sqrt(np.linalg.det(matrix[:, :2])))
             x, y = matrix @ middle
             box = (x - half, y - half, x + half, y + half)
@@ -230,7 +230,7 @@ def crop_mouths(pictures: Tensor, *, size: int = 48) -> Tensor:
         size: side of the result in pixels.
 
     Returns:
-        ``(n, size, size)``, as `voiceface.face.mouth.mouths`, with bilinear interpolation.
+        ``(n, size, size)``, as `voiceface.face.mouth.crop_mouths_by_template`, with bilinear interpolation.
     """
     # Centres of the result's pixels, in the picture's units of -1 to 1.
     steps = (torch.arange(size, device=pictures.device, dtype=pictures.dtype) + 0.5) / size

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voiceface.corpus.file_tree import media_kind, walk_media
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 __all__ = ["query_side", "expand_folders", "is_corpus", "side_of"]
 
@@ -24,7 +24,7 @@ def side_of(path: Path) -> str:
     kind = media_kind(path.name)
     if kind:
         return SIDE_OF_KIND[kind]
-    readable(path)
+    check_readable(path)
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -16,7 +16,7 @@ from voiceface.audio.vad import speech_flags
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import detect
-from voiceface.face.quality import surest
+from voiceface.face.quality import best_face
 from voiceface.media.picture import load_picture
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
@@ -224,7 +224,7 @@ class Matcher(Pipeline):
     def _embed_face(self, source: PictureSource) -> Embeddings:
         """The face encoder's embedding of a picture's best face, (width,)."""
         picture = np.asarray(load_picture(source, long_side=_DETECTION_SIDE))
-        face = surest(picture, detect(picture))
+        face = best_face(picture, detect(picture))
         if face is None or face.landmarks is None:
             name = source if isinstance(source, str | Path) else "the picture"
             raise InputError(name, "shows no face", "give a picture with one face, seen from the front")

@@ -17,8 +17,8 @@ from PIL import Image
 from voiceface.errors import InputError, MissingPartError
 from voiceface.face.align import align
 from voiceface.face.detect import detect
-from voiceface.face.quality import surest
-from voiceface.media.files import name_of
+from voiceface.face.quality import best_face
+from voiceface.media.files import source_name
 from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource, load_picture
@@ -216,10 +216,10 @@ class Talker:
         return np.asarray(picture.convert("RGB")), ""
 
     def _align(self, face: PictureSource) -> tuple[Frames, str]:
-        name = "the picture" if isinstance(face, np.ndarray | Image.Image) else name_of(face)
+        name = "the picture" if isinstance(face, np.ndarray | Image.Image) else source_name(face)
         picture = np.asarray(load_picture(face, long_side=_LONG_SIDE))
         found = detect(picture)
-        best = surest(picture, found)
+        best = best_face(picture, found)
         if best is None or best.landmarks is None:
             remedy = "give a picture of one face seen from the front"
             raise InputError(name, "shows no detectable face", remedy)
@@ -258,7 +258,7 @@ class _RereadableSound:
     def __init__(self, voice: SoundSource) -> None:
         self.voice, self.data = voice, b""
         if not isinstance(voice, str | Path | tuple):
-            self.name, self.data = name_of(voice), voice.read()
+            self.name, self.data = source_name(voice), voice.read()
 
     def __call__(self) -> SoundSource:
         """The recording from its beginning."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from voiceface.audio.speech_detection import SpeechFacts, speech_facts
 from voiceface.audio.steadiness import steadiness
 from voiceface.errors import InputError
-from voiceface.media.files import name_of
+from voiceface.media.files import source_name
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.records import SAMPLE_RATE
 
@@ -82,7 +82,7 @@ def read_voice_recording(voice: SoundSource) -> VoiceRecording:
     Raises:
         InputError: it cannot be read or is shorter than 0.2 s.
     """
-    name = "the recording" if isinstance(voice, tuple) else name_of(voice)
+    name = "the recording" if isinstance(voice, tuple) else source_name(voice)
     kept: list[tuple[npt.NDArray[np.float32], SpeechFacts]] = []
     start: list[tuple[npt.NDArray[np.float32], SpeechFacts]] = []  # for where no part holds speech
     for block in stream_sound(voice, rate=SAMPLE_RATE, block_seconds=_BLOCK_SECONDS):

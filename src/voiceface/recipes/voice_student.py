@@ -19,7 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.audio.augment import add_noise, colour, echo, resample_by, shift_formants, squeeze
+from voiceface.audio.augment import (
+    add_noise,
+    add_reverb,
+    band_limit,
+    random_equaliser,
+    resample_by,
+    shift_formants,
+)
 from voiceface.audio.ge2e_features import PARTIAL_FRAMES, ge2e_mel, normalise_volume
 from voiceface.corpus.splits import Selection, split_people
 from voiceface.errors import InputError
@@ -150,12 +157,14 @@ def _augment(waves: Tensor, pitch: Tensor, generator: torch.Generator) -> Tensor
     tract = torch.exp(0.06 * torch.randn(count, generator=generator)) * pitch ** -uniform(0.0, 1.0)
     waves = shift_formants(waves, tract.clamp(0.75, 1.3))
     wet = torch.where(some(0.5)[:, 0], uniform(0.0, 0.8), torch.zeros(count))
-    waves = echo(waves, uniform(0.1, 0.8), wet, rate=SAMPLE_RATE, generator=generator)
-    waves = torch.where(some(0.8), colour(waves, strength_db=5.0, generator=generator), waves)
-    hiss = colour(torch.randn(waves.shape, generator=generator), strength_db=10.0, generator=generator)
+    waves = add_reverb(waves, uniform(0.1, 0.8), wet, rate=SAMPLE_RATE, generator=generator)
+    waves = torch.where(some(0.8), random_equaliser(waves, strength_db=5.0, generator=generator), waves)
+    hiss = random_equaliser(
+        torch.randn(waves.shape, generator=generator), strength_db=10.0, generator=generator
+    )
     noise = torch.where(some(0.3), waves.roll(1, 0), hiss)
     waves = torch.where(some(0.6), add_noise(waves, noise, uniform(3.0, 35.0)), waves)
-    line = squeeze(waves, uniform(3000.0, 8000.0), uniform(7.0, 12.0), rate=SAMPLE_RATE)
+    line = band_limit(waves, uniform(3000.0, 8000.0), uniform(7.0, 12.0), rate=SAMPLE_RATE)
     waves = torch.where(some(0.3), line, waves)
     return waves * 10 ** (uniform(-20.0, 6.0)[:, None] / 20)
 

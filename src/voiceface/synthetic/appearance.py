@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.synthetic.people import SyntheticPerson
-from voiceface.synthetic.traits import age_in_years, stream
+from voiceface.synthetic.traits import age_in_years, random_generator
 
-__all__ = ["EXPRESSIONS", "Expression", "Look", "Pose", "Scene", "appearance_of", "scene_of"]
+__all__ = ["EXPRESSIONS", "Expression", "Appearance", "Pose", "Scene", "appearance_of", "scene_of"]
 
 Colour = npt.NDArray[np.float32]
 
@@ -99,7 +99,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Appearance:
     """A person's lasting measures and colours."""
 
     male: float
@@ -152,7 +152,7 @@ def _ramp(colours: tuple[tuple[int, int, int], ...], place: float) -> Colour:
     return np.asarray(rgb, dtype=np.float32)
 
 
-def appearance_of(person: SyntheticPerson) -> Look:
+def appearance_of(person: SyntheticPerson) -> Appearance:
     """A person's measures and colours from the traits of the face (extreme values are clipped at 2.5)."""
     f = {name: float(np.clip(value, -2.5, 2.5)) for name, value in person.face.items()}
     m = float(np.clip((f["sex"] + 1) / 2, -0.2, 1.2))
@@ -166,7 +166,7 @@ def appearance_of(person: SyntheticPerson) -> Look:
     blood = np.array([0.70, 0.34, 0.33], dtype=np.float32)
     lips = skin * np.array([0.86, 0.66, 0.66], dtype=np.float32)
     lips = lips + (0.42 - 0.25 * m - 0.12 * age) * (blood * (0.45 + 0.65 * skin.mean()) - lips)
-    return Look(
+    return Appearance(
         male=m, years=years, age=age, skin=skin, hair=hair.astype(np.float32),
         brow_colour=brow.astype(np.float32), lips=lips.astype(np.float32),
         iris=_ramp(_IRISES, 0.85 * f["hair"] + 0.7 * f["eye_colour"]),
@@ -203,22 +203,22 @@ WOMENS_HAIR = ("long", "bob", "wavy", "tied", "bun", "pixie")
 MENS_HAIR = ("short", "side", "crew", "curly", "swept")
 
 
-def _hair_style(person: SyntheticPerson, look: Look, rng: np.random.Generator) -> str:
+def _hair_style(person: SyntheticPerson, look: Appearance, rng: np.random.Generator) -> str:
     """Each person has a favourite style and one more; bald men stay bald."""
     if look.male > 0.5 and look.receding > 0.62:
         return "bald"
     styles = MENS_HAIR if look.male > 0.5 else WOMENS_HAIR
-    own = stream(person.seed, 0x4A12).permutation(len(styles))
+    own = random_generator(person.seed, 0x4A12).permutation(len(styles))
     return styles[int(own[0 if rng.random() < 0.7 else 1])]
 
 
-def scene_of(person: SyntheticPerson, look: Look, seed: int, *, spread: float = 1.0) -> Scene:
+def scene_of(person: SyntheticPerson, look: Appearance, seed: int, *, spread: float = 1.0) -> Scene:
     """The scene of one picture: pose, light, background, hair, beard and glasses from its seed.
 
     ``spread`` scales how far pose and light stray. Beards and glasses are likelier for whom the private
     traits say so.
     """
-    rng = stream(person.seed, seed, 0x5CE4E)
+    rng = random_generator(person.seed, seed, 0x5CE4E)
     yaw, pitch, roll = np.clip(rng.standard_normal(3), -2, 2) * spread * np.array([0.15, 0.07, 0.05])
     x, y, scale = np.clip(rng.standard_normal(3), -2, 2) * np.array([0.07, 0.05, 0.06])
     side, up = rng.normal(0, 0.55) * spread, -rng.uniform(0.1, 0.65)
@@ -228,11 +228,11 @@ def scene_of(person: SyntheticPerson, look: Look, seed: int, *, spread: float = 
     beards, glasses = person.face["beard"], person.face["glasses"]
     beard = "none"
     if look.male > 0.5 and beards + 0.4 * rng.standard_normal() > 0.35:
-        own = int(stream(person.seed, 0xBEA).integers(4))
+        own = int(random_generator(person.seed, 0xBEA).integers(4))
         beard = ("stubble", "full", "goatee", "moustache")[own]
     rim = "none"
     if glasses + 0.9 * look.age + 0.5 * rng.standard_normal() > 1.25:
-        rim = ("round", "square")[int(stream(person.seed, 0x61A5).integers(2))]
+        rim = ("round", "square")[int(random_generator(person.seed, 0x61A5).integers(2))]
     return Scene(
         seed=int(rng.integers(2**31)),
         pose=Pose(yaw=float(yaw), pitch=float(pitch), roll=float(roll), x=float(x), y=float(y),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
-from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years, stream
+from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years, random_generator
 
 __all__ = [
     "AGE_BANDS",
@@ -253,7 +253,7 @@ def ceiling(
         found.setdefault(key, []).append(value)
 
     for block in range(blocks):
-        people = model.sample(gallery, stream(seed, block, 0xCE11))
+        people = model.sample(gallery, random_generator(seed, block, 0xCE11))
         _block(model, people, names, sizes, faces, recall, note)
     tree: dict[str, dict[str, dict[str, Estimate]]] = {}
     matching: dict[str, dict[str, dict[int, Estimate]]] = {"v2f": {}, "f2v": {}}

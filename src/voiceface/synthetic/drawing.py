@@ -28,7 +28,7 @@ from voiceface.synthetic.facial_features import (
 from voiceface.synthetic.hair import hair_back, hair_colour, hair_front
 from voiceface.synthetic.head import depth, head_outline, relief, skin_albedo
 from voiceface.synthetic.people import SyntheticPerson
-from voiceface.synthetic.traits import stream
+from voiceface.synthetic.traits import random_generator
 
 __all__ = ["Portrait", "draw"]
 
@@ -184,13 +184,13 @@ class Portrait:
             * (0.6 + 0.35 * np.sqrt(np.clip(1 - (canvas.u / (broad + 0.2)) ** 2, 0, 1)))[..., None]
         )
         cloth = cloth * (0.55 + 0.7 * scene.strength)
-        folds = 1 + 0.05 * noise((n, n), (9, 14), stream(scene.seed, 0xC10))
+        folds = 1 + 0.05 * noise((n, n), (9, 14), random_generator(scene.seed, 0xC10))
         blend(colour, cloth * folds[..., None], np.broadcast_to(collar, (n, n)).astype(np.float32))
         return colour, alpha
 
     def _backdrop(self) -> Map:
         n = self.canvas.pixels
-        rng = stream(self.person.seed, self.scene.seed, 0xBAC)
+        rng = random_generator(self.person.seed, self.scene.seed, 0xBAC)
         picture = np.empty((n, n, 3), dtype=np.float32)
         picture[:] = self.scene.background
         slope = rng.normal(0, 0.12, 2)
@@ -246,7 +246,7 @@ class Portrait:
         if scene.blur > 0.2:
             picture = picture.filter(ImageFilter.GaussianBlur(scene.blur * self.canvas.pixels / 512))
         image = picture.resize((self.size, self.size), Image.Resampling.LANCZOS)
-        grain = stream(self.person.seed, scene.seed, frame, 0x6A1)
+        grain = random_generator(self.person.seed, scene.seed, frame, 0x6A1)
         data = np.asarray(image, dtype=np.float32)
         data = data * np.array([1 + scene.warmth, 1.0, 1 - scene.warmth], dtype=np.float32)
         data += np.float32(255 * scene.grain) * grain.standard_normal(data.shape, dtype=np.float32)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from voiceface.synthetic.appearance import Expression, Look, Scene
+from voiceface.synthetic.appearance import Appearance, Expression, Scene
 from voiceface.synthetic.canvas import Canvas, Map, Window, blend, noise, smooth
 from voiceface.synthetic.head import chin_drop, mouth_position
-from voiceface.synthetic.traits import stream
+from voiceface.synthetic.traits import random_generator
 
 __all__ = ["paint_beard", "paint_brows", "paint_eyes", "paint_glasses", "paint_mouth", "paint_nostrils"]
 
 
-def paint_eyes(canvas: Canvas, picture: Map, light: Map, look: Look, e: Expression) -> None:
+def paint_eyes(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression) -> None:
     """Paint both eyes; ``light`` (pixels, pixels) is the shading that falls on them."""
     for side in (-1, 1):
         cx = side * look.eye_x
@@ -20,7 +20,7 @@ def paint_eyes(canvas: Canvas, picture: Map, light: Map, look: Look, e: Expressi
         _eye(part, picture[part.at], light[part.at], look, e, side, canvas.unit)
 
 
-def _lids(look: Look, e: Expression, x: Map) -> tuple[Map, Map]:
+def _lids(look: Appearance, e: Expression, x: Map) -> tuple[Map, Map]:
     """Heights of the upper and lower lid over x from inner (-1) to outer corner (1)."""
     inside = np.clip(1 - x**2, 0, 1)
     closed = np.clip(e.blink, 0, 1)
@@ -31,7 +31,9 @@ def _lids(look: Look, e: Expression, x: Map) -> tuple[Map, Map]:
     return np.asarray(upper, dtype=np.float32), np.asarray(np.maximum(lower, upper), dtype=np.float32)
 
 
-def _eye(part: Window, picture: Map, light: Map, look: Look, e: Expression, side: int, unit: float) -> None:
+def _eye(
+    part: Window, picture: Map, light: Map, look: Appearance, e: Expression, side: int, unit: float
+) -> None:
     half = 0.232 * look.eye_size
     du, dv = side * (part.u - side * look.eye_x), part.v - look.eye_y
     tilt = look.eye_tilt
@@ -73,7 +75,9 @@ def _eye(part: Window, picture: Map, light: Map, look: Look, e: Expression, side
     _lashes(picture, look, e, (x, y, upper, lower), unit)
 
 
-def _lashes(picture: Map, look: Look, e: Expression, lids: tuple[Map, Map, Map, Map], unit: float) -> None:
+def _lashes(
+    picture: Map, look: Appearance, e: Expression, lids: tuple[Map, Map, Map, Map], unit: float
+) -> None:
     x, y, upper, lower = lids
     within = smooth((1.04 - np.abs(x)) / 0.08)
     female = float(np.clip(1 - look.male, 0, 1))
@@ -102,7 +106,7 @@ def _lashes(picture: Map, look: Look, e: Expression, lids: tuple[Map, Map, Map, 
     )
 
 
-def paint_brows(canvas: Canvas, picture: Map, light: Map, look: Look, e: Expression, seed: int) -> None:
+def paint_brows(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression, seed: int) -> None:
     """Paint both brows as tapered bands of hair."""
     for side in (-1, 1):
         cx = side * look.eye_x
@@ -115,7 +119,7 @@ def paint_brows(canvas: Canvas, picture: Map, light: Map, look: Look, e: Express
         middle = middle - 0.11 * e.brow_inner * (1 - t) ** 1.6 - 0.085 * e.brow_outer * t**1.2
         thick = look.brow_thick * (0.45 + 1.1 * t**0.4 * (1 - t) ** 0.45) * (1 - 0.55 * t)
         away = (part.v - middle) / thick
-        rng = stream(seed, 0xB70, side + 1)
+        rng = random_generator(seed, 0xB70, side + 1)
         grain = noise((256, 256), (8, 46), rng)
         rows = np.clip(128 + away * 40, 0, 255).astype(int)
         columns = np.clip((x + 0.16 * away * (1 - 0.7 * t)) * 235 + 10, 0, 255).astype(int)
@@ -131,7 +135,7 @@ def paint_brows(canvas: Canvas, picture: Map, light: Map, look: Look, e: Express
         blend(picture[part.at], colour, strength.astype(np.float32))
 
 
-def paint_nostrils(canvas: Canvas, picture: Map, look: Look, e: Expression) -> None:
+def paint_nostrils(canvas: Canvas, picture: Map, look: Appearance, e: Expression) -> None:
     """Paint the nostrils, the wings' creases and the shadow under the nose."""
     tip, w = look.nose_long - 0.03 * e.nose, look.nose_wide
     part = canvas.window(-0.6, tip - 0.4, 0.6, tip + 0.45)
@@ -154,7 +158,7 @@ def paint_nostrils(canvas: Canvas, picture: Map, look: Look, e: Expression) -> N
         view *= 1 - 0.33 * (crease * outside)[..., None] * np.array([0.8, 1.0, 1.0], dtype=np.float32)
 
 
-def paint_mouth(canvas: Canvas, picture: Map, light: Map, look: Look, e: Expression) -> None:
+def paint_mouth(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression) -> None:
     """Paint the mouth: cavity, teeth and tongue if it is open, then both lips."""
     my, mw = mouth_position(look, e)
     part = canvas.window(-mw - 0.2, my - 0.4, mw + 0.2, my + 0.75)
@@ -208,7 +212,9 @@ def paint_mouth(canvas: Canvas, picture: Map, light: Map, look: Look, e: Express
     view *= 1 - 0.17 * below[..., None]
 
 
-def paint_beard(canvas: Canvas, picture: Map, light: Map, look: Look, e: Expression, scene: Scene) -> None:
+def paint_beard(
+    canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression, scene: Scene
+) -> None:
     """Paint the scene's beard, if any."""
     if scene.beard == "none":
         return
@@ -229,7 +235,7 @@ def paint_beard(canvas: Canvas, picture: Map, light: Map, look: Look, e: Express
         "goatee": 0.9 * np.maximum(goatee, moustache),
         "moustache": 0.93 * moustache,
     }[scene.beard]
-    rng = stream(scene.seed, 0xBEAD)
+    rng = random_generator(scene.seed, 0xBEAD)
     n = picture.shape[0]
     grain = (0.6 * noise((n, n), (n // 5, n // 3), rng) + 0.5 * noise((n, n), (60, 90), rng))[part.at]
     alpha = np.clip(amount * (0.9 + 0.22 * grain), 0, 1).astype(np.float32)
@@ -238,11 +244,11 @@ def paint_beard(canvas: Canvas, picture: Map, light: Map, look: Look, e: Express
     blend(picture[part.at], colour, alpha)
 
 
-def paint_glasses(canvas: Canvas, picture: Map, alpha: Map, look: Look, scene: Scene) -> None:
+def paint_glasses(canvas: Canvas, picture: Map, alpha: Map, look: Appearance, scene: Scene) -> None:
     """Paint the scene's glasses, if any: rims, bridge, arms and a faint reflection."""
     if scene.glasses == "none":
         return
-    rng = stream(scene.seed, 0x61A)
+    rng = random_generator(scene.seed, 0x61A)
     rim = np.array([0.07, 0.06, 0.07]) + 0.25 * rng.random() * np.array([1.0, 0.75, 0.5])
     ru, rv = (0.315, 0.255) if scene.glasses == "round" else (0.345, 0.215)
     power = 2.0 if scene.glasses == "round" else 4.5

@@ -23,7 +23,6 @@ __all__ = [
     "CeilingRow",
     "CeilingTable",
     "ceiling_for",
-    "drawn_faces",
     "is_synthetic",
     "synthetic_model",
     "true_traits",
@@ -119,11 +118,6 @@ def true_traits(corpus: Corpus, people: Iterable[str] | None = None) -> Populati
     except (OSError, pa.ArrowException, KeyError) as error:
         fault = f"does not tell everybody's traits ({type(error).__name__}: {error})"
         raise InputError(path, fault, "prepare the corpus again, or name people of it") from error
-
-
-def drawn_faces(corpus: Corpus) -> int:
-    """How many faces the detector did not find, so that they stand where they were drawn."""
-    return int((corpus.column("faces", "score") == 0).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.synthetic.appearance import Look, Scene
+from voiceface.synthetic.appearance import Appearance, Scene
 from voiceface.synthetic.canvas import Canvas, Map, noise, smooth, spline
-from voiceface.synthetic.traits import stream
+from voiceface.synthetic.traits import random_generator
 
 __all__ = ["hair_back", "hair_colour", "hair_front"]
 
@@ -62,12 +62,12 @@ _HAIRLINES: dict[str, Side] = {
 _PART = {"long": 0.0, "wavy": 0.12, "side": 0.4, "swept": 0.15, "bob": 0.0, "pixie": -0.3}
 
 
-def _half(style: str, look: Look) -> npt.NDArray[np.float64]:
+def _half(style: str, look: Appearance) -> npt.NDArray[np.float64]:
     return spline([(u * look.wide, v if v > -0.3 else -0.3 + 0.86 * (v + 0.3)) for u, v in _OUTLINES[style]])
 
 
 def _strands(
-    canvas: Canvas, look: Look, style: str, rng: np.random.Generator, light: tuple[float, float, float]
+    canvas: Canvas, look: Appearance, style: str, rng: np.random.Generator, light: tuple[float, float, float]
 ) -> Map:
     """The hair's colour at every place, (pixels, pixels, 3): strands run along meridians of the outline."""
     n, half = canvas.pixels, _half(style, look)
@@ -101,12 +101,12 @@ def _ragged(mask: Map, canvas: Canvas, rng: np.random.Generator, amount: float) 
     return np.asarray(ragged * smooth((mask - 0.02) / 0.2), dtype=np.float32)
 
 
-def hair_colour(canvas: Canvas, look: Look, scene: Scene) -> Map:
+def hair_colour(canvas: Canvas, look: Appearance, scene: Scene) -> Map:
     """The hair's colour, (pixels, pixels, 3), for both pieces."""
-    return _strands(canvas, look, scene.hair, stream(scene.seed, 0x4A1), scene.light)
+    return _strands(canvas, look, scene.hair, random_generator(scene.seed, 0x4A1), scene.light)
 
 
-def hair_back(canvas: Canvas, look: Look, scene: Scene) -> Map | None:
+def hair_back(canvas: Canvas, look: Appearance, scene: Scene) -> Map | None:
     """Alpha (pixels, pixels) of the hair behind the head; None for a style that has none."""
     style = scene.hair
     if style not in ("long", "wavy", "bob", "curly", "bun"):
@@ -116,12 +116,12 @@ def hair_back(canvas: Canvas, look: Look, scene: Scene) -> Map | None:
     if style == "bun":
         mask = np.maximum(mask, canvas.all.disc(0, -1.72, 0.42, 0.30, 0.03))
     rough = {"wavy": 0.9, "curly": 1.6}.get(style, 0.4)
-    return _ragged(mask, canvas, stream(scene.seed, 0x4AB), rough)
+    return _ragged(mask, canvas, random_generator(scene.seed, 0x4AB), rough)
 
 
-def hair_front(canvas: Canvas, look: Look, scene: Scene) -> Map:
+def hair_front(canvas: Canvas, look: Appearance, scene: Scene) -> Map:
     """Alpha (pixels, pixels) of the hair on the skull and beside the face: outline less opening."""
-    rng = stream(scene.seed, 0x4AF)
+    rng = random_generator(scene.seed, 0x4AF)
     style = scene.hair
     half = _half(style, look)
     outline = np.vstack([half, half[::-1] * np.array([-1, 1])])

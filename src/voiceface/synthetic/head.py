@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.synthetic.appearance import Expression, Look
+from voiceface.synthetic.appearance import Appearance, Expression
 from voiceface.synthetic.canvas import Canvas, Map, noise, smooth, spline
-from voiceface.synthetic.traits import stream
+from voiceface.synthetic.traits import random_generator
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,7 +19,7 @@ def chin_drop(e: Expression) -> float:
     return 0.26 * e.open
 
 
-def half_outline(look: Look, e: Expression) -> list[tuple[float, float]]:
+def half_outline(look: Appearance, e: Expression) -> list[tuple[float, float]]:
     """The right half of the head's outline from the crown to the chin."""
     w, s, drop = look.wide, look.length, chin_drop(e)
     heavy = 0.05 * look.age
@@ -34,25 +34,25 @@ def half_outline(look: Look, e: Expression) -> list[tuple[float, float]]:
     ]  # fmt: skip
 
 
-def head_outline(look: Look, e: Expression) -> Floats:
+def head_outline(look: Appearance, e: Expression) -> Floats:
     """The closed outline of head and jaw, (n, 2)."""
     right = spline(half_outline(look, e))
     return np.vstack([right, right[::-1] * np.array([-1, 1])])
 
 
-def depth(u: Floats, v: Floats, look: Look) -> Floats:
+def depth(u: Floats, v: Floats, look: Appearance) -> Floats:
     """How far a smooth head stands out at (u, v): what a turn of the head moves, also beyond the outline."""
     dome = np.sqrt(np.maximum(0.0, 1 - (u / 1.25) ** 2 - ((v - 0.05) / 2.1) ** 2))
     nose = 0.28 * np.exp(-((u / 0.22) ** 2) - ((v - look.nose_long + 0.08) / 0.22) ** 2)
     return np.asarray(dome + nose)
 
 
-def mouth_position(look: Look, e: Expression) -> tuple[float, float]:
+def mouth_position(look: Appearance, e: Expression) -> tuple[float, float]:
     """Height and half width of the mouth under an expression."""
     return look.mouth_y, look.mouth_wide * (1 + 0.2 * e.stretch + 0.12 * max(e.smile, 0) - 0.1 * e.open)
 
 
-def relief(canvas: Canvas, look: Look, e: Expression) -> Map:
+def relief(canvas: Canvas, look: Appearance, e: Expression) -> Map:
     """The head's height towards the viewer, (pixels, pixels), in units; 0 outside the outline."""
     half = spline(half_outline(look, e))
     order = np.argsort(half[:, 1])
@@ -71,7 +71,7 @@ def relief(canvas: Canvas, look: Look, e: Expression) -> Map:
     return np.asarray(z, dtype=np.float32)
 
 
-def _bones(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
+def _bones(canvas: Canvas, look: Appearance, e: Expression, z: Map) -> None:
     ridge = 0.035 + 0.055 * look.male
     for side in (-1, 1):
         x = side * look.eye_x
@@ -107,7 +107,7 @@ def _bones(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
         z[part.at] -= np.float32(0.02 * max(look.chin - 1.1, 0) / 0.2) * part.bump(0, chin, 0.022, 0.08)
 
 
-def _nose(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
+def _nose(canvas: Canvas, look: Appearance, e: Expression, z: Map) -> None:
     tip, w = look.nose_long - 0.09 - 0.03 * e.nose, look.nose_wide
     part = canvas.window(-0.6, -0.5, 0.6, 1.1)
     u, v = part.u, part.v
@@ -127,7 +127,7 @@ def _nose(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
                 )
 
 
-def _mouth_mound(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
+def _mouth_mound(canvas: Canvas, look: Appearance, e: Expression, z: Map) -> None:
     my, mw = mouth_position(look, e)
     part = canvas.window(-0.9, 0.6, 0.9, 1.7)
     z[part.at] += np.float32(0.10) * part.bump(0, my + 0.02, 0.33, 0.2)
@@ -142,7 +142,7 @@ def _groove(across: Map, line: Map | Floats | float, width: float) -> Map:
     return np.asarray(np.exp(-(((across - line) / width) ** 2)), dtype=np.float32)
 
 
-def _folds(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
+def _folds(canvas: Canvas, look: Appearance, e: Expression, z: Map) -> None:
     """Wrinkles and folds: of age, and of what the face does."""
     my, mw = mouth_position(look, e)
     age = max(0.0, look.age - 0.12)
@@ -187,9 +187,9 @@ def _folds(canvas: Canvas, look: Look, e: Expression, z: Map) -> None:
     z[part.at] += np.float32(bag * 0.5) * _groove(v, arc - 0.02, 0.035) * span
 
 
-def skin_albedo(canvas: Canvas, look: Look, person_seed: int) -> Map:
+def skin_albedo(canvas: Canvas, look: Appearance, person_seed: int) -> Map:
     """The skin's colour without light, (pixels, pixels, 3): redder cheeks and nose, freckles, spots."""
-    rng = stream(person_seed, 0x5C1)
+    rng = random_generator(person_seed, 0x5C1)
     n = canvas.pixels
     skin = np.empty((n, n, 3), dtype=np.float32)
     skin[:] = look.skin

@@ -21,8 +21,8 @@ from voiceface.synthetic.drawing import Portrait
 from voiceface.synthetic.ground_truth import synthetic_model, write_traits
 from voiceface.synthetic.people import SyntheticPerson, seed_of, synthetic_person
 from voiceface.synthetic.speech import Phoneme, speak
-from voiceface.synthetic.talking_clip import FPS, Talk, talk_frames
-from voiceface.synthetic.traits import CausalModel, stream
+from voiceface.synthetic.talking_clip import FPS, TalkingClip, plan_clip
+from voiceface.synthetic.traits import CausalModel, random_generator
 
 __all__ = ["EMOTIONS", "SyntheticMediaGenerator", "emotion_of", "spoken_phonemes"]
 
@@ -44,7 +44,7 @@ def emotion_of(person: int, take: int, *, neutral: float = 0.5) -> str:
     >>> [emotion_of(0, take) for take in range(4)]
     ['neutral', 'happiness', 'sadness', 'neutral']
     """
-    rng = stream(person, take, 0xE307)
+    rng = random_generator(person, take, 0xE307)
     others = [name for name in EMOTIONS if name != "neutral"]
     return "neutral" if rng.random() < neutral else others[int(rng.integers(len(others)))]
 
@@ -130,7 +130,7 @@ class SyntheticMediaGenerator:
         """A portrait, its expression by the seeds."""
         person, take = self._person_of(item), take_number(item.key)
         portrait = Portrait(person, seed=take, size=self.size)
-        rng = stream(person.seed, take, 0xFACE5)
+        rng = random_generator(person.seed, take, 0xFACE5)
         face = EXPRESSIONS[EMOTIONS[emotion_of(person.seed, _CLIP_OFFSET + take)]]
         face = replace(EXPRESSIONS["neutral"].mixed(face, float(rng.uniform(0.6, 1.0))))
         return np.asarray(portrait.draw(face)), portrait.box()
@@ -158,8 +158,8 @@ class _SyntheticVideo:
     emotion: str
 
     @cached_property
-    def _talk(self) -> Talk:
-        return talk_frames(
+    def _talk(self) -> TalkingClip:
+        return plan_clip(
             self.person, emotion=self.emotion, seed=_CLIP_OFFSET + self.take, size=self.generator.talk_size,
             seconds=self.generator.talk_seconds,
         )  # fmt: skip

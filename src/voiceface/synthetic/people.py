@@ -16,7 +16,7 @@ from voiceface.synthetic.traits import (
     CausalModel,
     Population,
     age_in_years,
-    stream,
+    random_generator,
 )
 
 __all__ = ["SyntheticPerson", "seed_of", "synthetic_person"]
@@ -109,5 +109,5 @@ def synthetic_person(
     """
     if model is None:
         model = CausalModel(link=link, accents=tuple(ACCENTS) if accent is None else (accent,))
-    population = model.sample(1, stream(seed, 0xFACE))
+    population = model.sample(1, random_generator(seed, 0xFACE))
     return SyntheticPerson(seed=seed, model=model, population=population)

@@ -23,7 +23,7 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.synthetic.espeak_worker import read_message, write_message
 from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.sentences import SENTENCES, sentence
-from voiceface.synthetic.traits import stream
+from voiceface.synthetic.traits import random_generator
 
 __all__ = ["EMOTIONS", "Phoneme", "Prosody", "check_installed", "speak", "variant"]
 
@@ -269,7 +269,7 @@ def speak(
         raise InputError("text", "is empty", "give something to say")
     if seconds is not None and not 0.1 <= seconds <= 600:
         raise InputError("seconds", f"is {seconds}", "give 0.1 to 600")
-    rng = stream(person.seed, seed, 0x50EE)
+    rng = random_generator(person.seed, seed, 0x50EE)
     prosody = EMOTIONS[emotion]
     language = person.spoken_accent.language
     assert language in SENTENCES

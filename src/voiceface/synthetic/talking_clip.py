@@ -14,9 +14,9 @@ from voiceface.synthetic.appearance import EXPRESSIONS, Expression, Pose
 from voiceface.synthetic.drawing import Portrait
 from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.speech import Phoneme, Wave, speak
-from voiceface.synthetic.traits import stream
+from voiceface.synthetic.traits import random_generator
 
-__all__ = ["FPS", "Talk", "mouth_shape", "mouth_track", "phone_class", "talk", "talk_frames"]
+__all__ = ["FPS", "TalkingClip", "mouth_shape", "mouth_track", "phone_class", "plan_clip"]
 
 FPS = 25.0
 Floats = npt.NDArray[np.float64]
@@ -96,7 +96,7 @@ def mouth_track(events: Sequence[Phoneme], times: npt.ArrayLike, *, blur: float 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Talk:
+class TalkingClip:
     """One clip before it is drawn: its sound, phonemes and what the face does in every frame."""
 
     portrait: Portrait
@@ -139,7 +139,7 @@ def _blinks(count: int, rng: np.random.Generator) -> Floats:
     return shut
 
 
-def talk_frames(
+def plan_clip(
     person: SyntheticPerson,
     *,
     text: str | None = None,
@@ -147,14 +147,14 @@ def talk_frames(
     seed: int = 0,
     size: int = 256,
     seconds: float | None = None,
-) -> Talk:
+) -> TalkingClip:
     """Plan a clip without drawing it: see `talk`; its ``frames()`` draws one frame after another."""
     if emotion not in EXPRESSIONS:
         raise InputError("emotion", f"{emotion!r} is unknown", "one of " + ", ".join(EXPRESSIONS))
     wave, events = speak(person, text=text, seed=seed, emotion=emotion, seconds=seconds)
     count = int(np.ceil(len(wave) * FPS / SAMPLE_RATE))
     wave = np.pad(wave, (0, round(count * SAMPLE_RATE / FPS) - len(wave)))
-    rng = stream(person.seed, seed, 0x7A1C)
+    rng = random_generator(person.seed, seed, 0x7A1C)
     portrait = Portrait(person, seed=seed, size=size)
     shape = mouth_track(events, np.arange(count) / FPS)
     energy = _energy(wave, count)
@@ -192,23 +192,6 @@ def talk_frames(
                 y=base.y + 0.3 * float(pitch[i]),
             )
         )
-    return Talk(portrait=portrait, wave=wave, events=tuple(events), faces=tuple(faces), poses=tuple(poses))
-
-
-def talk(
-    person: SyntheticPerson,
-    *,
-    text: str | None = None,
-    emotion: str = "neutral",
-    seed: int = 0,
-    size: int = 256,
-    seconds: float | None = None,
-) -> tuple[npt.NDArray[np.uint8], Wave, float]:
-    """A talking clip: frames (n, size, size, 3) uint8, the wave (16 kHz float32) and the frame rate 25.
-
-    The wave lasts exactly as long as the frames. Mouth shapes follow eSpeak's phoneme events, scaled by the
-    sound's energy; the emotion is on the face and in the voice. Raises InputError for an unknown emotion or
-    an empty text, MissingPartError without espeakng-loader.
-    """
-    planned = talk_frames(person, text=text, emotion=emotion, seed=seed, size=size, seconds=seconds)
-    return np.stack(list(planned.frames())), planned.wave, FPS
+    return TalkingClip(
+        portrait=portrait, wave=wave, events=tuple(events), faces=tuple(faces), poses=tuple(poses)
+    )

@@ -30,7 +30,7 @@ __all__ = [
     "CausalModel",
     "Population",
     "age_in_years",
-    "stream",
+    "random_generator",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ _FACE_NOISE = {"sex": 0.35, "skin": 0.35, "hair": 0.35, "age": 0.25, "size": 0.6
 )
 
 
-def stream(*seeds: int) -> np.random.Generator:
+def random_generator(*seeds: int) -> np.random.Generator:
     """The random stream of these seeds; InputError for a negative one."""
     if min(seeds) < 0:
         raise InputError("seed", f"is {min(seeds)}", "give 0 or more")

@@ -11,7 +11,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["change", "cuts", "thumbnail"]
+__all__ = ["frame_difference", "find_cuts", "thumbnail"]
 
 THUMBNAIL = (32, 24)
 """Width and height of the reduced picture that frames are compared by: small motion drops out."""
@@ -31,7 +31,7 @@ PEAK = 1.8
 """And so many times the larger ones (where the upper fifth begins): a shaken camera has many."""
 
 
-def cuts(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> list[float]:
+def find_cuts(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> list[float]:
     """Return the times in seconds of the first frames after hard cuts.
 
     ``frames`` yields times and (height, width, 3) uint8 pictures, as ``media.movie.frames`` does; only a
@@ -41,13 +41,13 @@ def cuts(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> list[float]:
 
     >>> black, halves = np.zeros((2, 48, 64, 3), dtype=np.uint8)
     >>> halves[:, :32] = 255
-    >>> cuts((i / 25, black if i < 10 else halves) for i in range(20))
+    >>> find_cuts((i / 25, black if i < 10 else halves) for i in range(20))
     [0.4]
     """
     return [step.time for step in _cutting(_steps(frames))]
 
 
-def change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+def frame_difference(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
     """Return how unlike two thumbnails are: 0 for the same picture, about 1 for unrelated ones.
 
     One minus the correlation of their pixels, a channel at a time (so that another brightness or contrast
@@ -109,7 +109,7 @@ def _steps(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[_Step]
     for time, frame in frames:
         after = thumbnail(frame)
         if before is not None:
-            yield _Step(float(time), change(before, after), before, after)
+            yield _Step(float(time), frame_difference(before, after), before, after)
         before = after
 
 
@@ -143,6 +143,6 @@ def _is_cut(held: list[_Step], index: int) -> bool:
     # A flash: what was there before soon returns, or what comes now was there a moment ago.
     later = held[index + 1 : index + 1 + FLASH]
     earlier = held[max(0, index - FLASH) : index]
-    back = [change(step.before, other.after) for other in later]
-    back += [change(other.before, step.after) for other in earlier]
+    back = [frame_difference(step.before, other.after) for other in later]
+    back += [frame_difference(other.before, step.after) for other in earlier]
     return min(back, default=step.size) >= step.size / 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voiceface.errors import InputError
-from voiceface.records import Box
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Track", "link", "overlap", "best_track"]
+__all__ = ["Track", "link_boxes", "box_iou", "best_track"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,7 +28,7 @@ class Track:
     scores: NDArray[np.float64] = field(repr=False)
     """(n,) how sure the detector was."""
     places: NDArray[np.int64] = field(repr=False)
-    """(n, 2) which frame, and which of that frame's boxes, as they were handed to ``link``."""
+    """(n, 2) which frame, and which of that frame's boxes, as they were handed to ``link_boxes``."""
 
     @property
     def start(self) -> float:
@@ -47,27 +46,8 @@ class Track:
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0.0), axis=1))
         return float(np.maximum(self.scores, 0.0) @ sides)
 
-    def box_at(self, time: float) -> Box:
-        """Return the box at any moment: on a line between sightings, the nearest one's outside them."""
-        left, top, right, bottom = (float(np.interp(time, self.times, edge)) for edge in self.boxes.T)
-        return left, top, right, bottom
 
-    def smooth(self, seconds: float) -> Track:
-        """Return the track with each box averaged over the sightings at most ``seconds`` / 2 away.
-
-        A detector's box jumps by a few pixels from frame to frame, and a crop that follows it shakes.
-        The window shrinks evenly at both ends, so that a face that moves steadily stays where it is.
-        """
-        half = seconds / 2
-        boxes = np.empty_like(self.boxes)
-        for index, time in enumerate(self.times):
-            reach = min(half, time - self.times[0], self.times[-1] - time) + 1e-9
-            first = bisect_left(self.times, time - reach)
-            boxes[index] = self.boxes[first : bisect_right(self.times, time + reach)].mean(axis=0)
-        return Track(times=self.times, boxes=boxes, scores=self.scores, places=self.places)
-
-
-def link(
+def link_boxes(
     boxes: Sequence[ArrayLike],
     scores: Sequence[ArrayLike],
     times: Sequence[float],
@@ -85,7 +65,8 @@ def link(
     than ``gap`` seconds, and at every cut (the time of the first frame after it, as ``cuts.cuts`` says).
     Tracks of fewer than ``shortest`` sightings are dropped. InputError where the three do not fit together.
 
-    >>> tracks = link([[(0, 0, 9, 9)], [(1, 0, 10, 9), (50, 50, 60, 60)]], [[1.0], [1.0, 2.0]], [0.0, 0.04])
+    >>> boxes = [[(0, 0, 9, 9)], [(1, 0, 10, 9), (50, 50, 60, 60)]]
+    >>> tracks = link_boxes(boxes, [[1.0], [1.0, 2.0]], [0.0, 0.04])
     >>> [len(track.times) for track in tracks]
     [2, 1]
     """
@@ -117,10 +98,10 @@ def best_track(tracks: Sequence[Track]) -> Track | None:
     return max(tracks, key=lambda track: (track.weight, -track.start), default=None)
 
 
-def overlap(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+def box_iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Return the (n, m) intersection over union of (n, 4) and (m, 4) boxes; 0 for empty ones.
 
-    >>> overlap([(0, 0, 2, 2)], [(1, 0, 3, 2), (5, 5, 6, 6)]).round(3).tolist()
+    >>> box_iou([(0, 0, 2, 2)], [(1, 0, 3, 2), (5, 5, 6, 6)]).round(3).tolist()
     [[0.333, 0.0]]
     """
     one = np.asarray(first, dtype=np.float64).reshape(-1, 1, 4)
@@ -172,7 +153,7 @@ def _assign(expected: list[NDArray[np.float64]], found: NDArray[np.float64], lea
     taken: dict[int, int] = {}
     if not expected or not len(found):
         return taken
-    shared = overlap(np.array(expected), found)
+    shared = box_iou(np.array(expected), found)
     for flat in np.argsort(-shared, axis=None, kind="stable"):
         track, row = divmod(int(flat), len(found))
         if shared[track, row] < max(least, 1e-9):

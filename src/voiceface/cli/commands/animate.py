@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
     from voiceface.pipelines.animate_files import AnimationResults
@@ -83,9 +83,9 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
     if size is not None and not 16 <= size <= 1024:
         raise InputError("--size", f"is {size}", "give 16 to 1024")
     if len(voices) == 1 and not voices[0].is_dir():
-        readable(voices[0])
+        check_readable(voices[0])
     if face is not None:
-        readable(face)
+        check_readable(face)
     if out.suffix.lower() == ".mp4":
         check_writable(out)
     elif out.exists() and not out.is_dir():

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
     from voiceface.pipelines.embed import Embedded
@@ -112,7 +112,7 @@ def _of_files(sources: Sequence[Path], kind: Kind) -> dict[str, list[Path]]:
     if kind in ("voices", "faces"):
         files = expand_folders(sources, kind.removesuffix("s"))
         for path in files[:1]:
-            readable(path)
+            check_readable(path)
         return {kind: files}
     sides: dict[str, list[Path]] = {"voices": [], "faces": []}
     for source in sources:

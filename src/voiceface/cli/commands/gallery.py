@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
     from voiceface.pipelines.gallery import Hit, Item
@@ -135,7 +135,7 @@ def _search(
     from voiceface.pipelines.input_files import side_of
     from voiceface.pipelines.speech_warnings import speech_warnings
 
-    readable(query)
+    check_readable(query)
     side = side_of(query)
     wanted = _pairs("--where", where)
     opened = Gallery.open(gallery)
@@ -168,7 +168,7 @@ def _items(sources: Sequence[Path], person: str | None, told: dict[str, str]) ->
         if not source.is_dir():
             if person is None:
                 raise InputError(source, "has no person", "give --person NAME")
-            readable(source)
+            check_readable(source)
             found.append(Item(path=source, kind=side_of(source), person=person, attributes=told))
             continue
         before = len(found)

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
     from voiceface.pipelines.imagine_files import GenerationResult
@@ -92,7 +92,7 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
         remedy = "give 1 or more" if n < 1 else "there is one typical face: remove -n"
         raise InputError("--n", f"is {n}", remedy)
     if len(voices) == 1 and not voices[0].is_dir():
-        readable(voices[0])
+        check_readable(voices[0])
     if out.suffix.lower() == ".png":
         check_writable(out)
     elif out.exists() and not out.is_dir():

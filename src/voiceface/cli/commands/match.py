@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 __all__ = ["add_to"]
 
@@ -55,7 +55,7 @@ def _match(
 
     if top is not None and top < 1:
         raise InputError("--top", f"is {top}", "give 1 or more")
-    readable(query)  # before the matcher is loaded
+    check_readable(query)  # before the matcher is loaded
     side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)

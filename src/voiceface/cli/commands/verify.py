@@ -10,7 +10,7 @@ from cyclopts import App
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import log_line, print_json, print_line, printable
 from voiceface.errors import InputError
-from voiceface.media.files import readable
+from voiceface.media.files import check_readable
 
 __all__ = ["add_to"]
 
@@ -51,7 +51,7 @@ def _verify(
     if not 0.0 <= threshold <= 1.0:
         raise InputError("--threshold", f"{threshold:g} is not a probability", "give 0 to 1")
     for path in (voice, face):
-        readable(path)  # before the matcher is loaded
+        check_readable(path)  # before the matcher is loaded
     if query_side(voice, [face], "auto") == "face":
         voice, face = face, voice
     matcher = load_matcher(weights, device)
