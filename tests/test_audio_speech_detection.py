@@ -83,7 +83,7 @@ def test_each_sign_has_its_reason():
         "silence": "no voice activity",
         "white noise": "hardly any voiced sound",
         "a held buzz": "a tone without a pause",
-        "brown noise": "a sound whose colour never changes",
+        "brown noise": "a timbre that never changes",
     }
     for name, reason in expected.items():
         assert speech_facts(OTHER_SOUNDS[name].astype(np.float32)).missing == reason

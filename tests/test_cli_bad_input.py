@@ -151,7 +151,7 @@ def test_outputs_that_cannot_be_written(good, tmp_path):
     (tmp_path / "file").write_text("mine")
     call("prepare", "pairs", pairs, "-o", tmp_path / "file").refused("file: is a file", "folder")
     assert (tmp_path / "file").read_text() == "mine"
-    call("prepare", "pairs", pairs, "-o", pairs).refused("holds other files", "new or an empty folder")
+    call("prepare", "pairs", pairs, "-o", pairs).refused("contains other files", "new or an empty folder")
     if os.path.exists("/dev/full"):
         os.symlink("/dev/full", tmp_path / "full.npz")
         call("embed", good[0], "-o", tmp_path / "full.npz").refused("device")

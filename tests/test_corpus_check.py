@@ -44,7 +44,7 @@ def test_silent_voices_and_tiny_faces(tmp_path):
     faces = [*SOUND["faces"], row("faces", "b2", "b", size=20.0)]
     assert told(corpus_of(tmp_path, TWO, voices=voices, faces=faces)) == [
         ("warning", "voices a2", "is silent"),
-        ("warning", "voices", "1 hold no speech that WebRTC's detector hears, first b2"),
+        ("warning", "voices", "1 contain no detectable speech, first b2"),
         ("warning", "faces b2", "the face is under 32 pixels (20)"),
     ]
 
@@ -95,7 +95,7 @@ def test_an_unfinished_or_empty_corpus(tmp_path):
     corpus = Corpus.open(written(tmp_path / "c", [], [], complete=False))
     assert told(corpus) == [
         ("error", str(corpus.path), "is not finished"),
-        ("error", str(corpus.path), "holds nothing"),
+        ("error", str(corpus.path), "contains nothing"),
     ]
 
 

@@ -140,7 +140,7 @@ def test_other_arguments_are_refused_and_touch_nothing(listing, whole):
 
 def test_a_folder_of_something_else_is_refused(listing, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds other files"):
+    with pytest.raises(InputError, match="contains other files"):
         quiet(listing, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     with pytest.raises(InputError, match="is a file"):

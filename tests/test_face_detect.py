@@ -179,7 +179,7 @@ def test_shrink_keeps_the_proportions_and_averages():
 
 def test_a_twelve_megapixel_picture_is_looked_at_reduced(monkeypatch):
     seen = []
-    with module.models.frontal_detector() as detector:
+    with module.dlib_models.frontal_detector() as detector:
         real = detector
 
     class Watched:
@@ -187,7 +187,7 @@ def test_a_twelve_megapixel_picture_is_looked_at_reduced(monkeypatch):
             seen.append(pixels.shape)
             return real.run(pixels, upsample, threshold)
 
-    monkeypatch.setattr(module.models, "frontal_detector", lambda: nullcontext(Watched()))
+    monkeypatch.setattr(module.dlib_models, "frontal_detector", lambda: nullcontext(Watched()))
     page = Image.new("RGB", (4000, 3000), (90, 110, 130))
     page.paste(draw_face(7, 900), (2500, 1500))
     found = detect(np.asarray(page))

@@ -121,8 +121,8 @@ def test_a_jump_does_not_decode_what_lies_before(tmp_path, monkeypatch):
     from voiceface.media import movie as room
 
     seen = []
-    original = room.decoded
-    monkeypatch.setattr(room, "decoded", lambda *a: (seen.append(1) or frame for frame in original(*a)))
+    original = room.decode_frames
+    monkeypatch.setattr(room, "decode_frames", lambda *a: (seen.append(1) or frame for frame in original(*a)))
     assert [number(p) for _, p in frames(tmp_path / "a.mp4", start=8.0, stop=8.2)] == [
         200,
         201,
@@ -245,7 +245,7 @@ def test_sizes_become_even_and_a_generator_is_written_frame_by_frame(tmp_path):
     assert len(alive) == 30
     facts = movie_facts(tmp_path / "a.mp4")
     assert (facts.width, facts.height, facts.has_sound) == (64, 48, False)
-    with pytest.raises(InputError, match="holds no sound"):
+    with pytest.raises(InputError, match="contains no sound"):
         load_sound(tmp_path / "a.mp4")
 
 
@@ -324,7 +324,7 @@ def bad_files(folder, movie):
         sound.sample_rate, sound.pts = 16000, 0
         container.mux(stream.encode(sound))
         container.mux(stream.encode(None))
-    yield folder / "voice.m4a", "holds no moving picture"
+    yield folder / "voice.m4a", "contains no video"
     yield folder, "is a folder"
     yield folder / "missing.mp4", "does not exist"
 

@@ -217,7 +217,7 @@ def bad_files(folder):
 
     yield made("empty.wav", b""), "is empty"
     yield made("text.wav", b"not a sound at all\n" * 500), "not media"
-    yield made("noise.mp3", np.random.default_rng(0).bytes(300)), "not media|holds no sound|damaged"
+    yield made("noise.mp3", np.random.default_rng(0).bytes(300)), "not media|contains no sound|damaged"
     yield made("header.wav", whole[:44]), "cut short: 0.0 of 10.0"
     yield made("zero.wav", whole[:40] + bytes(4)), "0 samples"
     yield made("half.wav", whole[: len(whole) // 2]), "cut short: 5.0 of 10.0"
@@ -231,7 +231,7 @@ def bad_files(folder):
     yield folder / "nan.wav", "NaN"
     scipy.io.wavfile.write(folder / "scale.wav", 16000, np.full(100, 9000, np.float32))
     yield folder / "scale.wav", "reaches 9000"
-    yield folder / "silent.mp4", "holds no sound"
+    yield folder / "silent.mp4", "contains no sound"
     yield folder, "is a folder"
     yield folder / "missing.wav", "does not exist"
 

@@ -28,8 +28,8 @@ def test_the_challenges_trials_stay_out(tmp_path):
     source_trees.mavceleb(tmp_path)
     notes = {note.path: note.reason for note in listing(tmp_path).rejected}
     assert notes == {
-        "v1/voices/English": "1 trial files of the challenge, whose people it keeps secret",
-        "v1/faces/English": "1 trial files of the challenge, whose people it keeps secret",
+        "v1/voices/English": "1 trial files of the challenge, whose people are not published",
+        "v1/faces/English": "1 trial files of the challenge, whose people are not published",
     }
 
 

@@ -200,7 +200,7 @@ def test_wen_joins_by_name_and_splits_by_letter(tmp_path):
     }
     assert keys(found, FaceItem)["id10362/00000001"].path == "vggface/Harry Connick Jr/00000001.jpg"
     notes = {note.path: note.reason for note in found.rejected}
-    assert notes["."] == "3 people heard, 3 seen, 2 of one name joined"
+    assert notes["."] == "3 people with voices, 3 with faces, 2 of one name joined"
     alone = "the name is not just one person's in"
     assert notes["voxceleb1/wav/id10270/5r0dWxy17C8"] == f"id10270: {alone} VGGFace, 1 files left out"
     assert notes["vggface/Unheard_Person"] == f"Unheard_Person: {alone} VoxCeleb, 1 files left out"

@@ -28,7 +28,7 @@ def run(*faces, score=1.0, seed=None, **options):
         scores.append([score] * len(here))
         whose.append(here)
     tracks = link_boxes(boxes, scores, [frame / RATE for frame in range(count)], **options)
-    return tracks, [[whose[frame][row] for frame, row in track.places] for track in tracks]
+    return tracks, [[whose[frame][row] for frame, row in track.indices] for track in tracks]
 
 
 def test_overlap_is_what_counting_pixels_gives():
@@ -98,7 +98,7 @@ def test_short_tracks_are_dropped_and_the_rest_keeps_its_places():
     tracks, whose = run(ghost, one, shortest=3)
     assert len(tracks) == 1
     assert whose == [[1] * 20]
-    assert tracks[0].places.tolist()[7] == [7, 1]
+    assert tracks[0].indices.tolist()[7] == [7, 1]
     assert len(run(ghost, one)[0]) == 2
 
 

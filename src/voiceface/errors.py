@@ -11,8 +11,8 @@ class InputError(ValueError):
     Its text is always one line, ``what: fault; remedy``, and the command line prints it as it
     stands, without a traceback. ``what`` is a file, a column, an option: the thing at fault.
 
-    >>> str(InputError("a.wav", "holds no sound stream", "give an audio file"))
-    'a.wav: holds no sound stream; give an audio file'
+    >>> str(InputError("a.wav", "contains no sound", "give an audio file"))
+    'a.wav: contains no sound; give an audio file'
     """
 
     def __init__(self, what: object, fault: str, remedy: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The plain facts everything else speaks of: Person, Voice, Face, Clip, Trial.
+"""The records that everything else uses: Person, Voice, Face, Clip, Trial.
 
 Nothing here reads a file or knows an array library. Times are seconds, boxes are pixels.
 """
@@ -32,8 +32,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """One recording of one person, stored as 16 kHz mono int16."""
+class _Record:
+    """What every recording, picture and clip has."""
 
     id: str
     person: str
@@ -41,43 +41,40 @@ class Voice:
     """The video or recording session it was cut from: two items of one session share more than a person."""
     source: str = ""
     """The file it came from, relative to the source's root."""
-    start: float = 0.0
-    """Where it begins in that file, in seconds."""
-    seconds: float = 0.0
-    language: str = ""
-    emotion: str = ""
     split: str = ""
+    """The authors' split of this item, if it is not its person's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
+class Voice(_Record):
+    """One recording of one person, stored as 16 kHz mono int16."""
+
+    start: float = 0.0
+    """Where it begins in its file, in seconds."""
+    seconds: float = 0.0
+    language: str = ""
+    emotion: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face(_Record):
     """One picture of one person: an encoded crop with context, the face's box and landmarks in it."""
 
-    id: str
-    person: str
-    session: str = ""
-    source: str = ""
     time: float | None = None
     """The moment in the video it was taken from, in seconds; None for a photograph."""
     box: Box = (0.0, 0.0, 0.0, 0.0)
     landmarks: tuple[tuple[float, float], ...] = ()
     """Five points: the outer and inner corner of each eye and the base of the nose, in dlib's order."""
-    split: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
+class Clip(_Record):
     """A stretch of video of one face with its sound, stored as encoded frames and int16 samples."""
 
-    id: str
-    person: str
-    session: str = ""
-    source: str = ""
     start: float = 0.0
     seconds: float = 0.0
     fps: float = 25.0
     emotion: str = ""
-    split: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

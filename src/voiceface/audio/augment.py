@@ -79,13 +79,13 @@ def add_noise(wave: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
 def random_equaliser(
     wave: Tensor, *, strength_db: float, points: int = 8, generator: torch.Generator
 ) -> Tensor:
-    """Filter each wave by a smooth random curve over frequency: another microphone, another distance.
+    """Filter each wave by a smooth random gain curve over frequency: another microphone or distance.
 
     Args:
         wave: ``(batch, samples)``.
         strength_db: standard deviation of the curve's knots in dB.
         points: knots of the curve, evenly spaced in frequency on a square-root scale.
-        generator: draws the knots.
+        generator: samples the knots.
     """
     knots = torch.randn(len(wave), 1, points, generator=generator).to(wave) * strength_db
     bins = wave.shape[1] // 2 + 1
@@ -106,7 +106,7 @@ def add_reverb(
         seconds: reverberation time (60 dB) ``(batch,)``.
         wet: the tail's energy over the direct sound's ``(batch,)``; 0 leaves the wave as it is.
         rate: sample rate in Hz.
-        generator: draws the tails.
+        generator: samples the tails.
     """
     length = round(0.6 * rate)
     time = torch.arange(length, device=wave.device) / rate

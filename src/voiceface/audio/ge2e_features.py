@@ -1,4 +1,4 @@
-"""What the published GE2E speaker encoder (Resemblyzer's weights) is fed: level, mels, partial windows.
+"""Input of the published GE2E speaker encoder (Resemblyzer's weights): level, mels, partial windows.
 
 Source: Wan, Wang, Papir, Lopez Moreno 2018, Generalized End-to-End Loss for Speaker Verification; the
 figures are those of the ``resemblyzer`` package (Apache-2.0), whose weights were trained on them.
@@ -55,7 +55,7 @@ def normalise_volume(
     """
     batch = as_batch(wave)
     sizes = as_lengths(lengths, batch)
-    # The batch is zero beyond its lengths only if the caller kept its word; the level must not depend on it.
+    # The batch is zero beyond its lengths only if the caller made it so; the level must not depend on it.
     inside = torch.arange(batch.shape[1], device=batch.device) < sizes[:, None]
     level = (batch.square() * inside).sum(1).div(sizes).sqrt()
     target = 10 ** (target_dbfs / 20)

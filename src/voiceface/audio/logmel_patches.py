@@ -82,5 +82,5 @@ def _slopes(decibels: Tensor, counts: Tensor) -> Tensor:
     steps = torch.arange(-_REACH, _REACH + 1, dtype=decibels.dtype, device=decibels.device)
     inner = decibels.unfold(1, 2 * _REACH + 1, 1) @ (steps / steps.square().sum())
     frames = torch.arange(decibels.shape[1], device=decibels.device)
-    places = (frames - _REACH).clamp_min(0).minimum(counts[:, None] - 2 * _REACH - 1)
-    return inner.gather(1, places[..., None].expand(-1, -1, decibels.shape[2]))
+    centres = (frames - _REACH).clamp_min(0).minimum(counts[:, None] - 2 * _REACH - 1)
+    return inner.gather(1, centres[..., None].expand(-1, -1, decibels.shape[2]))

@@ -1,4 +1,4 @@
-"""Noises that hold no speech: what a voice model is shown to see that it is not fooled."""
+"""Noises without speech, to test that a voice model is not fooled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def noise(kind: str, samples: int, *, rate: int, seed: int) -> npt.NDArray[np.fl
             of 50 Hz over a little white noise).
         samples: how many, 1 or more.
         rate: in Hz.
-        seed: of the draw.
+        seed: random seed.
 
     Raises:
         InputError: an unknown kind, or no samples.

@@ -1,4 +1,4 @@
-"""Does a recording hold speech at all? Enough to warn of silence, noise, hum and steady tones."""
+"""Whether a recording contains speech: enough to warn of silence, noise, hum and steady tones."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class SpeechFacts:
     seconds: float
     """Length of the recording."""
     active_seconds: float
-    """What WebRTC's strictest mode takes for speech."""
+    """Seconds that WebRTC's strictest mode classifies as speech."""
     voiced_seconds: float
-    """What is loud and periodic between 60 and 400 Hz."""
+    """Seconds that are loud and periodic between 60 and 400 Hz."""
     voiced_share: float
     """The voiced part of all 10 ms frames."""
     spread: float
-    """How far the sound's colour moves: the length of the deviations of cepstra 1 to 19 over loud frames."""
+    """How much the timbre varies: the norm of the deviations of cepstra 1 to 19 over loud frames."""
 
     @property
     def is_speech(self) -> bool:
-        """Whether all four signs of speech are there, not of noise, hum, clicks or a held tone."""
+        """Whether all four signs of speech are present: noise, hum, clicks and held tones lack one."""
         return not self.missing
 
     @property
@@ -54,14 +54,14 @@ class SpeechFacts:
         if self.voiced_share > 0.97 and self.voiced_seconds > 1.5:
             return "a tone without a pause"
         # White, pink and brown noise, hum and clicks stay below 3.6; 1 in 100 recordings of people below 7.
-        return "a sound whose colour never changes" if self.spread < 4.5 else ""
+        return "a timbre that never changes" if self.spread < 4.5 else ""
 
 
 def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
-    """Measure whether a recording holds speech: voice activity, voiced sound, changing colour.
+    """Measure whether a recording contains speech: voice activity, voiced sound, changing timbre.
 
-    Quiet recordings are raised first, so the level does not count. Music with melody is not told from
-    speech, nor is a synthetic voice from a person's.
+    Quiet recordings are raised first, so the level does not count. Melodic music passes for
+    speech, and a synthetic voice for a person's.
 
     Args:
         wave: float ``(samples,)`` in [-1, 1], 16 kHz.
@@ -79,16 +79,16 @@ def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
     flags = speech_flags(batch[0].numpy(), rate=rate, mode=3, frame_ms=_VAD_FRAME_MS)
     frames = analyse_frames(batch, as_lengths(None, batch))
     voiced = int(frames.voiced.sum())
-    colours = frames.cepstra[frames.speech][:, 1:]
+    timbres = frames.cepstra[frames.speech][:, 1:]
     return SpeechFacts(
         seconds=len(wave) / rate,
         active_seconds=float(flags.sum()) * _VAD_FRAME_MS / 1000,
         voiced_seconds=voiced * _FRAME_SECONDS,
         voiced_share=voiced / int(frames.inside.sum()),
-        spread=float(colours.std(0, correction=0).norm()) if len(colours) else 0.0,
+        spread=float(timbres.std(0, correction=0).norm()) if len(timbres) else 0.0,
     )
 
 
 def is_speech(wave: Wave, *, rate: int = SAMPLE_RATE) -> bool:
-    """Say whether a recording ``(samples,)`` at 16 kHz holds speech; see :func:`speech_facts`."""
+    """Say whether a recording ``(samples,)`` at 16 kHz contains speech; see :func:`speech_facts`."""
     return speech_facts(wave, rate=rate).is_speech

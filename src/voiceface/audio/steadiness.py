@@ -1,4 +1,4 @@
-"""How still the partials of a sound stand: notes hold theirs, the harmonics of speech glide."""
+"""How steady the partials of a sound are: notes keep theirs, the harmonics of speech glide."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOW_HZ, _HIGH_HZ = 200, 3000
 _APART = 9
 """Hops between what is compared: 144 ms, in which a syllable's pitch has moved on."""
 _SMOOTH = 25
-"""Bins (195 Hz): what is wider is the sound's colour and is taken away, what is finer are its partials."""
+"""Bins (195 Hz): wider structure is timbre and is subtracted, finer structure are the partials."""
 _BELOW_LOUD = 10**-2.5
 """Of the loud frames' power: quieter frames do not count."""
 _FEWEST = 5

@@ -1,4 +1,4 @@
-"""What a sync expert hears: log-mels of 0.2 s around every video frame, and SyncNet's cepstra."""
+"""Sound features for sync networks: log-mels of 0.2 s around every video frame, and SyncNet's cepstra."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def syncnet_cepstra(wave: Tensor, *, rate: int = SAMPLE_RATE) -> Tensor:
     energy = torch.where(energy == 0, tiny, energy)
     mels = power @ _psf_bank()
     mels = torch.where(mels == 0, tiny, mels).log()
-    place = torch.arange(_PSF_FILTERS, dtype=torch.float64)[:, None] + 0.5
+    centre = torch.arange(_PSF_FILTERS, dtype=torch.float64)[:, None] + 0.5
     order = torch.arange(_PSF_KEPT, dtype=torch.float64)
-    table = torch.cos(math.pi / _PSF_FILTERS * place * order) * math.sqrt(2 / _PSF_FILTERS)
+    table = torch.cos(math.pi / _PSF_FILTERS * centre * order) * math.sqrt(2 / _PSF_FILTERS)
     table[:, 0] /= math.sqrt(2)
     lift = 1 + _PSF_LIFTER / 2 * torch.sin(math.pi * order / _PSF_LIFTER)
     cepstra = mels @ table * lift

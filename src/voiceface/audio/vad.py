@@ -1,7 +1,7 @@
-"""Voice activity by WebRTC's detector, in memory: which samples of a recording hold speech.
+"""Voice activity by WebRTC's detector, in memory: which samples of a recording contain speech.
 
 A detector carries state from frame to frame, so each call makes its own: calls from any number of
-threads or processes never meet, and a recording's answer never depends on what was judged before.
+threads or processes never meet, and a recording's result never depends on what was processed before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def require_mono(wave: Wave) -> Wave:
         fault = f"has shape {wave.shape} and type {wave.dtype}"
         raise InputError("wave", fault, "give mono float samples in [-1, 1]")
     if not np.isfinite(wave).all():
-        raise InputError("wave", "holds NaN or infinite samples", "repair or leave out the recording")
+        raise InputError("wave", "contains NaN or infinite samples", "repair or leave out the recording")
     return wave
 
 

@@ -129,9 +129,9 @@ def _quantile(values: Tensor, chosen: Tensor, share: float, *, empty: float) -> 
     """Interpolate each row's quantile over chosen values ``(b, n)`` as ``(b,)``; ``empty`` without any."""
     ordered = values.masked_fill(~chosen, torch.inf).sort(1).values
     count = chosen.sum(1, keepdim=True)
-    place = (count - 1).clamp_min(0) * share
-    low = place.floor().long()
+    position = (count - 1).clamp_min(0) * share
+    low = position.floor().long()
     high = torch.minimum(low + 1, (count - 1).clamp_min(0))
     left, right = ordered.gather(1, low), ordered.gather(1, high)
-    point = left + (right - left) * (place - low).to(values.dtype)
+    point = left + (right - left) * (position - low).to(values.dtype)
     return torch.where(count > 0, point, empty)[:, 0]

@@ -1,4 +1,4 @@
-"""What every sound feature asks of a wave before it starts: shape, numbers, rate, lengths.
+"""Checks of a wave that every sound feature starts with: shape, finite numbers, rate, lengths.
 
 A wave is a floating-point tensor ``(samples,)`` or ``(batch, samples)``; recordings of different
 lengths share a batch padded with zeros at the end, with their true lengths beside it.
@@ -29,14 +29,14 @@ def as_batch(wave: Tensor) -> Tensor:
     torch.Size([1, 8])
     """
     if not wave.is_floating_point():
-        raise InputError("wave", f"holds {wave.dtype} samples", "give floats in [-1, 1] (int16 / 32768)")
+        raise InputError("wave", f"contains {wave.dtype} samples", "give floats in [-1, 1] (int16 / 32768)")
     if wave.ndim not in (1, 2):
         shape = tuple(wave.shape)
         raise InputError("wave", f"has shape {shape}", "give (samples,) or (batch, samples), mono")
     if wave.numel() == 0:
-        raise InputError("wave", "holds no samples", "give a recording with sound in it")
+        raise InputError("wave", "contains no samples", "give a recording with sound in it")
     if not bool(torch.isfinite(wave).all()):
-        raise InputError("wave", "holds NaN or infinite samples", "repair or leave out the recording")
+        raise InputError("wave", "contains NaN or infinite samples", "repair or leave out the recording")
     # Half floats cannot carry a spectrum's range, and the Fourier transforms do not take them everywhere.
     wide = wave if wave.dtype in (torch.float32, torch.float64) else wave.float()
     return wide if wave.ndim == 2 else wide[None]

@@ -1,7 +1,7 @@
 """The log-mel spectrogram of Wen, Singh, Raj 2019, as their published weights were trained on it.
 
-The paper names 64 log-mels of 25 ms every 10 ms; what else they are stands in the authors' program and
-is kept here with its oddities, because the weights know no other features: 16-bit integers for samples,
+The paper names 64 log-mels of 25 ms every 10 ms; the rest comes from the authors' program and is kept
+here with its oddities, because the weights were trained on them: 16-bit integers for samples,
 a pre-emphasis whose first sample looks back at the end of the *previous frame*, and last frames that
 repeat themselves where the recording is at its end.
 """
@@ -105,8 +105,8 @@ def _frames(batch: Tensor, sizes: Tensor) -> Tensor:
     last = last.clamp_min(0)
     present = (sizes[:, None] - last * _HOP).clamp(max=_WINDOW)[..., None]
     offsets = torch.arange(_WINDOW, device=batch.device) % present.clamp_min(1)
-    places = (last[..., None] * _HOP + offsets).flatten(1)
-    tails = padded.gather(1, places).view(len(batch), 3, _WINDOW) * (present > 0)
+    indices = (last[..., None] * _HOP + offsets).flatten(1)
+    tails = padded.gather(1, indices).view(len(batch), 3, _WINDOW) * (present > 0)
     frames.scatter_(1, last[..., None].expand_as(tails), tails)
     return frames
 
@@ -125,5 +125,5 @@ def repeat_frames(features: Tensor, *, frames: int = 1000) -> Tensor:
     [0.0, 1.0, 2.0, 0.0, 1.0]
     """
     given = features.shape[-2]
-    places = torch.arange(max(frames, given), device=features.device) % given
-    return features.index_select(-2, places)
+    indices = torch.arange(max(frames, given), device=features.device) % given
+    return features.index_select(-2, indices)

@@ -1,4 +1,4 @@
-"""What can be wrong with a prepared corpus: told plainly, with what to do about it."""
+"""What can be wrong with a prepared corpus, each problem with its remedy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from voiceface.errors import InputError
 
 __all__ = ["Problem", "check_corpus"]
 
-SILENT = -60.0
+SILENCE_DB = -60.0
 """dB below full scale; a softer recording is silence."""
 MIN_FACE_PIXELS = 32.0
-"""Pixels of the original picture; a smaller face shows nobody."""
-_NAMED = 5  # so many of a kind are named one by one, the others counted
+"""Pixels of the original picture; a smaller face cannot be recognised."""
+_NAMED = 5  # so many of a kind are named one by one, the others are counted
 _ORDER = ("error", "warning")
 
 
@@ -27,7 +27,7 @@ class Problem:
     """One finding."""
 
     severity: str
-    """``error``: results would be wrong; ``warning``: worth a look."""
+    """``error``: results would be wrong; ``warning``: worth a check."""
     what: str
     fault: str
     remedy: str
@@ -44,10 +44,10 @@ def check_corpus(corpus: Corpus, *, deep: bool = False) -> list[Problem]:
         corpus: An opened corpus.
         deep: Read every recording and picture and compare it with its digest, too: minutes.
     """
-    looks = [_unfinished, _missing, _people, _splits, _silent, _tiny, _duplicates]
+    checks = [_unfinished, _missing, _people, _splits, _silent, _tiny, _duplicates]
     if deep:
-        looks.append(_damaged)
-    found = [problem for look in looks for problem in look(corpus)]
+        checks.append(_damaged)
+    found = [problem for check in checks for problem in check(corpus)]
     return sorted(found, key=lambda problem: _ORDER.index(problem.severity))
 
 
@@ -66,7 +66,7 @@ def _unfinished(corpus: Corpus) -> Iterator[Problem]:
         yield Problem(severity="error", what=str(corpus.path), fault="is not finished", remedy=remedy)
     if not any(map(len, corpus.tables.values())):
         remedy = "see why its files were rejected"
-        yield Problem(severity="error", what=str(corpus.path), fault="holds nothing", remedy=remedy)
+        yield Problem(severity="error", what=str(corpus.path), fault="contains nothing", remedy=remedy)
 
 
 def _missing(corpus: Corpus) -> Iterator[Problem]:
@@ -74,25 +74,29 @@ def _missing(corpus: Corpus) -> Iterator[Problem]:
         for gone in table.missing():
             yield Problem(severity="error", what=gone.what, fault=gone.fault, remedy=gone.remedy)
     if corpus.rejected:
-        remedy = "the reasons stand in rejected/"
+        remedy = "the reasons are in rejected/"
         fault = f"{len(corpus.rejected)} files could not be used, first {corpus.rejected[0].path}"
         yield Problem(severity="warning", what="rejected", fault=fault, remedy=remedy)
 
 
 def _people(corpus: Corpus) -> Iterator[Problem]:
-    heard = set(corpus.person_of("voices")) | set(corpus.person_of("clips"))
-    seen = set(corpus.person_of("faces")) | set(corpus.person_of("clips"))
+    people_with_voice = set(corpus.person_of("voices")) | set(corpus.person_of("clips"))
+    people_with_face = set(corpus.person_of("faces")) | set(corpus.person_of("clips"))
     # A corpus of voices alone or of faces alone misses nothing.
-    one_sided = not heard or not seen
+    one_sided = not people_with_voice or not people_with_face
     found = []
     for person in corpus.people:
-        lacks = [name for name, ids in (("voice", heard), ("face", seen)) if person.id not in ids]
+        lacks = [
+            name
+            for name, ids in (("voice", people_with_voice), ("face", people_with_face))
+            if person.id not in ids
+        ]
         if lacks and not (one_sided and len(lacks) == 1):
-            remedy = "nothing to do if that is meant: such people train only one side"
+            remedy = "nothing to do if that is intended: such people train only one side"
             fault = f"has no {' and no '.join(lacks)}"
             found.append(Problem(severity="warning", what=f"person {person.id}", fault=fault, remedy=remedy))
     yield from _some(sorted(found, key=lambda problem: problem.fault))
-    unknown = (heard | seen) - set(corpus.person_index)
+    unknown = (people_with_voice | people_with_face) - set(corpus.person_index)
     for id in sorted(unknown)[:_NAMED]:
         remedy = "prepare the corpus again"
         yield Problem(severity="error", what=f"person {id}", fault="is not among the people", remedy=remedy)
@@ -105,10 +109,10 @@ def _splits(corpus: Corpus) -> Iterator[Problem]:
         rows = zip(corpus.person_of(table), corpus.column(table, "split"), strict=True)
         for person, split in set(rows):
             splits[person].add(split or of_person.get(person, ""))
-    torn = {person: names - {""} for person, names in splits.items() if len(names - {""}) > 1}
-    if torn and 2 * len(torn) > len(splits):
-        # Authors who split recordings do it to everybody; a slip tears a few people apart.
-        fault = f"{len(torn)} of {len(splits)} people are in several splits"
+    split_people = {person: names - {""} for person, names in splits.items() if len(names - {""}) > 1}
+    if split_people and 2 * len(split_people) > len(splits):
+        # Authors who split recordings do it to everybody; a mistake splits only a few.
+        fault = f"{len(split_people)} of {len(splits)} people are in several splits"
         remedy = "such splits are for known people only: never report them as unknown people"
         yield Problem(severity="warning", what=str(corpus.path), fault=fault, remedy=remedy)
         return
@@ -119,7 +123,7 @@ def _splits(corpus: Corpus) -> Iterator[Problem]:
             fault=f"is in the splits {', '.join(sorted(names))}",
             remedy="correct the source's splits: a person belongs to one",
         )
-        for person, names in sorted(torn.items())
+        for person, names in sorted(split_people.items())
     ]
     yield from _some(found)
 
@@ -130,12 +134,12 @@ def _silent(corpus: Corpus) -> Iterator[Problem]:
         ids = corpus.column(table, "id")
         quiet = [
             Problem(severity="warning", what=f"{table} {ids[i]}", fault="is silent", remedy="leave it out")
-            for i in np.flatnonzero(level < SILENT)
+            for i in np.flatnonzero(level < SILENCE_DB)
         ]
         yield from _some(quiet)
-        wordless = np.flatnonzero((level >= SILENT) & (speech <= 0))
+        wordless = np.flatnonzero((level >= SILENCE_DB) & (speech <= 0))
         if len(wordless):
-            fault = f"{len(wordless)} hold no speech that WebRTC's detector hears, first {ids[wordless[0]]}"
+            fault = f"{len(wordless)} contain no detectable speech, first {ids[wordless[0]]}"
             yield Problem(severity="warning", what=table, fault=fault, remedy="listen to some of them")
 
 
@@ -173,12 +177,12 @@ def _duplicates(corpus: Corpus) -> Iterator[Problem]:
 def _groups(corpus: Corpus, table: str, groups: dict[str, list[int]]) -> Iterator[Problem]:
     ids, people = corpus.column(table, "id"), corpus.person_of(table)
     for rows in groups.values():
-        whose = sorted({people[row] for row in rows})
-        apart = len(whose) > 1
+        owners = sorted({people[row] for row in rows})
+        apart = len(owners) > 1
         yield Problem(
             severity="error" if apart else "warning",
             what=f"{table} {ids[rows[0]]} and {ids[rows[1]]}",
-            fault=f"hold the same media, as {' and '.join(whose)}" if apart else "hold the same media",
+            fault=f"hold the same media, as {' and '.join(owners)}" if apart else "hold the same media",
             remedy="find out whose it is and leave out the other" if apart else "leave out all but one",
         )
 
@@ -195,7 +199,7 @@ def _damaged(corpus: Corpus) -> Iterator[Problem]:
             except InputError:
                 whole = False
             if not whole:
-                fault = "is not what was written (a bad disk or copy)"
+                fault = "differs from what was written (a bad disk or copy)"
                 remedy = "prepare the corpus again into a new folder"
                 bad.append(Problem(severity="error", what=f"{name} {ids[row]}", fault=fault, remedy=remedy))
         yield from _some(bad)

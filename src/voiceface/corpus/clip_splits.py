@@ -1,4 +1,4 @@
-"""Who trains, selects and tests where people talk in clips, and people who are left out of all of it."""
+"""Splits of talking clips, and people who are left out of every part."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from voiceface.errors import InputError
 __all__ = ["split_clips", "without_people"]
 
 _MANY = 20
-"""Clips from which on a person gives some of them to select and test on, instead of all."""
+"""People with at least so many clips are split by clip, all others by person."""
 
 
 def split_clips(corpus: Corpus, *, seed: int, validation: float, test: float, leave_out: str = "") -> Split:
-    """Deal clips: a person of 20 or more gives a share of them to each part, all others go whole.
+    """Split clips: people with 20 or more have some in every part, all others are in one part.
 
     ``leave_out`` names people, separated by commas, who are in no part.
 
@@ -31,7 +31,7 @@ def split_clips(corpus: Corpus, *, seed: int, validation: float, test: float, le
     people = corpus.person_of("clips")
     ids = corpus.column("clips", "id").astype(str)
     if not len(ids):
-        raise InputError(corpus.path, "holds no talking clips", "prepare some (--clips, or videos)")
+        raise InputError(corpus.path, "contains no talking clips", "prepare some (--clips, or videos)")
     out = _left_out(leave_out, set(people.tolist()), f"who has no clips in {corpus.path}")
     many = {person for person, count in Counter(people.tolist()).items() if count >= _MANY}
     parts = np.full(len(ids), "train     ")
@@ -49,10 +49,10 @@ def split_clips(corpus: Corpus, *, seed: int, validation: float, test: float, le
         for row in rows:
             parts[row] = part_of.get(names[row], "train")
     none = np.zeros(0, dtype=np.int64)
-    told = np.char.strip(parts)
+    assigned = np.char.strip(parts)
     return Split(
         *(
-            Selection(corpus, none, none, np.flatnonzero(told == part))
+            Selection(corpus, none, none, np.flatnonzero(assigned == part))
             for part in ("train", "validation", "test")
         )
     )
@@ -77,10 +77,10 @@ def without_people(split: Split, leave_out: str) -> Split:
     return Split(*(kept(part) for part in (split.train, split.validation, split.test)))
 
 
-def _left_out(names: str, known: set[str], told: str) -> set[str]:
+def _left_out(names: str, known: set[str], fault: str) -> set[str]:
     out = {name.strip() for name in names.split(",")} - {""}
     if strangers := sorted(out - known):
-        raise InputError("--leave-out", f"names {strangers[0]!r}, {told}", "name people of the corpus")
+        raise InputError("--leave-out", f"names {strangers[0]!r}, {fault}", "name people of the corpus")
     return out
 
 

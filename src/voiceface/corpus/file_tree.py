@@ -31,21 +31,8 @@ SOUNDS = frozenset(
     | {".au", ".amr", ".caf", ".spx", ".w64", ".mka", ".sph"}
 )
 IMAGES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".png",
-        ".bmp",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".avif",
-        ".jp2",
-    }
+    {".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
+    | {".pgm", ".avif"}
 )
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".f4v", ".mpg", ".mpeg", ".wmv", ".3gp"}
@@ -55,7 +42,7 @@ VIDEOS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A media file, or (kind ``"fault"``) a place that could not be looked into."""
+    """A media file, or (kind ``"fault"``) a folder or file that cannot be used."""
 
     path: str
     """From the root, with ``/``."""

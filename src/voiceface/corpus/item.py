@@ -35,51 +35,50 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceItem:
-    """One sound file, or a stretch of one, with one person's voice; becomes one row of ``voices/``."""
+class _ListedItem:
+    """What every item of a listing has."""
 
     key: str
-    """Unique among the listing's voices and the row's id; items are sorted by it."""
+    """Unique among the listing's items of one kind and the row's id; items are sorted by it."""
     person: str
     path: str
     """The file, relative to the listing's root with ``/`` between folders (`relative` makes it)."""
     session: str = ""
-    start: float = 0.0
-    stop: float | None = None
-    """Where the stretch ends, in seconds; None is the end of the file."""
-    language: str = ""
-    emotion: str = ""
     split: str = ""
     """The authors' split of this item (``train``, ``validation``, ``test``), if it is not its person's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaceItem:
-    """One picture with one person's face; becomes one row of ``faces/``."""
+class _TimedItem(_ListedItem):
+    """What an item with sound has."""
 
-    key: str
-    person: str
-    path: str
-    session: str = ""
-    box: Box | None = None
-    """Where the face is (left, top, right, bottom in pixels of the upright picture); None: detect it."""
-    split: str = ""
+    start: float = 0.0
+    stop: float | None = None
+    """Where the stretch ends, in seconds; None is the end of the file."""
+    language: str = ""
+    emotion: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoItem:
-    """One video, or a stretch of one, of one person talking; becomes rows of what it is wanted for."""
+class VoiceItem(_TimedItem):
+    """One sound file, or a stretch of one, with one person's voice; becomes one row of ``voices/``."""
 
-    key: str
-    person: str
-    path: str
-    session: str = ""
-    """Empty: the video is a session of its own, named by the key."""
-    start: float = 0.0
-    stop: float | None = None
-    language: str = ""
-    emotion: str = ""
-    split: str = ""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceItem(_ListedItem):
+    """One picture with one person's face; becomes one row of ``faces/``."""
+
+    box: Box | None = None
+    """The face's box (left, top, right, bottom in pixels of the upright picture); None: detect it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoItem(_TimedItem):
+    """One video, or a stretch of one, of one person talking; becomes rows of each table in ``want``.
+
+    Without a session the video is a session of its own, named by the key.
+    """
+
     want: tuple[str, ...] = ("voices", "faces", "clips")
 
 
@@ -87,7 +86,7 @@ Item: TypeAlias = VoiceItem | FaceItem | VideoItem
 
 
 class VideoReader(Protocol):
-    """One video item's sound and pictures, read from a file or made; nothing is done before it is asked."""
+    """One video item's sound and pictures, read from a file or generated, on demand."""
 
     def samples(self) -> npt.NDArray[np.int16]:
         """Its sound: (samples,) at 16 kHz."""
@@ -102,19 +101,19 @@ class VideoReader(Protocol):
         ...
 
     def box(self, time: float) -> Box | None:
-        """Where the face is at a moment, where that is known without looking."""
+        """The face's box at a moment, if known without detection."""
         ...
 
 
 class MediaGenerator(Protocol):
-    """Makes items' media where no file holds them; picklable, and the same item is the same anywhere."""
+    """Generates items' media where no file contains them; picklable, equal for equal items on any machine."""
 
     def facts(self) -> Mapping[str, Any]:
-        """What ``corpus.json`` keeps of it as ``made``, as JSON: another one makes another corpus."""
+        """What ``corpus.json`` keeps of it as ``made``, as JSON: other facts, another corpus."""
         ...
 
     def write(self, out: Path) -> None:
-        """Lay what belongs beside the tables into the corpus' folder; the same again if it is there."""
+        """Write what belongs beside the tables into the corpus' folder; the same again if it is there."""
         ...
 
     def sound(self, item: VoiceItem) -> npt.NDArray[np.int16]:
@@ -130,7 +129,7 @@ class MediaGenerator(Protocol):
         ...
 
     def padded_size(self, item: FaceItem | VideoItem) -> int:
-        """Bytes that each of an item's encoded pictures is filled up to: else its length tells of it."""
+        """Bytes that each encoded picture is padded to, so that its length gives nothing away."""
         ...
 
 
@@ -153,7 +152,7 @@ class Listing:
     items: Sequence[Item]
     rejected: Sequence[Rejection] = field(default=())
     generator: MediaGenerator | None = None
-    """Who makes the media, if no files below ``root`` hold them; items' paths are then names alone."""
+    """Generates the media, if no files below ``root`` contain them; items' paths are then names alone."""
 
 
 def relative(path: Path, root: Path) -> str:

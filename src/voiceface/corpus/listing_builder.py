@@ -1,4 +1,4 @@
-"""Counting up a data set: people known once, items with one key each, everything left out with its reason."""
+"""Collecting a source's listing: each person once, one key an item, everything left out with its reason."""
 
 from __future__ import annotations
 
@@ -176,10 +176,10 @@ def add_people_from_table(
     """
     first, *others = ids
     facts = ("name", "gender", "nationality", "age", "ethnicity", "split")
-    sheet = open_text_table(
+    table = open_text_table(
         path, {first: others}, {fact: ("sex",) if fact == "gender" else () for fact in facts}
     )
-    for row in sheet.rows():
+    for row in table.rows():
         id, where = row.values[first], f"{path.name}, line {row.line}"
         if not id:
             builder.reject(where, "names no person")

@@ -60,10 +60,10 @@ def prepare(
         options: What is kept of the media; by default ``PrepareOptions()``.
         workers: Processes on this machine; by default one a core.
         cluster: ``"local"`` or a Dask scheduler's address: its workers instead of ours.
-        progress: A bar on the terminal, or a function that is told now and then.
+        progress: A bar on the terminal, or a function called now and then.
 
     Raises:
-        InputError: ``out`` holds something else or a corpus prepared otherwise (nothing is touched), is
+        InputError: ``out`` contains something else or a corpus prepared otherwise (nothing is touched), is
             being prepared by another process, cannot be written, or its disk is full (run again to
             go on); nothing is listed.
         MissingPartError: a package that the work needs is not installed.
@@ -73,9 +73,9 @@ def prepare(
         raise InputError("workers", f"is {workers}", "give 1 or more")
     made = {"made": dict(listing.generator.facts())} if listing.generator else {}
     card = _card_for(out, {"arguments": arguments, "options": options.facts(), **made})
-    items, doubles = _unique(listing.items)
+    items, duplicates = _unique(listing.items)
     if not items and not (out / CARD).exists():
-        raise InputError(listing.root, "holds nothing to prepare", _first_reason(listing))
+        raise InputError(listing.root, "contains nothing to prepare", _first_reason(listing))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,7 +87,7 @@ def prepare(
         finished = commits(out)
         _clean(out, {commit.part for commit in finished})
         _write_people(out, listing.people, items)
-        _write_listed(out, [*listing.rejected, *doubles])
+        _write_listed(out, [*listing.rejected, *duplicates])
         if listing.generator:
             listing.generator.write(out)
         missing, card = _plan(out, card, items, finished)
@@ -115,11 +115,11 @@ def _first_reason(listing: Listing) -> str:
 
 def _card_for(out: Path, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The card of this preparation: the one in place if it fits, else a new one; touches nothing."""
-    told = json.loads(json.dumps(facts, default=str))
+    given = json.loads(json.dumps(facts, default=str))
     if (out / CARD).exists():
         card = read_card(out)
         for group in ("arguments", "options", "made"):
-            before, now = card.get(group, {}), told.get(group, {})
+            before, now = card.get(group, {}), given.get(group, {})
             for name in sorted({*before, *now}):
                 if before.get(name) != now.get(name):
                     fault = f"was prepared with {name} = {before.get(name)!r}, not {now.get(name)!r}"
@@ -128,26 +128,26 @@ def _card_for(out: Path, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     if out.exists() and not out.is_dir():
         raise InputError(out, "is a file", "name a folder")
     if out.is_dir() and any(path.name != LOCK for path in out.iterdir()):
-        raise InputError(out, "holds other files and is not a corpus", "name a new or an empty folder")
+        raise InputError(out, "contains other files and is not a corpus", "name a new or an empty folder")
     try:
         ours = version("voiceface")
     except PackageNotFoundError:
         ours = "unknown"
-    return {"format": FORMAT, "version": ours, **told, "plans": [], "complete": False}
+    return {"format": FORMAT, "version": ours, **given, "plans": [], "complete": False}
 
 
 def _unique(items: Iterable[Item]) -> tuple[list[Item], list[Rejection]]:
     """Items sorted by key, one of each; the others as rejections."""
     ordered = sorted(items, key=lambda item: (item.key, item_kind(item), item.path, item.person))
     kept: list[Item] = []
-    doubles = []
+    duplicates = []
     for item in ordered:
         if kept and (kept[-1].key, item_kind(kept[-1])) == (item.key, item_kind(item)):
             reason = f"is listed under the key {item.key!r}, which {kept[-1].path} has; give each its own"
-            doubles.append(Rejection(path=item.path, reason=reason, person=item.person))
+            duplicates.append(Rejection(path=item.path, reason=reason, person=item.person))
         else:
             kept.append(item)
-    return kept, doubles
+    return kept, duplicates
 
 
 def _clean(out: Path, finished: set[str]) -> None:
@@ -181,7 +181,7 @@ def _write_people(out: Path, people: Iterable[Person], items: Iterable[Item]) ->
 
 
 def _write_listed(out: Path, rejected: Iterable[Rejection]) -> None:
-    """What the source itself could not use, as a part of its own."""
+    """Write what the source itself rejected, as a part of its own."""
     rows = sorted(
         ({"path": r.path, "reason": r.reason, "person": r.person, "key": ""} for r in rejected),
         key=lambda row: (row["path"], row["reason"], row["person"]),
@@ -229,8 +229,8 @@ def _plan(
 def _keys(out: Path, parts: Iterable[str]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for part in parts:
-        told = pq.read_table(out / "items" / f"{part}.parquet", columns=["kind", "key"])
-        found.update(zip(told["kind"].to_pylist(), told["key"].to_pylist(), strict=True))
+        items = pq.read_table(out / "items" / f"{part}.parquet", columns=["kind", "key"])
+        found.update(zip(items["kind"].to_pylist(), items["key"].to_pylist(), strict=True))
     return found
 
 
@@ -256,7 +256,7 @@ def _run(
         nonlocal state
         lost = state.rejected + (facts or {}).get("rejected", {}).get("rows", 0)
         seconds = time.monotonic() - began
-        # A shard done again after its worker died must not turn the bar back.
+        # A shard that is redone after its worker died must not turn the bar back.
         state = replace(
             state, done=max(state.done, state.already_done + done), rejected=lost, seconds=seconds
         )

@@ -1,4 +1,4 @@
-"""Who trains, who selects, who tests: splits that never share what they must not share.
+"""Splits into training, validation and test parts that never share what they must not.
 
 Two kinds, never mixed: *unknown people* (`split_people`, `fold_people`: nobody is in two parts) and
 *known people* (`split_known`: everybody is in all parts, with other recordings). Every split depends on
@@ -101,7 +101,7 @@ def split_people(
     """
     whole = Selection.everything(corpus)
     strata = _strata(corpus, whole.people, stratify)
-    part_of = _deal(strata, _shares(validation, test, len(whole.people), "people"), str(seed))
+    part_of = _assign_parts(strata, _shares(validation, test, len(whole.people), "people"), str(seed))
     return _of_people(whole, part_of)
 
 
@@ -133,12 +133,12 @@ def fold_people(
     if len(whole.people) < folds:
         raise InputError(corpus.path, f"has {len(whole.people)} people for {folds} folds", "make fewer folds")
     strata = _strata(corpus, whole.people, stratify)
-    # Strata laid end to end and dealt in turn: each stratum's and the whole's folds differ by one at most.
+    # Strata end to end, people assigned in turn: each stratum's and the whole's folds differ by one at most.
     row = [person for _, people in sorted(strata.items()) for person in _shuffled(people, f"{seed}")]
     tested = set(row[fold::folds])
     rest = {name: [person for person in people if person not in tested] for name, people in strata.items()}
     shares = _shares(validation, 0.0, len(whole.people) - len(tested), "people outside the fold")
-    part_of = _deal(rest, shares, f"{seed} fold {fold}")
+    part_of = _assign_parts(rest, shares, f"{seed} fold {fold}")
     return _of_people(whole, part_of | dict.fromkeys(tested, "test"))
 
 
@@ -176,17 +176,17 @@ def split_known(
     part_of: dict[Hashable, str] = {}
     kept = []
     for person in sorted(owned):
-        voiced = [unit for unit, tables in owned[person].items() if tables != {"faces"}]
-        if len(voiced or owned[person]) < minimum:
+        with_voice = [unit for unit, tables in owned[person].items() if tables != {"faces"}]
+        if len(with_voice or owned[person]) < minimum:
             continue
         kept.append(person)
-        # Voices and photographs are often files of their own: both are dealt to all parts.
+        # Voices and photographs are often files of their own: both are split over all parts.
         for silent in (False, True):
             group: dict[str, list[Hashable]] = defaultdict(list)
             for unit, tables in owned[person].items():
                 if unit not in part_of and silent == (tables == {"faces"}):
                     group[",".join(sorted(tables))].append(unit)
-            part_of |= _deal(group, shares, f"{seed} {person} {silent}", every=True)
+            part_of |= _assign_parts(group, shares, f"{seed} {person} {silent}", every=True)
     if not kept:
         remedy = "lower the minimum, or take another corpus or a split into unknown people"
         raise InputError(corpus.path, f"nobody has {minimum} {by}s", remedy)
@@ -221,9 +221,9 @@ def _split(whole: Selection, parts: Callable[[str, Rows], Sequence[str]]) -> Spl
     chosen: dict[str, list[Rows]] = {part: [] for part in PARTS}
     for table in TABLES:
         rows = getattr(whole, table)
-        told = np.array(parts(table, rows), dtype=str)
+        assigned = np.array(parts(table, rows), dtype=str)
         for part in PARTS:
-            chosen[part].append(rows[told == part])
+            chosen[part].append(rows[assigned == part])
     return Split(*(Selection(whole.corpus, *chosen[part]) for part in PARTS))
 
 
@@ -264,29 +264,29 @@ def _shuffled(things: Iterable[T], seed: str) -> list[T]:
     return sorted(things, key=lambda one: (hashlib.sha256(f"{seed}\n{one}".encode()).digest(), str(one)))
 
 
-def _deal(
+def _assign_parts(
     strata: Mapping[str, Sequence[T]], shares: Mapping[str, float], seed: str, *, every: bool = False
 ) -> dict[T, str]:
     """Give everything to one part: in each stratum a part gets its share rounded up or down.
 
-    What rounding took from a part in one stratum it is given in the next, so that the parts' totals
-    keep to their shares too. A part that would stay empty gets one of the largest part's; with ``every``
+    What rounding takes from a part in one stratum is made up in the next, so that the totals keep
+    to their shares too. A part that would stay empty gets one of the largest part's; with ``every``
     only if there are as many things as parts.
     """
     part_of: dict[T, str] = {}
-    owed = dict.fromkeys(shares, 0.0)
+    shortfall = dict.fromkeys(shares, 0.0)
     for name in sorted(strata, key=lambda name: (-len(strata[name]), name)):
         things = _shuffled(strata[name], seed)
         exact = {part: share * len(things) for part, share in shares.items()}
         counts = {part: math.floor(value + 1e-9) for part, value in exact.items()}
         rest = {part: exact[part] - counts[part] for part in shares if exact[part] - counts[part] > 1e-9}
         spare = len(things) - sum(counts.values())
-        for part in sorted(rest, key=lambda part: (-(rest[part] + owed[part]), part))[:spare]:
+        for part in sorted(rest, key=lambda part: (-(rest[part] + shortfall[part]), part))[:spare]:
             counts[part] += 1
         for part in shares:
-            owed[part] += exact[part] - counts[part]
-        told = [part for part in shares for _ in range(counts[part])]
-        part_of.update(zip(things, told, strict=True))
+            shortfall[part] += exact[part] - counts[part]
+        names = [part for part in shares for _ in range(counts[part])]
+        part_of.update(zip(things, names, strict=True))
     wanted = [part for part, share in shares.items() if share > 0]
     if not every or len(part_of) >= len(wanted):
         _fill_empty(part_of, wanted, seed)

@@ -25,7 +25,7 @@ CARD = "corpus.json"
 """The file that makes a folder a corpus; written before anything else."""
 
 SOURCE_REJECTIONS = "listed"
-"""The part of ``rejected/`` that the source's own refusals are in; no shard, so no commit."""
+"""The part of ``rejected/`` with what the source itself rejected; no shard, so no commit."""
 
 R = TypeVar("R")
 
@@ -138,7 +138,7 @@ class Table:
         """Some columns of all parts, one after the other."""
         if not self.parts:
             return pa.schema([SCHEMAS[self.name].field(name) for name in names]).empty_table()
-        # Reading small files is mostly waiting: Arrow gives the interpreter's lock away meanwhile.
+        # Reading small files is mostly waiting: Arrow releases the interpreter's lock meanwhile.
         with ThreadPoolExecutor(min(8, len(self.parts))) as pool:
             read = list(pool.map(lambda index: self._part(index, names), range(len(self.parts))))
         return pa.concat_tables(read).combine_chunks()
@@ -150,7 +150,7 @@ class Table:
 
     @cached_property
     def _order(self) -> npt.NDArray[np.int64] | None:
-        """Where among the parts' rows each row by id stands; None where they stand so already."""
+        """Position among the parts' rows of each row by id; None if they are sorted already."""
         ids = self._parts(["id"])["id"].combine_chunks()
         if len(ids) < 2 or pc.all(pc.less_equal(ids.slice(0, len(ids) - 1), ids.slice(1))).as_py():
             return None
@@ -172,8 +172,8 @@ class Table:
         """
         if name not in self._columns:
             if name not in SCHEMAS[self.name].names:
-                told = ", ".join(SCHEMAS[self.name].names)
-                raise InputError(f"{self.name}.{name}", "no such column", f"there are {told}")
+                names = ", ".join(SCHEMAS[self.name].names)
+                raise InputError(f"{self.name}.{name}", "no such column", f"there are {names}")
             column = self._parts([name])[name].combine_chunks()
             if self._order is not None:
                 column = column.take(pa.array(self._order))
@@ -188,16 +188,16 @@ class Table:
 
     def _part_and_row(self, index: int) -> tuple[int, int]:
         """The part that row ``index`` is in, and its number there."""
-        place = index if self._order is None else int(self._order[index])
-        part = int(np.searchsorted(self._starts, place, side="right")) - 1
-        return part, place - int(self._starts[part])
+        position = index if self._order is None else int(self._order[index])
+        part = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return part, position - int(self._starts[part])
 
     def row(self, index: int) -> dict[str, Any]:
         """Row ``index`` as Python values; only its part is read."""
-        part, place = self._part_and_row(index)
+        part, row = self._part_and_row(index)
         if self._last[0] != part:
             self._last = part, self._part(part, SCHEMAS[self.name].names)
-        return self._last[1].slice(place, 1).to_pylist()[0]  # type: ignore[no-any-return]
+        return self._last[1].slice(row, 1).to_pylist()[0]  # type: ignore[no-any-return]
 
     def media(self, array: str, index: int) -> npt.NDArray[Any]:
         """What row ``index`` points to in one of the table's arrays: a read-only memory-mapped slice.

@@ -120,8 +120,8 @@ def content_sum(table: str, rows: Iterable[Mapping[str, Any]]) -> int:
     """
     total = 0
     for row in rows:
-        told = [table, {name: value for name, value in sorted(row.items()) if name not in _OFFSET_COLUMNS}]
-        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
+        facts = [table, {name: value for name, value in sorted(row.items()) if name not in _OFFSET_COLUMNS}]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
         total += int.from_bytes(digest, "big")
     return total % (1 << 256)
 
@@ -190,10 +190,10 @@ class PartWriter:
             self._files[suffix] = self._stack.enter_context(temporary.open("wb"))
             self.sizes[suffix] = 0
         width = 2 if suffix == "i16" else 1
-        place = self.sizes[suffix]
+        start = self.sizes[suffix]
         self._files[suffix].write(data)
         self.sizes[suffix] += memoryview(data).nbytes
-        return place // width, memoryview(data).nbytes // width
+        return start // width, memoryview(data).nbytes // width
 
     def facts(self) -> dict[str, Any]:
         """Rows, bytes of each array and the content sum, as the commit records them."""

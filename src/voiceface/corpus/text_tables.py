@@ -1,6 +1,6 @@
 """Tables and lists that came with a data set: CSV, TSV and plain text, read in bounded memory.
 
-Everything is read row by row, so a list of millions of lines costs no more than one of ten. A sheet
+Everything is read row by row, so a list of millions of lines costs no more than one of ten. A table
 may be gzipped, begin with a byte order mark, separate its cells by comma, semicolon, tab or ``|``,
 and end its lines as any system does. What cannot be read is an `InputError` that names the line.
 """
@@ -27,7 +27,7 @@ _DELIMITERS = ",;\t|"
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One line of a sheet."""
+    """One line of a table."""
 
     line: int
     """Its number in the file, from 1."""
@@ -139,13 +139,13 @@ def _best_reading(line: str, wanted: Mapping[str, Sequence[str]]) -> tuple[list[
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         header = [cell.strip() for cell in cells]
-        places: dict[str, int] = {}
+        columns_by_name: dict[str, int] = {}
         for at, cell in enumerate(header):
-            places.setdefault(_plain(cell), at)
+            columns_by_name.setdefault(_plain(cell), at)
         columns = {
-            name: next(places[spelling] for spelling in spellings if spelling in places)
+            name: next(columns_by_name[spelling] for spelling in spellings if spelling in columns_by_name)
             for name, spellings in wanted.items()
-            if any(spelling in places for spelling in spellings)
+            if any(spelling in columns_by_name for spelling in spellings)
         }
         merit = (len(columns), len(header))
         if best is None or merit > best[0]:

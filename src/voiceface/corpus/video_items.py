@@ -239,7 +239,7 @@ def _person_tracks(tracks: Sequence[Track], detections: _Detections) -> list[Tra
 
 def _aligned_face(track: Track, detections: _Detections) -> npt.NDArray[np.uint8]:
     """The aligned face of a track's best picture."""
-    rows = [detections.crops[frame][index] for frame, index in track.places]
+    rows = [detections.crops[frame][index] for frame, index in track.indices]
     row, media = max(rows, key=lambda crop: float(crop[0]["quality"]))
     pixels = np.asarray(decode_jpeg(media["pictures"]))
     points = np.asarray(row["landmarks"]).reshape(5, 2)
@@ -248,7 +248,7 @@ def _aligned_face(track: Track, detections: _Detections) -> npt.NDArray[np.uint8
 
 def _add_faces(item: VideoItem, detections: _Detections, tracks: Sequence[Track], result: ItemResult) -> None:
     for track in tracks:
-        for frame, index in track.places:
+        for frame, index in track.indices:
             if detections.kept[frame]:
                 row, media = detections.crops[frame][index]
                 time = detections.times[frame]
@@ -274,7 +274,7 @@ def _segments(
     track: Track, detections: _Detections, breaks: Sequence[float], end: float, options: PrepareOptions
 ) -> list[_ClipSegment]:
     """A track's stretch, up to the cuts or searched frames around it, in equal parts of allowed length."""
-    times, (first, last) = detections.times, (int(track.places[0, 0]), int(track.places[-1, 0]))
+    times, (first, last) = detections.times, (int(track.indices[0, 0]), int(track.indices[-1, 0]))
     before = max((cut for cut in breaks if cut <= track.start + 1e-6), default=times[0])
     after = min((cut for cut in breaks if cut > track.stop + 1e-6), default=end)
     # Detected in the first searched frame of a shot: visible since its beginning; likewise at its end.
@@ -313,7 +313,7 @@ class _ClipCutter:
         inside = (times >= segment.start - 1e-6) & (times < segment.stop - 1e-6)
         if not inside.any():
             inside[np.argmin(np.abs(times - (segment.start + segment.stop) / 2))] = True
-        return [(int(frame), int(index)) for frame, index in segment.track.places[inside]]
+        return [(int(frame), int(index)) for frame, index in segment.track.indices[inside]]
 
     def _add(self, segment: _ClipSegment, time: float, pixels: npt.NDArray[np.uint8]) -> None:
         if not segment.pictures:

@@ -56,7 +56,7 @@ class VoxCelebFile:
     video: str
     """The YouTube video it was cut from."""
     item: str
-    """The utterance (five digits) or the frame (as written, after its utterance where that is told)."""
+    """The utterance (five digits) or the frame (as written, after its utterance where the path has it)."""
     kind: str
     """``"sound"``, ``"image"`` or ``"video"``."""
 
@@ -130,7 +130,7 @@ def wen_split(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VoxCelebPerson:
-    """One person as the data set's metadata tells of them."""
+    """One person in the data set's metadata."""
 
     id: str
     name: str = ""

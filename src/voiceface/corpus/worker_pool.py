@@ -1,6 +1,6 @@
-"""Who does the shards: spawned processes on this machine, or the workers of a Dask cluster.
+"""Workers for shards: spawned processes on this machine, or a Dask cluster.
 
-Either way `run_all_shards` hands out shards, survives a worker that dies, and tells how far all are.
+Either way `run_all_shards` hands out shards, survives a worker that dies, and reports progress.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class WorkerPool(Protocol):
     size: int
 
     def submit(self, shard: Shard) -> Future[Facts]:
-        """Give a shard to a worker that has none."""
+        """Start a shard on an idle worker."""
         ...
 
     def done(self, future: Future[Facts]) -> None:
-        """Take its worker back, replaced if it died."""
+        """Make its worker idle again, replaced if it died."""
         ...
 
 
@@ -53,7 +53,7 @@ class _ProcessPool:
         self.size, self._task = size, task
         self._context = multiprocessing.get_context("spawn")
         # The parent holds one end, every worker the other: it closes when the parent stops or is killed,
-        # whose workers would wait for ever otherwise, or go on writing.
+        # otherwise the workers would wait forever or go on writing.
         ends: tuple[Any, Any] = self._context.Pipe(duplex=False)
         self._theirs, self._ours = ends
         self._idle: list[Executor] = []
@@ -200,7 +200,7 @@ def _retry_or_reject(shard: Shard, deaths: Counter[tuple[str, int | None]]) -> S
     index = read_journal(shard)
     if index is not None and index >= len(shard.items):
         index = None
-    # Else a worker that dies before it begins would blame what the last one did.
+    # Otherwise a worker that dies before it begins would be blamed on the last one's item.
     (shard.out / JOURNAL_FOLDER / shard.part).unlink(missing_ok=True)
     deaths[shard.part, index] += 1
     if deaths[shard.part, index] < 2:

@@ -1,4 +1,4 @@
-"""Cut a face out upright and always in the same place: a similarity transform of five points to a template.
+"""Crop a face upright and always in the same position: a similarity transform of five points to a template.
 
 A template is a square window on dlib's mean face. It is given in units of that face (0 to 1 spans the
 brows across, and from brows to lower lip down), so that the same window serves every size of picture.
@@ -79,7 +79,7 @@ def align(
         raise InputError(
             "landmarks", f"have the shape {points.shape} or are not finite", "give 5 points x, y"
         )
-    # Points name pixels by their number; half a pixel more is the distance from the picture's corner.
+    # Landmarks count pixel centres; half a pixel more is the distance from the picture's corner.
     matrix = fit_similarity_transform(template_points(template, size), points + 0.5)
     return _warp(as_rgb(image), matrix, size, border)
 
@@ -117,7 +117,7 @@ def change_template(pictures: NDArray[np.uint8], *, source: str, target: str, si
 
 
 def template_points(template: str, size: int) -> NDArray[np.float64]:
-    """Return the (5, 2) places x, y of the mean face's points in a ``size`` pixel picture of a template.
+    """Return the (5, 2) positions x, y of the mean face's points in a ``size`` pixel picture of a template.
 
     >>> template_points("arcface", 112)[[0, 1]].mean(axis=0).round(1).tolist()
     [73.6, 51.6]
@@ -156,7 +156,7 @@ def fit_similarity_transform(source: NDArray[np.float64], target: NDArray[np.flo
 def _warp(
     pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: int, border: str
 ) -> NDArray[np.uint8]:
-    """Sample ``pixels`` at ``matrix`` (places in the result to places in the picture, from the corners)."""
+    """Sample ``pixels`` at ``matrix`` (from the result to the picture, from the corners)."""
     if border not in ("black", "edge"):
         raise InputError("border", f"there is none called {border!r}", "give 'black' or 'edge'")
     reach = float(np.linalg.svd(matrix[:, :2], compute_uv=False)[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from voiceface.records import Box
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CNN_LONG_SIDE", "HOG_LONG_SIDE", "Detection", "Detector", "detect", "detect_cnn", "detect_hog"]
+__all__ = ["CNN_LONG_SIDE", "HOG_LONG_SIDE", "Detection", "detect", "detect_cnn", "detect_hog"]
 
 HOG_LONG_SIDE = 1280
 """Larger pictures are reduced to it first: time grows with the area, 5.8 s at 4,000 pixels."""
@@ -33,7 +32,7 @@ class Detection:
     box: Box
     """left, top, right, bottom in pixels of the picture; may reach outside it."""
     score: float
-    """How sure the detector was, on a scale of its own: higher is surer."""
+    """The detector's confidence, on a scale of its own: higher is better."""
     landmarks: NDArray[np.float32] | None = field(default=None, repr=False)
     """(5, 2) points x, y in dlib's order (see ``landmarks.five_points``), where the detector gives them."""
     detector: str = ""
@@ -45,14 +44,10 @@ class Detection:
         return math.sqrt(max(0.0, right - left) * max(0.0, bottom - top))
 
 
-Detector = Callable[["NDArray[np.uint8]"], list[Detection]]
-"""What can stand in for ``detect``: (height, width, 3) uint8 pixels to faces, surest first."""
-
-
 def detect(
     image: NDArray[np.uint8], *, upsample: int = 1, threshold: float = 0.0, fallback: bool = True
 ) -> list[Detection]:
-    """Return the faces in (height, width, 3) uint8 pixels, surest first; an empty list where there is none.
+    """Return the faces in (height, width, 3) uint8 pixels, highest score first; an empty list if none.
 
     The HOG detector looks at the picture reduced to ``HOG_LONG_SIDE`` and enlarged ``upsample`` times by
     two; only when it finds nothing (and ``fallback``) the network looks at it reduced to ``CNN_LONG_SIDE``.
@@ -69,7 +64,7 @@ def detect(
 
 
 def detect_hog(image: NDArray[np.uint8], *, upsample: int = 1, threshold: float = 0.0) -> list[Detection]:
-    """Return the faces that dlib's HOG detector of frontal faces finds, surest first.
+    """Return the faces that dlib's HOG detector of frontal faces finds, highest score first.
 
     One ``upsample`` finds faces from about 40 pixels, none from about 80 and five times as fast. Scores
     are distances from the detector's plane; ``threshold`` (0) below zero finds more, right and wrong.
@@ -77,11 +72,11 @@ def detect_hog(image: NDArray[np.uint8], *, upsample: int = 1, threshold: float 
     pixels, across, down = shrink(as_rgb(image), HOG_LONG_SIDE)
     with dlib_models.frontal_detector() as detector:
         boxes, scores, _ = detector.run(pixels, upsample, threshold)
-    return _surest_first(zip(boxes, scores, strict=True), across, down, "hog")
+    return _by_score(zip(boxes, scores, strict=True), across, down, "hog")
 
 
 def detect_cnn(image: NDArray[np.uint8], *, upsample: int = 1) -> list[Detection]:
-    """Return the faces that dlib's max-margin convolutional detector finds, surest first.
+    """Return the faces that dlib's max-margin convolutional detector finds, highest score first.
 
     It sees turned and covered faces that HOG does not. Where it finds none the picture is enlarged by two,
     at most ``upsample`` times and while its long side stays within ``CNN_LONG_SIDE``.
@@ -96,10 +91,10 @@ def detect_cnn(image: NDArray[np.uint8], *, upsample: int = 1) -> list[Detection
             break
         with dlib_models.dlib_lock:
             found = [(one.rect, one.confidence) for one in network(pixels, enlarged)]
-    return _surest_first(found, across, down, "cnn")
+    return _by_score(found, across, down, "cnn")
 
 
-def _surest_first(found: Any, across: float, down: float, detector: str) -> list[Detection]:  # noqa: ANN401
+def _by_score(found: Any, across: float, down: float, detector: str) -> list[Detection]:  # noqa: ANN401
     # dlib's right and bottom are the last pixels inside: one more is the edge.
     faces = [
         Detection(

@@ -54,19 +54,19 @@ def crop_mouths_by_template(pictures: NDArray[np.uint8], *, size: int = 48, temp
     return np.stack(cut) if cut else np.zeros((0, size, size), np.uint8)
 
 
-def crop_aligned_mouths(chips: NDArray[np.uint8]) -> Greys:
+def crop_aligned_mouths(faces: NDArray[np.uint8]) -> Greys:
     """The window of ``dlib`` pictures of side 30 k as it is, without resampling: (n, 16 k, 16 k) grey.
 
     Raises:
         InputError: another side.
     """
-    side = chips.shape[1] if chips.ndim == 4 else 0
-    if not side or side % _PARTS or chips.shape[2:] != (side, 3):
+    side = faces.shape[1] if faces.ndim == 4 else 0
+    if not side or side % _PARTS or faces.shape[2:] != (side, 3):
         raise InputError(
-            "face pictures", f"have the shape {chips.shape}", "cut them at 30, 60, 90 ... pixels"
+            "face pictures", f"have the shape {faces.shape}", "cut them at 30, 60, 90 ... pixels"
         )
     k = side // _PARTS
-    part = chips[:, _TOP * k : (_TOP + _SIDE) * k, _LEFT * k : (_LEFT + _SIDE) * k]
+    part = faces[:, _TOP * k : (_TOP + _SIDE) * k, _LEFT * k : (_LEFT + _SIDE) * k]
     # Pillow's own weights, so that both ways give the same grey.
     weighted = part.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000
     return (weighted >> 16).astype(np.uint8)
@@ -77,7 +77,7 @@ def crop_mouths_from_frames(
 ) -> Greys:
     """Cut the mouths out of whole frames of one clip: (frames, size, size) uint8 grey.
 
-    The window follows `smooth_landmarks`: points that tremble from frame to frame would look like speech.
+    The window follows `smooth_landmarks`: points that jitter from frame to frame would look like speech.
 
     Args:
         frames: (frames, height, width, 3) uint8.
@@ -95,17 +95,17 @@ def crop_mouths_from_frames(
     if len(given) != len(frames):
         fault = f"are of {len(given)} frames beside {len(frames)}"
         raise InputError("landmarks", fault, "give those of every frame")
-    places = smooth_landmarks(given, smooth=smooth)
+    smoothed = smooth_landmarks(given, smooth=smooth)
     side = size // _SIDE * _PARTS
-    chips = [
-        align(frame, place, size=side, template="dlib", border="edge")
-        for frame, place in zip(frames, places, strict=True)
+    faces = [
+        align(frame, landmarks, size=side, template="dlib", border="edge")
+        for frame, landmarks in zip(frames, smoothed, strict=True)
     ]
-    return crop_aligned_mouths(np.stack(chips)) if chips else np.zeros((0, size, size), np.uint8)
+    return crop_aligned_mouths(np.stack(faces)) if faces else np.zeros((0, size, size), np.uint8)
 
 
 def smooth_landmarks(points: ArrayLike, *, smooth: float = 5.0) -> NDArray[np.float64]:
-    """Where a face's points are in every frame, without trembling and without gaps, (frames, 5, 2).
+    """A face's landmarks in every frame, without jitter and without gaps, (frames, 5, 2).
 
     Gaps are bridged on a straight line (kept from the nearest face at the ends); then each frame is the
     mean of its neighbours under a Gaussian of ``smooth`` frames' deviation, 0 for none.

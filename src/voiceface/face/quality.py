@@ -1,4 +1,4 @@
-"""How usable a found face is: its size, its sharpness and where it looks."""
+"""How usable a detected face is: its size, sharpness and pose."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ GOOD_SCORE = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceQuality:
-    """What is known of a face besides who it is; angles in degrees."""
+    """Measures of how usable a face is; angles in degrees."""
 
     size: float
     """Side in pixels of the square with the box's area."""
@@ -65,7 +65,7 @@ class FaceQuality:
     roll: float
     """Tilted clockwise as the picture is seen (above 0)."""
     score: float
-    """All of it and the detector's own score in one number from 0 to 1: the higher, the surer a good face."""
+    """All of it and the detector's own score in one number from 0 to 1: the higher, the better the face."""
 
 
 def quality(image: NDArray[np.uint8], face: Detection) -> FaceQuality:
@@ -100,7 +100,7 @@ def best_face(image: NDArray[np.uint8], faces: Sequence[Detection]) -> Detection
     return max(known, key=lambda face: quality(image, face).score)
 
 
-def blur(chip: NDArray[np.uint8]) -> float:
+def blur(face: NDArray[np.uint8]) -> float:
     """Return the variance of the Laplacian of a (height, width, 3) uint8 face, in squared grey levels.
 
     Pech-Pacheco et al. 2000 (LAPV); comparable only between pictures of one size and template.
@@ -108,7 +108,7 @@ def blur(chip: NDArray[np.uint8]) -> float:
     >>> blur(np.zeros((64, 64, 3), dtype=np.uint8))
     0.0
     """
-    grey = np.asarray(Image.fromarray(chip).convert("L"), dtype=np.float64)
+    grey = np.asarray(Image.fromarray(face).convert("L"), dtype=np.float64)
     inner = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
     return float(laplacian.var())
@@ -136,7 +136,7 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
         slopes = np.stack([seen[:, :2], *moves], axis=-1).reshape(-1, 4)
         step = np.linalg.lstsq(slopes, (target - size * seen[:, :2]).ravel(), rcond=None)[0]
         size += step[0]
-        turn = _turned(step[1:]) @ turn
+        turn = _rotation_matrix(step[1:]) @ turn
         if np.abs(step[1:]).max() < 1e-6:
             break
     # Roll after yaw after pitch: the first column and the last row hold all three.
@@ -146,7 +146,7 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     return math.degrees(yaw), math.degrees(pitch) - LEVEL, math.degrees(roll)
 
 
-def _turned(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rotation_matrix(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation about an axis by its length in radians, half a radian at most (Rodrigues)."""
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:

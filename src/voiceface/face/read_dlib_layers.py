@@ -1,7 +1,7 @@
 """The numbers inside dlib's trained recogniser file, layer by layer, without dlib.
 
 A layer is its name, then a tensor: an integer 2, four sizes, then little-endian float32 (dlib 19.x,
-`tensor_tools`). dlib's integers are one byte that tells their length, then as many bytes.
+`tensor_tools`). dlib's integers are one byte with their length, then as many bytes.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "give dlib's file") from error
     layers: list[Layer] = []
-    place = 0
-    while (named := _NAMED.search(data, place)) is not None:
+    offset = 0
+    while (named := _NAMED.search(data, offset)) is not None:
         name = named.group()[2:]
         if len(name) != named.group()[1]:
-            place = named.end()
+            offset = named.end()
             continue
         try:
-            numbers, place = _tensor(
+            numbers, offset = _tensor(
                 data, _dense_start(data, named.end()) if name == b"fc_2" else named.end()
             )
         except (ValueError, IndexError) as error:
@@ -56,31 +56,31 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
             ) from error
         layers.append((_KINDS[name], numbers))
     if not layers:
-        raise InputError(path, "holds no layers of a network", "give dlib's recogniser file")
+        raise InputError(path, "contains no layers of a network", "give dlib's recogniser file")
     return layers
 
 
-def _integer(data: bytes, place: int) -> tuple[int, int]:
+def _integer(data: bytes, offset: int) -> tuple[int, int]:
     """An integer and where the next thing starts."""
-    count = data[place] & 0x0F
-    value = int.from_bytes(data[place + 1 : place + 1 + count], "little")
-    return (-value if data[place] & 0x80 else value), place + 1 + count
+    count = data[offset] & 0x0F
+    value = int.from_bytes(data[offset + 1 : offset + 1 + count], "little")
+    return (-value if data[offset] & 0x80 else value), offset + 1 + count
 
 
-def _dense_start(data: bytes, place: int) -> int:
-    """A dense layer tells its two sizes before its tensor."""
+def _dense_start(data: bytes, offset: int) -> int:
+    """A dense layer has its two sizes before its tensor."""
     for _ in range(2):
-        _, place = _integer(data, place)
-    return place
+        _, offset = _integer(data, offset)
+    return offset
 
 
-def _tensor(data: bytes, place: int) -> tuple[npt.NDArray[np.float32], int]:
-    version, place = _integer(data, place)
+def _tensor(data: bytes, offset: int) -> tuple[npt.NDArray[np.float32], int]:
+    version, offset = _integer(data, offset)
     if version != 2:
         raise ValueError(f"tensor of version {version}")
     count = 1
     for _ in range(4):
-        size, place = _integer(data, place)
+        size, offset = _integer(data, offset)
         count *= size
-    numbers = np.frombuffer(data, dtype="<f4", count=count, offset=place).astype(np.float32)
-    return numbers, place + 4 * count
+    numbers = np.frombuffer(data, dtype="<f4", count=count, offset=offset).astype(np.float32)
+    return numbers, offset + 4 * count

@@ -33,7 +33,7 @@ __all__ = [
 av.logging.set_level(None)
 
 _REMEDY = {"audio": "give an audio file, or a video with sound", "video": "give a video file"}
-_HOLDS = {"audio": "holds no sound", "video": "holds no moving picture"}
+_HOLDS = {"audio": "contains no sound", "video": "contains no video"}
 # Containers whose header states how long they are; elsewhere FFmpeg guesses it from the bit rate.
 _STATES_LENGTH = {"wav", "w64", "aiff", "au", "flac", "mov", "matroska", "avi", "asf", "caf", "ogg"}
 _FEW_BAD_PACKETS = 3  # a lost packet or two is a click, not a damaged file
@@ -55,10 +55,10 @@ def open_container(
     check_readable(source)
     name = source_name(source)
     # "file:" keeps FFmpeg from taking a colon in a name for a protocol.
-    place: Any = f"file:{os.fspath(source)}" if isinstance(source, str | os.PathLike) else source
+    target: Any = f"file:{os.fspath(source)}" if isinstance(source, str | os.PathLike) else source
     try:
         container = av.open(
-            place, mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+            target, mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
         )
     except av.FFmpegError as error:
         raise _explained(error, name, kind) from error
@@ -120,7 +120,7 @@ def decode_frames(container: InputContainer, stream: AudioStream | VideoStream, 
             break
         except av.error.InvalidDataError:
             bad += 1
-            break  # the container itself is torn here; what follows cannot be found
+            break  # the container itself is broken here; what follows cannot be found
         try:
             frames = packet.decode()
         except av.error.EOFError:
@@ -137,11 +137,11 @@ def decode_frames(container: InputContainer, stream: AudioStream | VideoStream, 
 
 
 class CannotSeekError(Exception):
-    """This container gives no usable times after a jump; it must be read from its beginning."""
+    """This container gives no usable times after a seek; it must be read from its beginning."""
 
 
 def seek_container(container: InputContainer, second: float) -> None:
-    """Go to the last place at or before ``second`` (of the container's clock) where decoding can begin.
+    """Go to the last point at or before ``second`` (of the container's clock) where decoding can begin.
 
     Raises:
         CannotSeekError: the container cannot.

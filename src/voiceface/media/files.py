@@ -1,4 +1,4 @@
-"""Files: told apart before they are read, and whole or not there once written."""
+"""Files: checked before they are read, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "write_text",
 ]
 
-_MARK = ".partial-"  # every temporary name holds it, so that a killed process's litter can be told
+_MARK = ".partial-"  # every temporary name holds it, so that what a killed process left can be found
 _FULL_BELOW = 64 * 1024  # bytes; a library that hides the errno has failed on a full disk if less is free
 
 _ELSEWHERE = "write to another folder"

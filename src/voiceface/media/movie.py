@@ -43,7 +43,7 @@ class MovieFacts:
 
     seconds: float
     fps: float
-    """Frames a second on average; 0.0 where the file does not tell."""
+    """Frames a second on average; 0.0 where the file does not say."""
     width: int
     height: int
     has_sound: bool
@@ -64,9 +64,9 @@ def movie_facts(path: str | Path | BinaryIO) -> MovieFacts:
         seconds = declared_seconds(container, stream)
         if seconds is None:
             seconds = (container.duration or 0) / av.time_base
-        first = next(_timed(container, stream, name, jumped=False), None)
+        first = next(_timed(container, stream, name, seeked=False), None)
         if first is None:
-            raise InputError(name, "holds no picture that can be decoded", "copy or download it again")
+            raise InputError(name, "contains no frame that can be decoded", "copy or download it again")
         turns = _quarter_turns(first[1])
         width, height = _upright_size(first[1], stream, None)
         return MovieFacts(
@@ -111,12 +111,12 @@ def frames(
     name = source_name(path)
     if not start >= 0 or (stop is not None and not stop > start) or (fps is not None and not 0 < fps < 1e4):
         raise InputError(
-            name, f"has nothing from second {start} to {stop} at {fps} a second", "mend the times"
+            name, f"has nothing from second {start} to {stop} at {fps} a second", "correct the times"
         )
     try:
-        yield from _frames(path, (start, stop), fps, long_side, threads, jumped=start > 0)
+        yield from _frames(path, (start, stop), fps, long_side, threads, seeked=start > 0)
     except CannotSeekError:
-        yield from _frames(path, (start, stop), fps, long_side, threads, jumped=False)
+        yield from _frames(path, (start, stop), fps, long_side, threads, seeked=False)
 
 
 def _frames(
@@ -126,7 +126,7 @@ def _frames(
     long_side: int | None,
     threads: int,
     *,
-    jumped: bool,
+    seeked: bool,
 ) -> Iterator[tuple[float, Picture]]:
     name, (start, stop) = source_name(path), span
     with open_container(path, "video") as container:
@@ -138,23 +138,23 @@ def _frames(
             raise InputError(
                 name, f"ends at second {announced:g}, before {start:g}", "choose an earlier start"
             )
-        if jumped:
+        if seeked:
             seek_container(container, start_time(container) + start)
-        every = _checked_seek(_timed(container, stream, name, jumped=jumped), start if jumped else None)
+        every = _checked_seek(_timed(container, stream, name, seeked=seeked), start if seeked else None)
         last = _LastFrameEnd()
         chosen = _between(last.watch(every), span) if fps is None else _nearest(last.watch(every), span, fps)
-        painter = _FrameConverter(stream, long_side)
-        given = 0
+        convert = _FrameConverter(stream, long_side)
+        count = 0
         for time, frame in chosen:
-            given += 1
-            yield time, painter(frame)
+            count += 1
+            yield time, convert(frame)
     if announced is not None:
         check_complete(name, last.end, announced if stop is None else min(announced, stop))
-    if not given:
-        raise InputError(name, f"holds no picture after second {start:g}", "choose an earlier start")
+    if not count:
+        raise InputError(name, f"contains no frame after second {start:g}", "choose an earlier start")
 
 
-def _timed(container: Any, stream: Any, name: str, *, jumped: bool) -> _Timed:  # noqa: ANN401 - av types
+def _timed(container: Any, stream: Any, name: str, *, seeked: bool) -> _Timed:  # noqa: ANN401 - av types
     """Decoded frames with seconds since the file's first moment, rising; a frame without a time gets one."""
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > _MOST_PIXELS:
@@ -164,7 +164,7 @@ def _timed(container: Any, stream: Any, name: str, *, jumped: bool) -> _Timed:  
     for frame in decode_frames(container, stream, name):
         if frame.pts is not None:
             time = float(frame.pts * frame.time_base) - zero
-        elif jumped and before is None:
+        elif seeked and before is None:
             raise CannotSeekError
         else:
             time = 0.0 if before is None else before + step
@@ -174,7 +174,7 @@ def _timed(container: Any, stream: Any, name: str, *, jumped: bool) -> _Timed:  
 
 
 def _checked_seek(every: _Timed, start: float | None) -> _Timed:
-    """Refuse a jump that landed behind its aim, or nowhere."""
+    """Refuse a seek that landed after its target, or nowhere."""
     first = next(every, None)
     if start is not None and (first is None or first[0] > start + _SAME):
         raise CannotSeekError
@@ -183,7 +183,7 @@ def _checked_seek(every: _Timed, start: float | None) -> _Timed:
 
 
 class _LastFrameEnd:
-    """Remembers where the frames that went by end."""
+    """Remembers when the last frame that passed ends."""
 
     end = 0.0
 

@@ -63,7 +63,7 @@ def write_movie(
     pictures = (_even(picture, path) for picture in frames)
     first = next(pictures, None)
     if first is None:
-        raise InputError(path, "would hold no frame", "give at least one")
+        raise InputError(path, "would contain no frame", "give at least one")
     with atomic_path(path) as temporary, _mp4(temporary, metadata) as container:
         _encode(container, itertools.chain([first], pictures), path, _fraction(fps), voice)
 
@@ -82,10 +82,10 @@ def _encode(
     if voice is not None:
         audio = container.add_stream("aac", rate=voice.rate, layout="mono")
         audio.bit_rate = min(128_000, 4 * voice.rate)  # AAC allows 6 bits a sample
-    heard = 0
+    written = 0
     for number, picture in enumerate(itertools.chain([first], pictures), start=1):
         if picture.shape != first.shape:
-            fault = f"would hold frames of {first.shape[:2]} and of {picture.shape[:2]} pixels"
+            fault = f"would contain frames of {first.shape[:2]} and of {picture.shape[:2]} pixels"
             raise InputError(path, fault, "make them one size")
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
@@ -93,8 +93,8 @@ def _encode(
         container.mux(video.encode(frame))
         if voice is not None:
             until = round(number / fps * voice.rate)
-            container.mux(audio.encode(voice.frame(heard, until)))
-            heard = until
+            container.mux(audio.encode(voice.frame(written, until)))
+            written = until
     for stream in (video, audio):
         if stream is not None:
             container.mux(stream.encode(None))

@@ -1,4 +1,4 @@
-"""Where a drawn picture comes from, written into the file itself: a model drew it, it is no photograph."""
+"""Where a generated picture comes from, written into the file itself: it is no photograph."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What made a picture. It tells nothing of the recording: neither its name nor whose voice it is."""
+    """What generated a picture. It says nothing of the recording: neither its name nor the speaker."""
 
     model: str
     """The weights' name."""
@@ -42,7 +42,7 @@ class Origin:
     """Of the weights, hexadecimal."""
     seed: int
     draw: int = 0
-    """Which of the seed's draws."""
+    """Which of the seed's pictures."""
     note: str = ""
     """What else must be known: the typical face, little speech."""
     software: str = ""
@@ -53,9 +53,9 @@ class Origin:
         if not self.software:
             object.__setattr__(self, "software", _software())
 
-    def texts(self) -> dict[str, str]:
+    def text_entries(self) -> dict[str, str]:
         """The PNG text entries, keyed as the PNG specification suggests where it has a word."""
-        told = {
+        entries = {
             "Software": self.software,
             "Source": "synthetic",
             "Comment": IMAGE_NOTICE,
@@ -65,13 +65,13 @@ class Origin:
             "seed": str(self.seed),
             "draw": str(self.draw),
         }
-        return told | ({"note": self.note} if self.note else {})
+        return entries | ({"note": self.note} if self.note else {})
 
     def movie_metadata(self, *, given_face: bool = False) -> dict[str, str]:
         """A movie's metadata: the same, in words of its own; ``given_face`` where a picture was animated."""
         how = " The face is from a picture that was given." if given_face else ""
-        told = {name.lower(): text for name, text in self.texts().items()}
-        return told | {"comment": VIDEO_NOTICE + how, "digital-source-type": SOURCE_TYPE}
+        entries = {name.lower(): text for name, text in self.text_entries().items()}
+        return entries | {"comment": VIDEO_NOTICE + how, "digital-source-type": SOURCE_TYPE}
 
     def xmp(self) -> str:
         """The XMP packet with IPTC's digital source type, which picture programs and platforms look for."""
@@ -80,10 +80,10 @@ class Origin:
         )
         return _XMP.format(kind=SOURCE_TYPE, software=escape(self.software), description=escape(description))
 
-    def chunks(self) -> PngInfo:
+    def png_info(self) -> PngInfo:
         """All of it as Pillow writes it into a PNG."""
         info = PngInfo()
-        for key, text in self.texts().items():
+        for key, text in self.text_entries().items():
             info.add_text(key, text)
         info.add_itxt(_XMP_KEY, self.xmp())
         return info
@@ -103,14 +103,14 @@ class GeneratedImage(Image.Image):
         made.__class__ = cls
         assert isinstance(made, cls)
         entries: dict[Any, Any] = {"xmp": origin.xmp().encode()}
-        made.info = entries | origin.texts()
+        made.info = entries | origin.text_entries()
         return made
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002, ANN401
         """As Pillow's, with the origin unless ``pnginfo`` or ``xmp`` say otherwise."""
         origin = read_origin(self)
         if origin is not None:
-            params = {"pnginfo": origin.chunks(), "xmp": origin.xmp().encode()} | params
+            params = {"pnginfo": origin.png_info(), "xmp": origin.xmp().encode()} | params
         super().save(fp, format, **params)
 
 
@@ -154,11 +154,11 @@ def _origin_of_xmp(packet: bytes | str) -> Origin | None:
     text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
     if SOURCE_TYPE not in text:
         return None
-    told = re.search(r"Model (.+) ([0-9a-f]+), seed (-?\d+), draw (\d+)\.", text)
+    named = re.search(r"Model (.+) ([0-9a-f]+), seed (-?\d+), draw (\d+)\.", text)
     tool = re.search(r"<xmp:CreatorTool>(.*?)</xmp:CreatorTool>", text)
-    if told is None or tool is None:
+    if named is None or tool is None:
         return None
-    model, fingerprint, seed, draw = told.groups()
+    model, fingerprint, seed, draw = named.groups()
     return Origin(
         model=unescape(model),
         fingerprint=fingerprint,

@@ -81,7 +81,7 @@ def save_png(
 ) -> None:
     """Write a PNG, whole or not at all, with ``metadata`` as its text entries (any Unicode).
 
-    A picture drawn by a model is given with its ``origin``, which `voiceface.media.origin.read_origin`
+    A generated picture is given with its ``origin``, which `voiceface.media.origin.read_origin`
     finds again; a `GeneratedImage`, and what was made of one, brings its own.
 
     Raises:
@@ -91,7 +91,7 @@ def save_png(
         raise InputError(path, "does not end in .png", "name it so")
     if origin is None and isinstance(image, Image.Image):
         origin = read_origin(image)
-    texts = PngInfo() if origin is None else origin.chunks()
+    texts = PngInfo() if origin is None else origin.png_info()
     for key, text in metadata.items():
         if not 1 <= len(key.encode("latin-1", errors="ignore")) == len(key) <= 79 or "\0" in key + text:
             raise InputError(path, f"cannot hold the entry {key!r}", "give keys of 1 to 79 Latin-1 signs")
@@ -121,7 +121,7 @@ def decode_jpeg(data: bytes | bytearray | memoryview) -> Image.Image:
 
 
 def _read(file: BinaryIO, name: str, long_side: int | None) -> Image.Image:
-    """Decode ``file``; whatever a decoder trips over becomes one error with the file's name."""
+    """Decode ``file``; whatever a decoder raises becomes one error with the file's name."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on size and metadata; we have our own limit
@@ -229,7 +229,7 @@ def _of_array(array: NDArray[Any], name: str = "<array>") -> Image.Image:
     if kind == "f":
         # The comparison is false for NaN too; a resampler's overshoot is clipped.
         if not (array.min() >= -0.05 and array.max() <= 1.05):
-            raise InputError(name, "holds floats out of [0, 1] or NaN", "scale them, or give uint8")
+            raise InputError(name, "contains floats out of [0, 1] or NaN", "scale them, or give uint8")
         array = np.rint(np.clip(array, 0, 1) * 255.0)
     elif kind == "u" and size == 2:
         array = (array.astype(np.uint32) + 128) // 257
@@ -237,6 +237,6 @@ def _of_array(array: NDArray[Any], name: str = "<array>") -> Image.Image:
         array = array * np.uint8(255)
     elif not (kind == "u" and size == 1):
         raise InputError(
-            name, f"holds {array.dtype}, whose full scale is unknown", "give uint8, or floats in [0, 1]"
+            name, f"contains {array.dtype}, whose full scale is unknown", "give uint8, or floats in [0, 1]"
         )
     return Image.fromarray(np.ascontiguousarray(array.astype(np.uint8)))

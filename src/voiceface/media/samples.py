@@ -48,7 +48,7 @@ def channels_and_rate(source: tuple[Any, Any]) -> tuple[NDArray[Any], int]:
     if samples.shape[0] > samples.shape[1] > 0:
         samples = samples.T
     if samples.size == 0:
-        raise InputError("<array>", "holds no sound (0 samples)", "give at least one sample")
+        raise InputError("<array>", "contains no sound (0 samples)", "give at least one sample")
     return samples, int(rate)
 
 
@@ -62,7 +62,7 @@ def as_float(samples: NDArray[Any], name: str) -> Wave:
         return floats
     if kind not in _FULL_SCALE:
         raise InputError(
-            name, f"holds {kind}, whose full scale is unknown", "give int16 or floats in [-1, 1]"
+            name, f"contains {kind}, whose full scale is unknown", "give int16 or floats in [-1, 1]"
         )
     scaled: Wave = samples.astype(np.float32)
     if kind == "uint8":
@@ -71,15 +71,15 @@ def as_float(samples: NDArray[Any], name: str) -> Wave:
     return scaled
 
 
-def mix_to_mono(channels: Wave, places: list[str]) -> Wave:
-    """(channels, samples) to (samples,): a weighted mean by the channels' places in the room."""
+def mix_to_mono(channels: Wave, names: list[str]) -> Wave:
+    """(channels, samples) to (samples,): a weighted mean by the channels' positions."""
     count = len(channels)
     if count == 1:
         only: Wave = channels[0]
         return only
-    if len(places) != count or len(set(places)) < count:  # unnamed, or nothing but the number is known
-        places = _USUAL.get(count, " ".join(["?"] * count)).split()
-    shares = np.array([_SHARE.get(place, _SIDE) for place in places], np.float32)
+    if len(names) != count or len(set(names)) < count:  # unnamed, or nothing but the number is known
+        names = _USUAL.get(count, " ".join(["?"] * count)).split()
+    shares = np.array([_SHARE.get(name, _SIDE) for name in names], np.float32)
     if not shares.any():
         shares[:] = 1.0
     mono: Wave = (shares / shares.sum()) @ channels
@@ -91,7 +91,7 @@ def check_samples(piece: Wave, name: str) -> Wave:
     loudest = float(np.abs(piece).max(initial=0.0))  # NaN wherever one sample is
     if not np.isfinite(loudest):
         raise InputError(
-            name, "holds NaN or infinite samples", "repair it, with numpy.nan_to_num for instance"
+            name, "contains NaN or infinite samples", "repair it, with numpy.nan_to_num for instance"
         )
     if loudest > _LOUDEST:
         raise InputError(name, f"reaches {loudest:g}, far out of [-1, 1]", "scale it, or give int16 samples")

@@ -65,7 +65,7 @@ def load_sound(
     Channels are mixed by their place (the effects channel left out, weights adding up to 1) before
     resampling, done by FFmpeg's swresample, whose delay is compensated: sample ``k`` belongs to the
     time ``start + k / rate`` and the length is that of the source within a sample. Codecs that pad
-    their last packet may add up to that packet where the file does not tell (MP4 does). Times count
+    their last packet may add up to that packet where the file does not say (MP4 does). Times count
     from the file's first moment, in a video too; where its sound begins later, or has gaps, there is
     silence.
 
@@ -127,7 +127,7 @@ def stream_sound(
         yield np.concatenate(waiting)
     elif nothing:
         where = f" after second {start:g}" if start else ""
-        raise InputError(name, f"holds no sound{where} (0 samples)", "record it again")
+        raise InputError(name, f"contains no sound{where} (0 samples)", "record it again")
 
 
 def sound_seconds(source: SoundSource) -> float:
@@ -153,7 +153,7 @@ def sound_seconds(source: SoundSource) -> float:
             ]
             seconds = max(ends, default=0.0) - start_time(container)
     if seconds <= 0:
-        raise InputError(source_name(source), "holds no sound (0 samples)", "record it again")
+        raise InputError(source_name(source), "contains no sound (0 samples)", "record it again")
     return seconds
 
 
@@ -246,7 +246,7 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
 
 
 def _without_padding(parts: _Parts, seconds: float) -> _Parts:
-    """Leave out what a codec added to fill its last packet, where the header (MP4's) tells the true length.
+    """Leave out what a codec added to fill its last packet, where the header (MP4's) states the true length.
 
     A header that is wrong by more than a packet is not believed.
     """

@@ -92,9 +92,9 @@ def _histogram(picture: NDArray[np.float32]) -> NDArray[np.float64]:
     light = picture.reshape(-1, 3) + 24.0
     share = light[:, :2] / light.sum(axis=1, keepdims=True)
     # Shares lie round 1/3: the bins span 0.1 to 0.6, and a pixel is split between the two nearest.
-    place = np.clip((share - 0.1) / 0.5, 0.0, 1.0) * (BINS - 1)
-    low = np.minimum(place.astype(np.int64), BINS - 2)
-    upper = place - low
+    position = np.clip((share - 0.1) / 0.5, 0.0, 1.0) * (BINS - 1)
+    low = np.minimum(position.astype(np.int64), BINS - 2)
+    upper = position - low
     found = np.zeros(BINS * BINS)
     for down in (0, 1):
         for across in (0, 1):
@@ -114,35 +114,35 @@ def _steps(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[_Step]
 
 
 def _cutting(steps: Iterable[_Step]) -> Iterator[_Step]:
-    """Yield the steps that are cuts, each judged once ``WINDOW`` more have been seen."""
-    held: list[_Step] = []
+    """Yield the steps that are cuts, each judged when ``WINDOW`` more have been read."""
+    window: list[_Step] = []
     judged = 0
     for step in steps:
-        held.append(step)
-        if len(held) - judged > WINDOW:
-            if _is_cut(held, judged):
-                yield held[judged]
+        window.append(step)
+        if len(window) - judged > WINDOW:
+            if _is_cut(window, judged):
+                yield window[judged]
             judged += 1
             if judged > WINDOW:
-                del held[0]
+                del window[0]
                 judged -= 1
-    for index in range(judged, len(held)):
-        if _is_cut(held[max(0, index - WINDOW) :], min(index, WINDOW)):
-            yield held[index]
+    for index in range(judged, len(window)):
+        if _is_cut(window[max(0, index - WINDOW) :], min(index, WINDOW)):
+            yield window[index]
 
 
-def _is_cut(held: list[_Step], index: int) -> bool:
-    step = held[index]
+def _is_cut(steps: list[_Step], index: int) -> bool:
+    step = steps[index]
     if step.size < LEAST:
         return False
-    around = sorted(other.size for place, other in enumerate(held) if place != index)
+    around = sorted(other.size for position, other in enumerate(steps) if position != index)
     if around:
         usual, large = around[len(around) // 2], around[int(len(around) * 0.8)]
         if step.size < max(RISE * usual, PEAK * large):
             return False
     # A flash: what was there before soon returns, or what comes now was there a moment ago.
-    later = held[index + 1 : index + 1 + FLASH]
-    earlier = held[max(0, index - FLASH) : index]
+    later = steps[index + 1 : index + 1 + FLASH]
+    earlier = steps[max(0, index - FLASH) : index]
     back = [frame_difference(step.before, other.after) for other in later]
     back += [frame_difference(other.before, step.after) for other in earlier]
     return min(back, default=step.size) >= step.size / 2

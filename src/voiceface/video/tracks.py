@@ -26,8 +26,8 @@ class Track:
     boxes: NDArray[np.float64] = field(repr=False)
     """(n, 4) left, top, right, bottom in pixels."""
     scores: NDArray[np.float64] = field(repr=False)
-    """(n,) how sure the detector was."""
-    places: NDArray[np.int64] = field(repr=False)
+    """(n,) the detector's confidence."""
+    indices: NDArray[np.int64] = field(repr=False)
     """(n, 2) which frame, and which of that frame's boxes, as they were handed to ``link_boxes``."""
 
     @property
@@ -90,7 +90,7 @@ def link_boxes(
             track.add(time, found[row], sure[row], (index, row))
         live += fresh
     tracks = [track.closed() for track in closed + live if len(track.times) >= shortest]
-    return sorted(tracks, key=lambda track: tuple(track.places[0]))
+    return sorted(tracks, key=lambda track: tuple(track.indices[0]))
 
 
 def best_track(tracks: Sequence[Track]) -> Track | None:
@@ -121,13 +121,13 @@ class _Open:
         self.times: list[float] = []
         self.boxes: list[NDArray[np.float64]] = []
         self.scores: list[float] = []
-        self.places: list[tuple[int, int]] = []
+        self.indices: list[tuple[int, int]] = []
 
-    def add(self, time: float, box: NDArray[np.float64], score: float, place: tuple[int, int]) -> None:
+    def add(self, time: float, box: NDArray[np.float64], score: float, index: tuple[int, int]) -> None:
         self.times.append(time)
         self.boxes.append(box)
         self.scores.append(float(score))
-        self.places.append(place)
+        self.indices.append(index)
 
     def expected(self, time: float) -> NDArray[np.float64]:
         """Return the last box moved on at the mean speed of the last few sightings, without growing."""
@@ -144,7 +144,7 @@ class _Open:
             times=np.array(self.times),
             boxes=np.array(self.boxes),
             scores=np.array(self.scores),
-            places=np.array(self.places, dtype=np.int64),
+            indices=np.array(self.indices, dtype=np.int64),
         )
 
 

@@ -37,7 +37,7 @@ _EXPECTED_LAYOUT = (
 
 
 def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool = True) -> Listing:
-    """List CREMA-D's clips with what their names tell of them.
+    """List CREMA-D's clips with what their names say.
 
     A clip's voice is taken from its sound file where there is one, else from its video.
 

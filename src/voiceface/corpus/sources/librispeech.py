@@ -88,7 +88,7 @@ def _from_table(builder: ListingBuilder, table: Path, language: str) -> None:
         "language": (),
         "session": ("chapter", "book"),
     }
-    sheet = open_text_table(
+    text_table = open_text_table(
         table, {"clip": ("id", "file", "key"), "speaker": ("person", "speaker_id", "reader")}, optional
     )
     files: dict[str, FoundFile] = {}
@@ -102,7 +102,7 @@ def _from_table(builder: ListingBuilder, table: Path, language: str) -> None:
         else:
             files[found.stem] = found
     lines: dict[str, int] = {}
-    for row in sheet.rows():
+    for row in text_table.rows():
         values, where = row.values, f"{table.name}, line {row.line}"
         clip = values["clip"] if values["clip"] in files else stem_of(values["clip"].replace("\\", "/"))
         if not clip or not values["speaker"]:

@@ -1,11 +1,11 @@
-"""MAV-Celeb: celebrities heard in two languages (the FAME challenge's data).
+"""MAV-Celeb: celebrities speaking two languages (the FAME challenge's data).
 
 Layout    ROOT/voices/id0001/English/VIDEO/00000.wav       one version (v1: Urdu, v2: Hindi, v3: German beside
           ROOT/faces/id0001/English/VIDEO/0010125.jpg      English), or ROOT/v1/voices/... for several
-          ROOT/*/English_train.txt, Urdu_test.txt ...      lists of pairs; they tell training from test people
+          ROOT/*/English_train.txt, Urdu_test.txt ...      lists of pairs; they give training and test people
           ROOT/v1_meta.csv                                 ids, name, gender
           ROOT/voices/English/00000.wav                    the challenge's trials: whose they are is kept
-                                                           secret, so they stand in no corpus
+                                                           anonymous_trials, so they stand in no corpus
           An id means another person in every version.
 Paper     Saeed et al. 2024, Face-voice Association in Multilingual Environments (FAME) Challenge
 Licence   for research; the videos belong to their owners
@@ -39,7 +39,7 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
 
     Args:
         root: the folder of one version, or of several in folders named v1, v2, v3
-        version: the version, where no folder's name tells it; people's ids begin with it
+        version: the version, where no folder's name has it; people's ids begin with it
         languages: take only these, parted by commas (``English,Urdu``)
         faces_per_video: at most so many faces a video, evenly spaced; 0 takes all
 
@@ -51,7 +51,7 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
     spoken = {language.strip().casefold() for language in languages.split(",")} - {""}
     default = version or _version(root.name)
     _metadata(builder, root, default)
-    secret: Counter[str] = Counter()
+    anonymous_trials: Counter[str] = Counter()
     frames: dict[str, list[FaceItem]] = {}
     for found in walk_media(root):
         if builder.reject_if_fault(found):
@@ -59,7 +59,7 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
         at = next((at for at, folder in enumerate(found.parts[:-1]) if _ID.fullmatch(folder)), -1)
         inside = found.parts[at + 1 : -1]
         if at < 0 and any(part.lower() in _MEDIA for part in found.parts[:-1]):
-            secret[found.path.rpartition("/")[0]] += 1
+            anonymous_trials[found.path.rpartition("/")[0]] += 1
         elif at < 0 or len(inside) != 2 or found.kind == "video":
             builder.reject(found.path, "does not lie in PERSON/LANGUAGE/VIDEO")
         elif not spoken or inside[0].casefold() in spoken:
@@ -67,8 +67,8 @@ def listing(root: Path, *, version: str = "", languages: str = "", faces_per_vid
     for items in frames.values():
         for item in evenly_spaced(items, faces_per_video):
             builder.add(item)
-    for folder, number in secret.items():
-        builder.reject(folder, f"{number} trial files of the challenge, whose people it keeps secret")
+    for folder, number in anonymous_trials.items():
+        builder.reject(folder, f"{number} trial files of the challenge, whose people are not published")
     return builder.build(_EXPECTED_LAYOUT)
 
 

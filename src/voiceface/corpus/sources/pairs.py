@@ -60,17 +60,17 @@ def listing(
     """
     root = checked_root(root)
     builder = ListingBuilder(root, "pairs")
-    sheet = _sheet(root, table)
+    text_table = _open_table(root, table)
     folders = {
         "voice": _Folder(builder, voices, ("sound", "video")),
         "face": _Folder(builder, faces, ("image",)),
     }
     clips: dict[str, int] = {}
-    for row in sheet.rows():
-        _take(builder, row, clips, folders, sheet.path.name)
+    for row in text_table.rows():
+        _take(builder, row, clips, folders, text_table.path.name)
     for folder in folders.values():
         for path in folder.unnamed():
-            builder.reject(path, f"not named in {sheet.path.name}")
+            builder.reject(path, f"not named in {text_table.path.name}")
     if faces_only:
         for found in walk_media(root, under="faces_only"):
             if not builder.reject_if_fault(found) and found.kind == "image":
@@ -79,7 +79,7 @@ def listing(
     return builder.build(_EXPECTED_LAYOUT)
 
 
-def _sheet(root: Path, table: str) -> TextTable:
+def _open_table(root: Path, table: str) -> TextTable:
     path = root / table
     if not path.is_file() and table == "pairs.csv":
         tables = sorted(other for pattern in ("*.csv", "*.tsv") for other in root.glob(pattern))
@@ -87,10 +87,10 @@ def _sheet(root: Path, table: str) -> TextTable:
             fault = "has no pairs.csv" + (f" and {len(tables)} other tables" if tables else "")
             raise InputError(root, fault, "name the table with --table")
         path = tables[0]
-    sheet = open_text_table(path, {}, {"clip": _CLIP, **_COLUMNS})
-    if not {"clip", "voice", "face"} & set(sheet.columns):
+    text_table = open_text_table(path, {}, {"clip": _CLIP, **_COLUMNS})
+    if not {"clip", "voice", "face"} & set(text_table.columns):
         open_text_table(path, {"clip": _CLIP})  # raises, naming the columns there are
-    return sheet
+    return text_table
 
 
 def _take(

@@ -7,7 +7,7 @@ Layout    ROOT/PERSON/*.mp4               a folder per person; folders in it are
           ROOT/people.csv                 if there: person, name, gender, nationality, age, split
 Licence   the data's own
 Splits    the column `split` of people.csv, if there is one
-Paper     Roldán 2018: the surest face is kept, speech is cut into windows of 4 s with 2 s overlap
+Paper     Roldán 2018: the best face is kept, speech is cut into windows of 4 s with 2 s overlap
 Command   voiceface prepare videos ROOT -o CORPUS
 """
 

@@ -137,8 +137,8 @@ class _Reader:
         """A clip; its sound is a voice only where the utterance is not listed as a sound file."""
         person, session = self._place(found, file)
         key = f"{session}/{file.item}"
-        heard = self.builder.has(VoiceItem, key)
-        want = tuple(name for name, yes in wanted.items() if yes and not (name == "voices" and heard))
+        has_voice = self.builder.has(VoiceItem, key)
+        want = tuple(name for name, yes in wanted.items() if yes and not (name == "voices" and has_voice))
         split = self.splits.recordings.get(key, "")
         if want:
             item = VideoItem(key=key, person=person, path=found.path, session=session, split=split, want=want)

@@ -56,42 +56,43 @@ def listing(
     voice_root = checked_root(voxceleb or _inside(root, "vox"))
     face_root = checked_root(vggface or _inside(root, "vgg"))
     meta = meta or _meta(voice_root, root)
-    heard = voxceleb_source.listing(voice_root, meta=meta, faces=False, clips=False)
-    seen = vggface_source.listing(face_root, faces_per_person=faces_per_person)
+    voice_listing = voxceleb_source.listing(voice_root, meta=meta, faces=False, clips=False)
+    face_listing = vggface_source.listing(face_root, faces_per_person=faces_per_person)
     builder = ListingBuilder(root, NAME)
-    for part, found in ((voice_root, heard), (face_root, seen)):
+    for part, found in ((voice_root, voice_listing), (face_root, face_listing)):
         for rejection in found.rejected:
             builder.reject(relative(part / rejection.path, root), rejection.reason, rejection.person)
-    faces_of = _matches(heard, seen, read_names(meta))
-    photographed = {person.id: person for person in seen.people}
-    for person in heard.people:
+    faces_of = _matches(voice_listing, face_listing, read_names(meta))
+    photographed = {person.id: person for person in face_listing.people}
+    for person in voice_listing.people:
         if person.id in faces_of:
             name = person.name or photographed[faces_of[person.id]].name
             split = wen_split(name) if letters else person.split
             facts = {"name": name, "gender": person.gender, "nationality": person.nationality}
             builder.add_person(person.id, split=split, **facts)
-    _take(builder, heard, faces_of.keys(), relative(voice_root, root), "VGGFace")
+    _take(builder, voice_listing, faces_of.keys(), relative(voice_root, root), "VGGFace")
     owners = {face: voice for voice, face in faces_of.items()}
     _take(
         builder,
-        _with_voxceleb_ids(seen, owners),
+        _with_voxceleb_ids(face_listing, owners),
         owners.values(),
         relative(face_root, root),
         "VoxCeleb",
     )
-    counts = f"{len(heard.people)} people heard, {len(seen.people)} seen, {len(faces_of)} of one name joined"
+    voices, faces = len(voice_listing.people), len(face_listing.people)
+    counts = f"{voices} people with voices, {faces} with faces, {len(faces_of)} of one name joined"
     builder.reject(".", counts)
     return builder.build("people of one name in VoxCeleb (vox1_meta.csv) and VGGFace")
 
 
-def _matches(heard: Listing, seen: Listing, names: VoxCelebNames) -> dict[str, str]:
+def _matches(voice_listing: Listing, face_listing: Listing, names: VoxCelebNames) -> dict[str, str]:
     """VGGFace's person for VoxCeleb's, where the name (or VGGFace2's class) fits exactly one."""
     by_name: dict[str, list[str]] = {}
-    for person in seen.people:
+    for person in face_listing.people:
         for name in {person.id, fold_name(person.id), fold_name(person.name)} - {""}:
             by_name.setdefault(name, []).append(person.id)
     matches: dict[str, list[str]] = {}
-    for person in heard.people:
+    for person in voice_listing.people:
         known = names.identity(person.id)
         name = known.name if known else person.id
         faces = by_name.get(name) or by_name.get(fold_name(name), [])
@@ -100,16 +101,16 @@ def _matches(heard: Listing, seen: Listing, names: VoxCelebNames) -> dict[str, s
     return {voices[0]: face for face, voices in matches.items() if len(voices) == 1}
 
 
-def _with_voxceleb_ids(seen: Listing, owners: Mapping[str, str]) -> Listing:
+def _with_voxceleb_ids(face_listing: Listing, owners: Mapping[str, str]) -> Listing:
     """The faces with VoxCeleb's person in place of VGGFace's."""
     items: list[Item] = []
-    for item in seen.items:
+    for item in face_listing.items:
         owner = owners.get(item.person)
         if owner is not None:
             key = f"{owner}/{item.key.rpartition('/')[2]}"
             item = dataclasses.replace(item, person=owner, key=key)
         items.append(item)
-    return dataclasses.replace(seen, items=items)
+    return dataclasses.replace(face_listing, items=items)
 
 
 def _take(
@@ -131,13 +132,13 @@ def _take(
 
 
 def _meta(*folders: Path) -> Path:
-    """The table that tells the names of VoxCeleb's ids, in the first folder that has one."""
+    """The table with the names of VoxCeleb's ids, in the first folder that has one."""
     for folder in folders:
         for name in ("vox1_meta.csv", "vox2_meta.csv"):
             table = find_file(folder, name)
             if table is not None:
                 return table
-    fault = "has no vox1_meta.csv to tell the names of VoxCeleb's ids"
+    fault = "has no vox1_meta.csv with the names of VoxCeleb's ids"
     raise InputError(folders[0], fault, "put it there, or name it with --meta")
 
 
