@@ -116,7 +116,9 @@ def test_damage_after_opening_and_bits_that_fell_over(tmp_path):
     assert check_corpus(again) == []
     (problem,) = check_corpus(again, deep=True)
     assert (
-        problem.severity == "error" and problem.what == "voices p1" and "not what was written" in str(problem)
+        problem.severity == "error"
+        and problem.what == "voices p1"
+        and "differs from what was written" in str(problem)
     )
     path.unlink()
     assert "is missing" in check_corpus(again)[0].fault

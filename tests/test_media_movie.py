@@ -341,7 +341,7 @@ def test_bad_files_give_one_line_with_file_fault_and_remedy(tmp_path, movie, cap
     printed = capfd.readouterr()
     assert printed.out == printed.err == ""
     for times in ({"start": -1}, {"start": 2, "stop": 2}, {"fps": 0}, {"fps": float("nan")}):
-        with pytest.raises(InputError, match="mend the times"):
+        with pytest.raises(InputError, match="correct the times"):
             list(frames(movie, **times))
     with pytest.raises(InputError, match="ends at second 4"):
         list(frames(movie, start=5))
