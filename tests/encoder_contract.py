@@ -1,4 +1,4 @@
-"""What every voice encoder keeps to, as checks that take one: ours and a newcomer's.
+"""The contracts of voice and face encoders, as checks that take one: ours and a newcomer's.
 
 ``check_voice_encoder("voiceface.models.encoders.NAME")`` runs all of them on one module. It also takes the
 module itself, and an encoder that is loaded already (from weights that a test made, say).
@@ -17,6 +17,8 @@ import torch
 
 from corpus_media import synthetic_voice
 from voiceface.errors import InputError
+from voiceface.face.align import TEMPLATES
+from voiceface.models.face_encoder import FaceEncoder
 from voiceface.models.voice_encoder import VoiceEncoder
 
 SECONDS = (0.05, 1.0, 1.7, 33.0)
@@ -38,6 +40,26 @@ def check_voice_encoder(module: str | ModuleType, encoder: VoiceEncoder | None =
     assert "device" in inspect.signature(module.load).parameters, "load takes a device"
     for check in VOICE_CHECKS:
         check(encoder)
+
+
+def check_face_encoder(encoder: FaceEncoder) -> None:
+    """Run every check on a face encoder that is loaded."""
+    assert isinstance(encoder, FaceEncoder) and encoder.fingerprint and encoder.template in TEMPLATES
+    its_networks_are_frozen(encoder)
+    shape = (18, encoder.size, encoder.size, 3)
+    faces = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    embeddings = encoder.embed(faces)
+    assert embeddings.shape == (18, encoder.dim) and embeddings.dtype == np.float32
+    assert np.isfinite(embeddings).all() and np.abs(embeddings[0] - embeddings[1]).max() > 1e-3
+    scale = np.abs(embeddings).max()
+    for same in (encoder.embed(faces[17:]), encoder.embed(faces[17:, :, ::-1])):  # alone, and mirrored
+        np.testing.assert_allclose(same[0], embeddings[17], atol=1e-4 * scale)
+    assert encoder.embed(faces[:0]).shape == (0, encoder.dim)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_allclose(encoder.embed(faces[:1])[0], embeddings[0], atol=1e-4 * scale)
+    for wrong in (faces[:, 1:], faces[0], faces.astype(np.float32)):
+        with pytest.raises(InputError, match="aligned faces: have the shape"):
+            encoder.embed(wrong)
 
 
 def says_who_it_is(encoder):

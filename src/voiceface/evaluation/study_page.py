@@ -1,4 +1,4 @@
-"""The page of a blind comparison: one HTML file with its clips, its script and its answers in it."""
+"""The page of a blind study: one HTML file with its clips and its script, which saves the answers."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def write_study(
     question: str = QUESTION,
     seed: int = 0,
 ) -> int:
-    """Write the page of all clips that both sets have; returns the number of pairs.
+    """Write the page of all clips in both sets; returns the number of pairs.
 
-    The page tells neither which set a clip is of nor the sets' names.
+    The page shows neither the set of a clip nor the names of the sets.
 
     Args:
         path: The HTML file.
-        sets: Clip's name to file, of the first set and of the second.
-        people: Clip's name to person.
-        question: What the raters are asked.
-        seed: Decides the order and the sides.
+        sets: From a clip's name to its file, of the first and of the second set.
+        people: From a clip's name to its person.
+        question: The question that raters answer.
+        seed: Random seed of the order and the sides.
 
     Raises:
-        InputError: no clip in both, or one that cannot be read.
+        InputError: no clip in both sets, or one that cannot be read.
     """
     clips = sorted(sets[0].keys() & sets[1].keys())
     pairs = []
     for pair in study_pairs(clips, seed=seed):
-        first, second = (_embedded(files[pair.clip]) for files in sets)
+        first, second = (_data_uri(files[pair.clip]) for files in sets)
         left, right = (first, second) if pair.first_left else (second, first)
         pairs.append({"clip": pair.clip, "left": left, "right": right})
     facts = {
@@ -56,26 +56,26 @@ def write_study(
         "people": {clip: people.get(clip, clip) for clip in clips},
         "pairs": pairs,
     }
-    # Nothing in the data may end the script: "</" never stands in it.
+    # The data must not end the script: it contains no "</".
     data = json.dumps(facts).replace("</", "<\\/")
     page = _PAGE.replace("@QUESTION@", html.escape(question)).replace("@DATA@", data)
     write_text(path, page)
     return len(pairs)
 
 
-def _embedded(path: Path) -> str:
-    """A clip as a data URI that browsers play; what they do not play becomes MP4."""
+def _data_uri(path: Path) -> str:
+    """A clip as a data URI; formats that browsers do not play are converted to MP4."""
     kind = _PLAYABLE.get(path.suffix.lower())
     if kind is not None:
         data = path.read_bytes()
     else:
         with tempfile.TemporaryDirectory() as folder:
-            made = Path(folder) / "clip.mp4"
+            converted = Path(folder) / "clip.mp4"
             facts = movie_facts(path)
             wave = load_sound(path) if facts.has_sound else None
             fps = facts.fps or 25.0
-            write_movie(made, (picture for _, picture in frames(path, fps=fps)), fps=fps, wave=wave)
-            data, kind = made.read_bytes(), "video/mp4"
+            write_movie(converted, (picture for _, picture in frames(path, fps=fps)), fps=fps, wave=wave)
+            data, kind = converted.read_bytes(), "video/mp4"
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -135,28 +135,28 @@ knows yet which is which, and nothing leaves this page: at the end you save a fi
 const study = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const show = (id) => ["start", "rating", "end"].forEach((s) => $(s).classList.toggle("hidden", s !== id));
-let rater = "", answers = {}, place = 0, since = 0, played = new Set();
+let rater = "", answers = {}, index = 0, since = 0, played = new Set();
 const key = () => "voiceface-study-" + study.study + "-" + rater;
 function keep() {
   try {
     localStorage.setItem(key(), JSON.stringify(answers));
     localStorage.setItem("voiceface-rater", rater);
-  } catch (error) { $("kept").textContent = "This browser keeps nothing: save at the end."; }
+  } catch (error) { $("kept").textContent = "This browser stores nothing: save your answers at the end."; }
 }
 function present() {
-  if (place >= study.pairs.length) { finish(); return; }
-  const pair = study.pairs[place];
+  if (index >= study.pairs.length) { finish(); return; }
+  const pair = study.pairs[index];
   show("rating");
   played = new Set(answers[pair.clip] ? ["left", "right"] : []);
   for (const side of ["left", "right"]) { $(side).src = pair[side]; $(side).load(); }
   since = Date.now();
-  $("progress").max = study.pairs.length; $("progress").value = place;
-  $("where").textContent = "Pair " + (place + 1) + " of " + study.pairs.length;
-  $("back").disabled = place === 0;
+  $("progress").max = study.pairs.length; $("progress").value = index;
+  $("where").textContent = "Pair " + (index + 1) + " of " + study.pairs.length;
+  $("back").disabled = index === 0;
   enable();
 }
 function enable() {
-  const ready = played.size === 2, given = answers[study.pairs[place].clip];
+  const ready = played.size === 2, given = answers[study.pairs[index].clip];
   document.querySelectorAll("[data-choice]").forEach((button) => {
     button.disabled = !ready;
     button.classList.toggle("chosen", !!given && given.choice === button.dataset.choice);
@@ -164,18 +164,18 @@ function enable() {
   $("hint").classList.toggle("hidden", ready);
 }
 function choose(choice) {
-  const pair = study.pairs[place];
+  const pair = study.pairs[index];
   answers[pair.clip] = { choice: choice, seconds: Math.round((Date.now() - since) / 100) / 10 };
-  keep(); place += 1; present();
+  keep(); index += 1; present();
 }
-function sheet() {
+function answerSheet() {
   return { study: study.study, seed: study.seed, rater: rater, clips: study.clips, people: study.people,
     answers: study.pairs.filter((p) => answers[p.clip]).map((p) => ({ clip: p.clip, ...answers[p.clip] })) };
 }
 function csv() {
   const cell = (v) => '"' + String(v).replaceAll('"', '""') + '"';
   const fields = (a) => [study.study, rater, a.clip, a.choice, a.seconds].map(cell).join(",");
-  const rows = sheet().answers.map(fields);
+  const rows = answerSheet().answers.map(fields);
   return ["study,rater,clip,choice,seconds", ...rows].join("\\n") + "\\n";
 }
 function save(name, kind, text) {
@@ -186,14 +186,15 @@ function save(name, kind, text) {
 function finish() {
   for (const side of ["left", "right"]) $(side).pause();
   show("end");
-  $("done").textContent = "You answered " + sheet().answers.length + " of " + study.pairs.length + " pairs.";
+  const count = answerSheet().answers.length;
+  $("done").textContent = "You answered " + count + " of " + study.pairs.length + " pairs.";
 }
 function begin() {
   rater = $("rater").value.trim();
   if (!rater) { $("rater").focus(); return; }
   try { answers = JSON.parse(localStorage.getItem(key()) || "{}"); } catch (error) { answers = {}; }
   const open = study.pairs.findIndex((p) => !answers[p.clip]);
-  place = open < 0 ? study.pairs.length : open;
+  index = open < 0 ? study.pairs.length : open;
   present();
 }
 document.querySelectorAll(".count").forEach((span) => { span.textContent = study.pairs.length; });
@@ -206,13 +207,13 @@ document.querySelectorAll("[data-choice]").forEach((button) => {
 });
 $("begin").addEventListener("click", begin);
 $("rater").addEventListener("keydown", (event) => { if (event.key === "Enter") begin(); });
-$("back").addEventListener("click", () => { place = Math.max(0, place - 1); present(); });
-$("again").addEventListener("click", () => { place = 0; present(); });
+$("back").addEventListener("click", () => { index = Math.max(0, index - 1); present(); });
+$("again").addEventListener("click", () => { index = 0; present(); });
 const file = () => "answers-" + rater.replace(/[^A-Za-z0-9_-]+/g, "_");
-const text = () => JSON.stringify(sheet(), null, 1);
+const text = () => JSON.stringify(answerSheet(), null, 1);
 $("json").addEventListener("click", () => save(file() + ".json", "application/json", text()));
 $("csv").addEventListener("click", () => save(file() + ".csv", "text/csv", csv()));
-try { $("rater").value = localStorage.getItem("voiceface-rater") || ""; } catch (error) { /* none kept */ }
+try { $("rater").value = localStorage.getItem("voiceface-rater") || ""; } catch (error) { /* none */ }
 </script>
 </body>
 </html>
