@@ -22,7 +22,8 @@ import torch
 
 from voiceface.errors import InputError
 from voiceface.media.sound import load_sound, save_sound
-from voiceface.pipelines.imaginer import Imaginer, best_shipped
+from voiceface.pipelines.imaginer import Imaginer
+from voiceface.pipelines.pipeline import best_shipped
 from voiceface.pipelines.voice_recording import read_voice_recording
 from voiceface.recipes import imaginer as recipe
 from voiceface.recipes.matcher import load_encoder
@@ -55,7 +56,7 @@ def main() -> None:
 def usual(folder: Path) -> str:
     """The shipped weights, or untrained ones of the same size."""
     try:
-        return best_shipped()
+        return best_shipped("imaginer")
     except InputError:
         run, encoder = recipe.recipe(), load_encoder("student")
         facts = {"voice_width": encoder.dim, "voice_fingerprint": encoder.fingerprint}

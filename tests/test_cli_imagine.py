@@ -124,7 +124,6 @@ def test_names_are_kept_apart(voices, canvas, tmp_path):
         (("VOICES/a.wav", "-o", "VOICES/notes.txt"), ("notes.txt", ".png")),
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "0"), ("--n", "is 0")),
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "2", "--typical"), ("one typical face",)),
-        (("VOICES/a.wav", "-o", "OUT/face.png", "--person", "eve", "--device", "tpu"), ("tpu",)),
         (("-o", "OUT/face.png"), ("no recording",)),
         (("-o", "OUT/face.png", "--person", "eve"), ("generates from a voice",)),
     ],

@@ -15,6 +15,7 @@ from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
 from voiceface.pipelines import imaginer as pipeline
 from voiceface.pipelines.imaginer import Imaginer
+from voiceface.pipelines.pipeline import BEST
 from voiceface.pipelines.voice_recording import NotSpeechError, read_voice_recording
 
 RATE = 16000
@@ -189,8 +190,8 @@ def test_weights_that_generate_nothing_are_refused():
 
 
 def test_without_shipped_weights_it_is_said(monkeypatch):
-    monkeypatch.setattr(pipeline, "PREFERRED", ("gone",))
-    with pytest.raises(MissingPartError, match="no weights that generate faces"):
+    monkeypatch.setitem(BEST, "imaginer", ("gone",))
+    with pytest.raises(MissingPartError, match="no weights for the imaginer"):
         Imaginer.load()
 
 

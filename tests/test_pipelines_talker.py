@@ -14,6 +14,7 @@ from voiceface.errors import InputError, MissingPartError
 from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines import talker as pipeline
+from voiceface.pipelines.pipeline import BEST
 from voiceface.pipelines.voice_recording import NotSpeechError
 from voiceface.records import SAMPLE_RATE as RATE
 
@@ -192,8 +193,8 @@ def test_unusable_input_is_refused_with_its_reason(voice, tmp_path, monkeypatch)
         pipeline.Talker.load("matcher")
     with pytest.raises(InputError, match="device"):
         pipeline.Talker.load("matcher", device="nowhere")
-    monkeypatch.setattr(pipeline, "PREFERRED", ("gone",))
-    with pytest.raises(MissingPartError, match="no weights that talk"):
+    monkeypatch.setitem(BEST, "talker", ("gone",))
+    with pytest.raises(MissingPartError, match="no weights for the talker"):
         pipeline.Talker.load()
 
 

@@ -162,14 +162,14 @@ def tables(
             wrong_labels=name == _CONTROL,
             **(_QUICK if quick else {}),
         )
-    judged = _evaluation(split, generators["RC-GAN"], seed=seed)
-    generated = _generate(generators, split.test, judged)
-    _figures(out, split, classifier, judged, generated)
+    evaluation = _evaluation(split, generators["RC-GAN"], seed=seed)
+    generated = _generate(generators, split.test, evaluation)
+    _figures(out, split, classifier, evaluation, generated)
     return [
         _classified(split.test, {"voice classifier": classifier, "wrong labels": control}, seed=seed),
-        _real(judged),
-        _accuracy(judged, generated),
-        _quality(judged, {name: one for name, one in generated.items() if name != _PERFECT}),
+        _real(evaluation),
+        _accuracy(evaluation, generated),
+        _quality(evaluation, {name: one for name, one in generated.items() if name != _PERFECT}),
     ]
 
 
@@ -209,13 +209,14 @@ def _evaluation(split: Split, loaded: Loaded, *, seed: int) -> Evaluation:
 
 
 def _generate(
-    generators: dict[str, Loaded], test: Selection, judged: Evaluation
+    generators: dict[str, Loaded], test: Selection, evaluation: Evaluation
 ) -> dict[str, GeneratedFaces]:
     """Every generator's faces of the test recordings, and two baselines: the targets, and their mean."""
-    targets = judged.target_pictures[judged.own()]
-    average = judged.target_pictures.astype(float).mean(0).round().astype(np.uint8)
+    targets = evaluation.target_pictures[evaluation.own()]
+    average = evaluation.target_pictures.astype(float).mean(0).round().astype(np.uint8)
     pictures = {
-        name: generate_for_selection(one.model, test, seed=judged.seed) for name, one in generators.items()
+        name: generate_for_selection(one.model, test, seed=evaluation.seed)
+        for name, one in generators.items()
     }
     pictures |= {_PERFECT: targets, _AVERAGE: np.broadcast_to(average, targets.shape)}
     return {name: GeneratedFaces.of(faces) for name, faces in pictures.items()}
@@ -237,8 +238,8 @@ def _classified(test: Selection, classifiers: dict[str, Loaded], *, seed: int) -
     )
 
 
-def _real(judged: Evaluation) -> Table:
-    report = judged.threshold
+def _real(evaluation: Evaluation) -> Table:
+    report = evaluation.threshold
     cells: dict[str, Estimate] = {one.name: one for one in report.rows["real faces"]}
     return Table(
         title="Fixed face recogniser (III-B, Figure 4): one threshold of the L2 distance on real faces",
@@ -254,27 +255,32 @@ def _real(judged: Evaluation) -> Table:
     )
 
 
-def _accuracy(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
+def _accuracy(evaluation: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
     rows: dict[str, list[Cell]] = {}
     for name, one in generated.items():
-        distances = _distances(one.embeddings, judged.target_embeddings)
-        others = _distances(one.embeddings, judged.other_embeddings)
+        distances = _distances(one.embeddings, evaluation.target_embeddings)
+        others = _distances(one.embeddings, evaluation.other_embeddings)
         own, found = generated_acceptance(
             distances,
-            people=(judged.people, judged.targets),
-            threshold=judged.threshold.threshold,
+            people=(evaluation.people, evaluation.targets),
+            threshold=evaluation.threshold.threshold,
             found=one.found,
-            seed=judged.seed,
+            seed=evaluation.seed,
         )
         wide, _ = generated_acceptance(
             others,
-            people=(judged.people, judged.other_people),
-            threshold=judged.threshold.threshold,
+            people=(evaluation.people, evaluation.other_people),
+            threshold=evaluation.threshold.threshold,
             found=one.found,
-            seed=judged.seed,
+            seed=evaluation.seed,
         )
         known = identify(
-            -distances, judged.people, people=judged.targets, ks=(1,), found=one.found, seed=judged.seed
+            -distances,
+            evaluation.people,
+            people=evaluation.targets,
+            ks=(1,),
+            found=one.found,
+            seed=evaluation.seed,
         )
         rows[name] = [own, known.figure("top-1"), wide, found]
     return Table(
@@ -288,9 +294,9 @@ def _accuracy(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table
         rows=rows,
         paper_rows={name: [value, None, None, None] for name, value in _PAPER_1.items()},
         notes=[
-            f"Threshold {judged.threshold.threshold:.3f}; {len(judged.people):,} recordings, "
-            f"{len(judged.targets)} people; every generated face is detected and aligned again, one that is "
-            "not found is a miss.",
+            f"Threshold {evaluation.threshold.threshold:.3f}; {len(evaluation.people):,} recordings, "
+            f"{len(evaluation.targets)} people; every generated face is detected and aligned again, "
+            "one that is not found is a miss.",
             "Chance of the accepted: the same faces against everybody else's (a face like nobody's is "
             "accepted as often with any).",
             *(
@@ -302,18 +308,18 @@ def _accuracy(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table
     )
 
 
-def _quality(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
-    own = judged.own()
-    random = np.random.default_rng(judged.seed)
-    other = (own + random.integers(1, len(judged.targets), size=len(own))) % len(judged.targets)
-    people = People(judged.people, resamples=1000, seed=judged.seed)
+def _quality(evaluation: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
+    own = evaluation.own()
+    random = np.random.default_rng(evaluation.seed)
+    other = (own + random.integers(1, len(evaluation.targets), size=len(own))) % len(evaluation.targets)
+    people = People(evaluation.people, resamples=1000, seed=evaluation.seed)
     rows: dict[str, list[Cell]] = {}
     for name, one in generated.items():
         cells: list[Cell] = []
         for title, (measure, scale) in _MEASURES.items():
             faces = one.pictures * (scale / 255)
             of_own, of_other = (
-                measure(faces, judged.target_pictures[targets] * (scale / 255), scale=scale)
+                measure(faces, evaluation.target_pictures[targets] * (scale / 255), scale=scale)
                 for targets in (own, other)
             )
             cells.append(mean_of_items(title, of_own, people, chance=float(of_other.mean())))
@@ -333,10 +339,10 @@ def _quality(judged: Evaluation, generated: dict[str, GeneratedFaces]) -> Table:
 
 
 def _figures(
-    out: Path, split: Split, classifier: Loaded, judged: Evaluation, generated: dict[str, GeneratedFaces]
+    out: Path, split: Split, classifier: Loaded, evaluation: Evaluation, generated: dict[str, GeneratedFaces]
 ) -> None:
     """Figure 2 (t-SNE), Figure 4 (threshold) and Figure 10 (faces of one recording a person)."""
-    report = judged.threshold
+    report = evaluation.threshold
     threshold_plot(
         out / "figure-4.png",
         report.thresholds,
@@ -350,21 +356,22 @@ def _figures(
     encoder = PatchEncoder(network, fingerprint=weights_fingerprint(state))
     voices = voice_embeddings(split.test.corpus, encoder)[split.test.voices]
     panels = {
-        "voices of the test recordings": (voices, judged.people.tolist()),
-        "real faces": (judged.other_embeddings, judged.other_people.tolist()),
+        "voices of the test recordings": (voices, evaluation.people.tolist()),
+        "real faces": (evaluation.other_embeddings, evaluation.other_people.tolist()),
         "faces generated by RC-GAN": (
             generated["RC-GAN"].embeddings[generated["RC-GAN"].found],
-            judged.people[generated["RC-GAN"].found].tolist(),
+            evaluation.people[generated["RC-GAN"].found].tolist(),
         ),
     }
     tsne_plot(
         out / "figure-2.png",
         {k: v for k, v in panels.items() if len(v[0]) >= 4},
-        seed=judged.seed,
+        seed=evaluation.seed,
     )
-    first = [int(np.flatnonzero(judged.people == p)[0]) for p in judged.targets if p in judged.people][:12]
+    shown = [person for person in evaluation.targets if person in evaluation.people][:12]
+    first = [int(np.flatnonzero(evaluation.people == person)[0]) for person in shown]
     sheet = [
-        [(one.pictures[k], f"{name}\n{judged.people[k]}") for k in first]
+        [(one.pictures[k], f"{name}\n{evaluation.people[k]}") for k in first]
         for name, one in {_PERFECT: generated[_PERFECT], **generated}.items()
     ]
     write_image_grid(out / "figure-10.png", sheet, title="One test recording of each person", side=96)

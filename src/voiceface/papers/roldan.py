@@ -1,4 +1,4 @@
-"""Roldán 2018: Inception Scores of faces drawn from names (Table II) and from speech (Table III).
+"""Roldán 2018: Inception Scores of faces from names (Table II) and from speech (Table III).
 
 Every variant is trained by its recipe in a folder of its own below the output, so that an interrupted
 sweep can be resumed; finished variants are not trained again. Beside the Inception Score are the Fréchet

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from voiceface.errors import InputError, MissingPartError
+from voiceface.errors import InputError
 from voiceface.media.origin import GeneratedImage, Origin
 from voiceface.media.sound import SoundSource
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.model import Pictures
+from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
-from voiceface.pipelines.weights import Loaded, load_model, shipped
+from voiceface.pipelines.weights import Loaded
 
-__all__ = ["PREFERRED", "Imaginer", "best_shipped"]
+__all__ = ["Imaginer"]
 
 OnError = Callable[[int, InputError], None]
-
-PREFERRED = ("imaginer",)
-"""The shipped weights that generate faces, better ones first (RESULTS.md)."""
 
 _BLOCK = 32
 
@@ -45,7 +41,7 @@ class _FaceRequest:
         return InputError(self.name, error.fault, error.remedy)
 
 
-class Imaginer:
+class Imaginer(Pipeline):
     """Generates faces for voices; made by `load`.
 
     >>> Imaginer.load("nobody")  # doctest: +IGNORE_EXCEPTION_DETAIL
@@ -57,15 +53,8 @@ class Imaginer:
         if not loaded.model.can("generate"):
             fault = f"has weights of {loaded.card.get('recipe')}, which generates no faces"
             raise InputError(loaded.name, fault, "give weights that `voiceface train imaginer` wrote")
-        if precision not in {"auto", "32", "bf16"}:
-            raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
-        # What `train -o NAME` writes lies in NAME/weights, which names nothing.
-        self.name = loaded.name if loaded.name != "weights" else str(loaded.card.get("recipe"))
-        self.card, self.device = loaded.card, device
+        super().__init__(loaded, device=device, precision=precision)
         self._model = loaded.model
-        self._bf16 = precision == "bf16"
-        self.fingerprint = loaded.model.fingerprint()
-        """Identifies the weights, hexadecimal."""
 
     @classmethod
     def load(
@@ -75,23 +64,15 @@ class Imaginer:
 
         Args:
             weights: A weights folder or the name of shipped weights; None takes the best shipped.
-            device: ``cpu``, ``cuda`` or ``mps``.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             precision: ``auto`` (float32), ``32`` or ``bf16``.
 
         Raises:
             InputError: the weights cannot be used, or generate no faces.
             MissingPartError: none are shipped, or a part they need is not installed.
         """
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
-        loaded = load_model(weights if weights is not None else best_shipped(), device=device)
+        loaded, device = load_for("imaginer", weights, device=device)
         return cls(loaded, device=device, precision=precision)
-
-    def __repr__(self) -> str:
-        """Name and device."""
-        return f"Imaginer({self.name!r}, device={self.device!r})"
 
     @property
     def template(self) -> str:
@@ -229,7 +210,7 @@ class Imaginer:
         ]
 
     def _generate(self, inputs: Sequence[GeneratorInput], seed: int, *, typical: bool) -> Pictures:
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), self.autocast():
             return self._model.generate(inputs, seed=seed, typical=typical)
 
     def _image(
@@ -245,19 +226,3 @@ class Imaginer:
         note = "; ".join(filter(None, ("the typical face" if typical else "", request.note)))
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, draw=sample, note=note)
         return GeneratedImage.of(Image.fromarray(np.ascontiguousarray(pictures[index])), origin)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16)
-
-
-def best_shipped() -> str:
-    """The name of the best shipped weights that generate faces.
-
-    Raises:
-        MissingPartError: none are shipped.
-    """
-    for name in PREFERRED:
-        if name in shipped():
-            return name
-    fault = "no weights that generate faces came with this package"
-    raise MissingPartError("imaginer", fault, "train some with `voiceface train imaginer`, or upgrade")

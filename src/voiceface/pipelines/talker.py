@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
-from voiceface.errors import InputError, MissingPartError
+from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import detect
 from voiceface.face.quality import best_face
@@ -25,17 +22,16 @@ from voiceface.media.picture import PictureSource, load_picture
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
 from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
 from voiceface.pipelines.imaginer import Imaginer
+from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
-from voiceface.pipelines.weights import Loaded, load_model, shipped
+from voiceface.pipelines.weights import Loaded
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["PREFERRED", "TalkingVideo", "Talker", "best_shipped", "resize_frames"]
+__all__ = ["TalkingVideo", "Talker", "resize_frames"]
 
 Frames = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 
-PREFERRED = ("talker",)
-"""The shipped weights that talk, better ones first (RESULTS.md)."""
 SOUND_RATE = 48_000
 """Sample rate in Hz of the sound in the file; the model takes 16,000."""
 SILENT = 1e-3
@@ -60,7 +56,7 @@ class TalkingVideo:
     """A warning about the clip: a silent recording, hardly a voice, several faces in the picture."""
 
 
-class Talker:
+class Talker(Pipeline):
     """Generates videos of talking faces; made by `load`.
 
     >>> Talker.load("nobody")  # doctest: +IGNORE_EXCEPTION_DETAIL
@@ -80,14 +76,10 @@ class Talker:
         if not model.can("talk"):
             fault = f"holds weights of {loaded.card.get('recipe')}, which does not talk"
             raise InputError(loaded.name, fault, "give weights that `voiceface train vougioukas_sda` wrote")
-        if precision not in {"auto", "32", "bf16"}:
-            raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
-        self.name = loaded.name if loaded.name != "weights" else str(loaded.card.get("recipe"))
-        self.card, self.device, self.precision = loaded.card, device, precision
+        super().__init__(loaded, device=device, precision=precision)
         self.fps, self.size, self.template = model.fps, model.face_size, model.face_template
         self.animates = model.animates
         """Whether it animates a still face, given or generated; False where the model generates its own."""
-        self.fingerprint = model.fingerprint()
         self._model, self._imaginer = model, imaginer
 
     @classmethod
@@ -104,24 +96,16 @@ class Talker:
         Args:
             weights: A weights folder or the name of shipped weights; None takes the best shipped.
             imaginer: The same of the Imaginer that generates faces, for weights that animate a still face.
-            device: ``cpu``, ``cuda`` or ``mps``.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             precision: ``auto`` (float32), ``32`` or ``bf16``.
 
         Raises:
             InputError: the weights cannot be used, or do not talk.
             MissingPartError: none are shipped, or a part they need is not installed.
         """
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise InputError(f"device {device}", "cannot be used here", "give cpu, or see doctor") from error
-        loaded = load_model(weights if weights is not None else best_shipped(), device=device)
+        loaded, device = load_for("talker", weights, device=device)
         drawing = None if imaginer is None else Imaginer.load(imaginer, device=device)
         return cls(loaded, imaginer=drawing, device=device, precision=precision)
-
-    def __repr__(self) -> str:
-        """Name and device."""
-        return f"Talker({self.name!r}, device={self.device!r})"
 
     def __call__(
         self,
@@ -160,7 +144,7 @@ class Talker:
         note = _note(recording, force=force)
         still, face_note = self._still(recording, face, seed)
         note = "; ".join(filter(None, (note, face_note)))
-        with self._autocast():
+        with self.autocast():
             talking = self._model.talk(Speaker(wave=recording.wave, face=still, seed=seed))
         side = self.size if size is None else size
         total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
@@ -187,10 +171,10 @@ class Talker:
     def _frames(self, talking: TalkingFace, sound: SoundSource, side: int) -> Iterator[Frames]:
         """The frames one by one."""
         for block in stream_sound(sound, rate=SAMPLE_RATE, block_seconds=_BLOCK_SECONDS):
-            with self._autocast():
+            with self.autocast():
                 frames = talking.feed(block)
             yield from resize_frames(frames, side)
-        with self._autocast():
+        with self.autocast():
             frames = talking.close()
         yield from resize_frames(frames, side)
 
@@ -225,24 +209,6 @@ class Talker:
             raise InputError(name, "shows no detectable face", remedy)
         aligned = align(picture, best.landmarks, size=self.size, template=self.template, border="edge")
         return aligned, f"the surest of {len(found)} faces in the picture" if len(found) > 1 else ""
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(
-            torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"
-        )
-
-
-def best_shipped() -> str:
-    """The name of the best shipped weights that talk.
-
-    Raises:
-        MissingPartError: none are shipped.
-    """
-    for name in PREFERRED:
-        if name in shipped():
-            return name
-    fault = "no weights that talk came with this package"
-    raise MissingPartError("talker", fault, "train some with `voiceface train vougioukas_sda`, or upgrade")
 
 
 def _note(recording: VoiceRecording, *, force: bool) -> str:

@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection, Split
-from voiceface.errors import InputError
 from voiceface.metrics.image import sharpness
 from voiceface.models.align_for_dlib import align_for_dlib
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
@@ -33,6 +32,7 @@ from voiceface.models.generated_faces import generate_for_selection
 from voiceface.models.imaginer import TEMPLATE, FaceVariation, ImaginerModel, ImaginerShape, LossWeights
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.step_seed import numpy_generator
+from voiceface.recipes._encoder_pairs import paired_items
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
@@ -263,35 +263,13 @@ def _facts(selection: Selection, voice_encoder: str) -> Facts:
 def paired_indices(
     selection: Selection, *, wrong_labels: int | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of a voice and a face of one person each; a person's shorter list is repeated.
-
-    ``wrong_labels`` is the seed of a control in which everybody gets another person's faces; None: nobody.
-
-    Raises:
-        InputError: fewer than two people have both.
-    """
-    corpus = selection.corpus
-    speakers, owners = (
-        corpus.person_of("voices")[selection.voices],
-        corpus.person_of("faces")[selection.faces],
-    )
-    people = np.intersect1d(speakers, owners)
-    if len(people) < 2:
-        fault = f"has {len(people)} people with both a voice and a face to learn from"
-        raise InputError(corpus.path, fault, "prepare more people with both")
-    others = people
-    if wrong_labels is not None:
-        # In a shuffled cycle everybody gets the faces of the next person.
-        order = np.random.default_rng(wrong_labels).permutation(len(people))
-        others = people.copy()
-        others[order] = people[np.roll(order, 1)]
-    left, right = [], []
-    for own, other in zip(people, others, strict=True):
-        voices, faces = selection.voices[speakers == own], selection.faces[owners == other]
-        count = max(len(voices), len(faces))
-        left.append(np.resize(voices, count))
-        right.append(np.resize(faces, count))
-    return np.concatenate(left), np.concatenate(right)
+    """Indices of a voice and a face of one person each (`paired_items`); a shorter list is repeated."""
+    voices, faces = [], []
+    for own_voices, own_faces in paired_items(selection, wrong_labels=wrong_labels):
+        count = max(len(own_voices), len(own_faces))
+        voices.append(np.resize(own_voices, count))
+        faces.append(np.resize(own_faces, count))
+    return np.concatenate(voices), np.concatenate(faces)
 
 
 def _start(model: ImaginerModel, selection: Selection, facts: Facts, *, wrong_labels: int | None) -> None:

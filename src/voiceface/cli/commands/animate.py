@@ -66,7 +66,9 @@ def _animate(
         raise InputError("animate", "has no recordings", "name files or folders of recordings")
     _check(voices, out, face=face, size=size)
     jobs = plan_jobs(voices, out, suffix=".mp4")
-    talker = _load(weights, device)
+    from voiceface.pipelines.talker import Talker
+
+    talker = Talker.load(weights, device=device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
         options = AnimationOptions(face=face, seed=seed, size=size, force=force)
         done = animate_files(talker, jobs, options, progress=progress)
@@ -90,14 +92,6 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
         check_writable(out)
     elif out.exists() and not out.is_dir():
         raise InputError(out, "is a file that does not end in .mp4", "name a .mp4 file or a folder")
-
-
-def _load(weights: str | None, device: str) -> Talker:
-    from voiceface.pipelines.talker import Talker
-    from voiceface.training.devices import pick_device
-
-    kind, index = pick_device(device)
-    return Talker.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
 
 
 def _no_usable_recording(failed: Sequence[InputError]) -> InputError:

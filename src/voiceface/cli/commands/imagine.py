@@ -66,13 +66,14 @@ def _imagine(
         imagine_known_person,
         plan_jobs,
     )
+    from voiceface.pipelines.imaginer import Imaginer
 
     if not voices and not person:
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
     _check(voices, out, n=n, typical=typical)
     jobs = plan_jobs(voices, out, n=n) if voices else []
     options = GenerationOptions(n=n, seed=seed, person=person, typical=typical, force=force)
-    imaginer = _load(weights, device)
+    imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:
             done = imagine_files(imaginer, jobs, options, progress=progress)
@@ -97,14 +98,6 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
         check_writable(out)
     elif out.exists() and not out.is_dir():
         raise InputError(out, "is a file that does not end in .png", "name a .png file or a folder")
-
-
-def _load(weights: str | None, device: str) -> Imaginer:
-    from voiceface.pipelines.imaginer import Imaginer
-    from voiceface.training.devices import pick_device
-
-    kind, index = pick_device(device)
-    return Imaginer.load(weights, device=f"{kind}:{index}" if kind == "cuda" else kind)
 
 
 def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
