@@ -121,8 +121,8 @@ def ends_in_step(path: Path) -> None:
     whole = stream_seconds(path)[0]
     for name, first in (("first", 0.0), ("last", max(0.0, whole - JUDGED))):
         pictures = np.stack([one for _, one in frames(path, fps=FPS, start=first, stop=first + JUDGED)])
-        heard = wave[round(first * RATE) : round((first + JUDGED) * RATE)]
-        mouths, sounds = expert.embed(pictures, track_face_points(pictures), heard)
+        sound = wave[round(first * RATE) : round((first + JUDGED) * RATE)]
+        mouths, sounds = expert.embed(pictures, track_face_points(pictures), sound)
         found = sync(sounds, mouths)
         told = f"offset {found.offset:+d} frames, confidence {found.confidence:.3f}"
         print(f"{name} {JUDGED:.0f} s: {told} ({found.confidence_at_zero:.3f} at offset 0)", flush=True)

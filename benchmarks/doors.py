@@ -39,7 +39,7 @@ def timed(command: list[str], runs: int = RUNS) -> tuple[float, float, float]:
 
 
 def made(folder: Path) -> tuple[Path, list[Path]]:
-    """A six-second voice and ten drawn faces of people who do not exist."""
+    """A six-second voice and ten drawings of synthetic people."""
     from voiceface.media.picture import save_png
     from voiceface.media.sound import save_sound
     from voiceface.synthetic.drawing import draw

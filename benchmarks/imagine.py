@@ -102,21 +102,21 @@ def many(voice: Path, weights: str, count: int, device: str) -> None:
     length = min(len(whole), int(SECONDS * RATE))
     waves = [(np.roll(whole, 997 * k)[:length], RATE) for k in range(count)]
     start = time.perf_counter(), time.process_time()
-    heard = [read_voice_recording(wave) for wave in waves]
+    recordings = [read_voice_recording(wave) for wave in waves]
     row(f"listening to {count} voices", start, count)
     for precision in ("32", "bf16"):
         imaginer = Imaginer.load(weights, device=device, precision=precision)
-        imaginer(heard[0], force=True)
+        imaginer(recordings[0], force=True)
         start = time.perf_counter(), time.process_time()
-        imaginer.many(heard, force=True)
+        imaginer.many(recordings, force=True)
         row(f"{count} voices in batches, {precision}", start, count)
     imaginer = Imaginer.load(weights, device=device)
     start = time.perf_counter(), time.process_time()
-    for one in heard:
+    for one in recordings:
         imaginer(one, force=True)
     row(f"{count} voices one by one", start, count)
     start = time.perf_counter(), time.process_time()
-    imaginer(heard[0], n=count, force=True)
+    imaginer(recordings[0], n=count, force=True)
     row(f"{count} faces of one voice", start, count)
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/kills_prepare.py [--kills 20] [--seed 0] [--workers 2] [--people 40]
 
-Each round prepares made media (tones, drawn faces, small videos) in a child process, ends it by SIGKILL
+Each round prepares made media (tones, drawings of faces, small videos) in a child process, ends it by SIGKILL
 after a random time, sees that its workers end with it, and lets a second child finish. Every file of the
 corpus must then equal that of a preparation left alone. Every fourth kill strikes the second child too,
 every fifth is a Ctrl-C. Prints one line a kill and ends with exit code 1 if anything differs.

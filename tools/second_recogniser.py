@@ -11,7 +11,7 @@ VGGFace2, then on ages and genders. It comes as two files, 7 MB, in the npm pack
 
 ``describe`` writes names and embeddings (rows of length 1) as ``voiceface evaluate`` reads them, and
 beside them the probability of a man and the age. Pictures of a folder are searched for a face; with
-``--template`` they count as cut that way already, as drawn faces are. ``check`` prints how well the
+``--template`` they count as cut that way already, as generated faces are. ``check`` prints how well the
 network tells one person's faces from two people's, beside dlib.
 """
 
@@ -66,7 +66,7 @@ class FaceRes(nn.Module):
         """Describe (n, 3, 224, 224) RGB in [0, 255].
 
         Returns:
-            (n, 1024) descriptors before any normalisation, (n,) probability of a man, (n,) age in years.
+            (n, 1024) embeddings before any normalisation, (n,) probability of a man, (n,) age in years.
         """
         mean = torch.tensor(_MEAN_BGR, device=pictures.device).reshape(3, 1, 1)
         found = self._step(pictures.flip(1) - mean, "conv1", stride=2)
@@ -143,8 +143,8 @@ def describe_corpus(network: FaceRes, corpus: Corpus, places: npt.ArrayLike | No
     chosen = range(len(corpus.faces)) if places is None else np.asarray(places).tolist()
     blocks = []
     for first in range(0, len(chosen), 64):
-        chips = [_corpus_chip(corpus, place) for place in chosen[first : first + 64]]
-        blocks.append(describe_faces(network, np.stack(chips)))
+        faces = [_corpus_face(corpus, place) for place in chosen[first : first + 64]]
+        blocks.append(describe_faces(network, np.stack(faces)))
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
@@ -178,19 +178,19 @@ def _describe(network: FaceRes, source: Path, out: Path, template: str | None) -
         told = describe_corpus(network, corpus)
         told["names"], told["people"] = (corpus.column("faces", column) for column in ("id", "person"))
     else:
-        names, chips = [], []
+        names, faces = [], []
         for path in sorted(
             path for path in source.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg")
         ):
-            chip = _file_chip(path, template)
-            if chip is None:
+            face = _file_face(path, template)
+            if face is None:
                 print(f"{path}: shows no face, left out", file=sys.stderr)
                 continue
             names.append(path.relative_to(source).as_posix())
-            chips.append(chip)
-        if not chips:
+            faces.append(face)
+        if not faces:
             raise InputError(source, "holds no face", "name a folder of pictures, or a prepared corpus")
-        told = {"names": np.array(names), **describe_faces(network, np.stack(chips))}
+        told = {"names": np.array(names), **describe_faces(network, np.stack(faces))}
     with atomic_path(out) as temporary, temporary.open("wb") as file:
         np.savez(file, **told)
     print(f"{len(told['names'])} faces, {told['embeddings'].shape[1]} numbers each, in {out}")
@@ -242,12 +242,12 @@ def _tensors(listed: list[dict[str, Any]], data: bytes) -> Iterator[tuple[str, T
         raise ValueError(f"{len(data)} bytes where {at} are told")
 
 
-def _corpus_chip(corpus: Corpus, place: int) -> Pictures:
+def _corpus_face(corpus: Corpus, place: int) -> Pictures:
     points = np.asarray(corpus.faces[place].landmarks, dtype=np.float32)
     return align(np.asarray(corpus.picture(place)), points, size=SIDE, template="dlib", border="edge")
 
 
-def _file_chip(path: Path, template: str | None) -> Pictures | None:
+def _file_face(path: Path, template: str | None) -> Pictures | None:
     picture = np.asarray(load_picture(path, long_side=1280))
     if template:
         if picture.shape[0] != picture.shape[1]:

@@ -1,4 +1,4 @@
-"""Cross-validation over people: trained once a fold, everybody judged by weights that never met them."""
+"""Cross-validation over people: one training a fold, which tests the people that it was not trained on."""
 
 from __future__ import annotations
 

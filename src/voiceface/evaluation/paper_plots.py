@@ -95,10 +95,10 @@ def tsne_plot(
     ):
         picked = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST])
         points, owners = tsne(rows[picked], seed=seed), np.asarray(people)[picked]
-        heard = np.asarray((kinds or {}).get(title, ["face"] * len(rows)))[picked] == "voice"
+        voices = np.asarray((kinds or {}).get(title, ["face"] * len(rows)))[picked] == "voice"
         for number, person in enumerate(everybody):
             mine, colour = owners == person, f"C{number % 10}"
-            dots, marks = points[mine & ~heard], points[mine & heard]
+            dots, marks = points[mine & ~voices], points[mine & voices]
             axes.scatter(dots[:, 0], dots[:, 1], s=9, color=colour, label=person)
             axes.scatter(marks[:, 0], marks[:, 1], s=14, color=colour, marker="^")
         axes.set(title=title, xticks=[], yticks=[])

@@ -25,7 +25,7 @@ __all__ = ["DLIB_DIM", "align_corpus_face", "embed_aligned_faces", "face_embeddi
 Rows = npt.NDArray[np.float32]
 
 DLIB_DIM = 128
-_CHIP = 150
+_SIDE = 150
 _BLOCK = 64
 _AT_ONCE = 16
 _HELD: dict[Path, Rows] = {}
@@ -44,7 +44,7 @@ def voice_embeddings(corpus: Corpus, encoder: VoiceEncoder) -> Rows:
 def face_embeddings(corpus: Corpus, encoder: FaceEncoder | None = None) -> Rows:
     """Every face of a corpus as a row of ``encoder``: ``(faces, encoder.dim)``.
 
-    None, or dlib's: its mirrored descriptor (`embed_aligned_faces`), ``(faces, 128)``.
+    None, or dlib's: with its mirror image (`embed_aligned_faces`), ``(faces, 128)``.
     """
 
     def make(first: int, last: int) -> Rows:
@@ -53,8 +53,8 @@ def face_embeddings(corpus: Corpus, encoder: FaceEncoder | None = None) -> Rows:
                 np.stack([align_corpus_face(corpus, index) for index in range(first, last)])
             )
         size, template = encoder.size, encoder.template
-        chips = [align_corpus_face(corpus, k, size=size, template=template) for k in range(first, last)]
-        return encoder.embed(np.stack(chips))
+        faces = [align_corpus_face(corpus, k, size=size, template=template) for k in range(first, last)]
+        return encoder.embed(np.stack(faces))
 
     kind = "dlib-mirrored"
     if encoder is not None and encoder.name != "dlib":
@@ -63,26 +63,26 @@ def face_embeddings(corpus: Corpus, encoder: FaceEncoder | None = None) -> Rows:
 
 
 def align_corpus_face(
-    corpus: Corpus, index: int, *, size: int = _CHIP, template: str = "dlib"
+    corpus: Corpus, index: int, *, size: int = _SIDE, template: str = "dlib"
 ) -> npt.NDArray[np.uint8]:
     """Face ``index`` of a corpus as an encoder wants it, ``(size, size, 3)``; as dlib's recogniser does."""
     points = np.asarray(corpus.faces[index].landmarks, dtype=np.float32)
     return align(np.asarray(corpus.picture(index)), points, size=size, template=template)
 
 
-def embed_aligned_faces(chips: npt.NDArray[np.uint8]) -> Rows:
-    """Describe chips ``(n, 150, 150, 3)`` by the mean of a face's and its mirror's row, ``(n, 128)``."""
-    if chips.ndim != 4 or chips.shape[1:] != (_CHIP, _CHIP, 3) or chips.dtype != np.uint8:
-        fault = f"have the shape {chips.shape} and type {chips.dtype}"
-        raise InputError("aligned faces", fault, f"give (n, {_CHIP}, {_CHIP}, 3) of uint8")
+def embed_aligned_faces(faces: npt.NDArray[np.uint8]) -> Rows:
+    """Embed aligned faces ``(n, 150, 150, 3)``, mean over each face and its mirror image: ``(n, 128)``."""
+    if faces.ndim != 4 or faces.shape[1:] != (_SIDE, _SIDE, 3) or faces.dtype != np.uint8:
+        fault = f"have the shape {faces.shape} and type {faces.dtype}"
+        raise InputError("aligned faces", fault, f"give (n, {_SIDE}, {_SIDE}, 3) of uint8")
     network = load_dlib_recogniser()  # 28 times as fast on one core as dlib's own, equal to the last digits
     rows = [np.zeros((0, DLIB_DIM), np.float32)]
-    # Neither the server's autocast nor its gradients must reach the descriptors.
+    # Neither the server's autocast nor its gradients must reach the embeddings.
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        for first in range(0, len(chips), _AT_ONCE):
-            some = np.array(chips[first : first + _AT_ONCE])  # a copy: torch warns of read-only arrays
-            faces = torch.from_numpy(some).permute(0, 3, 1, 2).float()
-            rows.append(((network(faces) + network(faces.flip(3))) / 2).numpy())
+        for first in range(0, len(faces), _AT_ONCE):
+            some = np.array(faces[first : first + _AT_ONCE])  # a copy: torch warns of read-only arrays
+            pixels = torch.from_numpy(some).permute(0, 3, 1, 2).float()
+            rows.append(((network(pixels) + network(pixels.flip(3))) / 2).numpy())
     return np.concatenate(rows)
 
 

@@ -62,7 +62,7 @@ class LossWeights:
     """Distance of the sync expert's embeddings of generated mouths from the real mouths' and the sound's."""
     judge: float = 0.1
     """The discriminator's."""
-    paint: float = 0.05
+    inpaint: float = 0.05
     """The share of pixels that is generated rather than warped."""
 
 
@@ -192,11 +192,11 @@ class StillFaceModel(Model):
         speech, count = batch["speech"], batch["speech"].shape[1]
         encoded = self.painter.encode(signed(batch["stills"]))
         encoded = [maps.repeat_interleave(count, 0) for maps in encoded]
-        generated, painted = self.generate_mouths(
+        generated, inpainted = self.generate_mouths(
             encoded, speech.flatten(0, 1), batch["loudness"].flatten(0, 1)
         )
         real = signed(batch["frames"].flatten(0, 1))
-        return {"generated": generated, "painted": painted, "real": real}
+        return {"generated": generated, "inpainted": inpainted, "real": real}
 
     def discriminator_loss(self, batch: Batch, shared: dict[str, Any]) -> dict[str, Tensor]:
         """Real patches to 1, generated ones to 0."""
@@ -213,7 +213,7 @@ class StillFaceModel(Model):
         losses: dict[str, tuple[float, Tensor]] = {
             "pixels": (weights.pixels, difference.mean() + middle.mean()),
             "gradient": (weights.gradient, gradient_loss(generated, real)),
-            "paint": (weights.paint, shared["painted"].mean()),
+            "paint": (weights.inpaint, shared["inpainted"].mean()),
         }
         if weights.lips and batch["frames"].shape[1] >= FRAMES:
             own, target = (self.lip_embeddings(half, len(batch["frames"])) for half in (generated, real))

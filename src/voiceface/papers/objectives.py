@@ -1,9 +1,9 @@
-"""Objectives of the field on one footing: the same encoders, people, streams and budget, paired tests.
+"""Objectives of the field compared: the same encoders, people, streams and budget, paired tests.
 
 What is trained, once a fold and for every objective: the streams of recipes/_two_stream_run.py under SVHF,
 Learnable PINs, DIMNet, FOP, supervised contrast and SigLIP, and beside them the matcher; then the same with
 every training person given somebody else's faces, which must end at chance. Everybody is judged by weights
-that never met the person. Folds that lie below the output folder are not trained again.
+that were not trained on the person. Folds that lie below the output folder are not trained again.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def tables(
     controls: bool = True,
     seed: int = 0,
 ) -> list[Table]:
-    """Train what is missing below ``out`` and judge everybody by weights that never met them.
+    """Train what is missing below ``out`` and test everybody with weights that were not trained on them.
 
     Args:
         corpus: voices and faces of the same people.
@@ -133,7 +133,7 @@ def _compared(found: Mapping[str, CrossValidation], *, seed: int) -> Table:
         rows[name] = cells
     people = len(np.unique(next(iter(found.values())).held.voice_people))
     return Table(
-        title="Verification of people never met, one footing",
+        title="Verification of unknown people",
         columns=[
             "AUC",
             "EER",
@@ -177,7 +177,7 @@ def _matched(found: Mapping[str, CrossValidation]) -> Table:
         cells += [_of(one.retrieval.rows.get(way), "R@10") for way in DIRECTIONS]
         rows[name] = cells
     return Table(
-        title="Matching and retrieval of people never met",
+        title="Matching and retrieval of unknown people",
         columns=[f"{figure}, {way}" for figure in ("1:2", "R@10") for way in DIRECTIONS],
         rows=rows,
         notes=["galleries lie within a fold"],

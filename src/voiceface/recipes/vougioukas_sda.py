@@ -176,6 +176,6 @@ def _validate(model: StillFaceModel, selection: Selection, facts: Facts) -> dict
         sounds = clip.sounds[: len(own)].to(device)
         errors = [(some - frames).abs().mean() for some in (generated, frames[:1].expand_as(frames))]
         found.append([*errors, (own * real).sum(-1).mean(), (own * sounds).sum(-1).mean()])
-    error, still, lips, heard = torch.tensor(found).mean(0).tolist()
+    error, still, lips, sound = torch.tensor(found).mean(0).tolist()
     gain = 1 - error / max(still, 1e-9)
-    return {"error": error, "still": still, "lips": lips, "heard": heard, "score": gain + lips + heard}
+    return {"error": error, "still": still, "lips": lips, "heard": sound, "score": gain + lips + sound}

@@ -1,4 +1,4 @@
-"""A plane to paint on: soft shapes, blends and noise over a grid of face coordinates.
+"""A plane to draw on: soft shapes, blends and noise over a grid of face coordinates.
 
 One unit is half the width of an average head; u runs right, v runs down, the origin lies between the eyes.
 """

@@ -77,18 +77,18 @@ def _softmax(log: Floats) -> Floats:
     return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
-def _heard(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
+def _voice_codes(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
     """Posterior of the sex (n, 2) and the accent (n, k) that the voice speaks with."""
     log = -0.5 * ((people.voice_sex[:, None] - np.array([-1.0, 1.0])) / model.voice_deviation("sex")) ** 2
     return _softmax(log), np.eye(len(model.accents))[people.voice_accent]
 
 
-def _seen(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
+def _face_codes(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
     """Posterior of the sex (n, 2) and the accent (n, k) given the face."""
     log = -0.5 * ((people.face_sex[:, None] - np.array([-1.0, 1.0])) / model.face_deviation("sex")) ** 2
-    seen = np.stack([people.skin, people.hair], axis=1)[:, None, :] - model.tones()[None]
+    face = np.stack([people.skin, people.hair], axis=1)[:, None, :] - model.tones()[None]
     spread = np.array([model.face_deviation("skin"), model.face_deviation("hair")])
-    return _softmax(log), _softmax(-0.5 * ((seen / spread) ** 2).sum(axis=2))
+    return _softmax(log), _softmax(-0.5 * ((face / spread) ** 2).sum(axis=2))
 
 
 def label_posteriors(model: CausalModel, people: Population, side: str) -> dict[str, Floats]:
@@ -97,10 +97,10 @@ def label_posteriors(model: CausalModel, people: Population, side: str) -> dict[
     ``side`` is ``"voice"`` or ``"face"``. The voice tells the label as far as the link goes.
     """
     if side == "face":
-        sex, accent = _seen(model, people)
+        sex, accent = _face_codes(model, people)
         gain, values, noise = 1.0, people.face[:, 0], model.face_deviation("age")
     else:
-        sex, accent = _heard(model, people)
+        sex, accent = _voice_codes(model, people)
         keep = model.link
         sex, accent = keep * sex + (1 - keep) / 2, keep * accent + (1 - keep) / accent.shape[1]
         gain, values, noise = keep, people.voice[:, 0], model.voice_deviation("age")
@@ -123,8 +123,8 @@ def oracle_scores(
     rest = 1 - rho**2
     log = -0.5 * np.log(rest).sum() + (a * (rho / rest)) @ b.T
     log -= 0.5 * (a**2 @ (rho**2 / rest))[:, None] + 0.5 * (b**2 @ (rho**2 / rest))[None, :]
-    for heard, seen in zip(_heard(model, voices), _seen(model, faces), strict=True):
-        log += np.log(model.link * heard.shape[1] * (heard @ seen.T) + 1 - model.link + 1e-300)
+    for voice, face in zip(_voice_codes(model, voices), _face_codes(model, faces), strict=True):
+        log += np.log(model.link * voice.shape[1] * (voice @ face.T) + 1 - model.link + 1e-300)
     told, shown = label_posteriors(model, voices, "voice"), label_posteriors(model, faces, "face")
     for label in STRATA[stratum]:
         log -= np.log((told[label] / _priors(model)[label]) @ shown[label].T + 1e-300)
@@ -150,11 +150,11 @@ def _scores_given_labels(
     told, shown = label_posteriors(model, people, "voice"), label_posteriors(model, people, "face")
     priors, out = _priors(model), scores.copy()
     rows = np.arange(len(people))
-    heard, seen = _heard(model, people), _seen(model, people)
+    voice, face = _voice_codes(model, people), _face_codes(model, people)
     for place, label in enumerate(("sex", "accent")):
         if label in STRATA[stratum]:
-            both = heard[place] @ seen[place].T
-            out -= np.log(model.link * heard[place].shape[1] * both + 1 - model.link + 1e-300)
+            both = voice[place] @ face[place].T
+            out -= np.log(model.link * voice[place].shape[1] * both + 1 - model.link + 1e-300)
     if "age" in STRATA[stratum]:
         nv, nf, link = model.voice_deviation("age"), model.face_deviation("age"), model.link
         # Cause c ~ N(0,1); voice = link c + N(0, 1 - link² + nv²); face = c + N(0, nf²).

@@ -13,7 +13,7 @@ __all__ = ["paint_beard", "paint_brows", "paint_eyes", "paint_glasses", "paint_m
 
 
 def paint_eyes(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression) -> None:
-    """Paint both eyes; ``light`` (pixels, pixels) is the shading that falls on them."""
+    """Draw both eyes; ``light`` (pixels, pixels) is the shading that falls on them."""
     for side in (-1, 1):
         cx = side * look.eye_x
         part = canvas.window(cx - 0.45, look.eye_y - 0.35, cx + 0.45, look.eye_y + 0.35)
@@ -107,7 +107,7 @@ def _lashes(
 
 
 def paint_brows(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression, seed: int) -> None:
-    """Paint both brows as tapered bands of hair."""
+    """Draw both brows as tapered bands of hair."""
     for side in (-1, 1):
         cx = side * look.eye_x
         part = canvas.window(cx - 0.5, look.brow_y - 0.45, cx + 0.5, look.brow_y + 0.4)
@@ -136,7 +136,7 @@ def paint_brows(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: E
 
 
 def paint_nostrils(canvas: Canvas, picture: Map, look: Appearance, e: Expression) -> None:
-    """Paint the nostrils, the wings' creases and the shadow under the nose."""
+    """Draw the nostrils, the wings' creases and the shadow under the nose."""
     tip, w = look.nose_long - 0.03 * e.nose, look.nose_wide
     part = canvas.window(-0.6, tip - 0.4, 0.6, tip + 0.45)
     view = picture[part.at]
@@ -159,7 +159,7 @@ def paint_nostrils(canvas: Canvas, picture: Map, look: Appearance, e: Expression
 
 
 def paint_mouth(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression) -> None:
-    """Paint the mouth: cavity, teeth and tongue if it is open, then both lips."""
+    """Draw the mouth: cavity, teeth and tongue if it is open, then both lips."""
     my, mw = mouth_position(look, e)
     part = canvas.window(-mw - 0.2, my - 0.4, mw + 0.2, my + 0.75)
     x = np.broadcast_to(part.u / mw, (part.v.shape[0], part.u.shape[1]))
@@ -215,7 +215,7 @@ def paint_mouth(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: E
 def paint_beard(
     canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression, scene: Scene
 ) -> None:
-    """Paint the scene's beard, if any."""
+    """Draw the scene's beard, if any."""
     if scene.beard == "none":
         return
     my, mw = mouth_position(look, e)
@@ -245,7 +245,7 @@ def paint_beard(
 
 
 def paint_glasses(canvas: Canvas, picture: Map, alpha: Map, look: Appearance, scene: Scene) -> None:
-    """Paint the scene's glasses, if any: rims, bridge, arms and a faint reflection."""
+    """Draw the scene's glasses, if any: rims, bridge, arms and a faint reflection."""
     if scene.glasses == "none":
         return
     rng = random_generator(scene.seed, 0x61A)

@@ -183,7 +183,7 @@ def variant(person: SyntheticPerson, prosody: Prosody, *, pitch: float = 1.0) ->
 
 
 def _resample(samples: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.float64]:
-    """To 16 kHz by cutting the spectrum: it starts and ends in silence, so the wrap is not heard."""
+    """To 16 kHz by cutting the spectrum: it starts and ends in silence, so the wrap is inaudible."""
     if rate == SAMPLE_RATE:
         return samples
     step = rate // np.gcd(rate, SAMPLE_RATE)

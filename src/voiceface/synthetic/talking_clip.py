@@ -1,4 +1,4 @@
-"""Talking synthetic people: frames whose mouth follows what is heard, with blinks and head motion."""
+"""Talking synthetic people: frames whose mouth follows the sound, with blinks and head motion."""
 
 from __future__ import annotations
 
@@ -158,14 +158,14 @@ def plan_clip(
     portrait = Portrait(person, seed=seed, size=size)
     shape = mouth_track(events, np.arange(count) / FPS)
     energy = _energy(wave, count)
-    felt = replace(EXPRESSIONS["neutral"].mixed(EXPRESSIONS[emotion], float(rng.uniform(0.75, 1.05))))
+    shown = replace(EXPRESSIONS["neutral"].mixed(EXPRESSIONS[emotion], float(rng.uniform(0.75, 1.05))))
     strength = 1 + 0.08 * _sway(count, rng)
     blink, brows = _blinks(count, rng), _sway(count, rng)
     gaze = np.stack([_sway(count, rng, 0.5), _sway(count, rng, 0.5)], axis=1) * 0.12
     yaw, pitch, roll = (_sway(count, rng) * s for s in (0.05, 0.03, 0.02))
     base, faces, poses = portrait.scene.pose, [], []
     for i in range(count):
-        now = EXPRESSIONS["neutral"].mixed(felt, float(strength[i]))
+        now = EXPRESSIONS["neutral"].mixed(shown, float(strength[i]))
         opening, width, press = shape[i]
         opening *= 0.45 + 0.6 * energy[i]
         faces.append(

@@ -222,9 +222,9 @@ class CausalModel:
         n, k, d = count, len(self.accents), len(CONTINUOUS)
         sex, accent = rng.integers(0, 2, n), rng.integers(0, k, n)
         causes = rng.standard_normal((n, d))
-        heard_sex = np.where(rng.random(n) < self.link, sex, rng.integers(0, 2, n))
+        shown_sex = np.where(rng.random(n) < self.link, sex, rng.integers(0, 2, n))
         spoken_accent = np.where(rng.random(n) < self.link, accent, rng.integers(0, k, n))
-        heard = self.link * causes + np.sqrt(1 - self.link**2) * rng.standard_normal((n, d))
+        shown = self.link * causes + np.sqrt(1 - self.link**2) * rng.standard_normal((n, d))
         tones = self.tones()[accent]
         voice_sigma = np.array([self.voice_deviation(name) for name in CONTINUOUS])
         face_sigma = np.array([self.face_deviation(name) for name in CONTINUOUS])
@@ -232,9 +232,9 @@ class CausalModel:
             sex=sex,
             accent=accent,
             causes=causes,
-            voice_sex=2.0 * heard_sex - 1 + self.voice_deviation("sex") * rng.standard_normal(n),
+            voice_sex=2.0 * shown_sex - 1 + self.voice_deviation("sex") * rng.standard_normal(n),
             voice_accent=spoken_accent,
-            voice=heard + voice_sigma * rng.standard_normal((n, d)),
+            voice=shown + voice_sigma * rng.standard_normal((n, d)),
             voice_private=rng.standard_normal((n, len(VOICE_PRIVATE))),
             face_sex=2.0 * sex - 1 + self.face_deviation("sex") * rng.standard_normal(n),
             skin=tones[:, 0] + self.face_deviation("skin") * rng.standard_normal(n),

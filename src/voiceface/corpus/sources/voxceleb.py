@@ -36,7 +36,7 @@ __all__ = ["listing"]
 _EXPECTED_LAYOUT = (
     "id10001/VIDEO/00001.wav (.m4a, .mp4), NAME/VIDEO_0000001.wav and NAME/1.6/VIDEO/FRAME.jpg, at any depth"
 )
-# iden_split.txt codes 1-3; Learnable PINs' list has 4 for the people never heard or seen.
+# iden_split.txt codes 1-3; Learnable PINs' list has 4 for the unseen-unheard people.
 _CODES = {"1": "train", "2": "validation", "3": "test", "4": "test"}
 _SETS = {"dev": "train", "train": "train", "test": "test"}
 

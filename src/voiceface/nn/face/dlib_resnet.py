@@ -52,7 +52,7 @@ class DlibResNet(nn.Module):
 
     Args:
         blocks: channels and halving of each residual block; another choice makes another network.
-        dim: numbers of a descriptor.
+        dim: numbers of an embedding.
     """
 
     def __init__(self, *, blocks: Sequence[tuple[int, bool]] = BLOCKS, dim: int = 128) -> None:
@@ -78,7 +78,7 @@ class DlibResNet(nn.Module):
         return kept
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Descriptors (batch, 128) of faces (batch, 3, 150, 150), RGB in [0, 255]."""
+        """Embeddings (batch, 128) of faces (batch, 3, 150, 150), RGB in [0, 255]."""
         placed: Tensor = self.last(self.maps(faces)[-1].mean(dim=(2, 3)))
         return placed
 

@@ -36,8 +36,8 @@ class ExpressionNet(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Faces ``(n, 3, side, side)`` from 0 to 255 as features ``(n, features)``, above 0.
 
-        Colour and brightness say who and where rather than what is felt: each picture is grey, with a mean
-        of 0 and a deviation of 1.
+        Colour and brightness depend on person and place rather than on emotion: each picture is grey, with
+        a mean of 0 and a deviation of 1.
         """
         grey = pictures.mean(1, keepdim=True)
         if grey.shape[-1] != self.size:

@@ -1,4 +1,4 @@
-"""Orthogonal projection: rows of one person point one way, rows of two people stand upright on each other."""
+"""Orthogonal projection: embeddings of one person align, embeddings of two people are orthogonal."""
 
 from __future__ import annotations
 
