@@ -9,7 +9,10 @@ from planted_component import planted
 from voiceface.metrics.figure import figures
 from voiceface.metrics.roc import SortedTrials
 from voiceface.protocols import verification
+from voiceface.protocols.face_set import Faces
+from voiceface.protocols.generated_faces import heaps
 from voiceface.protocols.paired_comparison import compare
+from voiceface.protocols.pixel_similarity import likeness
 
 YOUDEN = '''"""Youden's index: the largest difference of the two rates (Youden 1950)."""
 
@@ -46,6 +49,27 @@ def test_a_new_file_is_a_new_column_everywhere(tmp_path):
         added.value == pytest.approx(2 / 3) and added.low <= added.value <= added.high and added.chance == 0
     )
     assert "Youden" not in str(verification(scores, labels, people=people, resamples=0))
+
+
+CONTRAST = '''"""Contrast."""
+
+from voiceface.metrics.figure import Figure
+
+CONTRAST = Figure(name="contrast", of="pictures", function=lambda a, b: a.std(axis=(1, 2, 3)), order=0)
+TURN = Figure(name="turn", of="face sets", function=lambda a, b, unit: float(a[0, 0] * unit), order=0)
+'''
+
+
+def test_other_kinds_of_figures_are_found_too(tmp_path):
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (6, 16, 16, 3)).astype(np.uint8)
+    names = [str(k) for k in range(6)]
+    faces = Faces.of(random.normal(size=(24, 3)), [str(k % 12) for k in range(24)])
+    with planted("voiceface.metrics", tmp_path, {"contrast": CONTRAST}):
+        row = likeness(pictures, pictures, people=(names, names), resamples=0).rows
+        assert next(iter(row.values()))[0].name == "contrast"
+        rows = heaps(faces, faces, features="made").rows
+        assert rows["drawn faces as a heap"][0].name == "turn"
 
 
 def test_no_kind_has_two_figures_of_one_name():

@@ -153,7 +153,7 @@ def test_heaps_know_collapse_blur_and_their_own_noise():
     figures = {e.name: e for e in one.rows["drawn faces as a heap"]}
     assert figures["spread ratio"].value == pytest.approx(0, abs=1e-6)
     assert figures["recall"].value == 0 and figures["Fréchet (x)"].value > 20
-    assert one.figure("sharpness, drawn over real", "sharpness ratio").value == pytest.approx(0.25)
+    assert one.figure("sharpness ratio", "sharpness, drawn over real").value == pytest.approx(0.25)
     right = heaps(drawn_from(CENTRES), REAL, features="x", train=TRAIN)
     figures = {e.name: e for e in right.rows["drawn faces as a heap"]}
     floor = {e.name: e for e in right.rows["training faces in their place"]}
@@ -211,14 +211,14 @@ def test_the_judge_prefers_voices_as_often_as_pairs_say():
     voices, noises = random.normal(0.3, 1, 80).round(1), random.normal(0, 1, 50).round(1)
     report = discriminator_scores(voices, noises, people=np.arange(80) // 4, resamples=200)
     pairs = [(v > w) + 0.5 * (v == w) for v in voices for w in noises]
-    area = report.figure("voices above noises", "AUC")
+    area = report.figure("AUC", "voices above noises")
     assert area.value == pytest.approx(np.mean(pairs)) and area.low < area.value < area.high
-    assert report.figure("judge's score of voices", "deviation").value == pytest.approx(voices.std())
+    assert report.figure("deviation", "judge's score of voices").value == pytest.approx(voices.std())
     assert (
-        discriminator_scores([1.0, 2.0], [0.0], resamples=0).figure("voices above noises", "AUC").value == 1.0
+        discriminator_scores([1.0, 2.0], [0.0], resamples=0).figure("AUC", "voices above noises").value == 1.0
     )
     assert (
-        discriminator_scores([1.0], [1.0, 1.0], resamples=0).figure("voices above noises", "AUC").value == 0.5
+        discriminator_scores([1.0], [1.0, 1.0], resamples=0).figure("AUC", "voices above noises").value == 0.5
     )
     with pytest.raises(InputError, match="NaN"):
         discriminator_scores([np.nan], [1.0])

@@ -40,7 +40,7 @@ def test_copies_are_all_found_and_named():
     below, nearer, *_ = report.rows[DISTANCE]
     assert 0.10 <= below.value <= 0.13 and below.chance == 0.01 and below.low > 0.03
     assert nearer.value > 0.5
-    assert report.figure(RATIO, "below the 0.01 quantile").value >= 0.10
+    assert report.figure("below the 0.01 quantile", RATIO).value >= 0.10
     assert {(one.drawn, one.nearest) for one in report.worst} == {
         (f"d-{10 * k}", f"t-{40 + k}") for k in range(10)
     }
@@ -56,8 +56,8 @@ def test_strangers_have_the_share_that_strangers_have():
 
 def test_an_average_face_is_near_everybody_but_no_copy():
     report = audited(0.05 * draw(60, 5))
-    assert report.figure(DISTANCE, "nearer than a stranger").value > 0.9
-    assert report.figure(RATIO, "below the 0.01 quantile").value == 0.0
+    assert report.figure("nearer than a stranger", DISTANCE).value > 0.9
+    assert report.figure("below the 0.01 quantile", RATIO).value == 0.0
 
 
 def test_figures_are_the_loop():

@@ -141,7 +141,7 @@ def test_identification_is_the_loop_over_places():
     within = [
         placed(scores[i], own[i], 1, np.array([sexes[p] == sexes[labels[i]] for p in names])) for i in kept
     ]
-    one = report.figure("top-1", stratum="same gender")
+    one = report.figure("top-1", "same gender")
     assert one.value == pytest.approx(np.mean(within)) and one.chance == pytest.approx(1 / 3)
     assert report.excluded == {"same gender: attribute unknown or nobody else to choose": 30 - len(kept)}
 

@@ -15,7 +15,7 @@ from voiceface.corpus.sources.videos import listing
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
-    from voiceface.protocols.preference_study import StudyReport
+    from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
 
 __all__ = ["ClipFolders", "evaluate_answers", "evaluate_clip_folders", "write_clip_study"]
@@ -130,7 +130,7 @@ def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: i
     return write_study(out, (sets[0], sets[1]), people=people, question=question or QUESTION, seed=seed)
 
 
-def evaluate_answers(files: Sequence[Path], *, resamples: int, seed: int) -> StudyReport:
+def evaluate_answers(files: Sequence[Path], *, resamples: int, seed: int) -> Report:
     """How often raters preferred the generated clips, from the files that the page saved.
 
     Raises:

@@ -119,8 +119,8 @@ def _evaluate(
     """All protocols, and the shares of generated and of real faces that a detector finds."""
     from voiceface.evaluation.generated_faces import evaluate_generated_faces
     from voiceface.evaluation.generated_from_voices import has_detectable_face
-    from voiceface.protocols.face_set import Report
     from voiceface.protocols.people_bootstrap import People, mean_of_items
+    from voiceface.protocols.report import Report
 
     found = evaluate_generated_faces(
         generated, real, train, features=features, n=options.n, resamples=options.resamples, seed=options.seed

@@ -109,8 +109,7 @@ class Known:
 
 
 def verify(
-    voices: Path | None,
-    faces: Path | None,
+    embeddings: tuple[Path | None, Path | None],
     scores: Path | None,
     trials: Path | None,
     known: Known,
@@ -122,9 +121,11 @@ def verify(
 ) -> VerificationReport:
     """Verification of all pairs, of a list, or of a table of scores.
 
-    ``calibrated`` holds slope and offset from a dot product to log odds at even odds; trials of a list
-    whose items are ``missing`` are an error, or are left out and counted.
+    ``embeddings`` are the files of voices and of faces; ``calibrated`` holds slope and offset from a dot
+    product to log odds at even odds; trials of a list whose items are ``missing`` are an error, or are left
+    out and counted.
     """
+    voices, faces = embeddings
     if (scores is None) == (voices is None and faces is None) or (voices is None) != (faces is None):
         remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv, or --model and --corpus"
         raise InputError("evaluate verification", "has nothing to evaluate", remedy)

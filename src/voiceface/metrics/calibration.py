@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Logistic", "Reliability", "cllr", "ece", "fit_logistic", "reliability"]
+from voiceface.metrics.figure import Figure
+
+__all__ = ["Logistic", "Reliability", "cllr", "ece", "fit_logistic", "probabilities_of", "reliability"]
 
 Floats = NDArray[np.float64]
 
@@ -40,10 +43,11 @@ class Logistic:
 
     def __call__(self, scores: ArrayLike) -> Floats:
         """Probabilities of the scores."""
-        return _sigmoid(self.log_odds(scores))
+        return probabilities_of(self.log_odds(scores))
 
 
-def _sigmoid(x: Floats) -> Floats:
+def probabilities_of(x: Floats) -> Floats:
+    """Probabilities of log odds, without overflow."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
@@ -152,7 +156,7 @@ def _newton(z: Floats, target: Floats, w: Floats) -> Floats:
     theta = np.zeros(2)
     now = loss(theta)
     for _ in range(100):
-        p = _sigmoid(theta @ z)
+        p = probabilities_of(theta @ z)
         gradient = z @ (w * (p - target))
         curve = (z * (w * p * (1.0 - p))) @ z.T + 1e-12 * np.eye(2)
         step = np.linalg.solve(curve, gradient)
@@ -164,3 +168,43 @@ def _newton(z: Floats, target: Floats, w: Floats) -> Floats:
         if np.abs(step).max() < 1e-10 or before - now < 1e-15:
             break
     return theta
+
+
+def _ece_of_weights(odds: Floats, prior: float, bins: int) -> Callable[[Floats, Floats], float]:
+    predicted = probabilities_of(odds)
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    index = np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, bins - 1)
+
+    def ece_of(same: Floats, other: Floats) -> float:
+        # Predicted less observed, bin by bin: a trial has its probability, and its label was observed.
+        apart = prior * same * (predicted - 1.0) + (1.0 - prior) * other * predicted
+        return float(np.abs(np.bincount(index, apart, bins)).sum())
+
+    return ece_of
+
+
+def _cllr_of_weights(odds: Floats, prior: float, bins: int) -> Callable[[Floats, Floats], float]:
+    ratio = odds - np.log(prior / (1.0 - prior))
+    missed, accepted = np.logaddexp(0.0, -ratio) / np.log(2.0), np.logaddexp(0.0, ratio) / np.log(2.0)
+
+    def cllr_of(same: Floats, other: Floats) -> float:
+        return float((np.einsum("i,i->", same, missed) + np.einsum("i,i->", other, accepted)) / 2.0)
+
+    return cllr_of
+
+
+ECE = Figure(
+    name="ECE",
+    of="probabilities",
+    function=_ece_of_weights,
+    convention="{bins} bins of equal width, prior {prior:.3g}; chance alone keeps it above 0",
+    order=1,
+)
+CLLR = Figure(
+    name="Cllr",
+    of="probabilities",
+    function=_cllr_of_weights,
+    chance=1.0,
+    convention="bits (Brümmer & du Preez 2006, eq. 3), log odds less those of prior {prior:.3g}",
+    order=2,
+)

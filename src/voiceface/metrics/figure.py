@@ -14,13 +14,28 @@ from voiceface.components import component_names, load_component
 
 __all__ = ["Figure", "Kind", "figures"]
 
-Kind = Literal["trials", "galleries", "fixed galleries", "ranks"]
+Kind = Literal[
+    "trials", "galleries", "fixed galleries", "ranks", "probabilities", "decisions", "pictures", "face sets",
+    "sharpness", "clip pictures", "clip landmarks", "clip sync", "clip mouth", "clip identity",
+]  # fmt: skip
 """What a figure is computed from, and the arguments of its function:
 
 ``trials``            cumulated weights of false and true accepts (`metrics.roc.SortedTrials`) -> value
 ``galleries``         shares of other people's items below and tied, sizes -> `metrics.ranking.GalleryWins`
 ``fixed galleries``   scores (trials, N), the right one in column 0 -> a value a trial
 ``ranks``             `metrics.ranking.ProbeRanks` -> a value a probe; ``pooled``: and weights -> value
+``probabilities``     log odds (n,) falling, prior, bins -> a function of the positives' and of the negatives'
+                      weights (n,), each adding up to 1 -> value
+``decisions``         accepted positives, refused negatives, totals of both -> value
+``pictures``          generated and reference pictures (n, height, width, 3) uint8 -> a value a picture
+``face sets``         embeddings of generated (n, d) and of reference faces (m, d), and the factor that brings
+                      the reference's numbers to deviation 1 -> value
+``sharpness``         of generated (n,) and of reference pictures (m,) -> value
+``clip pictures``     frames of a generated clip and of its reference, uint8 -> value
+``clip landmarks``    five points of every frame of both (frames, 5, 2) -> value
+``clip sync``         `metrics.sync_confidence.Sync` -> value
+``clip mouth``        mouth opening and loudness of every frame -> value
+``clip identity``     similarity of every frame to the person, NaN without a face -> value, NaN if unknown
 """
 
 
@@ -46,6 +61,8 @@ class Figure:
     """The name under which it stands in the table of results; blank: it does not."""
     pooled: bool = False
     """The function takes all probes and their weights at once (a median), instead of giving each a value."""
+    proportion: bool = False
+    """A share of things that are right or wrong: its interval stays within 0 and 1."""
     order: int = 100
     """Column of the report: small numbers first, equal ones by name."""
 

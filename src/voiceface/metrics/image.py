@@ -7,11 +7,13 @@ on [0, 1] and a PAMSE on [0, 255] cannot be mixed up unseen. Pictures outside [0
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
+from voiceface.metrics.figure import Figure
 
 __all__ = ["mae", "mse", "pamse", "psnr", "sharpness", "snr", "ssim"]
 
@@ -21,6 +23,8 @@ _BLOCK = 64
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Rec. 601, as Pillow's ``L``."""
 _SSIM_TAPS, _SSIM_SIGMA = 5, 1.5
+_MAX_PSNR = 100.0
+"""dB that two equal frames of a clip count."""
 _PAMSE_TAPS, _PAMSE_SIGMA = 3, 0.8
 
 
@@ -191,3 +195,56 @@ def _smooth(planes: Floats, taps: int, sigma: float) -> Floats:
             total += weight * part
         planes = total
     return planes
+
+
+_TO_REFERENCE = "to one real picture of the person; chance: of somebody else"
+MAE = Figure(
+    name="MAE on [0, 1]",
+    of="pictures",
+    function=lambda a, b: mae(a, b, scale=255) / 255,
+    convention=_TO_REFERENCE,
+    order=1,
+)
+MSE = Figure(
+    name="MSE on [0, 1]",
+    of="pictures",
+    function=lambda a, b: mse(a, b, scale=255) / 255**2,
+    convention=_TO_REFERENCE,
+    order=2,
+)
+SNR = Figure(
+    name="SNR (dB)", of="pictures", function=partial(snr, scale=255), convention=_TO_REFERENCE, order=3
+)
+PSNR = Figure(
+    name="PSNR (dB)", of="pictures", function=partial(psnr, scale=255), convention=_TO_REFERENCE, order=4
+)
+PAMSE = Figure(
+    name="PAMSE of grey on [0, 255]",
+    of="pictures",
+    function=partial(pamse, scale=255),
+    convention=_TO_REFERENCE,
+    order=5,
+)
+SSIM = Figure(
+    name="SSIM", of="pictures", function=partial(ssim, scale=255), convention=_TO_REFERENCE, order=6
+)
+SHARPNESS_RATIO = Figure(
+    name="sharpness ratio",
+    of="sharpness",
+    function=lambda a, b: float(a.mean() / b.mean()),
+    convention="jackknife over 20 groups of people",
+)
+CLIP_SSIM = Figure(
+    name="SSIM",
+    of="clip pictures",
+    function=lambda a, b: float(ssim(a, b, scale=255).mean()),
+    convention="mean over frames, then clips; Wang et al. 2004, 11 x 11 window, mean of three colours",
+    order=1,
+)
+CLIP_PSNR = Figure(
+    name="PSNR",
+    of="clip pictures",
+    function=lambda a, b: float(np.minimum(psnr(a, b, scale=255), _MAX_PSNR).mean()),
+    convention="dB, mean over frames, then clips; equal frames count 100",
+    order=2,
+)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
+from voiceface.metrics.figure import Figure
 
 __all__ = ["EYES", "landmark_distance", "mouth_opening"]
 
@@ -79,3 +80,16 @@ def mouth_opening(mouths: ArrayLike) -> Floats:
     skin = max(float(np.quantile(flat, 0.75)), 1e-9)
     opening: Floats = np.maximum(skin - flat, 0.0).mean(axis=1) / skin
     return opening
+
+
+def _mean_known(values: Floats) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+LANDMARK_DISTANCE = Figure(
+    name="landmark distance",
+    of="clip landmarks",
+    function=lambda a, b: _mean_known(landmark_distance(a, b)),
+    convention="mean over points and frames, in distances between the eyes",
+    order=8,
+)

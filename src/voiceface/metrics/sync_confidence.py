@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
+from voiceface.metrics.figure import Figure
 
 __all__ = ["LEAST", "REACH", "Sync", "correlation", "frame_levels", "offset_distances", "sync"]
 
@@ -141,3 +142,35 @@ def _rows(values: ArrayLike, what: str) -> Floats:
     if not np.isfinite(rows).all():
         raise InputError(what, "hold NaN or infinity", "embed the clip again")
     return rows
+
+
+SYNC_CONFIDENCE = Figure(
+    name="sync confidence",
+    of="clip sync",
+    function=lambda found: found.confidence,
+    convention="median minus minimum of the mean distances at offsets of -15 to 15 frames",
+    order=3,
+)
+SYNC_OFFSET = Figure(
+    name="sync offset",
+    of="clip sync",
+    function=lambda found: float(found.offset),
+    convention="frames that the picture comes after its sound, at the smallest distance",
+    order=4,
+)
+WITHIN_1_FRAME = Figure(
+    name="offset within 1 frame",
+    of="clip sync",
+    function=lambda found: float(abs(found.offset) <= 1),
+    chance=3 / (2 * REACH + 1),
+    convention="share of clips; chance 3 of 31 offsets",
+    proportion=True,
+    order=5,
+)
+MOUTH_WITH_SOUND = Figure(
+    name="mouth with sound",
+    of="clip mouth",
+    function=correlation,
+    convention="correlation of mouth opening and loudness over frames",
+    order=9,
+)

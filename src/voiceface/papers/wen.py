@@ -31,10 +31,11 @@ from voiceface.models.wen_gan import WenFaceClassifier, WenVoice2Face
 from voiceface.nn.face.wen_gan import SIZE
 from voiceface.papers._wen_figures import write_figure_sheets
 from voiceface.pipelines.weights import Loaded, load_model
-from voiceface.protocols.face_set import Faces, Report
+from voiceface.protocols.face_set import Faces
 from voiceface.protocols.generated_faces import discriminator_scores, generated_face_matching
 from voiceface.protocols.identification import identify, score_people
 from voiceface.protocols.people_bootstrap import People, mean_of_items
+from voiceface.protocols.report import Report
 from voiceface.recipes import wen_gender, wen_voice2face
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.loop import train

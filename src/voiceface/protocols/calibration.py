@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.bootstrap import interval, resample_counts, resample_trials
-from voiceface.metrics.calibration import Reliability, reliability
+from voiceface.metrics.bootstrap import Statistic, interval, resample_counts, resample_trials
+from voiceface.metrics.calibration import Reliability, probabilities_of, reliability
+from voiceface.metrics.figure import figures
 from voiceface.metrics.roc import Floats, SortedTrials
-from voiceface.protocols.estimate import Estimate, number
+from voiceface.protocols.estimate import Column, Estimate, estimate_row, number
 from voiceface.protocols.pair_verification import CheckedTrials
 
 __all__ = ["Calibration", "calibration", "log_odds_of"]
@@ -118,19 +118,21 @@ def calibration(
     if not 0.0 < share < 1.0:
         raise InputError("prior", f"is {share}", "give a share between 0 and 1")
     part = SortedTrials.of(trials.scores, trials.same)
-    read = _reader(part.thresholds, share, bins)
-    values = read(*part.cumulate())
-    low = high = np.full(2, np.nan)
-    valid = 0
+    read = _statistic(part.thresholds, share, bins)
+    ends, valid = None, 0
     if resamples and trials.voice is not None and trials.face is not None:
         counts = resample_counts(trials.parts(), trials.people, resamples, seed)
         samples = resample_trials([part], [(trials.voice, trials.face)], counts, read)
-        low, high = interval(samples)
-        valid = int((~np.isnan(samples[:, 0])).sum())
+        ends, valid = interval(samples), int((~np.isnan(samples[:, 0])).sum())
+    columns = [
+        Column(one.name, one.chance_of(), one.convention.format(bins=bins, prior=share))
+        for one in figures("probabilities")
+    ]
+    facts = {"n": len(trials.scores), "people": trials.people, "resamples": valid}
     table = _table(trials.scores, trials.same, share, bins)
     facts = {"n": len(trials.scores), "people": trials.people, "resamples": valid}
     return Calibration(
-        row=_row(values, (low, high), facts, f"prior {share:.3g}", bins),
+        row=estimate_row(columns, read(*part.cumulate()), ends, **facts),
         edges=tuple(table.edges.tolist()),
         stated=tuple(table.stated.tolist()),
         found=tuple(table.found.tolist()),
@@ -139,57 +141,22 @@ def calibration(
     )
 
 
-def _row(
-    values: Floats, ends: tuple[Floats, Floats], facts: dict[str, int], prior: str, bins: int
-) -> list[Estimate]:
-    words = (
-        f"{bins} bins of equal width, {prior}; chance alone keeps it above 0",
-        f"bits (Brümmer & du Preez 2006, eq. 3), log odds less those of {prior}",
-    )
-    return [
-        Estimate(
-            name=name,
-            value=float(values[i]),
-            low=float(ends[0][i]),
-            high=float(ends[1][i]),
-            chance=(float("nan"), 1.0)[i],
-            convention=words[i],
-            n=facts["n"],
-            people=facts["people"],
-            resamples=facts["resamples"],
-        )
-        for i, name in enumerate(("ECE", "Cllr"))
-    ]
+def _statistic(odds: Floats, prior: float, bins: int) -> Statistic:
+    """The figures (k,) of cumulated weights over falling log odds: one pass a resample."""
+    prepared = [one.function(odds, prior, bins) for one in figures("probabilities")]
+
+    def read(false: Floats, true: Floats) -> Floats:
+        if not false[-1] * true[-1] > 0:
+            return np.full(len(prepared), np.nan)
+        same, other = np.diff(true) / true[-1], np.diff(false) / false[-1]
+        return np.array([function(same, other) for function in prepared])
+
+    return read
 
 
 def _table(odds: Floats, same: NDArray[np.bool_], prior: float, bins: int) -> Reliability:
     weights = np.where(same, prior / max(1, same.sum()), (1.0 - prior) / max(1, (~same).sum()))
-    return reliability(_probabilities(odds), same, weights, bins=bins)
-
-
-def _probabilities(odds: Floats) -> Floats:
-    small = np.exp(-np.abs(odds))
-    stated: Floats = np.where(odds >= 0, 1.0, small) / (1.0 + small)
-    return stated
-
-
-def _reader(odds: Floats, prior: float, bins: int) -> Callable[[Floats, Floats], Floats]:
-    """ECE and Cllr of cumulated weights over falling log odds: one pass a resample."""
-    stated = _probabilities(odds)
-    place = np.clip(np.searchsorted(np.linspace(0.0, 1.0, bins + 1), stated, side="right") - 1, 0, bins - 1)
-    ratio = odds - np.log(prior / (1.0 - prior))
-    missed, accepted = np.logaddexp(0.0, -ratio) / np.log(2.0), np.logaddexp(0.0, ratio) / np.log(2.0)
-
-    def read(false: Floats, true: Floats) -> Floats:
-        if not false[-1] * true[-1] > 0:
-            return np.full(2, np.nan)
-        same, other = np.diff(true) / true[-1], np.diff(false) / false[-1]
-        cost = (np.einsum("i,i->", same, missed) + np.einsum("i,i->", other, accepted)) / 2.0
-        # Stated less found, bin by bin: a trial is stated by its probability and found by its label.
-        apart = prior * same * (stated - 1.0) + (1.0 - prior) * other * stated
-        return np.array([np.abs(np.bincount(place, apart, bins)).sum(), cost])
-
-    return read
+    return reliability(probabilities_of(odds), same, weights, bins=bins)
 
 
 PROTOCOL = calibration

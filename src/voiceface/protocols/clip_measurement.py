@@ -10,34 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.image import psnr, ssim
-from voiceface.metrics.mouth import landmark_distance
+from voiceface.metrics.figure import Figure, figures
 from voiceface.metrics.sync_confidence import LEAST, correlation, frame_levels, sync
 
-__all__ = ["FIGURES", "Judges", "Measured", "VideoClip", "measure", "mismatched"]
+__all__ = ["Judges", "Measured", "VideoClip", "clip_figures", "measure", "mismatched"]
 
 Frames = NDArray[np.uint8]
 Rows = NDArray[np.floating]
 Points = NDArray[np.floating]
 Side = Literal["drawn", "real"]
 
-FIGURES = (
-    "SSIM",
-    "PSNR",
-    "sync confidence",
-    "sync offset",
-    "offset within 1 frame",
-    "identity similarity",
-    "identity drift",
-    "landmark distance",
-    "mouth with sound",
-)
 _SAME = 1
 """Frames that two clips of one length may differ by."""
-_MAX_PSNR = 100.0
 _MAX_FACELESS_SHARE = 0.5
 """Share of frames without a face from which on a clip is not measured by its face."""
 _RATE = 16000
+
+
+def clip_figures() -> list[Figure]:
+    """Every figure of a clip that `voiceface.metrics` declares, in the order of a report."""
+    return [one for one in figures() if one.of.startswith("clip ")]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -149,9 +141,7 @@ def _pictures(clip: VideoClip, found: Measured, stranger: VideoClip | None) -> N
 
 def _compared(drawn: Frames, real: Frames) -> dict[str, float]:
     count = min(len(drawn), len(real))
-    a, b = drawn[:count], real[:count]
-    decibels = np.minimum(psnr(a, b, scale=255), _MAX_PSNR)
-    return {"SSIM": float(ssim(a, b, scale=255).mean()), "PSNR": float(decibels.mean())}
+    return {one.name: one.function(drawn[:count], real[:count]) for one in figures("clip pictures")}
 
 
 def _landmarks(clip: VideoClip, found: Measured) -> None:
@@ -164,10 +154,10 @@ def _landmarks(clip: VideoClip, found: Measured) -> None:
         found.missing["drawn"].append("landmark distance: no face in half of the frames")
         return
     count = min(len(clip.generated_points), len(clip.real_points))
-    apart = landmark_distance(clip.generated_points[:count], clip.real_points[:count])
-    if np.isfinite(apart).any():
-        found.figures["drawn"]["landmark distance"] = float(np.nanmean(apart))
-    else:
+    points = clip.generated_points[:count], clip.real_points[:count]
+    values = {one.name: one.function(*points) for one in figures("clip landmarks")}
+    found.figures["drawn"] |= {name: value for name, value in values.items() if np.isfinite(value)}
+    if not np.isfinite(list(values.values())).all():
         found.missing["drawn"].append("landmark distance: never a face in both")
 
 
@@ -195,11 +185,7 @@ def _sync(
         return
     mouth, sound = mouth[:count], sound[:count]
     told = sync(sound, mouth, reach=reach)
-    found.figures[side] |= {
-        "sync confidence": told.confidence,
-        "sync offset": float(told.offset),
-        "offset within 1 frame": float(abs(told.offset) <= 1),
-    }
+    found.figures[side] |= {one.name: one.function(told) for one in figures("clip sync")}
     found.sync[side] = mouth, sound
 
 
@@ -213,9 +199,9 @@ def _mouth_correlation(found: Measured, side: Side, seen: _ClipSide, judges: Jud
         assert points is not None and wave is not None
         opening = np.asarray(judges.opening(frames, points), dtype=np.float64)
         levels = frame_levels(wave, rate=_RATE, fps=fps, frames=len(frames))
-        together = correlation(opening, levels)
-        if np.isfinite(together):
-            found.figures[side]["mouth with sound"] = together
+        together = {one.name: one.function(opening, levels) for one in figures("clip mouth")}
+        if np.isfinite(list(together.values())).all():
+            found.figures[side] |= together
             found.course[side] = opening, levels
             return
         reason = "mouth or sound does not change"
@@ -249,18 +235,15 @@ def _identity(clip: VideoClip, found: Measured, judges: Judges) -> None:
     if known.mean() <= _MAX_FACELESS_SHARE:
         found.missing["drawn"].append("identity: no face in half of the frames")
         return
-    fifth = max(1, len(cosines) // 5)
-    found.figures["drawn"]["identity similarity"] = float(cosines[known].mean())
-    if known[:fifth].any() and known[-fifth:].any():
-        drift = np.nanmean(cosines[-fifth:]) - np.nanmean(cosines[:fifth])
-        found.figures["drawn"]["identity drift"] = float(drift)
+    values = {one.name: one.function(cosines) for one in figures("clip identity")}
+    found.figures["drawn"] |= {name: value for name, value in values.items() if np.isfinite(value)}
     found.identity, found.reference = mine, target
 
 
 def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
     """Chance of each figure, ``"side name"`` to its mean over clips, from clips beside somebody else's."""
     chances: dict[str, list[float]] = {}
-    for name in ("SSIM", "PSNR"):
+    for name in [one.name for one in figures("clip pictures")]:
         chances[f"drawn {name}"] = [one.strange[name] for one in measured if one.strange]
     for side in ("drawn", "real"):
         for one, other in _beside([m for m in measured if side in m.sync]):

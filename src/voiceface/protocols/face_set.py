@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
 from voiceface.metrics.roc import Floats
-from voiceface.protocols.estimate import Estimate, table
 from voiceface.protocols.identification import as_attribute
 from voiceface.protocols.input_checks import as_names, few
 from voiceface.protocols.threshold_search import as_found_mask
 
-__all__ = ["Faces", "Report"]
+__all__ = ["Faces"]
 
 Names = NDArray[np.str_]
 
@@ -120,36 +119,3 @@ def _check_names(names: Names, rows: Floats, what: str) -> None:
     ]
     if clash:
         raise InputError(what, f"{few(clash)} names have two different rows", "name every item once")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Rows of figures, what did not enter them, and what to know when reading them."""
-
-    rows: dict[str, list[Estimate]]
-    excluded: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def figure(self, row: str, name: str) -> Estimate:
-        """One figure of one row."""
-        return next(e for e in self.rows[row] if e.name == name)
-
-    def __str__(self) -> str:
-        """As it is printed: rows of the same figures in one table."""
-        tables: list[list[tuple[str, list[Estimate]]]] = []
-        for name, row in self.rows.items():
-            heads = [e.name for e in row]
-            if not tables or [e.name for e in tables[-1][0][1]] != heads:
-                tables.append([])
-            tables[-1].append((name, row))
-        lines = ["\n\n".join(table(one) for one in tables), ""]
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
-            "excluded": dict(self.excluded),
-            "notes": list(self.notes),
-        }

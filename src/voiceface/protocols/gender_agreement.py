@@ -11,8 +11,9 @@ from voiceface.errors import InputError
 from voiceface.metrics.logistic_regression import BinaryLogisticRegression, fit_logistic_regression
 from voiceface.metrics.roc import Floats
 from voiceface.protocols.estimate import Estimate
-from voiceface.protocols.face_set import Faces, Report
+from voiceface.protocols.face_set import Faces
 from voiceface.protocols.people_bootstrap import People, ends, mean_of_items
+from voiceface.protocols.report import Report
 
 __all__ = ["GenderClassifier", "gender_agreement"]
 

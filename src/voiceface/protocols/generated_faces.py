@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.distribution import frechet_distance, kernel_distance, prdc, spread
+from voiceface.metrics.figure import Figure, figures
 from voiceface.metrics.roc import Floats
 from voiceface.protocols.estimate import Estimate
-from voiceface.protocols.face_set import Faces, Report
+from voiceface.protocols.face_set import Faces
 from voiceface.protocols.gallery_matching import matching
 from voiceface.protocols.gender_agreement import GenderClassifier, gender_agreement
 from voiceface.protocols.identification import identify, score_people
 from voiceface.protocols.input_checks import as_scores
 from voiceface.protocols.people_bootstrap import People, auc_of_groups, mean_of_items
+from voiceface.protocols.report import Report
 
 __all__ = ["drawn_faces", "generated_face_matching", "heaps", "discriminator_scores"]
 
@@ -27,7 +28,6 @@ _MAX_JACKKNIFE_PAIRS = 25_000_000
 _STUDENT_T = 2.093
 """97.5 % of Student's t of 19 degrees."""
 _MIN_FACES = 10
-_SHARES = ("precision", "recall", "coverage")
 
 
 def drawn_faces(
@@ -216,22 +216,20 @@ def heaps(drawn: Faces, real: Faces, *, features: str, train: Faces | None = Non
         others = train.only(train.found)
         random = np.random.default_rng(seed)
         other = others.only(np.sort(random.permutation(len(others))[: max(len(mine), _MIN_FACES)]))
-    # The kernel was made for numbers of deviation 1; on far smaller ones it compares means alone.
     unit = 1.0 / max(float(theirs.rows.std(axis=0).mean()), 1e-12)
-    measures: dict[str, Callable[[Faces, Faces], float]] = {
-        f"Fréchet ({features})": lambda a, b: frechet_distance(a.rows, b.rows),
-        f"kernel distance ({features})": lambda a, b: kernel_distance(a.rows * unit, b.rows * unit),
-        "spread ratio": lambda a, b: spread(a.rows) / max(spread(b.rows), 1e-300),
-        "precision": lambda a, b: prdc(a.rows, b.rows).precision,
-        "recall": lambda a, b: prdc(a.rows, b.rows).recall,
-        "coverage": lambda a, b: prdc(a.rows, b.rows).coverage,
-    }
+    measures = [
+        (one.named(features=features), one, lambda a, b, one=one: one.function(a.rows, b.rows, unit))
+        for one in figures("face sets")
+    ]
     sharp = [one.only(np.isfinite(one.sharpness)) for one in (mine, theirs)]
     rows = {"drawn faces as a heap": _jackknife(measures, mine, theirs, seed)}
     if other is not None:
         rows["training faces in their place"] = _jackknife(measures, other, theirs, seed)
     if min(len(one) for one in sharp) >= _MIN_FACES:
-        ratio = {"sharpness ratio": lambda a, b: float(a.sharpness.mean() / b.sharpness.mean())}
+        ratio = [
+            (one.name, one, lambda a, b, one=one: one.function(a.sharpness, b.sharpness))
+            for one in figures("sharpness")
+        ]
         rows["sharpness, drawn over real"] = _jackknife(ratio, sharp[0], sharp[1], seed)
     notes = (
         f"heaps: {len(mine):,} drawn and {len(theirs):,} real faces; "
@@ -241,7 +239,7 @@ def heaps(drawn: Faces, real: Faces, *, features: str, train: Faces | None = Non
 
 
 def _jackknife(
-    measures: dict[str, Callable[[Faces, Faces], float]],
+    measures: Sequence[tuple[str, Figure, Callable[[Faces, Faces], float]]],
     drawn: Faces,
     real: Faces,
     seed: int,
@@ -252,14 +250,14 @@ def _jackknife(
     left, right = (group[np.searchsorted(names, one.people)] for one in (drawn, real))
     enough = len(names) >= 2 * _JACKKNIFE and len(drawn) * len(real) <= _MAX_JACKKNIFE_PAIRS
     found = []
-    for name, measure in measures.items():
+    for name, figure, measure in measures:
         value = measure(drawn, real)
         low = high = float("nan")
         if enough:
             parts = [measure(drawn.only(left != g), real.only(right != g)) for g in range(_JACKKNIFE)]
             reach = _STUDENT_T * float(np.sqrt((_JACKKNIFE - 1) * np.var(parts)))
             low, high = value - reach, value + reach
-            if name in _SHARES:
+            if figure.proportion:
                 low, high = max(0.0, low), min(1.0, high)
         found.append(
             Estimate(
@@ -267,7 +265,7 @@ def _jackknife(
                 value=value,
                 low=low,
                 high=high,
-                convention="jackknife over 20 groups of people",
+                convention=figure.convention,
                 n=len(drawn),
                 people=len(np.unique(drawn.people)),
                 resamples=_JACKKNIFE if enough else 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 from voiceface.metrics.distribution import as_finite_matrix, squared_distances
 from voiceface.metrics.roc import Floats
-from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import as_names, few, unit_embeddings
 from voiceface.protocols.people_bootstrap import People, mean_of_items
+from voiceface.protocols.report import Report
 from voiceface.protocols.threshold_search import as_found_mask
 
 __all__ = ["IdentificationReport", "identify", "score_people"]
@@ -22,34 +23,21 @@ __all__ = ["IdentificationReport", "identify", "score_people"]
 Ints = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentificationReport:
+@dataclass(frozen=True, kw_only=True)
+class IdentificationReport(Report):
     """What `identify` found: top-k and mean rank, among all people and within strata."""
 
-    rows: dict[str, list[Estimate]]
     gallery: dict[str, int]
     """Largest number of people to choose from in each row."""
-    excluded: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
-    def figure(self, name: str, *, stratum: str = "all") -> Estimate:
-        """One figure (``"top-1"``, ``"mean rank"``) of one row."""
-        return next(e for e in self.rows[stratum] if e.name == name)
-
-    def __str__(self) -> str:
-        """As it is printed."""
-        lines = [table([(f"{k} ({self.gallery[k]:,} people)", row) for k, row in self.rows.items()])]
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
+    def row_title(self, row: str) -> str:
+        """With the number of people to choose from."""
+        return f"{row} ({self.gallery[row]:,} people)"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
-            "gallery": dict(self.gallery),
-            "excluded": dict(self.excluded),
-            "notes": list(self.notes),
-        }
+        plain = super().to_dict()
+        return {"rows": plain.pop("rows"), "gallery": dict(self.gallery), **plain}
 
 
 def identify(

@@ -12,8 +12,9 @@ from voiceface.errors import InputError
 from voiceface.metrics.distribution import nearest
 from voiceface.metrics.roc import Floats
 from voiceface.protocols.estimate import Estimate
-from voiceface.protocols.face_set import Faces, Report
+from voiceface.protocols.face_set import Faces
 from voiceface.protocols.people_bootstrap import People, auc_of_groups, ends, mean_of_items
+from voiceface.protocols.report import Report
 
 __all__ = ["Copy", "MemorisationReport", "memorisation_audit"]
 
@@ -40,7 +41,7 @@ class Copy:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MemorisationReport(Report):
     """What `memorisation_audit` found."""
 
@@ -53,7 +54,7 @@ class MemorisationReport(Report):
 
     def __str__(self) -> str:
         """As it is printed."""
-        lines = [Report.__str__(self), "nearest to a training face:"]
+        lines = [super().__str__(), "nearest to a training face:"]
         lines += [
             f"  {one.drawn} to {one.nearest} of {one.person}: {one.distance:.4f}"
             f" ({one.rarity:.1%} of strangers' photographs lie nearer)"
@@ -63,7 +64,7 @@ class MemorisationReport(Report):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return Report.to_dict(self) | {"worst": [one.to_dict() for one in self.worst]}
+        return super().to_dict() | {"worst": [one.to_dict() for one in self.worst]}
 
 
 def memorisation_audit(

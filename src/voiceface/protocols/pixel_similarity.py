@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.image import mae, mse, pamse, psnr, snr, ssim
-from voiceface.protocols.face_set import Report
+from voiceface.metrics.figure import figures
 from voiceface.protocols.input_checks import few, index_people
 from voiceface.protocols.people_bootstrap import People, mean_of_items
+from voiceface.protocols.report import Report
 
 __all__ = ["likeness"]
 
 Pictures = NDArray[np.uint8]
 Ints = NDArray[np.intp]
-Measure = Callable[[Pictures, Pictures], NDArray[np.float64]]
-
-_MEASURES: dict[str, Measure] = {
-    "MAE on [0, 1]": lambda a, b: mae(a, b, scale=255) / 255,
-    "MSE on [0, 1]": lambda a, b: mse(a, b, scale=255) / 255**2,
-    "SNR (dB)": lambda a, b: snr(a, b, scale=255),
-    "PSNR (dB)": lambda a, b: psnr(a, b, scale=255),
-    "PAMSE of grey on [0, 255]": lambda a, b: pamse(a, b, scale=255),
-    "SSIM": lambda a, b: ssim(a, b, scale=255),
-}
 
 
 def likeness(
@@ -69,11 +57,12 @@ def likeness(
         )
     whose = People(names[own[kept]], resamples=resamples, seed=seed)
     estimates = []
-    for name, measure in _MEASURES.items():
-        values = measure(a[kept], b[right])
-        chance = float(measure(a[kept], b[wrong]).mean()) if wrong is not None else float("nan")
-        convention = "to one real picture of the person; chance: of somebody else"
-        estimates.append(mean_of_items(name, values, whose, chance=chance, convention=convention))
+    for figure in figures("pictures"):
+        values = figure.function(a[kept], b[right])
+        chance = float(figure.function(a[kept], b[wrong]).mean()) if wrong is not None else float("nan")
+        estimates.append(
+            mean_of_items(figure.name, values, whose, chance=chance, convention=figure.convention)
+        )
     lost = len(a) - len(kept)
     excluded = {"likeness: no real picture of the person": lost} if lost else {}
     return Report(rows={"beside a real picture of the person": estimates}, excluded=excluded)

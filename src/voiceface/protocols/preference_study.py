@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import numpy as np
 from voiceface.errors import InputError
 from voiceface.metrics.bootstrap import interval, resample_counts
 from voiceface.metrics.roc import Floats
-from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.estimate import Column, estimate_row
+from voiceface.protocols.report import Report
 
-__all__ = ["CHOICES", "StudyPair", "StudyReport", "preference", "study_id", "study_pairs"]
+__all__ = ["CHOICES", "StudyPair", "preference", "study_id", "study_pairs"]
 
 CHOICES = ("left", "right", "same")
 
@@ -27,29 +28,6 @@ class StudyPair:
     clip: str
     first_left: bool
     """Whether the clip of the first set stands on the left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyReport:
-    """What the raters preferred."""
-
-    rows: dict[str, list[Estimate]]
-    excluded: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """As it is printed."""
-        lines = [table(list(self.rows.items()))]
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
-            "excluded": dict(self.excluded),
-            "notes": list(self.notes),
-        }
 
 
 def study_pairs(clips: Sequence[str], *, seed: int = 0) -> list[StudyPair]:
@@ -87,7 +65,7 @@ def preference(
     names: tuple[str, str] = ("first", "second"),
     resamples: int = 1000,
     seed: int = 0,
-) -> StudyReport:
+) -> Report:
     """How often the first set's clip was preferred, with an interval over raters and people.
 
     "No difference" counts half. Raters and people are drawn apart and an answer weighs the product of
@@ -107,34 +85,24 @@ def preference(
     if not len(won):
         raise InputError("answers", "hold no answer", "let somebody rate the clips")
     samples = _resampled(raters, people, np.stack([won, left, same], axis=1), resamples, seed)
-    rows = []
-    told = (
-        (f"{names[0]} preferred to {names[1]}", won, 0.5, "share of answers, no difference counts half"),
-        ("left preferred", left, 0.5, "far from chance: raters favour a side"),
-        ("no difference", same, float("nan"), "share of answers"),
+    columns = (
+        Column(f"{names[0]} preferred to {names[1]}", 0.5, "share of answers, no difference counts half"),
+        Column("left preferred", 0.5, "far from chance: raters favour a side"),
+        Column("no difference", convention="share of answers"),
     )
-    for column, (name, values, chance, convention) in enumerate(told):
-        low = high = np.array([np.nan])
-        if samples is not None:
-            low, high = interval(samples[:, column : column + 1])
-        rows.append(
-            Estimate(
-                name=name,
-                value=float(values.mean()),
-                low=float(low[0]),
-                high=float(high[0]),
-                chance=chance,
-                convention=convention,
-                n=len(values),
-                people=len(np.unique(people)),
-                resamples=0 if samples is None else len(samples),
-            )
-        )
+    facts = {"n": len(won), "people": len(np.unique(people))}
+    rows = estimate_row(
+        columns,
+        [one.mean() for one in (won, left, same)],
+        None if samples is None else interval(samples),
+        **facts,
+        resamples=0 if samples is None else len(samples),
+    )
     counts = len(np.unique(raters)), len(np.unique(people))
     over = " and ".join(f"{n} {what}" for n, what in zip(counts, ("raters", "people"), strict=True) if n > 1)
     notes = (f"interval over {over}" if over else "one rater and one person: no interval",)
     excluded = {"pairs not answered": skipped} if skipped else {}
-    return StudyReport(rows={"all": rows}, excluded=excluded, notes=notes)
+    return Report(rows={"all": rows}, excluded=excluded, notes=notes)
 
 
 def _collected(sheets: Sequence[Mapping[str, Any]]) -> tuple[Any, Any, Floats, Floats, Floats, int]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
+from voiceface.metrics import decisions
 from voiceface.metrics.bootstrap import interval, resample_counts
+from voiceface.metrics.figure import figures
 from voiceface.metrics.roc import Floats, SortedTrials
-from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.estimate import Column, Estimate, estimate_row
 from voiceface.protocols.input_checks import as_labels, as_scores, check_people, few, index_people
 from voiceface.protocols.people_bootstrap import People, mean_of_items
+from voiceface.protocols.report import Report
 
 __all__ = ["ThresholdReport", "as_found_mask", "generated_acceptance", "threshold_search"]
 
 _ACCEPTED = "accepted where distance <= threshold"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdReport:
+@dataclass(frozen=True, kw_only=True)
+class ThresholdReport(Report):
     """The best threshold, the curves it was read off, and what was judged at it."""
 
     threshold: float
@@ -34,29 +37,17 @@ class ThresholdReport:
     """(k,) mean of the shares of one person's and of two people's pairs judged rightly."""
     f1: Floats
     """(k,) harmonic mean of precision and recall of one person's pairs."""
-    rows: dict[str, list[Estimate]]
-    excluded: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """As it is printed."""
-        lines = [f"threshold {self.threshold:.4g} ({_ACCEPTED})"]
-        for name, row in self.rows.items():
-            lines += ["", table([(name, row)])]
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
+        return f"threshold {self.threshold:.4g} ({_ACCEPTED})\n\n{super().__str__()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; of the curve at most 201 points."""
         picked = np.unique(np.linspace(0, len(self.thresholds) - 1, 201).round().astype(int))
         curves = {"thresholds": self.thresholds, "accuracy": self.accuracy, "f1": self.f1}
-        return {
-            "threshold": self.threshold,
-            "curve": {name: values[picked].tolist() for name, values in curves.items()},
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
-            "excluded": dict(self.excluded),
-            "notes": list(self.notes),
-        }
+        curve = {name: values[picked].tolist() for name, values in curves.items()}
+        return {"threshold": self.threshold, "curve": curve, **super().to_dict()}
 
 
 def threshold_search(
@@ -103,10 +94,11 @@ def threshold_search(
             np.append(0.0, wrong)[place],
             np.append(0.0, right)[place],
         )
-    positives, negatives = float(labels.sum()), float((~labels).sum())
-    accuracy = (right + negatives - wrong) / len(labels)
-    balanced = (right / positives + 1.0 - wrong / negatives) / 2.0
-    f1 = 2.0 * right / (right + wrong + positives)
+    totals = np.array([float(labels.sum()), float((~labels).sum())])
+    refused = totals[1] - wrong
+    accuracy = decisions.accuracy(right, refused, totals)
+    balanced = decisions.balanced_accuracy(right, refused, totals)
+    f1 = decisions.f1(right, refused, totals)
     best = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
     threshold = float(tried[best[(len(best) - 1) // 2]])
     return ThresholdReport(
@@ -208,10 +200,16 @@ def _found(
 ) -> list[Estimate]:
     """Accuracy, balanced accuracy and F1 at the threshold."""
     accepted = values <= threshold
-    hits, passed = float((accepted & labels).sum()), float((~accepted & ~labels).sum())
+    declared = figures("decisions")
+
+    def measure(hits: Floats, refused: Floats, totals: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.stack([one.function(hits, refused, totals) for one in declared], axis=1)
+
+    hits, refused = float((accepted & labels).sum()), float((~accepted & ~labels).sum())
     totals = np.array([float(labels.sum()), float((~labels).sum())])
-    value = _figures(np.array([hits]), np.array([passed]), totals[:, None])[0]
-    low, high, count, drawn = np.full(3, np.nan), np.full(3, np.nan), 0, 0
+    value = measure(np.array([hits]), np.array([refused]), totals[:, None])[0]
+    ends, count, drawn = None, 0, 0
     if people is not None:
         first, second, names = index_people(people[0], people[1], len(values), len(values))
         check_people(labels, first, second)
@@ -224,37 +222,13 @@ def _found(
             for good in (~accepted & ~labels, ~labels):
                 pairs = np.bincount(first * count + second, good, count * count).reshape(count, count)
                 theirs.append(((counts @ pairs) * counts).sum(axis=1))
-            low, high = interval(_figures(mine[0], theirs[0], np.stack([mine[1], theirs[1]])))
-    most = float(totals.max() / totals.sum())
-    always = float(2 * totals[0] / (2 * totals[0] + totals[1]))
-    told = (
-        ("accuracy", most, f"{_ACCEPTED}; chance: the larger class always"),
-        ("balanced accuracy", 0.5, "mean of the shares right of each class"),
-        ("F1", always, "of one person's pairs, at the accuracy's threshold; chance: all accepted"),
-    )
-    return [
-        Estimate(
-            name=name,
-            value=float(value[i]),
-            low=float(low[i]),
-            high=float(high[i]),
-            chance=chance,
-            convention=convention,
-            n=len(values),
-            people=count,
-            resamples=drawn,
-        )
-        for i, (name, chance, convention) in enumerate(told)
+            ends = interval(measure(mine[0], theirs[0], np.stack([mine[1], theirs[1]])))
+    given = {"positives": float(totals[0]), "negatives": float(totals[1])}
+    columns = [
+        Column(one.name, one.chance_of(**given) if callable(one.chance) else one.chance, one.convention)
+        for one in declared
     ]
-
-
-def _figures(hits: Floats, passed: Floats, totals: NDArray[Any]) -> Floats:
-    """Accuracy, balanced accuracy and F1 (k, 3) of accepted positives and refused negatives (k,)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        accuracy = (hits + passed) / totals.sum(axis=0)
-        balanced = (hits / totals[0] + passed / totals[1]) / 2.0
-        f1 = 2.0 * hits / (hits + totals[1] - passed + totals[0])
-    return np.stack([accuracy, balanced, f1], axis=1)
+    return estimate_row(columns, value, ends, n=len(values), people=count, resamples=drawn)
 
 
 PROTOCOL = threshold_search

@@ -14,56 +14,33 @@ from numpy.typing import ArrayLike
 
 from voiceface.errors import InputError
 from voiceface.metrics.sync_confidence import LEAST, REACH
-from voiceface.protocols.clip_measurement import FIGURES, Judges, Measured, VideoClip, measure, mismatched
-from voiceface.protocols.estimate import Estimate, table
+from voiceface.protocols.clip_measurement import (
+    Judges,
+    Measured,
+    VideoClip,
+    clip_figures,
+    measure,
+    mismatched,
+)
+from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.people_bootstrap import People, mean_of_items
+from voiceface.protocols.report import Report
 
 __all__ = ["VideoClip", "VideoReport", "video"]
 
-_CONVENTIONS = {
-    "SSIM": "mean over frames, then clips; Wang et al. 2004, 11 x 11 window, mean of three colours",
-    "PSNR": "dB, mean over frames, then clips; equal frames count 100",
-    "sync confidence": "median minus minimum of the mean distances at offsets of -15 to 15 frames",
-    "sync offset": "frames that the picture comes after its sound, at the smallest distance",
-    "offset within 1 frame": "share of clips; chance 3 of 31 offsets",
-    "identity similarity": "cosine of every frame's face with the person's reference, mean over frames",
-    "identity drift": "the same in the last fifth of the frames minus the first fifth",
-    "landmark distance": "mean over points and frames, in distances between the eyes",
-    "mouth with sound": "correlation of mouth opening and loudness over frames",
-}
 
+@dataclass(frozen=True, kw_only=True)
+class VideoReport(Report):
+    """What `video` found: a row of figures for the generated and one for the real clips of each group."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoReport:
-    """What `video` found: a row of figures for the drawn and one for the real clips of each group."""
-
-    rows: dict[str, list[Estimate]]
-    excluded: dict[str, int] = field(default_factory=dict)
-    """Measure and reason to the number of clips that did not enter it."""
     left_out: dict[str, list[str]] = field(default_factory=dict)
-    """The same to their names."""
-    notes: tuple[str, ...] = ()
-
-    def figure(self, name: str, row: str = "drawn") -> Estimate:
-        """One figure of one row."""
-        return next(e for e in self.rows[row] if e.name == name)
-
-    def __str__(self) -> str:
-        """As it is printed."""
-        lines = []
-        for name, row in self.rows.items():
-            lines += [table([(name, row)]), ""]
-        lines += [f"left out: {name}: {count:,}" for name, count in self.excluded.items()]
-        return "\n".join([*lines, *self.notes])
+    """Measure and reason to the names of the clips that did not enter it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {
-            "rows": {name: [e.to_dict() for e in row] for name, row in self.rows.items()},
-            "excluded": dict(self.excluded),
-            "left_out": {name: list(clips) for name, clips in self.left_out.items()},
-            "notes": list(self.notes),
-        }
+        plain = super().to_dict()
+        notes, clips = plain.pop("notes"), {name: list(some) for name, some in self.left_out.items()}
+        return {**plain, "left_out": clips, "notes": notes}
 
 
 def video(
@@ -137,24 +114,21 @@ def _row(
 ) -> list[Estimate]:
     """The figures of one side of one group that at least one clip has."""
     row = []
-    for name in FIGURES:
-        kept = [one for one in mine if name in one.figures[side]]
+    for figure in clip_figures():
+        kept = [one for one in mine if figure.name in one.figures[side]]
         if not kept:
             continue
         people = People([one.person for one in kept], resamples=resamples, seed=seed)
-        values: ArrayLike = [one.figures[side][name] for one in kept]
-        chance = chances.get(f"{side} {name}", float("nan"))
-        if name == "offset within 1 frame":
-            chance = 3 / (2 * REACH + 1)
-        convention = _CONVENTIONS[name] + ("; one person: no interval over people" if len(people) < 2 else "")
+        values: ArrayLike = [one.figures[side][figure.name] for one in kept]
+        alone = "; one person: no interval over people" if len(people) < 2 else ""
         row.append(
             mean_of_items(
-                name,
+                figure.name,
                 values,
                 people,
-                chance=chance,
-                convention=convention,
-                share=name == "offset within 1 frame",
+                chance=chances.get(f"{side} {figure.name}", figure.chance_of()),
+                convention=figure.convention + alone,
+                share=figure.proportion,
             )
         )
     return row

@@ -14,7 +14,7 @@ from voiceface.cli.terminal import log_line, print_json, print_line, printable, 
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
-    from voiceface.protocols.preference_study import StudyReport
+    from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
 
 __all__ = ["command"]
@@ -69,7 +69,7 @@ def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = _NO_OU
     Clips belong together by their names: PERSON/CLIP.mp4 in both folders.
     """
     if options.answers:
-        report: VideoReport | StudyReport = _answers(options.answers, options)
+        report: VideoReport | Report = _answers(options.answers, options)
     elif options.generated is None:
         remedy = "give --generated and --reference, --study with --generated and --compare-with, or --answers"
         raise InputError("evaluate video", "has nothing to evaluate", remedy)
@@ -85,7 +85,7 @@ def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = _NO_OU
     return 0
 
 
-def _answers(files: list[Path], options: ClipOptions) -> StudyReport:
+def _answers(files: list[Path], options: ClipOptions) -> Report:
     from voiceface.evaluation.clip_folders import evaluate_answers
 
     if any((options.generated, options.reference, options.compare_with, options.study)):

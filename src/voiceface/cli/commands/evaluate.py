@@ -152,7 +152,7 @@ def _verification(
 
     def run(one: Measurement, known: Known, settings: dict[str, Any]) -> Any:  # noqa: ANN401  a Report
         line = one.embedded.calibration if one.embedded else None
-        return verify(one.voices, one.faces, one.scores, one.trials, known, calibrated=line, **settings)
+        return verify((one.voices, one.faces), one.scores, one.trials, known, calibrated=line, **settings)
 
     return _measure("verification", run, options, outputs, scores=scores)
 
