@@ -57,7 +57,7 @@ def test_the_places_are_the_matchers(tmp_path, capsys):
     pytest.importorskip("espeakng_loader")
     assert demo.rank_synthetic_people(tmp_path, matcher=ByNumber(shift=1)) == [(4, 4)] * 4
     told = capsys.readouterr().out
-    assert "Own face first: 0 of 4 (guessing: 1 of 4)" in told
+    assert "Own face ranked first: 0 of 4 (by chance: 1 of 4)" in told
     assert "not people" in told and "not how well it works" in told
     assert "25.0%*" in told and "100.0%" in told
     assert str(tmp_path) in told
@@ -69,7 +69,7 @@ def test_what_is_written_says_what_it_is(made):
     assert sorted(path.name for path in out.iterdir()) == names
     for i in range(1, 5):
         with Image.open(out / f"face-{i}.png") as image:
-            assert image.size == (demo.PIXELS, demo.PIXELS)
+            assert image.size == (demo.IMAGE_SIZE, demo.IMAGE_SIZE)
             assert "not a person" in image.text["Comment"].lower() and image.text["Source"] == "synthetic"
         assert b"Not a person: synthetic-" in (out / f"voice-{i}.wav").read_bytes()
 
@@ -118,14 +118,14 @@ def test_the_users_files_are_ranked(capsys):
 def test_a_picture_that_cannot_be_used_is_left_out_and_told(capsys):
     demo.rank_user_files("v-2.wav", ["f-1.jpg", "bad.jpg"], matcher=ByNumber())
     told = capsys.readouterr().out
-    assert "1. f-1.jpg" in told and " 2. " not in told and "left out: bad.jpg: shows no face" in told
+    assert "1. f-1.jpg" in told and " 2. " not in told and "skipped: bad.jpg: shows no face" in told
     with pytest.raises(InputError, match=r"bad\.jpg: shows no face"):
         demo.rank_user_files("v-2.wav", ["bad.jpg"], matcher=ByNumber())
 
 
 @pytest.mark.parametrize(("voice", "faces"), [("a.wav", None), (None, ["a.jpg"]), (None, None)])
 def test_a_voice_and_faces_go_together(voice, faces):
-    with pytest.raises(InputError, match="go together"):
+    with pytest.raises(InputError, match="needs both"):
         demo.rank_user_files(voice, faces, matcher=ByNumber())
 
 
@@ -139,7 +139,7 @@ def test_an_unwritable_folder_is_one_line(tmp_path, capsys):
     (tmp_path / "taken").write_text("a file")
     assert demo.main(["--out", str(tmp_path / "taken")]) == 1
     told = capsys.readouterr()
-    assert told.err.count("\n") == 1 and "taken" in told.err and "--out" in told.err
+    assert told.err.count("\n") == 1 and "taken" in told.err and "another folder" in told.err
 
 
 def run_demo(*arguments, folder):
@@ -182,14 +182,16 @@ class Brush:
 
 def test_faces_are_imagined_for_every_voice_and_say_what_they_are(tmp_path, capsys):
     page = demo.imagine(["v-1.wav", "bad.wav", "v-2.wav"], tmp_path / "new", imaginer=Brush())
-    names = [f"imagined-{v}-{k}.png" for v in (1, 3) for k in range(1, demo.IMAGINED + 1)] + ["imagined.png"]
+    names = [f"imagined-{v}-{k}.png" for v in (1, 3) for k in range(1, demo.FACES_PER_VOICE + 1)] + [
+        "imagined.png"
+    ]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
     assert all(read_origin(path).model == "brush" for path in (tmp_path / "new").iterdir())
     assert page == tmp_path / "new" / "imagined.png" and "8 faces" in read_origin(page).note
     with Image.open(page) as image:
-        assert image.width == demo.IMAGINED * 16 and image.height > 2 * 16
+        assert image.width == demo.FACES_PER_VOICE * 16 and image.height > 2 * 16
     told = capsys.readouterr().out
-    assert "brush" in told and "left out: bad.wav" in told and "nobody's" in told
+    assert "brush" in told and "skipped: bad.wav" in told and "nobody's" in told
 
 
 def test_without_weights_or_voices_a_line_says_so(tmp_path, capsys, monkeypatch):
@@ -201,7 +203,7 @@ def test_without_weights_or_voices_a_line_says_so(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(demo, "_load_imaginer", none)
     assert demo.imagine(["v-1.wav"], tmp_path) is None
     told = capsys.readouterr().out
-    assert told.count("No faces imagined") == 2 and "no weights" in told
+    assert told.count("No faces generated") == 2 and "no weights" in told
     assert not list(tmp_path.iterdir())
 
 

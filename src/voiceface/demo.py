@@ -1,6 +1,6 @@
-"""``make demo``: rank faces for a voice, generate some that could go with it, and make one of them talk.
+"""``make demo``: rank faces for a voice, generate faces for it, and make one of them talk.
 
-The user's own voice and faces, or, without any, those of four made people.
+It uses the user's own voice and faces, or those of four synthetic people.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from voiceface.errors import InputError, MissingPartError
+from voiceface.media.make_folder import make_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-PEOPLE = (8, 16, 6, 7)
-"""Seeds of the four: two women and two men of different ages and accents, not chosen by their results."""
+PERSON_SEEDS = (8, 16, 6, 7)
+"""Two women and two men of different ages and accents, not chosen by their results."""
 SECONDS = 6.0
-PIXELS = 320
+IMAGE_SIZE = 320
 MAX_DRAW_ATTEMPTS = 8
 """How often a person is drawn again until the detector finds the face (nearly always at once)."""
-IMAGINED = 4
-"""Faces generated for each voice."""
+FACES_PER_VOICE = 4
 FACES_NOTICE = """These faces are nobody's: each is one of many that could go with the voice, which says
 little about a face beyond gender and age. The files say so too (text entries and XMP)."""
 SYNTHETIC_NOTICE = """These are not people: the voices come from a speech synthesiser, the faces are drawings.
@@ -40,7 +40,7 @@ The matcher was trained on people, so this ranking shows that everything runs, n
 RESULTS.md says how well it works on people, with intervals."""
 
 
-class Ranks(Protocol):
+class FaceRanker(Protocol):
     """The part of a Matcher that the demo uses."""
 
     @property
@@ -59,7 +59,7 @@ class Ranks(Protocol):
         ...
 
 
-class Draws(Protocol):
+class FaceGenerator(Protocol):
     """The part of an Imaginer that the demo uses."""
 
     @property
@@ -68,7 +68,7 @@ class Draws(Protocol):
         ...
 
     def __call__(self, voice: str, *, n: int) -> Sequence[GeneratedImage]:
-        """So many faces for a voice."""
+        """``n`` faces for a voice."""
         ...
 
 
@@ -81,19 +81,19 @@ class TalkingFaceMaker(Protocol):
         ...
 
     def __call__(self, voice: str, out: Path, /) -> object:
-        """Write a talking clip for a voice."""
+        """Write a talking-face clip for a voice."""
         ...
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit code (1 after a one-line error)."""
     parser = argparse.ArgumentParser(prog="python -m voiceface.demo", description=__doc__)
-    parser.add_argument("--voice", metavar="FILE", help="a recording of one person; any audio or video file")
-    parser.add_argument("--faces", metavar="FILE", nargs="+", help="pictures to rank for it")
-    parser.add_argument("--out", metavar="FOLDER", default="demo-out", help="for what the demo makes")
+    parser.add_argument("--voice", metavar="FILE", help="recording of one person: any audio or video file")
+    parser.add_argument("--faces", metavar="FILE", nargs="+", help="pictures to rank for the voice")
+    parser.add_argument("--out", metavar="FOLDER", default="demo-out", help="folder for the results")
     given = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a Windows console may not know every sign of a file's name
+        if hasattr(stream, "reconfigure"):  # a Windows console may lack characters of a file's name
             stream.reconfigure(errors="backslashreplace")
     try:
         if given.voice or given.faces:
@@ -110,15 +110,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def rank_user_files(voice: str | None, faces: Sequence[str] | None, *, matcher: Ranks | None = None) -> None:
+def rank_user_files(
+    voice: str | None, faces: Sequence[str] | None, *, matcher: FaceRanker | None = None
+) -> None:
     """Rank the user's pictures for the user's recording and print the table.
 
     Raises:
         InputError: only one of the two is given, or the voice or none of the pictures can be used.
     """
     if not (voice and faces):
-        wanted = 'make demo VOICE=voice.wav FACES="a.jpg b.jpg"'
-        raise InputError("demo", "a voice and faces go together", f"{wanted}; or give neither")
+        example = 'make demo VOICE=voice.wav FACES="a.jpg b.jpg"'
+        raise InputError("demo", "needs both a voice and faces", f"{example}; or give neither")
     matcher = matcher or _load()
     print(f"Matcher: {matcher.name}\nVoice:   {voice}\n")
     faults: list[InputError] = []
@@ -126,21 +128,21 @@ def rank_user_files(voice: str | None, faces: Sequence[str] | None, *, matcher: 
     if not ranking:
         raise faults[0]
     width = max(len(str(face)) for face, _ in ranking)
-    for place, (face, probability) in enumerate(ranking, 1):
-        print(f"{place:3d}. {face!s:<{width}}  {probability:6.1%}")
+    for rank, (face, probability) in enumerate(ranking, 1):
+        print(f"{rank:3d}. {face!s:<{width}}  {probability:6.1%}")
     for fault in faults:
-        print(f"left out: {fault}")
+        print(f"skipped: {fault}")
     print(
-        "\nThe percentage is the calibrated probability that voice and face are one person's, at even odds.\n"
-        "It is a statistical hint, never proof of who somebody is."
+        "\nThe percentage is the calibrated probability that voice and face belong to one person, assuming\n"
+        "equal prior odds. It is a statistical hint, never proof of identity."
     )
 
 
-def rank_synthetic_people(out: Path, *, matcher: Ranks | None = None) -> list[tuple[int, int]]:
+def rank_synthetic_people(out: Path, *, matcher: FaceRanker | None = None) -> list[tuple[int, int]]:
     """Make four synthetic people, rank all faces for each voice, print and keep everything.
 
-    Returns for each query the place of its own person's face and the number of faces. Without a speech
-    synthesiser the queries are second drawings of the people in place of their voices.
+    Returns for each query the rank of its own person's face and the number of faces. Without a speech
+    synthesiser, second drawings of the people replace their voices.
 
     Raises:
         InputError: the folder cannot be written.
@@ -148,40 +150,35 @@ def rank_synthetic_people(out: Path, *, matcher: Ranks | None = None) -> list[tu
     from voiceface.synthetic.people import synthetic_person
 
     begun = time.perf_counter()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            out, error.strerror or "cannot be made", "choose another folder with --out"
-        ) from error
-    people = [synthetic_person(seed) for seed in PEOPLE]
+    make_folder(out)
+    people = [synthetic_person(seed) for seed in PERSON_SEEDS]
     print(f"Making {len(people)} synthetic people ...", flush=True)
     drawn = [_draw(person, out / f"face-{i}.png") for i, person in enumerate(people, 1)]
     faces = [str(path) for path, _ in drawn]
     try:
         queries, kind = [_speak(p, out / f"voice-{i}.wav") for i, p in enumerate(people, 1)], "voice"
     except MissingPartError as missing:
-        print(
-            f"\nNo voices: {missing}.\nA second drawing of each person stands in for the voice.", flush=True
-        )
+        print(f"\nNo voices: {missing}.\nA second drawing of each person replaces the voice.", flush=True)
         queries, kind = [], "drawing"
         for i, person in enumerate(people, 1):
             queries.append(str(_draw(person, out / f"again-{i}.png", first=MAX_DRAW_ATTEMPTS)[0]))
     matcher = matcher or _load()
     print(f"Ranking with {matcher.name} ...\n", flush=True)
-    found = [{str(face): p for face, p in matcher.rank(query, faces)} for query in queries]
-    places = [1 + sum(p > row[own] for p in row.values()) for row, own in zip(found, faces, strict=True)]
-    _print_table(people, found, faces, kind=kind)
-    first, expected = places.count(1), len(places) / len(faces)
-    print(f"\nOwn face first: {first} of {len(places)} (guessing: {expected:.0f} of {len(places)}).\n")
+    probabilities = [{str(face): p for face, p in matcher.rank(query, faces)} for query in queries]
+    ranks = [
+        1 + sum(p > row[own] for p in row.values()) for row, own in zip(probabilities, faces, strict=True)
+    ]
+    _print_table(people, probabilities, faces, kind=kind)
+    first, expected = ranks.count(1), len(ranks) / len(faces)
+    print(f"\nOwn face ranked first: {first} of {len(ranks)} (by chance: {expected:.0f} of {len(ranks)}).\n")
     print(SYNTHETIC_NOTICE)
-    sheet = _save_sheet(people, [image for _, image in drawn], found, faces, out)
-    print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name} (all on one page).")
-    print(f'{time.perf_counter() - begun:.1f} s.  Yours:  make demo VOICE=voice.wav FACES="a.jpg b.jpg"')
-    return [(place, len(faces)) for place in places]
+    sheet = _save_sheet(people, [image for _, image in drawn], probabilities, faces, out)
+    print(f"\nWritten to {out}{_slash()}: the faces, the {kind}s and {sheet.name} (an overview).")
+    print(f'{time.perf_counter() - begun:.1f} s.  Your files:  make demo VOICE=voice.wav FACES="a.jpg b.jpg"')
+    return [(rank, len(faces)) for rank in ranks]
 
 
-def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) -> Path | None:
+def imagine(voices: Sequence[str], out: Path, *, imaginer: FaceGenerator | None = None) -> Path | None:
     """Generate some faces for each voice, one file each and all on one page, whose path is returned.
 
     Without weights that generate faces, or without voices, a line says so.
@@ -199,28 +196,28 @@ def imagine(voices: Sequence[str], out: Path, *, imaginer: Draws | None = None) 
         if not voices:
             raise MissingPartError("voices", "there are none")
     except MissingPartError as missing:
-        print(f"\nNo faces imagined: {missing}")
+        print(f"\nNo faces generated: {missing}")
         return None
-    print(f"\nImagining faces with {imaginer.name} ...", flush=True)
+    print(f"\nGenerating faces with {imaginer.name} ...", flush=True)
     faces: list[GeneratedImage] = []
     captions: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
     for number, voice in enumerate(voices, 1):
         try:
-            drawn = imaginer(voice, n=IMAGINED)
+            generated = imaginer(voice, n=FACES_PER_VOICE)
         except InputError as fault:
-            print(f"left out: {fault}")
+            print(f"skipped: {fault}")
             continue
-        for place, face in enumerate(drawn, 1):
-            save_png(out / f"imagined-{number}-{place}.png", face)
-            captions.append(f"{Path(voice).stem[:16]}, no. {place}")
-        faces += drawn
+        for index, face in enumerate(generated, 1):
+            save_png(out / f"imagined-{number}-{index}.png", face)
+            captions.append(f"{Path(voice).stem[:16]}, no. {index}")
+        faces += generated
     if not faces:
         return None
     page = out / "imagined.png"
     origin = read_origin(faces[0])
     origin = origin and replace(origin, note=f"a page of {len(faces)} faces")
-    save_png(page, captioned_grid(faces, captions, columns=IMAGINED), origin=origin)
+    save_png(page, captioned_grid(faces, captions, columns=FACES_PER_VOICE), origin=origin)
     print(f"Written to {out}{_slash()}: {page.name} and its faces. {time.perf_counter() - begun:.1f} s.")
     print(FACES_NOTICE)
     return page
@@ -236,7 +233,7 @@ def talk(voices: Sequence[str], out: Path, *, talker: TalkingFaceMaker | None = 
         talker = talker or _load_talker()
         if not voices:
             raise MissingPartError("voices", "there are none")
-        print(f"\nA talking face with {talker.name} ...", flush=True)
+        print(f"\nGenerating a talking face with {talker.name} ...", flush=True)
         clip = out / "talking.mp4"
         out.mkdir(parents=True, exist_ok=True)
         talker(voices[0], clip)
@@ -254,20 +251,20 @@ def _load_talker() -> TalkingFaceMaker:
     return Talker.load()
 
 
-def _load_imaginer() -> Draws:
+def _load_imaginer() -> FaceGenerator:
     from voiceface.pipelines.imaginer import Imaginer
 
     return Imaginer.load()
 
 
-def _load() -> Ranks:
+def _load() -> FaceRanker:
     from voiceface.pipelines.matcher import Matcher
 
     return Matcher.load()
 
 
 def _draw(person: SyntheticPerson, path: Path, *, first: int = 0) -> tuple[Path, Image]:
-    """A picture of the person in which the detector finds a face."""
+    """A drawing of the person in which the detector finds a face."""
     import numpy as np
 
     from voiceface.face.detect import detect
@@ -275,7 +272,7 @@ def _draw(person: SyntheticPerson, path: Path, *, first: int = 0) -> tuple[Path,
     from voiceface.synthetic.drawing import draw
 
     for seed in range(first, first + MAX_DRAW_ATTEMPTS):
-        image = draw(person, seed=seed, size=PIXELS)
+        image = draw(person, seed=seed, size=IMAGE_SIZE)
         if detect(np.asarray(image)):
             break
     save_png(path, image, metadata=_origin(person, f"drawn, seed {seed}"))
@@ -306,7 +303,7 @@ def _origin(person: SyntheticPerson, how: str) -> dict[str, str]:
 
 
 def add_riff_info(wav: bytes, entries: Mapping[str, str]) -> bytes:
-    r"""A WAV file's bytes with RIFF INFO entries, by their names of four letters, behind the sound.
+    r"""A WAV file's bytes with RIFF INFO entries, by four-letter names, appended to the audio.
 
     >>> wav = b"RIFF" + struct.pack("<I", 12) + b"WAVE" + b"data" + struct.pack("<I", 0)
     >>> add_riff_info(wav, {"ICMT": "made"})[20:]
@@ -322,7 +319,7 @@ def add_riff_info(wav: bytes, entries: Mapping[str, str]) -> bytes:
 
 def _print_table(
     people: Sequence[SyntheticPerson],
-    found: Sequence[Mapping[str, float]],
+    probabilities: Sequence[Mapping[str, float]],
     faces: Sequence[str],
     *,
     kind: str,
@@ -330,12 +327,12 @@ def _print_table(
     from rich.console import Console
     from rich.table import Table
 
-    print(f"Probability that {kind} and face are one person's (bold: the best; *: the person's own face)")
+    print(f"Probability that {kind} and face belong to one person (bold: the best; *: own face)")
     table = Table()
     table.add_column(kind)
     for number, person in enumerate(people, 1):
         table.add_column(f"face {number}\n{_label(person)}", justify="right")
-    for number, (person, row) in enumerate(zip(people, found, strict=True), 1):
+    for number, (person, row) in enumerate(zip(people, probabilities, strict=True), 1):
         best = max(row.values())
         cells = []
         for column, face in enumerate(faces, 1):
@@ -352,7 +349,7 @@ def _label(person: SyntheticPerson) -> str:
 def _save_sheet(
     people: Sequence[SyntheticPerson],
     pictures: Sequence[Image],
-    found: Sequence[Mapping[str, float]],
+    probabilities: Sequence[Mapping[str, float]],
     faces: Sequence[str],
     out: Path,
 ) -> Path:
@@ -360,18 +357,20 @@ def _save_sheet(
     from voiceface.synthetic.captioned_grid import captioned_grid
 
     captions = []
-    for number, (person, row, own) in enumerate(zip(people, found, faces, strict=True), 1):
+    for number, (person, row, own) in enumerate(zip(people, probabilities, faces, strict=True), 1):
         order = sorted(faces, key=lambda face: -row[face])
         ranked = ", ".join(f"{faces.index(face) + 1} ({row[face]:.0%})" for face in order)
         captions.append(
-            f"face {number}: drawn, not a person ({_label(person)})\n"
+            f"face {number}: synthetic, not a person ({_label(person)})\n"
             f"query {number} ranks the faces {ranked}\n"
             f"the person's own face has rank {order.index(own) + 1}"
         )
     path = out / "sheet.png"
     page = captioned_grid(pictures, captions, columns=2)
     save_png(
-        path, page, metadata={"Source": "synthetic", "Comment": "Not people: drawings by voiceface's demo."}
+        path,
+        page,
+        metadata={"Source": "synthetic", "Comment": "Not people: drawings by voiceface's demo."},
     )
     return path
 
