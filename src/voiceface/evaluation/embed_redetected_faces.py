@@ -12,7 +12,7 @@ from voiceface.face.dlib_embedding import DIM, DLIB_FACE_SIZE
 from voiceface.face.landmarks import five_points
 from voiceface.models.corpus_embeddings import embed_aligned_faces
 
-__all__ = ["embed_redetected_faces"]
+__all__ = ["embed_redetected_faces", "pad_face"]
 
 _MARGIN = 0.25
 """Of a picture's side, its edge repeated around it: templates are tighter than detectors expect."""
@@ -41,8 +41,7 @@ def embed_redetected_faces(
     found = np.zeros(len(pictures), dtype=bool)
     aligned = []
     for index, picture in enumerate(pictures):
-        wide = round(_MARGIN * max(picture.shape[:2]))
-        padded = np.pad(picture, ((wide, wide), (wide, wide), (0, 0)), mode="edge")
+        padded = pad_face(picture)
         # The frontal detector alone: the slower one takes longest where there is no face.
         faces = detect_hog(padded, upsample=1)
         if faces:
@@ -52,3 +51,9 @@ def embed_redetected_faces(
     if aligned:
         embeddings[found] = embed_aligned_faces(np.stack(aligned))
     return embeddings, found
+
+
+def pad_face(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """An aligned face with the margin around it that detectors expect, the edge repeated."""
+    margin = round(_MARGIN * max(picture.shape[:2]))
+    return np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="edge")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
+from voiceface.evaluation.embed_redetected_faces import pad_face
 from voiceface.evaluation.generated_faces import FaceSet
 from voiceface.evaluation.training_split import training_split
 from voiceface.face.align import TEMPLATES
@@ -39,9 +40,6 @@ __all__ = [
 
 FEATURES = "dlib descriptors"
 """Name of the embeddings in reports and their JSON."""
-
-_MARGIN = 0.25
-"""Of a picture's side, added around it before a detector looks: templates are tighter than it expects."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,7 +114,7 @@ def embed_generated_part(pictures: Pictures, part: VoiceSelection, *, template: 
             genders=_genders(part.test, "voices"),
             names=_column(part.test, "voices", "id"),
             sharpness=sharpness(pictures),
-            what="drawn faces",
+            what="generated faces",
         ),
         pictures=pictures,
     )
@@ -157,9 +155,7 @@ def has_detectable_face(
     """
     found = np.zeros(len(pictures), dtype=bool)
     for k, picture in enumerate(pictures):
-        wide = round(_MARGIN * picture.shape[0])
-        padded = np.pad(picture, ((wide, wide), (wide, wide), (0, 0)), mode="edge")
-        found[k] = bool(detect(padded, upsample=1))
+        found[k] = bool(detect(pad_face(picture), upsample=1))
         if progress is not None:
             progress(k + 1, len(pictures))
     return found
