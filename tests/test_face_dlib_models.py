@@ -38,7 +38,7 @@ def test_a_missing_package_is_one_line_with_the_command(monkeypatch, hidden):
         if hidden == "dlib":
             dlib_models.dlib_module()
         else:
-            dlib_models.model_file("recogniser")
+            dlib_models.model_file("dlib_recogniser")
     assert "pip install" in str(caught.value)
     assert hidden in str(caught.value)
 

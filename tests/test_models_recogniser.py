@@ -60,7 +60,7 @@ def test_a_block_fills_up_with_zeros():
 
 
 def test_a_damaged_file_is_one_line(tmp_path):
-    whole = model_file("recogniser").read_bytes()
+    whole = model_file("dlib_recogniser").read_bytes()
     path = tmp_path / "cut.dat"
     path.write_bytes(whole[:5000])
     with pytest.raises(InputError, match="cut short"):

