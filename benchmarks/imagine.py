@@ -22,11 +22,11 @@ import torch
 
 from voiceface.errors import InputError
 from voiceface.media.sound import load_sound, save_sound
+from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import best_shipped
 from voiceface.pipelines.voice_recording import read_voice_recording
 from voiceface.recipes import imaginer as recipe
-from voiceface.recipes.matcher import load_encoder
 from voiceface.training.weights import write_weights
 
 RUNS = 5
@@ -58,7 +58,7 @@ def usual(folder: Path) -> str:
     try:
         return best_shipped("imaginer")
     except InputError:
-        run, encoder = recipe.recipe(), load_encoder("student")
+        run, encoder = recipe.recipe(), load_voice_encoder("student")
         facts = {"voice_width": encoder.dim, "voice_fingerprint": encoder.fingerprint}
         facts["descriptor_mean"] = [0.0] * 128
         card = {"recipe": "imaginer", "arguments": dict(run.arguments), "facts": facts}

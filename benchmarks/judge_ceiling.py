@@ -30,10 +30,10 @@ from voiceface.metrics.bootstrap import interval
 from voiceface.models.align_for_dlib import align_for_dlib
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
+from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.imaginer import TEMPLATE
 from voiceface.models.matching import solve
 from voiceface.recipes.imaginer import paired_indices, recipe
-from voiceface.recipes.matcher import load_encoder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from second_recogniser import (  # type: ignore[import-not-found]  # noqa: E402
@@ -63,7 +63,7 @@ def main() -> None:
     for judge, real in judges.items():
         mean = real[split.train.faces].mean(0)
         for name in given.voices:
-            rows = as_tensor(voice_embeddings(corpus, load_encoder(name)))
+            rows = as_tensor(voice_embeddings(corpus, load_voice_encoder(name)))
             for way, answer in predictions(rows[left], real[right], rows[split.test.voices]).items():
                 told = matching(answer, real[split.test.faces] - mean, corpus, split.test)
                 print(f"| {judge} | {way} from {name} | {told} |", flush=True)

@@ -15,7 +15,7 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.evaluation.clip_files import track_face_points
 from voiceface.face.mouth import crop_mouths_from_frames
 from voiceface.models.sync_expert import embed_mouths
-from voiceface.pipelines.weights import load_model
+from voiceface.pipelines.weights import load_model, run_of
 from voiceface.protocols.sync_expert_trials import sync_trials
 from voiceface.recipes.sync_expert import clip_mouths_and_sound
 
@@ -32,7 +32,7 @@ def main():
     loaded, corpus = load_model(given.weights), Corpus.open(given.corpus)
     chosen = np.arange(len(corpus.clips))
     if given.test:
-        chosen = loaded.run.split(corpus).test.clips
+        chosen = run_of(loaded).split(corpus).test.clips
     owners = corpus.column("clips", "person").astype(str)
     wanted = {name for name in given.people.split(",") if name}
     rows, people = [], []

@@ -79,7 +79,7 @@ def fake_imaginer(**options):
 
 def loaded(name, model, card):
     """A `Loaded` without a run behind it."""
-    return Loaded(name, model, None, {}, card)
+    return Loaded(name, model, card)
 
 
 def write_imaginer_weights(folder):

@@ -10,7 +10,6 @@ from voiceface.models.model import Model
 from voiceface.models.talking_face import frame_count
 from voiceface.pipelines.talker import Talker
 from voiceface.pipelines.weights import Loaded
-from voiceface.training.run import Run
 
 SIDE, FPS = 32, 25.0
 HOP = 640
@@ -59,14 +58,9 @@ class TalkingModel(Model):
 
 def fake_talker(*, still=True, template="dlib"):
     """A Talker of `BrightTalkingFace`, whose stills `fake_imaginer` generates."""
-    run = Run(
-        recipe="bright", arguments={}, split=None, facts=None, build=None, data=None, optimisers={}, steps=0,
-    )  # fmt: skip
     loaded = Loaded(
         "bright",
         TalkingModel(animates=still, template=template).eval(),
-        run,
-        {},
         {"recipe": "bright", "arguments": {}},
     )
     return Talker(loaded, imaginer=fake_imaginer())

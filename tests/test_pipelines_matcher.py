@@ -250,7 +250,7 @@ def test_weights_of_another_kind_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"recipe": "made_elsewhere"}, "is no recipe of this package"),
+        ({"recipe": "made_elsewhere"}, "is not a known recipe"),
         ({"arguments": {"wings": 2}}, "does not fit the recipe"),
         ({"facts": {}}, "does not fit the recipe"),
     ],

@@ -105,7 +105,7 @@ def test_loaded_it_judges_the_validation_people_as_it_was_judged(trained, corpus
     if run.validate is None:
         pytest.skip("it validates nothing")
     with torch.no_grad():
-        figures = run.validate(loaded.model, run.split(corpus).validation, loaded.facts)
+        figures = run.validate(loaded.model, run.split(corpus).validation, loaded.card["facts"])
     stored = loaded.card["results"]["validation"]
     # What is exported is rounded to fp16 where the recipe allows it.
     assert figures == pytest.approx(stored, abs=2e-3 if run.half else 1e-6)

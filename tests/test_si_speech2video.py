@@ -17,7 +17,7 @@ from voiceface.models.speech2video_talking import Speech2VideoTalkingFace
 from voiceface.models.speech_encoder import contexts_per_frame
 from voiceface.models.talking_face import Speaker, frame_count
 from voiceface.papers import si
-from voiceface.pipelines.weights import load_model
+from voiceface.pipelines.weights import load_model, run_of
 from voiceface.recipes import si_speech2video
 from voiceface.recipes._weights import open_weights
 from voiceface.training.loop import train
@@ -150,7 +150,7 @@ def test_table_1_of_ours_and_real_clips_and_generated_clips_are_cached(
 def test_test_clips_are_of_unknown_people_and_the_control_gives_them_other_peoples_sound(
     corpus, trained, tmp_path
 ):
-    split = trained.run.split(corpus)
+    split = run_of(trained).split(corpus)
     clips = select_test_clips(corpus, split, size=32, template="dlib", most=9, wrong_sound=False)
     assert {clip.group for clip in clips} == {UNKNOWN}
     owners = corpus.person_of("clips")

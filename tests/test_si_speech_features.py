@@ -22,7 +22,7 @@ from voiceface.nn.loss.distillation import distillation, normalised_distance
 from voiceface.nn.loss.predictive_nce import predictive_nce
 from voiceface.nn.voice.cpc import HOP, RECEPTIVE_FIELD, CpcNet, rms_level
 from voiceface.papers import hearing
-from voiceface.pipelines.weights import load_model
+from voiceface.pipelines.weights import load_model, run_of
 from voiceface.recipes import expression, si_cpc, si_distill, si_speech2video
 from voiceface.synthetic.ground_truth import synthetic_model
 from voiceface.synthetic.media_generator import EMOTIONS, spoken_phonemes
@@ -213,7 +213,7 @@ def test_students_hold_what_they_hear_by_and_their_teachers_scale(corpus, stages
     back = taught * model.get_buffer("identity_deviation") + model.get_buffer("identity_mean")
     torch.testing.assert_close(back, rows, rtol=1e-2, atol=1e-3)
     assert [m.shape[1] for m in model.maps(face)] == [128, 64, 32]
-    training = load_model(stages.distilled).run.split(corpus).train
+    training = run_of(load_model(stages.distilled)).split(corpus).train
     firsts = [torch.from_numpy(clip_frames(corpus, row, size=96)[0]) for row in training.clips.tolist()]
     mean = embed_with_teacher(load_teacher("dlib"), firsts).mean(0)
     torch.testing.assert_close(model.get_buffer("identity_mean"), mean, rtol=2e-3, atol=2e-3)

@@ -20,9 +20,9 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.models.averaging import Averaging
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.corpus_faces import aligned_faces
+from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.imaginer import TEMPLATE
 from voiceface.recipes.imaginer import paired_indices, recipe
-from voiceface.recipes.matcher import load_encoder
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     size = int(run.contract["size"])
     left, right = paired_indices(split.train, wrong_labels=None)
     kept = np.unique(right)
-    voices = voice_embeddings(corpus, load_encoder(run.arguments["voice_encoder"]))
+    voices = voice_embeddings(corpus, load_voice_encoder(run.arguments["voice_encoder"]))
     faces = face_embeddings(corpus)
     averaging = Averaging(faces=len(kept), voice_width=voices.shape[1], size=size, count=asked.count)
     averaging.start(

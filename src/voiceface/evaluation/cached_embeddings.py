@@ -70,14 +70,14 @@ def cached_embeddings(
     """
     loaded = load_model(weights, device=device)
     if not embeds_selections(loaded.model):
-        fault = f"holds weights of {loaded.run.recipe}, which place no voices and faces to compare"
+        fault = f"holds weights of {loaded.card['recipe']}, which place no voices and faces to compare"
         raise InputError(weights, fault, "give a matcher's weights")
     lost = [kind for kind in ("voices", "faces") if not len(corpus.tables[kind])]
     if lost:
         raise InputError(corpus.path, f"holds no {' and no '.join(lost)}", "name another corpus")
     people = training_overlap(weights, loaded, corpus)
     if people.known and known_people == "refuse":
-        asked = f"voiceface evaluate {loaded.run.recipe} --corpus CORPUS --folds 5"
+        asked = f"voiceface evaluate {loaded.card['recipe']} --corpus CORPUS --folds 5"
         remedy = f"measure the recipe on unknown people: {asked}"
         ways = "--known-people keep to measure it all the same" + (
             ", or drop to leave them out" if people.met else ""
@@ -99,12 +99,12 @@ def cached_embeddings(
     if known_people == "drop" and people.met:
         files = {kind: _without_people(path, people.met) for kind, path in files.items()}
         dropped = sum(person.id in people.met for person in corpus.people)
-    found = loaded.facts.get("calibration")
+    found = loaded.card["facts"].get("calibration")
     return CorpusEmbeddings(
         voices=files["voices"],
         faces=files["faces"],
         model=loaded.name,
-        recipe=loaded.run.recipe,
+        recipe=loaded.card["recipe"],
         people=people,
         dropped=dropped,
         calibration=(float(found["slope"]), float(found["offset"])) if found else None,

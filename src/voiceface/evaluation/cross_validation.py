@@ -139,7 +139,7 @@ def cross_validate(
         weights = train(held_back, corpus, place, device=device, progress=progress)
         loaded = load_model(weights)
         voices, faces, scored = _fold_outputs(loaded, split)
-        found = loaded.facts.get("calibration")
+        found = loaded.card["facts"].get("calibration")
         line = (found["slope"], found["offset"]) if found else None
         parts.append(_FoldResult(split, voices, faces, line, scored))
     return judge(_gather_folds(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)

@@ -81,7 +81,7 @@ def place(loaded: Loaded, selection: Selection) -> EmbeddedItems:
         InputError: the model places nothing, or fewer than two people have both a voice and a face.
     """
     if not embeds_selections(loaded.model):
-        fault = f"holds {loaded.run.recipe}, which places no voices and faces"
+        fault = f"holds {loaded.card['recipe']}, which places no voices and faces"
         raise InputError(loaded.name, fault, "give weights of a model that does")
     corpus = selection.corpus
     owners = _column(corpus, selection, "person")

@@ -15,7 +15,7 @@ from voiceface.models.model import Model
 from voiceface.pipelines.weights import Loaded, load_model, shipped
 from voiceface.training.devices import pick_device
 
-__all__ = ["Pipeline", "best_shipped", "load_for"]
+__all__ = ["BEST", "Pipeline", "best_shipped", "load_for"]
 
 BEST = {"matcher": ("matcher-ge2e", "matcher"), "imaginer": ("imaginer",), "talker": ("talker",)}
 """Shipped weights of each kind, better ones first (RESULTS.md)."""

@@ -12,10 +12,10 @@ from voiceface.components import component_names, load_component, nearest
 from voiceface.errors import InputError
 from voiceface.models.model import Model
 from voiceface.recipes._weights import current_arguments
-from voiceface.training.run import Facts, Run
+from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["Loaded", "load_recipe", "load_model", "resolve", "shipped"]
+__all__ = ["Loaded", "load_recipe", "load_model", "resolve", "run_of", "shipped"]
 
 _SHIPPED = Path(__file__).parents[1] / "shipped"
 
@@ -26,8 +26,6 @@ class Loaded:
 
     name: str
     model: Model
-    run: Run
-    facts: Facts
     card: dict[str, Any]
     """The folder's ``run.json``."""
 
@@ -65,7 +63,7 @@ def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
     """
     if trust is None:
         if name not in component_names("voiceface.recipes"):
-            fault = "is no recipe of this package"
+            fault = "is not a known recipe"
             raise InputError(name, fault, "name its file with --trust if it is yours and you trust it")
         return load_component("voiceface.recipes", name)
     path = Path(trust)
@@ -88,14 +86,22 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
     folder = resolve(weights)
     tensors, card = read_weights(folder)
     try:
-        recipe, arguments, facts = card["recipe"], card["arguments"], card["facts"]
-        module = load_recipe(recipe, trust=trust)
-        run: Run = module.recipe(**current_arguments(arguments, getattr(module, "RENAMED", {})))
-        model = run.build(facts)
+        model: Model = _run(card, trust).build(card["facts"])
     except (KeyError, TypeError) as error:
         fault = f"does not fit the recipe as it is in this version ({error})"
         raise InputError(
             folder, fault, "use the voiceface version that trained it, or train again"
         ) from error
     model.load_weights(tensors, source=folder)
-    return Loaded(folder.resolve().name, model.eval().to(device), run, facts, card)
+    return Loaded(folder.resolve().name, model.eval().to(device), card)
+
+
+def run_of(loaded: Loaded) -> Run:
+    """The training that the weights came from: their recipe with their arguments."""
+    return _run(loaded.card, None)
+
+
+def _run(card: dict[str, Any], trust: str | Path | None) -> Run:
+    module = load_recipe(card["recipe"], trust=trust)
+    run: Run = module.recipe(**current_arguments(card["arguments"], getattr(module, "RENAMED", {})))
+    return run

@@ -22,7 +22,6 @@ from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.metrics.calibration import fit_logistic
 from voiceface.metrics.roc import auc
-from voiceface.models.encoder_loading import load_voice_encoder as load_encoder
 from voiceface.models.grouped_matching import GroupedMatching
 from voiceface.models.matching import Matching
 from voiceface.models.selection_embeddings import embed_selection
@@ -30,7 +29,7 @@ from voiceface.protocols.pair_verification import pair_trials
 from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, check_both_kinds, face_blocks
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["load_encoder", "recipe", "sample_pairs", "smoke"]
+__all__ = ["recipe", "sample_pairs", "smoke"]
 
 Matchers = Matching | GroupedMatching
 _MAX_PAIRS = 1_000_000
