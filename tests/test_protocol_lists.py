@@ -24,14 +24,6 @@ from voiceface.protocols.trial_lists import (
     write_pins,
     write_voxceleb,
 )
-from voiceface.protocols.trial_sampling import (
-    Items,
-    check_sampled_list,
-    sample_galleries,
-    sample_retrieval,
-    sample_trials,
-    write_sampled_list,
-)
 from voiceface.protocols.voxceleb_names import VoxCelebPeople, parse_name
 
 META = (
@@ -226,85 +218,6 @@ def test_collapsed_embeddings_tie_in_lists(tmp_path, people):
     all_ = Embedded(names, rng.normal(size=(3, 4)))
     scores, kept = score_galleries(galleries, all_, all_)
     assert scores == pytest.approx((all_.rows[0] @ all_.rows[1:].T)[None], abs=1e-6) and kept.all()
-
-
-def columns(people=12, seed=0):
-    rng = np.random.default_rng(seed)
-    person = np.repeat([f"p{i:02d}" for i in range(people)], 3)
-    number = np.repeat(np.arange(people), 3)
-    attributes = {
-        "gender": np.where(number % 2, "f", "m"),
-        "nationality": np.where(number % 3 == 0, "UK", "India"),
-    }
-    videos = rng.integers(0, 2, len(person)).astype(str)
-    return [
-        Items(
-            ids=[f"{p}/{kind}{k % 3}" for k, p in enumerate(person)],
-            people=person,
-            attributes=attributes,
-            videos=videos,
-        )
-        for kind in "vf"
-    ]
-
-
-def test_drawn_trials_share_what_they_should_and_do_not_alternate():
-    voices, faces = columns()
-    for share in ((), ("gender",), ("gender", "nationality")):
-        trials = sample_trials(voices, faces, share=share, seed=3)
-        values = {a: dict(zip(voices.people, voices.attributes[a], strict=True)) for a in share}
-        audit = audit_list(trials, share=values)
-        assert audit.mislabelled == 0 and not any(audit.violated.values()) and not any(audit.unknown.values())
-        assert 0.3 < audit.misread / audit.trials < 0.7
-        assert audit.positives * 2 == audit.trials == 2 * (36 - trials.left_out)
-    order = np.random.default_rng(0).permutation(36)
-    shuffled = Items(
-        ids=np.array(voices.ids)[order], people=np.array(voices.people)[order],
-        attributes={k: v[order] for k, v in voices.attributes.items()}, videos=voices.videos[order],
-    )  # fmt: skip
-    again = sample_trials(shuffled, faces, share=("gender", "nationality"), seed=3)
-    assert again.left.tolist() == trials.left.tolist() and again.right.tolist() == trials.right.tolist()
-    assert (
-        sample_trials(voices, faces, seed=4).right.tolist()
-        != sample_trials(voices, faces, seed=3).right.tolist()
-    )
-
-
-def test_cross_video_positives_and_those_left_out():
-    voices, faces = columns()
-    trials = sample_trials(voices, faces, cross_video=True, seed=0)
-    video = dict(zip(voices.ids, voices.videos, strict=True)) | dict(
-        zip(faces.ids, faces.videos, strict=True)
-    )
-    positives = [(a, b) for a, b, y in zip(trials.left, trials.right, trials.labels, strict=True) if y]
-    assert all(video[a] != video[b] for a, b in positives) and len(positives) + trials.left_out == 36
-    assert trials.left_out > 0
-    with pytest.raises(InputError, match="needs the videos"):
-        sample_trials(Items(ids=["a"], people=["p"]), faces, cross_video=True)
-    with pytest.raises(InputError, match="repeat"):
-        sample_trials(Items(ids=["a", "a"], people=["p", "p"]), faces)
-    with pytest.raises(InputError, match="'age': is not among"):
-        sample_trials(voices, faces, share=("age",))
-
-
-def test_drawn_galleries_are_nested_and_of_different_people(tmp_path):
-    voices, faces = columns()
-    galleries = sample_galleries(voices, faces, n=5, share=("gender",), seed=1)
-    sex = dict(zip(faces.people, faces.attributes["gender"], strict=True))
-    for probe, row in zip(galleries.probes, galleries.people, strict=True):
-        assert probe.startswith(row[0]) and len(set(row)) == 5 and len({sex[p] for p in row}) == 1
-    assert len({tuple(r) for r in galleries.people.tolist()}) > 20
-    path = tmp_path / "galleries.txt"
-    write_sampled_list(path, galleries, {"n": 5, "seed": 1})
-    assert check_sampled_list(path)["arguments"] == {"n": 5, "seed": 1}
-    assert read_galleries(path).candidates.tolist() == galleries.candidates.tolist()
-    path.write_text(path.read_text() + "x y z\n")
-    with pytest.raises(InputError, match="changed after it was drawn"):
-        check_sampled_list(path)
-    with pytest.raises(InputError, match="11 others"):
-        sample_galleries(voices, faces, n=12, share=("gender",))
-    both = sample_retrieval(voices, faces, most=2, seed=0)
-    assert len(both.voices) == len(both.faces) == 24 and set(both.voice_people) == set(both.face_people)
 
 
 def test_audit_finds_every_planted_defect(tmp_path):

@@ -58,8 +58,6 @@ class TrialList:
     right_people: Names
     keys: Names | None = None
     """The publisher's key of every trial, where it has one."""
-    left_out: int = 0
-    """Items that could not ask when the list was drawn (nobody to confuse them with, say)."""
 
     def __len__(self) -> int:
         """How many trials."""
@@ -76,8 +74,6 @@ class GalleryList:
     """(trials, N)"""
     people: Names
     """(trials, N) person of every candidate, the probe's own in column 0."""
-    left_out: int = 0
-    """Items that could not ask when the list was drawn."""
 
     def __len__(self) -> int:
         """How many trials."""
