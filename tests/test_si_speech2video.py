@@ -1,5 +1,7 @@
 """The Speech2Video recipe trained in seconds, and its talking face: the same frames however sound is cut."""
 
+import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -110,6 +112,20 @@ def test_the_trained_face_talks_the_same_however_sound_arrives(trained):
         trained.model.talk(Speaker(wave=wave, face=np.zeros((32, 32, 3), np.uint8)))
     with pytest.raises(InputError, match="silent"):
         trained.model.talk(Speaker(wave=0 * wave))
+
+
+def test_weights_with_the_options_of_an_older_version_load(weights, trained, tmp_path):
+    folder = shutil.copytree(weights, tmp_path / "older")
+    card = json.loads((folder / "run.json").read_text())
+    for older, name in si_speech2video.RENAMED.items():
+        card["arguments"][older] = card["arguments"].pop(name)
+    (folder / "run.json").write_text(json.dumps(card))
+    loaded = load_model(folder)
+    assert loaded.model.fingerprint() == trained.model.fingerprint()
+    card["arguments"]["nobody"] = 1
+    (folder / "run.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match="does not fit the recipe"):
+        load_model(folder)
 
 
 def test_ablations_leave_turns_out_and_the_expert_comes_with_the_package(trained):
