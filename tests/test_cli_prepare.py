@@ -76,7 +76,7 @@ def test_help_of_a_source_shows_layout_options_and_the_engine():
 
 def test_a_data_set_of_which_nothing_is_left_is_an_error(tmp_path):
     root = source_trees.TREES["pairs"](tmp_path / "data", source_trees.empty).root
-    call("prepare", "pairs", root, "-o", tmp_path / "c", *QUICK).refused("contains nothing", "all 8 files")
+    call("prepare", "pairs", root, "-o", tmp_path / "c", *QUICK).refused("is empty", "all 8 files")
     assert len(Corpus.open(tmp_path / "c").rejected) == 8
 
 

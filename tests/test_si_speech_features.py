@@ -25,7 +25,7 @@ from voiceface.papers import hearing
 from voiceface.pipelines.weights import load_model, run_of
 from voiceface.recipes import expression, si_cpc, si_distill, si_speech2video
 from voiceface.synthetic.ground_truth import synthetic_model
-from voiceface.synthetic.media_generator import EMOTIONS, spoken_phonemes
+from voiceface.synthetic.media_generator import EMOTION_NAMES, spoken_phonemes
 from voiceface.synthetic.people import seed_of, synthetic_person
 from voiceface.synthetic.speech import speak
 from voiceface.training.loop import train
@@ -292,7 +292,7 @@ def test_what_is_said_in_a_clip_is_said_again(corpus):
         told, said = corpus.clips[clip], spoken_phonemes(corpus, clip)
         person = synthetic_person(seed_of(told.person), model=synthetic_model(corpus))
         take = 1_000_000 + int(told.source.rpartition("-")[2])
-        wave, events = speak(person, seed=take, emotion=EMOTIONS[told.emotion], seconds=told.seconds)
+        wave, events = speak(person, seed=take, emotion=EMOTION_NAMES[told.emotion], seconds=told.seconds)
         assert said == events
         heard = corpus.clip_wave(clip)[: len(wave)] / 32768
         assert np.corrcoef(heard, wave[: len(heard)])[0, 1] > 0.999  # it is this clip's sound

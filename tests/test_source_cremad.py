@@ -9,7 +9,7 @@ import pytest
 
 import source_trees
 from voiceface.corpus.item import VideoItem, VoiceItem
-from voiceface.corpus.sources.cremad import EMOTIONS, listing
+from voiceface.corpus.sources.cremad import EMOTION_CODES, listing
 
 LISTS = Path(__file__).parents[2] / "shared" / "data" / "protocols"
 
@@ -87,4 +87,4 @@ def test_every_real_name_is_understood(tmp_path):
     found = listing(tmp_path)
     assert {item.key for item in found.items} == set(names[::6]) and not found.rejected
     assert Counter(person.gender for person in found.people) == {"m": 48, "f": 43}
-    assert set(Counter(item.emotion for item in found.items)) == set(EMOTIONS.values())
+    assert set(Counter(item.emotion for item in found.items)) == set(EMOTION_CODES.values())

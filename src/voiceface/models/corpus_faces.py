@@ -24,7 +24,7 @@ _MAX_DISTANCE = 0.025
 def aligned_faces(corpus: Corpus, faces: Indices, size: int, *, template: str) -> Pictures:
     """Faces of a corpus aligned to the template, (faces, size, size, 3); the border repeats the edge.
 
-    A black border, as `Corpus.view` has it, is a sharp line that no generated face has.
+    A black border, as `voiceface.corpus.views.face_view` has it, is a sharp line that no generated face has.
     """
     return np.stack(
         [

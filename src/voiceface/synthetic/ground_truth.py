@@ -1,4 +1,4 @@
-"""What is true of a synthetic corpus: its causal model, its people's traits and the best possible scores."""
+"""Ground truth of a synthetic corpus: its causal model, its people's traits, the best possible scores."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ def write_traits(out: Path, people: Sequence[SyntheticPerson]) -> None:
 
 
 def is_synthetic(corpus: Corpus) -> bool:
-    """Whether a corpus' people are synthetic, so that a ceiling can be told."""
+    """Whether a corpus' people are synthetic, so that its ceiling is known."""
     made = corpus.card.get("made")
     return isinstance(made, Mapping) and made.get("kind") == "synthetic"
 
 
 def synthetic_model(corpus: Corpus) -> CausalModel:
-    """The causal model that a corpus' people were drawn from.
+    """The causal model that a corpus' people were sampled from.
 
     Raises:
         InputError: its people are not synthetic, or its card is damaged.
     """
     if not is_synthetic(corpus):
-        raise InputError(corpus.path, "is no corpus of synthetic people", "no ceiling is known for others")
+        raise InputError(corpus.path, "is not a corpus of synthetic people", "no ceiling is known for others")
     return CausalModel.from_facts(corpus.card["made"].get("model", {}))
 
 
@@ -100,8 +100,8 @@ def true_traits(corpus: Corpus, people: Iterable[str] | None = None) -> Populati
     try:
         table = pq.read_table(path)
         columns = {name: table[name].to_numpy() for name in table.column_names}
-        place = {id: row for row, id in enumerate(columns["id"])}
-        rows = [place[person] for person in (people or (p.id for p in corpus.people))]
+        row_of = {id: row for row, id in enumerate(columns["id"])}
+        rows = [row_of[person] for person in (people or (p.id for p in corpus.people))]
         accent = {name: k for k, name in enumerate(model.accents)}
         two = {name: np.array([accent[a] for a in columns[name]]) for name in ("accent", "voice.accent")}
 
@@ -116,7 +116,7 @@ def true_traits(corpus: Corpus, people: Iterable[str] | None = None) -> Populati
             face=stacked("face", CONTINUOUS), face_private=stacked("face", FACE_PRIVATE),
         ).take(rows)  # fmt: skip
     except (OSError, pa.ArrowException, KeyError) as error:
-        fault = f"does not tell everybody's traits ({type(error).__name__}: {error})"
+        fault = f"does not have everybody's traits ({type(error).__name__}: {error})"
         raise InputError(path, fault, "prepare the corpus again, or name people of it") from error
 
 
@@ -135,7 +135,7 @@ class CeilingRow:
     ceiling: Estimate
     """The expectation over people of the causal model, with its standard error."""
     oracle: float
-    """What an oracle that sees these people's traits scores on them: off by the luck of the draw."""
+    """What an oracle that sees these people's traits scores on them: it differs by sampling noise."""
 
     def __str__(self) -> str:
         """As a line of the table."""
@@ -183,7 +183,7 @@ def ceiling_for(
 ) -> CeilingTable:
     """The best that anybody can score on these people (all by default): computed from the corpus alone.
 
-    Beside the expected ceiling, with its standard error over ``blocks`` draws of as many people, stands
+    Beside the expected ceiling, with its standard error over ``blocks`` samples of as many people, is
     what the oracle reaches on these very people. ``faces`` counts a gallery's items a person in retrieval.
 
     Raises:

@@ -24,9 +24,9 @@ from voiceface.synthetic.speech import Phoneme, speak
 from voiceface.synthetic.talking_clip import FPS, TalkingClip, plan_clip
 from voiceface.synthetic.traits import CausalModel, random_generator
 
-__all__ = ["EMOTIONS", "SyntheticMediaGenerator", "emotion_of", "spoken_phonemes"]
+__all__ = ["EMOTION_NAMES", "SyntheticMediaGenerator", "emotion_of", "spoken_phonemes"]
 
-EMOTIONS: Mapping[str, str] = {
+EMOTION_NAMES: Mapping[str, str] = {
     "anger": "anger", "disgust": "disgust", "fear": "fear", "happiness": "happy", "neutral": "neutral",
     "sadness": "sad",
 }  # fmt: skip
@@ -45,7 +45,7 @@ def emotion_of(person: int, take: int, *, neutral: float = 0.5) -> str:
     ['neutral', 'happiness', 'sadness', 'neutral']
     """
     rng = random_generator(person, take, 0xE307)
-    others = [name for name in EMOTIONS if name != "neutral"]
+    others = [name for name in EMOTION_NAMES if name != "neutral"]
     return "neutral" if rng.random() < neutral else others[int(rng.integers(len(others)))]
 
 
@@ -58,7 +58,7 @@ def spoken_phonemes(corpus: Corpus, clip: int) -> list[Phoneme]:
     record = corpus.clips[clip]
     person = synthetic_person(seed_of(record.person), model=synthetic_model(corpus))
     seed = _CLIP_OFFSET + take_number(record.source.rpartition("/")[2])
-    _, events = speak(person, seed=seed, emotion=EMOTIONS[record.emotion], seconds=record.seconds)
+    _, events = speak(person, seed=seed, emotion=EMOTION_NAMES[record.emotion], seconds=record.seconds)
     return events
 
 
@@ -122,7 +122,7 @@ class SyntheticMediaGenerator:
 
     def sound(self, item: VoiceItem) -> npt.NDArray[np.int16]:
         """A recording of some sentences, exactly ``seconds`` long."""
-        person, seed, emotion = self._person_of(item), take_number(item.key), EMOTIONS[item.emotion]
+        person, seed, emotion = self._person_of(item), take_number(item.key), EMOTION_NAMES[item.emotion]
         wave, _ = speak(person, seed=seed, emotion=emotion, seconds=self.seconds)
         return _samples(wave)
 
@@ -131,13 +131,15 @@ class SyntheticMediaGenerator:
         person, take = self._person_of(item), take_number(item.key)
         portrait = Portrait(person, seed=take, size=self.size)
         rng = random_generator(person.seed, take, 0xFACE5)
-        face = EXPRESSIONS[EMOTIONS[emotion_of(person.seed, _CLIP_OFFSET + take)]]
+        face = EXPRESSIONS[EMOTION_NAMES[emotion_of(person.seed, _CLIP_OFFSET + take)]]
         face = replace(EXPRESSIONS["neutral"].mixed(face, float(rng.uniform(0.6, 1.0))))
         return np.asarray(portrait.draw(face)), portrait.box()
 
     def video(self, item: VideoItem) -> _SyntheticVideo:
         """A clip of talking."""
-        return _SyntheticVideo(self, self._person_of(item), take_number(item.key), EMOTIONS[item.emotion])
+        return _SyntheticVideo(
+            self, self._person_of(item), take_number(item.key), EMOTION_NAMES[item.emotion]
+        )
 
     def padded_size(self, item: FaceItem | VideoItem) -> int:
         """What the pictures of a side keep within (of 500 at 192 pixels the longest had 11,581 bytes)."""

@@ -25,7 +25,7 @@ from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.sentences import SENTENCES, sentence
 from voiceface.synthetic.traits import random_generator
 
-__all__ = ["EMOTIONS", "Phoneme", "Prosody", "check_installed", "speak", "variant"]
+__all__ = ["PROSODIES", "Phoneme", "Prosody", "check_installed", "speak", "variant"]
 
 LONGEST_PATH = 120
 """Characters that eSpeak's data path may have: 136 were fine and 186 ended the process, whatever the text."""
@@ -55,7 +55,7 @@ class Prosody:
     flutter: float = 0.0
 
 
-EMOTIONS: Mapping[str, Prosody] = {
+PROSODIES: Mapping[str, Prosody] = {
     "neutral": Prosody(),
     "happy": Prosody(pitch=1.16, span=1.6, rate=1.08, level=2.0),
     "anger": Prosody(pitch=1.10, span=1.4, rate=1.14, level=5.0, roughness=2.0),
@@ -136,8 +136,8 @@ class _EspeakProcess:
             self.folder = None
 
 
-_worker = _EspeakProcess()
-atexit.register(_worker.stop)
+_espeak = _EspeakProcess()
+atexit.register(_espeak.stop)
 
 
 def _clip(value: float, low: float, high: float) -> float:
@@ -213,12 +213,12 @@ def _utter(
         "volume": 100,
         "seed": int(rng.integers(1, 2**31 - 1)),
     }
-    head, sound = _worker.ask(request)
+    head, sound = _espeak.ask(request)
     if "error" in head:
         raise InputError("eSpeak NG", head["error"], "reinstall espeakng-loader")
     samples = np.frombuffer(sound, dtype="<i2").astype(np.float64) / 32768
     if len(samples) == 0:
-        raise InputError(repr(text[:40]), "holds nothing that can be said", "give a text with words")
+        raise InputError(repr(text[:40]), "contains nothing that can be said", "give a text with words")
     seconds = len(samples) / head["rate"]
     names = [name for name, _, _ in head["events"]]
     times = [min(sample / head["rate"], seconds) for _, _, sample in head["events"]]
@@ -259,18 +259,18 @@ def speak(
 
     Without ``text`` one random sentence of the person's language is read, or as many as fill ``seconds``,
     to which the wave is then cut or padded exactly. Rate, pitch, room, noise and level vary with ``seed``;
-    the same person, seed and arguments give identical samples. The level tells of the emotion and the seed
+    the same person, seed and arguments give identical samples. The level depends on the emotion and the seed
     only. Raises MissingPartError without espeakng-loader, InputError for an unknown emotion or an empty
     text.
     """
-    if emotion not in EMOTIONS:
-        raise InputError("emotion", f"{emotion!r} is unknown", "one of " + ", ".join(EMOTIONS))
+    if emotion not in PROSODIES:
+        raise InputError("emotion", f"{emotion!r} is unknown", "one of " + ", ".join(PROSODIES))
     if text is not None and not text.strip():
         raise InputError("text", "is empty", "give something to say")
     if seconds is not None and not 0.1 <= seconds <= 600:
         raise InputError("seconds", f"is {seconds}", "give 0.1 to 600")
     rng = random_generator(person.seed, seed, 0x50EE)
-    prosody = EMOTIONS[emotion]
+    prosody = PROSODIES[emotion]
     language = person.spoken_accent.language
     assert language in SENTENCES
     waves: list[Wave] = []

@@ -23,13 +23,13 @@ __all__ = ["CACHE", "cache_folder", "tiny_corpus"]
 CACHE = "VOICEFACE_CACHE"
 """Environment variable that names another folder to keep corpora in."""
 
-_ROOMS = ("synthetic", "corpus", "face", "audio", "video", "media")
+_PACKAGES_IN_CACHE_KEY = ("synthetic", "corpus", "face", "audio", "video", "media")
 
 
 def cache_folder() -> Path:
-    """Where this user's synthetic corpora are kept: below ``VOICEFACE_CACHE`` or the system's own place."""
-    if told := os.environ.get(CACHE):
-        return Path(told) / "synthetic"
+    """Where this user's synthetic corpora are kept: below ``VOICEFACE_CACHE`` or the system's own target."""
+    if folder := os.environ.get(CACHE):
+        return Path(folder) / "synthetic"
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -69,16 +69,16 @@ def tiny_corpus(
     )  # fmt: skip
     name = hashlib.sha256(json.dumps([arguments, _sources()], sort_keys=True).encode()).hexdigest()[:20]
     home = cache_folder()
-    place = home / name
+    target = home / name
     with contextlib.suppress(InputError):
-        found = Corpus.open(place)
+        found = Corpus.open(target)
         if found.complete:
             return found
-    with _workplace(home) as work:
+    with _temporary_folder(home) as work:
         made = {"source": "synthetic", **arguments}
         prepare(listed, work / "corpus", arguments=made, workers=1, progress=False)
-        _move(work / "corpus", place)
-    return Corpus.open(place)
+        _move(work / "corpus", target)
+    return Corpus.open(target)
 
 
 @cache
@@ -86,17 +86,17 @@ def _sources() -> str:
     """A digest of the code that makes a corpus: other code, another corpus."""
     package = Path(__file__).parents[1]
     total = hashlib.sha256()
-    for room in _ROOMS:
+    for room in _PACKAGES_IN_CACHE_KEY:
         for path in sorted((package / room).rglob("*.py")):
             total.update(path.read_bytes())
     return total.hexdigest()
 
 
 @contextlib.contextmanager
-def _workplace(home: Path) -> Iterator[Path]:
+def _temporary_folder(home: Path) -> Iterator[Path]:
     try:
         home.mkdir(parents=True, exist_ok=True)
-        # Beside its place, so that the finished corpus is moved there at one go.
+        # Beside its target, so that the finished corpus is moved there at one go.
         work = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
     except OSError as error:
         fault = f"cannot be written ({error.strerror or error})"
@@ -107,18 +107,18 @@ def _workplace(home: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _move(made: Path, place: Path) -> None:
-    """Move a finished corpus to its place, unless somebody else was first."""
+def _move(made: Path, target: Path) -> None:
+    """Move a finished corpus to its target, unless somebody else was first."""
     try:
-        made.rename(place)
+        made.rename(target)
     except OSError:
         with contextlib.suppress(InputError):
-            if Corpus.open(place).complete:
+            if Corpus.open(target).complete:
                 return
         # What stands there is damaged (a half-emptied cache): make way, then it must succeed.
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
         try:
-            made.rename(place)
+            made.rename(target)
         except OSError as error:
-            fault = f"cannot be put in place ({error.strerror or error})"
-            raise InputError(place, fault, f"delete it, or set {CACHE} to another folder") from error
+            fault = f"cannot be put in target ({error.strerror or error})"
+            raise InputError(target, fault, f"delete it, or set {CACHE} to another folder") from error

@@ -21,9 +21,9 @@ from voiceface.corpus.item import Listing, VideoItem, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of
 from voiceface.corpus.text_tables import open_text_table
 
-__all__ = ["EMOTIONS", "listing"]
+__all__ = ["EMOTION_CODES", "listing"]
 
-EMOTIONS = {
+EMOTION_CODES = {
     "ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
 }  # fmt: skip
 SENTENCES = frozenset({"IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI"})
@@ -57,7 +57,7 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
         if builder.reject_if_fault(found):
             continue
         named = _NAME.fullmatch(found.stem.upper())
-        if found.kind == "image" or not named or named[2] not in SENTENCES or named[3] not in EMOTIONS:
+        if found.kind == "image" or not named or named[2] not in SENTENCES or named[3] not in EMOTION_CODES:
             builder.reject(found.path, "is not named ACTOR_SENTENCE_EMOTION_LEVEL as CREMA-D's clips are")
             continue
         suffix = "." + found.path.rpartition(".")[2].lower()
@@ -66,7 +66,7 @@ def listing(root: Path, *, voices: bool = True, faces: bool = True, clips: bool 
     _demographics(builder, root)
     for kind in ("sound", "video"):
         for _, found, named in sorted(files[kind], key=lambda file: (file[0], file[1].path)):
-            person, emotion, key = builder.add_person(named[1]), EMOTIONS[named[3]], named[0]
+            person, emotion, key = builder.add_person(named[1]), EMOTION_CODES[named[3]], named[0]
             if kind == "sound":
                 if voices:
                     builder.add(

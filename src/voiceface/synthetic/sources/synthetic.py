@@ -48,8 +48,8 @@ def listing(
         voices: recordings of each
         faces: pictures of each
         clips: talking clips of each
-        link: how far the voice shares the face's causes: 0 nothing, 1 all
-        seed: another one draws other people
+        link: how much of the face's causes the voice shares: 0 nothing, 1 all
+        seed: random seed; another one gives other people
         accents: those that are spoken; all eight if none is named
         voice_noise: deviations of traits' noise in the voice (sex 0.35, age 0.6, ...), by trait
         face_noise: deviations of traits' noise in the face (sex 0.35, skin 0.35, ...), by trait
@@ -97,14 +97,14 @@ def _check_counts(counts: dict[str, int]) -> None:
 
 def _items(id: str, seed: int, language: str, voices: int, faces: int, clips: int) -> list[Item]:
     """One person's items: every one a session of its own, its emotion by seeds alone."""
-    from voiceface.synthetic.media_generator import EMOTIONS, emotion_of
+    from voiceface.synthetic.media_generator import EMOTION_NAMES, emotion_of
 
     found: list[Item] = []
     for take in range(max(voices, faces, clips)):
         key = f"{id}-{take:05d}"
         if take < clips:
             # All six in turn, so that a few clips show a few emotions; where they begin is the seed's.
-            emotion = list(EMOTIONS)[(seed * 5 + take) % len(EMOTIONS)]
+            emotion = list(EMOTION_NAMES)[(seed * 5 + take) % len(EMOTION_NAMES)]
             found.append(
                 VideoItem(
                     key=key, person=id, path=f"{id}/clip-{take:05d}", session=f"clip-{take:05d}",
