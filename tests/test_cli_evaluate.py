@@ -108,8 +108,8 @@ def test_a_table_of_scores(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a,b\n1,2\n", "columns a, b"), ("label,score\n", "no scores"), ("label,score\n1\n", "not of 2 columns"),
-     ("label,score\n1,x\n0,2\n", "1 (2) of 2 rows hold no number as score"), ("", "empty"),
+    [("a,b\n1,2\n", "columns a, b"), ("label,score\n", "no scores"), ("label,score\n1\n", "not have 2 col"),
+     ("label,score\n1,x\n0,2\n", "1 (2) of 2 rows have no number as score"), ("", "empty"),
      ("score\n1\n", "which trials"), ("label,score\n1,nan\n0,1\n", "NaN")],
 )  # fmt: skip
 def test_tables_that_cannot_be_read(tmp_path, text, words):
