@@ -86,7 +86,7 @@ def _voice_codes(model: CausalModel, people: Population) -> tuple[Floats, Floats
 def _face_codes(model: CausalModel, people: Population) -> tuple[Floats, Floats]:
     """Posterior of the sex (n, 2) and the accent (n, k) given the face."""
     log = -0.5 * ((people.face_sex[:, None] - np.array([-1.0, 1.0])) / model.face_deviation("sex")) ** 2
-    face = np.stack([people.skin, people.hair], axis=1)[:, None, :] - model.tones()[None]
+    face = np.stack([people.skin, people.hair], axis=1)[:, None, :] - model.colour_means()[None]
     spread = np.array([model.face_deviation("skin"), model.face_deviation("hair")])
     return _softmax(log), _softmax(-0.5 * ((face / spread) ** 2).sum(axis=2))
 

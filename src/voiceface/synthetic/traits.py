@@ -203,7 +203,7 @@ class CausalModel:
             raise InputError("causal model", "has other accents' tones", "prepare the corpus again")
         return model
 
-    def tones(self) -> Floats:
+    def colour_means(self) -> Floats:
         """Mean skin and hair tone of every accent, (accents, 2)."""
         return np.array([(ACCENTS[name].skin, ACCENTS[name].hair) for name in self.accents])
 
@@ -225,7 +225,7 @@ class CausalModel:
         shown_sex = np.where(rng.random(n) < self.link, sex, rng.integers(0, 2, n))
         spoken_accent = np.where(rng.random(n) < self.link, accent, rng.integers(0, k, n))
         shown = self.link * causes + np.sqrt(1 - self.link**2) * rng.standard_normal((n, d))
-        tones = self.tones()[accent]
+        tones = self.colour_means()[accent]
         voice_sigma = np.array([self.voice_deviation(name) for name in CONTINUOUS])
         face_sigma = np.array([self.face_deviation(name) for name in CONTINUOUS])
         return Population(
