@@ -188,7 +188,7 @@ def test_what_is_not_synthetic_or_damaged_is_refused(tmp_path):
     card = json.loads((corpus.path / "corpus.json").read_text())
     moved = card["made"]["model"] | {"accents": {"swedish": [0, 0]}}
     for change, word in (
-        ({"made": {}}, "no corpus of synthetic people"),
+        ({"made": {}}, "not a corpus of synthetic people"),
         ({"made": {"kind": "synthetic", "model": {}}}, "incomplete"),
         ({"made": {"kind": "synthetic", "model": moved}}, "tones"),
     ):  # fmt: skip
