@@ -72,7 +72,7 @@ def select_voices(
     count = (loaded.card.get("people") or {}).get("count", 0)
     if split == "all":
         if training is not None or loaded.card.get("corpus") == corpus.fingerprint:
-            fault = f"{count:,} of its people trained {loaded.name}"
+            fault = f"{count:,} of its people were in the training set of {loaded.name}"
             raise InputError(corpus.path, fault, "give --split test, or known for new recordings of them")
         summary = (
             f"everybody: {loaded.name} was trained on {count:,} people of another corpus; whether any of "
