@@ -103,7 +103,7 @@ def test_reports_and_rows_are_written(corpus, weights, tmp_path):
     pytest.importorskip("matplotlib")
     results = tmp_path / "results"
     tokens = ["--model", weights, "--corpus", corpus, "--same", "gender", "--resamples", "30", "--record"]
-    for protocol in ("matching", "retrieval", "verification"):
+    for protocol in ("verification", "matching", "retrieval"):
         places = ["--markdown", tmp_path / f"{protocol}.md", "--results", results]
         # One page is enough: drawing takes longer than measuring.
         places += ["--html", tmp_path / "r.html"] if protocol == "retrieval" else []
@@ -128,7 +128,7 @@ def test_reports_and_rows_are_written(corpus, weights, tmp_path):
 
 
 def test_what_cannot_be_done_is_said_before_any_work(corpus, weights, tmp_path, monkeypatch):
-    call("evaluate", "matching").refused("is not told what to judge", "--model")
+    call("evaluate", "matching").refused("has nothing to evaluate", "--model")
     call("evaluate", "retrieval", "--model", weights).refused("--corpus CORPUS")
     call("evaluate", "verification", "--model", weights, "--corpus", corpus, "--scores", "s.csv").refused(
         "--model: is given together with --scores"
