@@ -308,7 +308,7 @@ def test_the_vaes_noise_picks_the_latent():
         ({"voice_classifier": "nowhere"}, "no such folder"),
         ({"voice_classifier": "classifier", "seed": 1}, "held back here"),
         ({"voice_classifier": "classifier", "known": False}, "held back here"),
-        ({"voice_classifier": str(student.SHIPPED)}, "weights of voice_student"),
+        ({"voice_classifier": str(student.WEIGHTS)}, "weights of voice_student"),
     ],
 )
 def test_missing_and_unfit_voice_encoders_are_refused(changes, told, corpus, classifier):

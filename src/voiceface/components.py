@@ -6,14 +6,25 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
 from voiceface.errors import InputError
 
-__all__ = ["SOURCES", "Packages", "component_modules", "component_names", "load_component", "nearest"]
+__all__ = [
+    "SHIPPED",
+    "SOURCES",
+    "Packages",
+    "component_modules",
+    "component_names",
+    "load_component",
+    "nearest",
+]
 
 Packages = str | tuple[str, ...]
 
+SHIPPED = Path(__file__).parent / "shipped"
+"""The folder of the trained weights that come with the package, each in a folder of its own."""
 SOURCES = ("voiceface.corpus.sources", "voiceface.synthetic.sources")
 """Packages of corpus sources: those that read a data set, and the one that makes synthetic people."""
 

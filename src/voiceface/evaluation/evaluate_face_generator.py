@@ -22,7 +22,7 @@ from voiceface.evaluation.generated_from_voices import (
 from voiceface.evaluation.report_files import ReportSubject
 from voiceface.models.generated_faces import generate_for_selection
 from voiceface.pipelines.weights import load_model
-from voiceface.training.devices import pick_device
+from voiceface.training.devices import torch_device
 
 if TYPE_CHECKING:
     from voiceface.evaluation.cached_embeddings import Bar
@@ -60,9 +60,8 @@ def evaluate_face_generator(
     Raises:
         InputError: the weights generate no faces, or it is not known whether these people trained them.
     """
-    kind, index = pick_device(device)
     opened = Corpus.open(corpus)
-    loaded = load_model(model, device=f"{kind}:{index}" if kind == "cuda" else kind)
+    loaded = load_model(model, device=torch_device(device))
     if not loaded.model.can("generate"):
         fault = f"has weights of {loaded.card['recipe']}, which does not generate faces"
         raise InputError(model, fault, "give weights of a recipe that does")

@@ -76,14 +76,13 @@ class Measurement:
             raise InputError("--model", "has no corpus to evaluate it on", "give --corpus CORPUS")
         from voiceface.corpus.corpus import Corpus
         from voiceface.evaluation.cached_embeddings import cached_embeddings
-        from voiceface.training.devices import pick_device
+        from voiceface.training.devices import torch_device
 
-        at, index = pick_device(device)
         embedded = cached_embeddings(
             model,
             Corpus.open(corpus),
             known_people=known_people,
-            device=f"{at}:{index}" if at == "cuda" else at,
+            device=torch_device(device),
             bar=bar,
         )
         return cls(**(given | {"voices": embedded.voices, "faces": embedded.faces}), embedded=embedded)

@@ -13,7 +13,7 @@ from voiceface.errors import InputError, MissingPartError
 from voiceface.models.encoders import ge2e
 from voiceface.models.model import Model
 from voiceface.pipelines.weights import Loaded, load_model, shipped
-from voiceface.training.devices import pick_device
+from voiceface.training.devices import torch_device
 
 __all__ = ["BEST", "Pipeline", "best_shipped", "load_for"]
 
@@ -68,8 +68,7 @@ def load_for(kind: str, weights: str | Path | None, *, device: str) -> tuple[Loa
         InputError: the device or the weights cannot be used.
         MissingPartError: none are shipped, or a part they need is not installed.
     """
-    name, index = pick_device(device)
-    place = f"{name}:{index}" if name == "cuda" else name
+    place = torch_device(device)
     return load_model(weights if weights is not None else best_shipped(kind), device=place), place
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from voiceface.components import component_names, load_component, nearest
+from voiceface.components import SHIPPED, component_names, load_component, nearest
 from voiceface.errors import InputError
 from voiceface.models.model import Model
 from voiceface.recipes._weights import current_arguments
@@ -16,8 +16,6 @@ from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
 __all__ = ["Loaded", "load_recipe", "load_model", "resolve", "run_of", "shipped"]
-
-_SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Loaded:
 
 def shipped() -> dict[str, Path]:
     """Name to folder of the weights that come with the package."""
-    return {path.parent.name: path.parent for path in sorted(_SHIPPED.glob("*/run.json"))}
+    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob("*/run.json"))}
 
 
 def resolve(weights: str | Path) -> Path:

@@ -8,12 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
+from voiceface.components import SHIPPED
 from voiceface.errors import InputError
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
 __all__ = ["current_arguments", "find_weights_folder", "open_weights"]
-
-_SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 def open_weights(weights: str | Path, *, recipe: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -30,7 +29,7 @@ def open_weights(weights: str | Path, *, recipe: str) -> tuple[dict[str, Tensor]
 
 def find_weights_folder(weights: str | Path) -> Path:
     """The folder of shipped weights by name, or any folder that holds some."""
-    own = _SHIPPED / weights
+    own = SHIPPED / weights
     return own if (own / "run.json").is_file() else resolve_weights_folder(weights)
 
 

@@ -18,11 +18,11 @@ Differs   the still is warped and only what the lips hid is generated, where the
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from voiceface.components import SHIPPED
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
@@ -38,7 +38,7 @@ __all__ = ["recipe", "smoke"]
 
 RENAMED = {"altered": "augment"}
 """Options of weights trained by older versions, and their names now."""
-EXPERT = Path(__file__).parents[1] / "shipped" / "sync-expert"
+EXPERT = SHIPPED / "sync-expert"
 _MAX_VALIDATED, _FRAMES = 16, 40
 """The largest number of clips in a validation, and of frames of each."""
 

@@ -11,7 +11,7 @@ import torch
 
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["launch_fabric", "pick_device", "pick_precision"]
+__all__ = ["launch_fabric", "pick_device", "pick_precision", "torch_device"]
 
 
 def launch_fabric(device: str = "auto", precision: str = "auto") -> Any:  # noqa: ANN401 - Fabric, imported late
@@ -73,6 +73,16 @@ def pick_device(device: str) -> tuple[str, int]:
     if kind == "mps" and not _has_mps():
         raise InputError(f"device {device}", "this machine has no Apple GPU", "give --device cpu or auto")
     return kind, index
+
+
+def torch_device(device: str) -> str:
+    """`pick_device` as torch names it: ``cpu``, ``mps`` or ``cuda:N``.
+
+    >>> torch_device("cpu")
+    'cpu'
+    """
+    kind, index = pick_device(device)
+    return f"{kind}:{index}" if kind == "cuda" else kind
 
 
 def pick_precision(precision: str, kind: str) -> Literal["32-true", "bf16-mixed"]:

@@ -61,13 +61,12 @@ def _animate(
     """
     from voiceface.pipelines.animate_files import AnimationOptions, animate_files
     from voiceface.pipelines.imagine_files import plan_jobs
+    from voiceface.pipelines.talker import Talker
 
     if not voices:
         raise InputError("animate", "has no recordings", "name files or folders of recordings")
     _check(voices, out, face=face, size=size)
     jobs = plan_jobs(voices, out, suffix=".mp4")
-    from voiceface.pipelines.talker import Talker
-
     talker = Talker.load(weights, device=device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
         options = AnimationOptions(face=face, seed=seed, size=size, force=force)

@@ -8,16 +8,17 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load as read
 
+from voiceface.components import SHIPPED
 from voiceface.errors import InputError
 from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 
-__all__ = ["SHIPPED", "load"]
+__all__ = ["WEIGHTS", "load"]
 
-SHIPPED = Path(__file__).parents[2] / "shipped" / "voice-student"
+WEIGHTS = SHIPPED / "voice-student"
 
 
-def load(weights: str | Path = SHIPPED, *, device: str = "cpu") -> WindowEncoder:
+def load(weights: str | Path = WEIGHTS, *, device: str = "cpu") -> WindowEncoder:
     """Load the encoder from a weights folder of ``voice_student``: 256 numbers a voice.
 
     The sizes of the network are read off its tensors.
