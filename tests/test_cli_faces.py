@@ -56,8 +56,8 @@ def test_rows_of_any_recogniser_are_judged(files, tmp_path):
     assert list(found) == ["Generated faces", "Threshold", "Memorisation, toy"]
     rows = found["Generated faces"]["rows"]
     assert rows["matching, L2"][0]["value"] > 0.98 and rows["matching, L2"][0]["chance"] == 0.5
-    assert rows["drawn faces as a heap"][0]["name"] == "Fréchet (toy)"
-    assert rows["gender, drawn faces"][0]["value"] == 1.0
+    assert rows["generated faces as a set"][0]["name"] == "Fréchet (toy)"
+    assert rows["gender, generated faces"][0]["value"] == 1.0
     (one,) = read_experiments(tmp_path / "results")
     assert ("matching, L2", "1:2") in [(figure["row"], figure["name"]) for figure in one["figures"]]
     assert "--generated GENERATED.npz" in one["command"] and str(tmp_path) not in str(one)
@@ -207,13 +207,15 @@ def test_weights_draw_a_face_for_every_unknown_voice(corpus, monkeypatch, tmp_pa
     matching = sections["Generated faces"]["rows"]["matching, centred cosine"][0]
     assert matching["n"] == len(test.voices) and matching["value"] > 0.85
     assert sections["Detected"]["rows"]["detector, generated faces"][0]["n"] == 3
-    assert {"Memorisation, dlib descriptors", "Memorisation, pixels", "Pixel by pixel"} <= set(sections)
+    assert {"Memorisation, dlib embeddings", "Memorisation, pixels", "Pixel by pixel"} <= set(sections)
     with Image.open(tmp_path / "out" / "worst.png") as sheet:
         assert sheet.text["Software"] == "voiceface" and sheet.size[1] > 10 * 128
     with np.load(tmp_path / "out" / "generated.npz") as kept:
         assert kept["pictures"].shape == (len(test.voices), 64, 64, 3)
         some = kept["pictures"][np.unique(kept["people"], return_index=True)[1][0]]
-    with Image.open(tmp_path / "out" / "grid.png") as grid:  # of drawn faces alone, the first one person's
+    with Image.open(
+        tmp_path / "out" / "grid.png"
+    ) as grid:  # of generated faces alone, the first one person's
         assert grid.text["synthetic"] == "true"
         np.testing.assert_array_equal(np.asarray(grid)[12:140:2, 12:140:2], some)
     one = said.json["judged"]["same"]["sections"]["Generated faces"]["rows"]["matching, L2"][0]

@@ -24,7 +24,7 @@ FRAMES = 24
 
 
 def film(path, seed, *, frames=FRAMES, sound=True, blank=0, size=112, dark=0):
-    """A clip of a drawn face; the first ``blank`` frames are of a grey wall."""
+    """A clip of a generated face; the first ``blank`` frames are of a grey wall."""
     face = np.asarray(draw_face(seed, size))
     wall = np.full_like(face, 128)
     pictures = [np.clip(face.astype(int) - dark - k % 3, 0, 255).astype(np.uint8) for k in range(frames)]
@@ -47,11 +47,11 @@ def folders(tmp_path_factory):
     for person, seeds in (("ann", (1, 2)), ("bob", (3,)), ("eve", (4, 5))):
         for seed in seeds:
             film(root / "real" / person / f"{seed}.mp4", seed, size=128 if seed == 1 else 112)
-    film(root / "drawn" / "ann" / "1.mp4", 1, dark=10)
-    film(root / "drawn" / "ann" / "2.mp4", 2, dark=10, sound=False)
-    film(root / "drawn" / "bob" / "3.mp4", 3, dark=10, frames=FRAMES + 6)
-    film(root / "drawn" / "eve" / "4.mp4", 4, dark=10, blank=FRAMES // 2 + 2)
-    (root / "drawn" / "eve" / "5.mp4").write_bytes(b"no film")
+    film(root / "generated" / "ann" / "1.mp4", 1, dark=10)
+    film(root / "generated" / "ann" / "2.mp4", 2, dark=10, sound=False)
+    film(root / "generated" / "bob" / "3.mp4", 3, dark=10, frames=FRAMES + 6)
+    film(root / "generated" / "eve" / "4.mp4", 4, dark=10, blank=FRAMES // 2 + 2)
+    (root / "generated" / "eve" / "5.mp4").write_bytes(b"no film")
     return root
 
 
@@ -71,7 +71,7 @@ def test_figures_of_files_and_what_is_left_out(folders, weights, tmp_path):
         "evaluate",
         "video",
         "--generated",
-        folders / "drawn",
+        folders / "generated",
         "--reference",
         folders / "real",
         "--sync",
@@ -80,29 +80,29 @@ def test_figures_of_files_and_what_is_left_out(folders, weights, tmp_path):
     said = call(*tokens, "--train-people", tmp_path / "known.txt", "--resamples", "20", "--json")
     assert said.code == 0, said.err
     rows, left = said.json["rows"], said.json["left_out"]
-    assert set(rows) == {f"{s}, {g} voices" for s in ("drawn", "real") for g in ("known", "unknown")}
-    known = {e["name"]: e for e in rows["drawn, known voices"]}
-    # Ann's first real clip was larger than the drawn one and was brought to its size.
+    assert set(rows) == {f"{s}, {g} voices" for s in ("generated", "real") for g in ("known", "unknown")}
+    known = {e["name"]: e for e in rows["generated, known voices"]}
+    # Ann's first real clip was larger than the generated one and was brought to its size.
     assert known["SSIM"]["n"] == 2 and known["SSIM"]["people"] == 1 and known["SSIM"]["low"] is None
     assert known["sync confidence"]["n"] == 2 and known["identity similarity"]["value"] > 0.9
-    own, real = (read_clip(folders / side / "ann" / "2.mp4").frames for side in ("drawn", "real"))
+    own, real = (read_clip(folders / side / "ann" / "2.mp4").frames for side in ("generated", "real"))
     one = psnr(own, real, scale=255).mean()
     assert known["PSNR"]["value"] == pytest.approx(
         (one + psnr(*sized(folders), scale=255).mean()) / 2, abs=1e-6
     )
-    prefix = "drawn, known voices: "
+    prefix = "generated, known voices: "
     assert left[prefix + "SSIM, PSNR: length differs from the real clip"] == ["bob/3"]
     assert left[prefix + "sync: no sound"] == ["ann/2"]
-    assert left["drawn, unknown voices: sync: no face in half of the frames"] == ["eve/4"]
+    assert left["generated, unknown voices: sync: no face in half of the frames"] == ["eve/4"]
     assert len(left["file cannot be read"]) == 1 and "5.mp4" in left["file cannot be read"][0]
     assert "5.mp4" in said.err
     assert any(
-        re.match(r"drawn: no face in 1\d of 102 frames \(1 clips\)", note) for note in said.json["notes"]
+        re.match(r"generated: no face in 1\d of 102 frames \(1 clips\)", note) for note in said.json["notes"]
     )
 
 
 def sized(folders):
-    own = read_clip(folders / "drawn" / "ann" / "1.mp4").frames
+    own = read_clip(folders / "generated" / "ann" / "1.mp4").frames
     return own, read_clip(folders / "real" / "ann" / "1.mp4", size=own.shape[2:0:-1]).frames
 
 
@@ -114,14 +114,15 @@ def test_what_is_printed_and_recorded(folders, tmp_path):
     tokens = ["evaluate", "video", "--generated", two, "--reference", two, "--resamples", "20"]
     said = call(*tokens, "--record", "--results", results)
     assert said.code == 0, said.err
-    assert "drawn (2 clips, 2 people)" in said.out and "95 % interval over people" in said.out
+    assert "generated (2 clips, 2 people)" in said.out and "95 % interval over people" in said.out
     assert re.search(r"SSIM +1\.000 +\[1\.000, 1\.000\] +chance 0\.\d", said.out)
     assert all(len(line) <= 80 for line in said.out.splitlines())
     if "no sync expert" in said.err:
         assert "sync confidence" not in said.out
     (one,) = read_experiments(results)
     assert (
-        one["protocol"] == "video" and {"row": "drawn", "name": "SSIM"}.items() <= one["figures"][0].items()
+        one["protocol"] == "video"
+        and {"row": "generated", "name": "SSIM"}.items() <= one["figures"][0].items()
     )
     assert str(folders) not in str(one)
 
@@ -141,7 +142,8 @@ def test_the_page_is_whole_blind_and_its_answers_come_back(folders, tmp_path):
     page = tmp_path / "study.html"
     said = call(
         "evaluate", "video", "--study", page, "--generated", folders / "real",
-        "--compare-with", folders / "drawn", "--pairs", "4", "--seed", "2", "--question", "Who <is> real?",
+        "--compare-with", folders / "generated", "--pairs", "4", "--seed", "2",
+        "--question", "Who <is> real?",
     )  # fmt: skip
     assert said.code == 0 and "4 pairs" in said.out
     text = page.read_text()
@@ -149,7 +151,7 @@ def test_the_page_is_whole_blind_and_its_answers_come_back(folders, tmp_path):
     data = json.loads(re.search(r'<script id="data".*?>(.*?)</script>', text, re.DOTALL)[1])
     rest = text.replace(json.dumps(data["pairs"]), "")
     assert not re.search(r"""(src|href)=["']?http|@import|url\(""", rest)
-    assert "drawn" not in text.replace("/drawn", "") and str(tmp_path) not in text
+    assert "generated" not in text.replace("/generated", "") and str(tmp_path) not in text
     sides = {pair.clip: pair.first_left for pair in study_pairs(data["clips"], seed=2)}
     for pair in data["pairs"]:
         import base64
@@ -164,7 +166,9 @@ def test_the_page_is_whole_blind_and_its_answers_come_back(folders, tmp_path):
         told = {key: data[key] for key in ("study", "seed", "clips", "people")}
         (tmp_path / f"{rater}.json").write_text(json.dumps(told | {"rater": rater, "answers": answers}))
     said = call("evaluate", "video", "--answers", tmp_path / "a.json", "--answers", tmp_path / "b.json")
-    assert said.code == 0 and re.search(r"drawn preferred to beside +1\.000 +\[1\.000, 1\.000\]", said.out)
+    assert said.code == 0 and re.search(
+        r"generated preferred to beside +1\.000 +\[1\.000, 1\.000\]", said.out
+    )
     assert "over 2 raters and" in said.out
 
 
@@ -192,17 +196,19 @@ def test_clips_that_browsers_do_not_play_become_mp4(folders, tmp_path):
 
 def test_what_cannot_be_asked(folders, tmp_path):
     call("evaluate", "video").refused("--generated", "--answers")
-    drawn = ["evaluate", "video", "--generated", folders / "drawn"]
-    call(*drawn, "--compare-with", folders / "real").refused("--study")
-    call(*drawn, "--study", tmp_path / "x.html").refused("--compare-with")
+    generated = ["evaluate", "video", "--generated", folders / "generated"]
+    call(*generated, "--compare-with", folders / "real").refused("--study")
+    call(*generated, "--study", tmp_path / "x.html").refused("--compare-with")
     (tmp_path / "other" / "zed").mkdir(parents=True)
     film(tmp_path / "other" / "zed" / "9.mp4", 9, frames=3)
-    call(*drawn, "--reference", tmp_path / "other").refused("shares no clip's name")
-    call(*drawn, "--study", tmp_path / "x.html", "--compare-with", tmp_path / "other").refused(
+    call(*generated, "--reference", tmp_path / "other").refused("shares no clip's name")
+    call(*generated, "--study", tmp_path / "x.html", "--compare-with", tmp_path / "other").refused(
         "shares no clip"
     )
-    call(*drawn, "--reference", folders / "real", "--train-people", tmp_path / "none.txt").refused("none.txt")
-    call(*drawn, "--reference", folders / "real", "--sync", "nothing").refused("nothing")
+    call(*generated, "--reference", folders / "real", "--train-people", tmp_path / "none.txt").refused(
+        "none.txt"
+    )
+    call(*generated, "--reference", folders / "real", "--sync", "nothing").refused("nothing")
     call("evaluate", "video", "--answers", tmp_path / "none.json").refused("none.json")
     (tmp_path / "list.json").write_text("[]")
     call("evaluate", "video", "--answers", tmp_path / "list.json").refused("contains no answers")

@@ -10,7 +10,7 @@ from voiceface.metrics.figure import figures
 from voiceface.metrics.roc import SortedTrials
 from voiceface.protocols import verification
 from voiceface.protocols.face_set import Faces
-from voiceface.protocols.generated_faces import heaps
+from voiceface.protocols.generated_faces import face_set_figures
 from voiceface.protocols.paired_comparison import compare
 from voiceface.protocols.pixel_similarity import likeness
 
@@ -68,8 +68,8 @@ def test_other_kinds_of_figures_are_found_too(tmp_path):
     with planted("voiceface.metrics", tmp_path, {"contrast": CONTRAST}):
         row = likeness(pictures, pictures, people=(names, names), resamples=0).rows
         assert next(iter(row.values()))[0].name == "contrast"
-        rows = heaps(faces, faces, features="made").rows
-        assert rows["drawn faces as a heap"][0].name == "turn"
+        rows = face_set_figures(faces, faces, features="made").rows
+        assert rows["generated faces as a set"][0].name == "turn"
 
 
 def test_no_kind_has_two_figures_of_one_name():

@@ -78,7 +78,7 @@ def measured():
 def test_the_page_holds_every_figure_and_fetches_nothing(measured, tmp_path):
     pytest.importorskip("matplotlib")
     reports, evidence = measured
-    sections = [part for report in reports for part in report_sections(report, drawn=True)]
+    sections = [part for report in reports for part in report_sections(report, plots=True)]
     sections.append(evidence_section(evidence))
     size = write_html(tmp_path / "r.html", sections, title="A <test> & more", facts=["voiceface x --y"])
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -110,7 +110,7 @@ def test_the_page_holds_every_figure_and_fetches_nothing(measured, tmp_path):
 def test_drawn_points_are_the_reports(measured):
     pytest.importorskip("matplotlib")
     (verified, *_), _ = measured
-    body = report_sections(verified, drawn=True)[0].figures[0].body
+    body = report_sections(verified, plots=True)[0].figures[0].body
     # The longest path is the curve: from the lower left corner to the upper right one.
     paths = [re.findall(r"[ML] ([\d.]+) ([\d.]+)", d) for d in re.findall(r'<path d="([^"]+)"', body)]
     curve = np.array(max(paths, key=len), dtype=float)
@@ -136,13 +136,13 @@ def test_a_page_that_would_fetch_is_refused(tmp_path):
 
 def test_markdown_tells_the_same(measured, tmp_path):
     reports, _ = measured
-    sections = [part for report in reports for part in report_sections(report, drawn=False)]
+    sections = [part for report in reports for part in report_sections(report, plots=False)]
     assert not any(part.figures for part in sections)
     write_markdown(tmp_path / "r.md", sections, title="T", facts=["command"])
     text = (tmp_path / "r.md").read_text(encoding="utf-8")
     assert text.startswith("# T\n\n- command\n\n## Verification")
     for report in reports:
-        write_markdown(tmp_path / "one.md", report_sections(report, drawn=False))
+        write_markdown(tmp_path / "one.md", report_sections(report, plots=False))
         lines = (tmp_path / "one.md").read_text(encoding="utf-8").splitlines()
         for name, row in report.rows.items():
             line = next(x for x in lines if x.startswith((f"| {name} |", f"| {name} (gallery")))
@@ -228,5 +228,5 @@ def test_rows_without_interval_or_chance_are_drawn_as_such(tmp_path):
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.words.count("–") == 2 and "nan" not in " ".join(page.words).lower()
     bare = matching(np.eye(3), people=(list("abc"),) * 2, n=(2, 3, 7), resamples=0)
-    (section,) = report_sections(bare, drawn=True)
+    (section,) = report_sections(bare, plots=True)
     assert "nan" not in section.figures[0].body and "<svg" in section.figures[0].body

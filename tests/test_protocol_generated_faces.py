@@ -8,9 +8,9 @@ from voiceface.protocols.face_set import Faces
 from voiceface.protocols.gender_agreement import GenderClassifier, gender_agreement
 from voiceface.protocols.generated_faces import (
     discriminator_scores,
-    drawn_faces,
+    face_set_figures,
     generated_face_matching,
-    heaps,
+    generated_faces,
 )
 from voiceface.protocols.pixel_similarity import likeness
 
@@ -64,7 +64,7 @@ def test_matching_of_collapsed_perfect_and_inverted_faces(measure):
 
 
 def test_matching_of_an_inverted_generator_is_nothing():
-    # On a line, each one's face is drawn where it is farthest from its own and nearest to the others'.
+    # On a line, each one's face is generated where it is farthest from its own and nearest to the others'.
     places = np.array([[-3.0, 0.0], [3.0, 0.0]])
     real = Faces.of(places, ["a", "b"])
     rows = generated_face_matching(
@@ -110,19 +110,20 @@ def test_gender_of_one_face_for_all_is_chance_and_of_right_faces_the_classifiers
     judge = GenderClassifier.fit(TRAIN, resamples=0)
     assert judge.own[0].value > 0.97 and judge.own[0].n == 90
     one = gender_agreement(drawn_from(np.tile(CENTRES[1], (PEOPLE, 1))), judge, resamples=0).rows
-    plain, balanced = one["gender, drawn faces"]
+    plain, balanced = one["gender, generated faces"]
     assert (plain.value, plain.chance) == pytest.approx(
         (2 / 3, 2 / 3), abs=1e-12
     )  # two of three are men: no merit
     assert balanced.value == 0.5 == balanced.chance
-    right = gender_agreement(drawn_from(CENTRES), judge, resamples=0).rows["gender, drawn faces"]
+    right = gender_agreement(drawn_from(CENTRES), judge, resamples=0).rows["gender, generated faces"]
     assert right[0].value > 0.97 and right[0].chance == pytest.approx(5 / 9, abs=0.02)
     flipped = CENTRES * np.r_[-1.0, np.ones(11)]
     assert (
-        gender_agreement(drawn_from(flipped), judge, resamples=0).rows["gender, drawn faces"][1].value < 0.03
+        gender_agreement(drawn_from(flipped), judge, resamples=0).rows["gender, generated faces"][1].value
+        < 0.03
     )
     none = gender_agreement(drawn_from(CENTRES, found=np.zeros(PEOPLE)), judge, resamples=0)
-    assert none.rows["gender, drawn faces"][0].value == 0.0
+    assert none.rows["gender, generated faces"][0].value == 0.0
 
 
 def test_the_gender_classifiers_own_accuracy_is_of_people_it_never_met():
@@ -141,45 +142,47 @@ def test_unknown_genders_are_left_out_and_counted():
     sexes[:10] = ""
     report = gender_agreement(Faces.of(CENTRES, NAMES, genders=sexes), judge, resamples=0)
     assert report.excluded == {"gender: speaker's gender unknown": 10}
-    assert report.rows["gender, drawn faces"][0].n == PEOPLE - 10
+    assert report.rows["gender, generated faces"][0].n == PEOPLE - 10
     with pytest.raises(InputError, match="1 women and"):
         GenderClassifier.fit(Faces.of(CENTRES[:5], NAMES[:5], genders=["f", "m", "m", "m", "m"]))
 
 
 def test_heaps_know_collapse_blur_and_their_own_noise():
-    one = heaps(
+    one = face_set_figures(
         drawn_from(np.tile(CENTRES[3], (PEOPLE, 1)), sharpness=np.full(PEOPLE, 50.0)), REAL, features="x"
     )
-    figures = {e.name: e for e in one.rows["drawn faces as a heap"]}
+    figures = {e.name: e for e in one.rows["generated faces as a set"]}
     assert figures["spread ratio"].value == pytest.approx(0, abs=1e-6)
     assert figures["recall"].value == 0 and figures["Fréchet (x)"].value > 20
-    assert one.figure("sharpness ratio", "sharpness, drawn over real").value == pytest.approx(0.25)
-    right = heaps(drawn_from(CENTRES), REAL, features="x", train=TRAIN)
-    figures = {e.name: e for e in right.rows["drawn faces as a heap"]}
+    assert one.figure("sharpness ratio", "sharpness, generated over real").value == pytest.approx(0.25)
+    right = face_set_figures(drawn_from(CENTRES), REAL, features="x", train=TRAIN)
+    figures = {e.name: e for e in right.rows["generated faces as a set"]}
     floor = {e.name: e for e in right.rows["training faces in their place"]}
     assert 0.95 < figures["spread ratio"].low < figures["spread ratio"].high < 1.05
     assert figures["Fréchet (x)"].value < floor["Fréchet (x)"].value  # the same people, against others
     assert figures["kernel distance (x)"].low < figures["kernel distance (x)"].value
-    assert "sharpness, drawn over real" not in right.rows
-    few = heaps(drawn_from(CENTRES).only(np.arange(5)), REAL, features="x")
+    assert "sharpness, generated over real" not in right.rows
+    few = face_set_figures(drawn_from(CENTRES).only(np.arange(5)), REAL, features="x")
     assert not few.rows and "too few" in few.notes[0]
 
 
 def test_the_whole_report_says_what_it_is_of():
     found = np.arange(PEOPLE) > 5
     rows = CENTRES + np.random.default_rng(6).normal(size=CENTRES.shape)
-    report = drawn_faces(drawn_from(rows, found=found), REAL, features="toy rows", train=TRAIN, resamples=50)
+    report = generated_faces(
+        drawn_from(rows, found=found), REAL, features="toy rows", train=TRAIN, resamples=50
+    )
     assert report.figure("found", "found").value == pytest.approx(54 / 60)
     top = report.rows["identified among 60 people (nearest mean of real faces)"]
     assert top[0].chance == pytest.approx(1 / 60) and 0.3 < top[0].value <= 0.9
-    assert report.excluded["heaps: drawn faces not found"] == 6
+    assert report.excluded["face sets: generated faces not found"] == 6
     assert any("6 of 60, counted as misses" in note for note in report.notes)
     assert "Fréchet (toy rows)" in str(report) and report.to_dict()["rows"]["found"][0]["n"] == 60
     assert all(e.low <= e.value <= e.high for row in report.rows.values() for e in row if e.low == e.low)
 
 
 def test_without_known_genders_the_rest_is_still_judged():
-    report = drawn_faces(
+    report = generated_faces(
         Faces.of(CENTRES, NAMES), Faces.of(REAL.rows, REAL.people), features="x", resamples=0
     )
     assert not any("gender" in name for name in report.rows)
@@ -187,7 +190,7 @@ def test_without_known_genders_the_rest_is_still_judged():
 
 
 @pytest.mark.parametrize(
-    ("drawn", "told"),
+    ("generated", "told"),
     [
         (lambda: Faces.of(CENTRES[:, :5], NAMES), "wide"),
         (lambda: drawn_from(CENTRES, found=np.zeros(PEOPLE)), "none of 60"),
@@ -201,9 +204,9 @@ def test_without_known_genders_the_rest_is_still_judged():
         (lambda: Faces.of(CENTRES, [f"q{k}" for k in range(PEOPLE)]), "no probe"),
     ],
 )
-def test_bad_faces_are_refused(drawn, told):
+def test_bad_faces_are_refused(generated, told):
     with pytest.raises(InputError, match=told):
-        drawn_faces(drawn(), REAL, features="x", resamples=0)
+        generated_faces(generated(), REAL, features="x", resamples=0)
 
 
 def test_the_judge_prefers_voices_as_often_as_pairs_say():

@@ -172,7 +172,7 @@ def test_too_many_right_items_are_drawn_and_it_says_so(monkeypatch):
     exact = matching(scores, people=(person, person), n=(2,), resamples=0)
     monkeypatch.setattr(module, "_MAX_COMPARISONS", 1e5)
     drawn = matching(scores, people=(person, person), n=(2,), resamples=0, seed=5)
-    assert "right items a probe drawn (seed 5)" in str(drawn) and "drawn" not in str(exact)
+    assert "right items a probe sampled (seed 5)" in str(drawn) and "sampled" not in str(exact)
     assert drawn.accuracy(2).value == pytest.approx(exact.accuracy(2).value, abs=0.03)
     assert drawn.accuracy(2).value != exact.accuracy(2).value
 

@@ -41,7 +41,7 @@ def test_copies_are_all_found_and_named():
     assert 0.10 <= below.value <= 0.13 and below.chance == 0.01 and below.low > 0.03
     assert nearer.value > 0.5
     assert report.figure("below the 0.01 quantile", RATIO).value >= 0.10
-    assert {(one.drawn, one.nearest) for one in report.worst} == {
+    assert {(one.generated, one.nearest) for one in report.worst} == {
         (f"d-{10 * k}", f"t-{40 + k}") for k in range(10)
     }
     assert all(one.rarity == 0 and one.person == "t" + one.nearest[2:] for one in report.worst)
@@ -106,8 +106,8 @@ def test_faces_not_found_are_counted_out():
     report = memorisation_audit(
         faces(draw(30, 6), "d", found=found), TRAIN, HELD, features="toy", resamples=0
     )
-    assert report.excluded == {"drawn faces not found": 4} and report.rows[DISTANCE][0].n == 26
-    assert all(one.drawn_index > 3 for one in report.worst)
+    assert report.excluded == {"generated faces not found": 4} and report.rows[DISTANCE][0].n == 26
+    assert all(one.generated_index > 3 for one in report.worst)
 
 
 def test_few_references_and_known_people_are_said():

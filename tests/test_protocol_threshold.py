@@ -70,15 +70,15 @@ def test_bad_pairs_are_refused(distances, labels, told):
         threshold_search(distances, labels)
 
 
-def test_drawn_faces_at_the_threshold_are_the_loop():
-    drawn, real = np.array(list("aabbcd")), np.array(list("abbccd"))
+def test_generated_faces_at_the_threshold_are_the_loop():
+    generated, real = np.array(list("aabbcd")), np.array(list("abbccd"))
     apart = RANDOM.random((6, 6))
     found = np.array([1, 1, 0, 1, 1, 1])
     accepted, seen = generated_acceptance(
-        apart, people=(drawn, real), threshold=0.5, found=found, resamples=0
+        apart, people=(generated, real), threshold=0.5, found=found, resamples=0
     )
     mine, others = [], []
-    for k, who in enumerate(drawn):
+    for k, who in enumerate(generated):
         shares = {p: np.mean(apart[k, real == p] <= 0.5) if found[k] else 0.0 for p in "abcd"}
         mine.append(shares.pop(str(who)))
         others.append(np.mean(list(shares.values())))

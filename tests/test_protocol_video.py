@@ -25,7 +25,7 @@ def made(number, *, person="", group="", frames=30, **told):
     base = random.normal(size=(frames + 20, 4))
     mouth, sound = base[10 : 10 + frames], base[13 : 13 + frames]
     facts = {
-        "drawn": np.clip(real + noise, 0, 255).astype(np.uint8),
+        "generated": np.clip(real + noise, 0, 255).astype(np.uint8),
         "real": real,
         "generated_wave": random.normal(size=frames * 640),
         "generated_points": POINTS + random.normal(size=(frames, 5, 2)),
@@ -42,8 +42,8 @@ def test_every_figure_is_the_mean_over_clips_of_its_own_definition():
     clips = [made(k, person=f"p{k % 3}") for k in range(6)]
     report = video(clips, resamples=50)
     expected = {
-        "SSIM": [ssim(c.drawn, c.real, scale=255).mean() for c in clips],
-        "PSNR": [psnr(c.drawn, c.real, scale=255).mean() for c in clips],
+        "SSIM": [ssim(c.generated, c.real, scale=255).mean() for c in clips],
+        "PSNR": [psnr(c.generated, c.real, scale=255).mean() for c in clips],
         "sync confidence": [sync(c.generated_sync[1], c.generated_sync[0]).confidence for c in clips],
         "sync offset": [3.0] * 6,
         "offset within 1 frame": [0.0] * 6,
@@ -66,14 +66,14 @@ def test_every_figure_is_the_mean_over_clips_of_its_own_definition():
     assert report.figure("sync offset", "real").value == 0
     assert report.figure("offset within 1 frame", "real").chance == pytest.approx(3 / 31)
     assert not report.excluded
-    assert report.to_dict()["rows"]["drawn"][0]["name"] == "SSIM"
+    assert report.to_dict()["rows"]["generated"][0]["name"] == "SSIM"
     assert "SSIM" in str(report) and "convention" in report.to_dict()["rows"]["real"][0]
 
 
 def test_the_interval_is_over_people_and_one_person_has_none():
     """Two people whose clips differ: resampling people must reach both."""
     far = [made(k, person="a") for k in range(3)]
-    near = [made(10 + k, person="b", drawn=pictures(10 + k)) for k in range(3)]
+    near = [made(10 + k, person="b", generated=pictures(10 + k)) for k in range(3)]
     one = video([*far, *near], resamples=200).figure("PSNR")
     assert one.low < 40 and one.high == 100.0  # equal frames count 100
     alone = video(far, resamples=200).figure("PSNR")
@@ -83,7 +83,7 @@ def test_the_interval_is_over_people_and_one_person_has_none():
 def test_chance_is_somebody_elses_clip():
     clips = [made(k, person=f"p{k}") for k in range(4)]
     report = video(clips, resamples=0)
-    strange = [psnr(clips[k].drawn, clips[k - 1].real, scale=255).mean() for k in (1, 2, 3)]
+    strange = [psnr(clips[k].generated, clips[k - 1].real, scale=255).mean() for k in (1, 2, 3)]
     assert report.figure("PSNR").chance == pytest.approx(np.mean(strange))
     pairs = [(0, 1), (1, 2), (2, 3), (3, 0)]
     wrong = [sync(clips[j].generated_sync[1], clips[i].generated_sync[0]).confidence for i, j in pairs]
@@ -115,12 +115,14 @@ def test_known_and_unknown_voices_are_never_mixed():
     clips = [made(k, group="known voices" if k < 2 else "unknown voices") for k in range(5)]
     report = video(clips, resamples=0)
     assert set(report.rows) == {
-        f"{side}, {g} voices" for side in ("drawn", "real") for g in ("known", "unknown")
+        f"{side}, {g} voices" for side in ("generated", "real") for g in ("known", "unknown")
     }
     for group, mine in (("known voices", clips[:2]), ("unknown voices", clips[2:])):
-        one = report.figure("PSNR", f"drawn, {group}")
+        one = report.figure("PSNR", f"generated, {group}")
         assert one.n == len(mine)
-        assert one.value == pytest.approx(np.mean([psnr(c.drawn, c.real, scale=255).mean() for c in mine]))
+        assert one.value == pytest.approx(
+            np.mean([psnr(c.generated, c.real, scale=255).mean() for c in mine])
+        )
 
 
 def test_what_is_left_out_is_counted_and_named():
@@ -142,35 +144,35 @@ def test_what_is_left_out_is_counted_and_named():
         made(5, **rows, generated_points=few),
         made(6, **rows, real=None, real_points=None),
         made(7, **rows, generated_points=np.full((30, 5, 2), np.nan)),
-        made(8, **rows, drawn=pictures(8)[:, :16]),
+        made(8, **rows, generated=pictures(8)[:, :16]),
         made(9, frames=19, **rows),
         made(10, **rows, generated_wave=np.zeros(30 * 640)),
     ]
     report = video(clips, judges=judges, resamples=0)
     named = {
-        "drawn: SSIM, PSNR: length differs from the real clip": ["c2"],
-        "drawn: SSIM, PSNR: no real clip": ["c6"],
-        "drawn: SSIM, PSNR: pictures of another size than the real ones": ["c8"],
-        "drawn: sync: no sound": ["c3"],
-        "drawn: sync: no face in half of the frames": ["c4", "c7"],
-        "drawn: sync: too short": ["c9"],
-        "drawn: identity: no face in half of the frames": ["c4", "c7"],
-        "drawn: identity: nobody to compare with": ["c6"],
-        "drawn: landmark distance: no face in half of the frames": ["c4", "c7"],
-        "drawn: landmark distance: another length or size than the real clip": ["c2", "c8"],
-        "drawn: mouth with sound: no sound": ["c3"],
-        "drawn: mouth with sound: mouth or sound does not change": ["c10"],
+        "generated: SSIM, PSNR: length differs from the real clip": ["c2"],
+        "generated: SSIM, PSNR: no real clip": ["c6"],
+        "generated: SSIM, PSNR: pictures of another size than the real ones": ["c8"],
+        "generated: sync: no sound": ["c3"],
+        "generated: sync: no face in half of the frames": ["c4", "c7"],
+        "generated: sync: too short": ["c9"],
+        "generated: identity: no face in half of the frames": ["c4", "c7"],
+        "generated: identity: nobody to compare with": ["c6"],
+        "generated: landmark distance: no face in half of the frames": ["c4", "c7"],
+        "generated: landmark distance: another length or size than the real clip": ["c2", "c8"],
+        "generated: mouth with sound: no sound": ["c3"],
+        "generated: mouth with sound: mouth or sound does not change": ["c10"],
     }
     for reason, names in named.items():
         assert report.left_out[reason] == names, reason
         assert report.excluded[reason] == len(names)
         assert f"left out: {reason}: {len(names)}" in str(report)
     assert report.figure("SSIM").n == 7 and report.figure("sync confidence").n == 6
-    assert "drawn: no face in 55 of 289 frames (3 clips)" in report.notes
+    assert "generated: no face in 55 of 289 frames (3 clips)" in report.notes
     mine = clips[0]
     levels = frame_levels(mine.generated_wave, rate=16000, fps=25, frames=30)
     alone = video([mine], judges=judges, resamples=0).figure("mouth with sound")
-    assert alone.value == pytest.approx(correlation(mine.drawn.mean(axis=(1, 2, 3)), levels))
+    assert alone.value == pytest.approx(correlation(mine.generated.mean(axis=(1, 2, 3)), levels))
 
 
 def test_bad_input_is_refused():
@@ -179,9 +181,9 @@ def test_bad_input_is_refused():
     with pytest.raises(InputError, match="twice"):
         video([made(1), made(1)])
     with pytest.raises(InputError, match="uint8"):
-        video([made(1, drawn=np.zeros((30, 32, 32, 3)))])
+        video([made(1, generated=np.zeros((30, 32, 32, 3)))])
     with pytest.raises(InputError, match="points of 3 frames"):
         video([made(1, generated_points=np.zeros((3, 5, 2)))])
-    bare = VideoClip(name="c", person="p", drawn=pictures(1))
+    bare = VideoClip(name="c", person="p", generated=pictures(1))
     with pytest.raises(InputError, match="no real clip"):
         video([bare])

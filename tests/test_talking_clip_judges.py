@@ -1,4 +1,4 @@
-"""Judges of drawn clips on made faces: they find who is shown and what is felt, and know when they cannot."""
+"""Judges of talking clips: identity and emotion, by networks that no generator was trained against."""
 
 from types import SimpleNamespace
 
@@ -68,7 +68,7 @@ def made(monkeypatch):
 
 
 def turned(told):
-    """Every clip drawn as one of another person."""
+    """Every clip generated as one of another person."""
     return {clip.name: told[k - 3].real for k, clip in enumerate(told)}
 
 
@@ -100,8 +100,9 @@ def test_real_clips_stand_alone_and_drawn_ones_beside_them(made):
     told = made[2]
     alone = list(as_video_clips(told, None, fps=25.0, template="dlib"))
     assert all(
-        clip.real is None and (clip.drawn == one.real).all() for clip, one in zip(alone, told, strict=True)
+        clip.real is None and (clip.generated == one.real).all()
+        for clip, one in zip(alone, told, strict=True)
     )
     beside = next(iter(as_video_clips(told, turned(told), fps=25.0, template="dlib")))
-    assert (beside.real == told[0].real).all() and (beside.drawn == told[-3].real).all()
+    assert (beside.real == told[0].real).all() and (beside.generated == told[-3].real).all()
     assert beside.generated_points.shape == (6, 5, 2)

@@ -44,15 +44,6 @@ ALLOWED = re.compile(
 JUDGES = ("docs/video.md", "CONTRIBUTING.md")
 """Documents of the blind study, whose raters judge, and the glossary."""
 
-TEMPORARY = (
-    "src/voiceface/protocols/",
-    "src/voiceface/metrics/",
-    "src/voiceface/evaluation/generated_f",
-    "src/voiceface/papers/agarwal.py",
-    "docs/faces.md",
-)
-"""Where a few are left; only ever shrinks."""
-
 
 def files(*patterns):
     return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
@@ -83,8 +74,6 @@ def prose(text):
 @pytest.mark.parametrize("path", CODE + DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_words_that_went_stay_away(path):
     found = words_in(path.read_text(encoding="utf-8"), EVERYWHERE)
-    if found and path.relative_to(ROOT).as_posix().startswith(TEMPORARY):
-        pytest.xfail(str(found))
     assert found == []
 
 

@@ -275,7 +275,7 @@ def _draw(person: SyntheticPerson, path: Path, *, first: int = 0) -> tuple[Path,
         image = draw(person, seed=seed, size=IMAGE_SIZE)
         if detect(np.asarray(image)):
             break
-    save_png(path, image, metadata=_origin(person, f"drawn, seed {seed}"))
+    save_png(path, image, metadata=_origin(person, f"generated, seed {seed}"))
     return path, image
 
 

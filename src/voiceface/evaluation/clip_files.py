@@ -181,7 +181,7 @@ def read_clip_pairs(
             person=people.get(name, name),
             group=groups.get(name, ""),
             fps=FPS,
-            drawn=own.frames,
+            generated=own.frames,
             real=None if other is None else other.frames,
             generated_wave=own.wave,
             real_wave=None if other is None else other.wave,

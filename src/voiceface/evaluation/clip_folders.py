@@ -139,7 +139,7 @@ def evaluate_answers(files: Sequence[Path], *, resamples: int, seed: int) -> Rep
     from voiceface.protocols.preference_study import preference
 
     answers = [_read_answers(path) for path in files]
-    return preference(answers, names=("drawn", "beside"), resamples=resamples, seed=seed)
+    return preference(answers, names=("generated", "beside"), resamples=resamples, seed=seed)
 
 
 def _clips(root: Path, person_in: Any) -> tuple[dict[str, Path], dict[str, str]]:  # noqa: ANN401  a literal

@@ -50,7 +50,7 @@ def write_cross_validation(
     reports = cross_validation_reports(found)
 
     def sections(plots: bool) -> list[Section]:
-        parts = [section for report in reports.values() for section in report_sections(report, drawn=plots)]
+        parts = [section for report in reports.values() for section in report_sections(report, plots=plots)]
         held = found.held
         if not plots or held.scores is not None:  # a model without a common space has no map of it
             return parts

@@ -31,7 +31,7 @@ __all__ = [
 
 _RECORDED = re.compile(
     r"1:2|agreement|balanced agreement|top-1|Fréchet .*|kernel distance .*|(spread|sharpness) ratio|"
-    r"drawn accepted|below the .* quantile|found.*"
+    r"generated accepted|below the .* quantile|found.*"
 )
 """Names of the figures that are recorded."""
 _NOT_RECORDED = ("gender, real faces", "training faces in their place")

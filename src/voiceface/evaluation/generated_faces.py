@@ -14,7 +14,7 @@ from voiceface.evaluation.image_grid import CaptionedImage
 from voiceface.metrics.distribution import squared_distances
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.face_set import Faces
-from voiceface.protocols.generated_faces import drawn_faces
+from voiceface.protocols.generated_faces import generated_faces
 from voiceface.protocols.memorisation_audit import MemorisationReport, memorisation_audit
 from voiceface.protocols.pixel_similarity import likeness
 from voiceface.protocols.threshold_search import generated_acceptance, threshold_search
@@ -124,7 +124,7 @@ def evaluate_generated_faces(
     known = None if train is None else train.faces
     sampling: dict[str, Any] = {"resamples": resamples, "seed": seed}
     sections: dict[str, ProtocolReport] = {
-        "Generated faces": drawn_faces(
+        "Generated faces": generated_faces(
             generated.faces, reference.faces, features=features, train=known, n=n, **sampling
         )
     }
@@ -187,9 +187,9 @@ def _memorised_rows(
         return []
     rows: list[list[CaptionedImage]] = []
     for one in audit.worst:
-        person = generated.faces.people[one.drawn_index]
+        person = generated.faces.people[one.generated_index]
         row: list[CaptionedImage] = [
-            (generated.pictures[one.drawn_index], f"generated\n{one.drawn}"),
+            (generated.pictures[one.generated_index], f"generated\n{one.generated}"),
             (
                 train.pictures[one.train_index],
                 f"trained on: {one.person}\nat {one.distance:.3f}; {one.rarity:.1%} nearer",

@@ -38,7 +38,7 @@ __all__ = [
     "select_voices",
 ]
 
-FEATURES = "dlib descriptors"
+FEATURES = "dlib embeddings"
 """Name of the embeddings in reports and their JSON."""
 
 

@@ -113,7 +113,7 @@ class Measurement:
         from voiceface.evaluation.report.sections import evidence_section, report_sections
 
         def sections(plots: bool) -> Sequence[Section]:
-            found = report_sections(report, drawn=plots)
+            found = report_sections(report, plots=plots)
             evidence = self.evidence(known) if plots else None
             return found if evidence is None else [*found, evidence_section(evidence)]
 

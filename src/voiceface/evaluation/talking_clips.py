@@ -221,7 +221,7 @@ def as_video_clips(
             person=clip.person,
             group=clip.group,
             fps=fps,
-            drawn=frames,
+            generated=frames,
             real=None if generated is None else clip.real,
             generated_wave=clip.wave,
             generated_points=np.broadcast_to(points, (len(frames), 5, 2)),

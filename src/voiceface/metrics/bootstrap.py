@@ -1,7 +1,7 @@
-"""Bootstrap over people: what another draw of people of the same kind would have given.
+"""Bootstrap over people: what another sample of people of the same kind would have given.
 
-Trials of one person are not independent, so people are drawn, not trials. With ``c`` the number of times a
-person was drawn, a positive pair weighs the count of its one person and a negative the product of its two
+Trials of one person are not independent: people are resampled, not trials. With ``c`` the number of times a
+person was sampled, a positive pair weighs the count of its one person and a negative the product of its two
 people's counts. (Squared counts for the positives treat every copy of a person as paired with every other
 and give intervals that are too wide: 99.3 % coverage for a nominal 95 in simulation, against 95.3 %.)
 """
@@ -23,12 +23,12 @@ Statistic = Callable[[Floats, Floats], Floats]
 
 
 def resample_counts(parts: Sequence[Ints], people: int, resamples: int, seed: int) -> NDArray[np.uint16]:
-    """How often each person is drawn in each resample, (resamples, people).
+    """How often each person is sampled in each resample, (resamples, people).
 
     Args:
-        parts: Disjoint sets of people; each is drawn from within itself, so that its size stays the same.
+        parts: Disjoint sets of people; each is sampled from within itself, so that its size stays the same.
         people: How many people there are in all; one that is in no part counts 0.
-        resamples: How many resamples to draw.
+        resamples: Number of resamples.
         seed: Seed; equal seeds give equal counts, which makes comparisons of two models paired.
     """
     rng = np.random.default_rng(seed)
@@ -57,18 +57,18 @@ def resample_trials(
         (resamples, k); a group left without one class in a resample does not enter that resample's mean,
         and a resample in which no group is left is NaN.
     """
-    nobody = counts.shape[1]  # a person who is always drawn once: the "second person" of a positive
+    nobody = counts.shape[1]  # a person who is always sampled once: the "second person" of a positive
     sorted_people = []
     for part, (voice, face) in zip(trials, people, strict=True):
         second = np.where(part.same > 0, nobody, np.asarray(face)[part.order])
         sorted_people.append((np.asarray(voice)[part.order], second))
-    drawn = np.ones(nobody + 1)
+    sampled = np.ones(nobody + 1)
     rows = []
     for row in counts:
-        drawn[:nobody] = row
+        sampled[:nobody] = row
         rows.append(
             [
-                statistic(*part.cumulate(drawn[first] * drawn[second]))
+                statistic(*part.cumulate(sampled[first] * sampled[second]))
                 for part, (first, second) in zip(trials, sorted_people, strict=True)
             ]
         )

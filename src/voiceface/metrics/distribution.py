@@ -1,4 +1,4 @@
-"""Two heaps of rows compared as heaps: Fréchet and kernel distance, coverage, spread, Inception Score.
+"""Two sets of rows compared as face sets: Fréchet and kernel distance, coverage, spread, Inception Score.
 
 They say nothing of a face by itself, and what they mean hangs on the features: name these beside the figure.
 """
@@ -128,30 +128,30 @@ def inception_score(posteriors: ArrayLike, *, splits: int = 10, seed: int = 0) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prdc:
-    """Do drawn rows lie where real ones do, and do they reach all of them?"""
+    """How well generated rows cover the real ones, and the other way round."""
 
     precision: float
-    """Share of drawn rows within some real row's k-th neighbour (Kynkäänniemi et al. 2019, eq. 1)."""
+    """Share of generated rows within some real row's k-th neighbour (Kynkäänniemi et al. 2019, eq. 1)."""
     recall: float
-    """Share of real rows within some drawn row's k-th neighbour."""
+    """Share of real rows within some generated row's k-th neighbour."""
     density: float
-    """Real neighbourhoods a drawn row lies in, over k (Naeem et al. 2020, eq. 3): 1 expected where alike."""
+    """Real neighbourhoods that hold a generated row, over k (Naeem et al. 2020, eq. 3): 1 if alike."""
     coverage: float
-    """Share of real rows with a drawn row within their k-th neighbour (eq. 4)."""
+    """Share of real rows with a generated row within their k-th neighbour (eq. 4)."""
 
 
-def prdc(drawn: ArrayLike, real: ArrayLike, *, k: int = 5) -> Prdc:
+def prdc(generated: ArrayLike, real: ArrayLike, *, k: int = 5) -> Prdc:
     """Precision, recall, density and coverage by k nearest neighbours.
 
     Args:
-        drawn: (n, d) features of drawn faces.
+        generated: (n, d) features of generated faces.
         real: (m, d) features of real ones; precision and recall mean most where m = n.
         k: Neighbours, a row itself not among them.
 
     Raises:
         InputError: as `frechet_distance`, or no more than ``k`` rows.
     """
-    a, b = _pair(drawn, real)
+    a, b = _pair(generated, real)
     if not 1 <= k < min(len(a), len(b)):
         raise InputError("k", f"is {k} for {len(a)} and {len(b)} rows", "give fewer neighbours or more rows")
     radius_a, radius_b = _radius(a, k), _radius(b, k)

@@ -1,4 +1,4 @@
-"""How far a drawn picture is from the real one, pixel by pixel: one number a picture, its scale stated.
+"""How far a generated picture is from the real one, pixel by pixel: one number a picture, its scale stated.
 
 Every error is in the pictures' own units: ``scale`` says what full brightness is (1 or 255), so that an MAE
 on [0, 1] and a PAMSE on [0, 255] cannot be mixed up unseen. Pictures outside [0, scale] are refused.
@@ -28,11 +28,11 @@ _MAX_PSNR = 100.0
 _PAMSE_TAPS, _PAMSE_SIGMA = 3, 0.8
 
 
-def mae(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
+def mae(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """Mean absolute error of each picture, (n,), in units of ``scale``.
 
     Args:
-        drawn: (n, height, width, 3) on [0, ``scale``].
+        generated: (n, height, width, 3) on [0, ``scale``].
         real: The pictures they should be, of the same shape.
         scale: Full brightness: 1 or 255.
 
@@ -42,15 +42,15 @@ def mae(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     >>> print(mae(np.zeros((1, 4, 4, 3)), np.full((1, 4, 4, 3), 51.0), scale=255))
     [51.]
     """
-    return _each(drawn, real, scale, lambda a, b: np.abs(a - b).mean(axis=(1, 2, 3)))
+    return _each(generated, real, scale, lambda a, b: np.abs(a - b).mean(axis=(1, 2, 3)))
 
 
-def mse(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
+def mse(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """Mean squared error of each picture, (n,), in units of ``scale`` squared; arguments as in `mae`."""
-    return _each(drawn, real, scale, lambda a, b: ((a - b) ** 2).mean(axis=(1, 2, 3)))
+    return _each(generated, real, scale, lambda a, b: ((a - b) ** 2).mean(axis=(1, 2, 3)))
 
 
-def snr(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
+def snr(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """Signal-to-noise ratio of each picture in dB, (n,): power of the real one over that of the error.
 
     The power is the mean square about zero, black being no signal; infinite where the two are equal.
@@ -59,10 +59,10 @@ def snr(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     def ratio(a: Floats, b: Floats) -> Floats:
         return _decibel((b**2).mean(axis=(1, 2, 3)), ((a - b) ** 2).mean(axis=(1, 2, 3)))
 
-    return _each(drawn, real, scale, ratio)
+    return _each(generated, real, scale, ratio)
 
 
-def psnr(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
+def psnr(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """Peak signal-to-noise ratio of each picture in dB, (n,): ``scale`` squared over the MSE.
 
     The mean over pictures is not the PSNR of the mean MSE; infinite where the two pictures are equal.
@@ -70,11 +70,11 @@ def psnr(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     >>> print(psnr(np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 3), 0.1), scale=1).round(6))
     [20.]
     """
-    errors = mse(drawn, real, scale=scale)
+    errors = mse(generated, real, scale=scale)
     return _decibel(np.full(len(errors), float(scale) ** 2), errors)
 
 
-def pamse(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
+def pamse(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """Perceptual-fidelity aware MSE of each picture, (n,): the mean square of the smoothed error.
 
     Xue, Mou, Zhang & Feng 2013: the error of the grey pictures is smoothed by a Gaussian of 0.8 pixels (7 x 7
@@ -89,10 +89,10 @@ def pamse(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
         error = _smooth((a - b) @ _LUMA, _PAMSE_TAPS, _PAMSE_SIGMA)
         return np.asarray((error**2).mean(axis=(1, 2)))
 
-    return _each(drawn, real, scale, smoothed, side=2 * _PAMSE_TAPS + 1)
+    return _each(generated, real, scale, smoothed, side=2 * _PAMSE_TAPS + 1)
 
 
-def ssim(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
+def ssim(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """Structural similarity of each picture, (n,): 1 where equal.
 
     Wang et al. 2004, equation 13: Gaussian window of 1.5 pixels (11 x 11 taps, only where it fits), K1 0.01,
@@ -113,7 +113,7 @@ def ssim(drawn: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
         below = (mean_a**2 + mean_b**2 + first) * (variances + second)
         return np.asarray((above / below).mean(axis=(1, 2, 3)))
 
-    return _each(drawn, real, scale, similarity, side=2 * _SSIM_TAPS + 1)
+    return _each(generated, real, scale, similarity, side=2 * _SSIM_TAPS + 1)
 
 
 def sharpness(pictures: ArrayLike, *, scale: float = 255.0) -> Floats:
@@ -140,7 +140,7 @@ def sharpness(pictures: ArrayLike, *, scale: float = 255.0) -> Floats:
 
 
 def _each(
-    drawn: ArrayLike,
+    generated: ArrayLike,
     real: ArrayLike,
     scale: float,
     measure: Callable[[Floats, Floats], Floats],
@@ -148,10 +148,10 @@ def _each(
     side: int = 1,
 ) -> Floats:
     """``measure`` of blocks of both, as float64."""
-    a, b = np.asarray(drawn), np.asarray(real)
+    a, b = np.asarray(generated), np.asarray(real)
     if a.shape != b.shape:
-        raise InputError("pictures", f"drawn are {a.shape} and real {b.shape}", "give pairs of one size")
-    _check(a, scale, "drawn pictures", side)
+        raise InputError("pictures", f"generated are {a.shape} and real {b.shape}", "give pairs of one size")
+    _check(a, scale, "generated pictures", side)
     _check(b, scale, "real pictures", side)
     found = [measure(a[block].astype(np.float64), b[block].astype(np.float64)) for block in _blocks(len(a))]
     return np.concatenate(found) if found else np.zeros(0)

@@ -21,14 +21,14 @@ _MIDDLE = (0.42, 0.86, 0.3, 0.7)
 
 
 def landmark_distance(
-    drawn: ArrayLike, real: ArrayLike, *, eyes: tuple[Sequence[int], Sequence[int]] = EYES
+    generated: ArrayLike, real: ArrayLike, *, eyes: tuple[Sequence[int], Sequence[int]] = EYES
 ) -> Floats:
     """Mean distance of a face's points from where they should be, in distances between the eyes, (frames,).
 
     The distance between the eyes (each the mean of its points) is the real face's in that frame.
 
     Args:
-        drawn: (frames, points, 2) x, y; NaN in a frame where no face was found.
+        generated: (frames, points, 2) x, y; NaN in a frame where no face was found.
         real: The points they should be, of the same shape and in the same picture.
         eyes: The points of one eye and those of the other.
 
@@ -38,7 +38,7 @@ def landmark_distance(
     Raises:
         InputError: shapes differ or are none of points.
     """
-    a, b = np.asarray(drawn, dtype=np.float64), np.asarray(real, dtype=np.float64)
+    a, b = np.asarray(generated, dtype=np.float64), np.asarray(real, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 3 or a.shape[2] != 2:
         fault = f"are {a.shape} and {b.shape}, not twice (frames, points, 2)"
         raise InputError("landmarks", fault, "give the same points of both clips")

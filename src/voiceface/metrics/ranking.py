@@ -232,7 +232,7 @@ FIXED_MATCHING = Figure(
 )
 
 
-_RANKS = "whole gallery, ties in random order, people drawn as probes"
+_RANKS = "whole gallery, ties in random order, people sampled as probes"
 RECALL = Figure(
     name="R@{k}",
     of="ranks",

@@ -59,22 +59,22 @@ def offset_distances(
     Raises:
         InputError: not two equal tables of finite numbers, or fewer than ``reach`` + 5 frames.
     """
-    heard, seen = _rows(sound, "sound embeddings"), _rows(picture, "mouth embeddings")
-    if heard.shape != seen.shape:
-        fault = f"are {heard.shape} for the sound and {seen.shape} for the picture"
+    audio, mouths = _rows(sound, "sound embeddings"), _rows(picture, "mouth embeddings")
+    if audio.shape != mouths.shape:
+        fault = f"are {audio.shape} for the sound and {mouths.shape} for the picture"
         raise InputError("sync embeddings", fault, "give one row of each a frame")
-    frames = len(seen)
+    frames = len(mouths)
     if reach < 1 or frames < reach + LEAST:
         fault = f"are of {frames} frames, too few to move them by {reach}"
         raise InputError("sync embeddings", fault, f"give at least {reach + LEAST} frames")
     if ends == "zeros":
-        heard = np.pad(heard, ((reach, reach), (0, 0)))
-        moved = [heard[reach - o : reach - o + frames] for o in range(-reach, reach + 1)]
-        return np.array([np.linalg.norm(seen - rows, axis=1).mean() for rows in moved])
+        audio = np.pad(audio, ((reach, reach), (0, 0)))
+        moved = [audio[reach - o : reach - o + frames] for o in range(-reach, reach + 1)]
+        return np.array([np.linalg.norm(mouths - rows, axis=1).mean() for rows in moved])
     found = np.empty(2 * reach + 1)
     for place, offset in enumerate(range(-reach, reach + 1)):
         first, last = max(0, offset), min(frames, frames + offset)
-        pairs = seen[first:last] - heard[first - offset : last - offset]
+        pairs = mouths[first:last] - audio[first - offset : last - offset]
         found[place] = np.linalg.norm(pairs, axis=1).mean()
     return found
 

@@ -247,7 +247,7 @@ def _real(evaluation: Evaluation) -> Table:
         rows={"real faces": [report.threshold, *cells.values()]},
         paper_rows={"real faces": [_PAPER_THRESHOLD, _PAPER_REAL, None, None]},
         notes=[
-            "Ours: dlib's descriptors; the paper's: an OpenFace network, another scale of distances.",
+            "Ours: dlib's embeddings; the paper's: an OpenFace network, another scale of distances.",
             "All pairs of the training and validation faces (at most 700 of them); the threshold of the "
             "best accuracy. Curves: figure-4.png.",
             *report.notes,

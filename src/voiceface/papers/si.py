@@ -213,7 +213,7 @@ def _methods(
 
 def _measured(report: VideoReport, group: str) -> list[Cell]:
     """Cells of the video protocol's figures; empty where there is none."""
-    known = {one.name: one for one in report.rows.get(f"drawn, {group}", [])}
+    known = {one.name: one for one in report.rows.get(f"generated, {group}", [])}
     return [known.get(name) for name in _MEASURED]
 
 
@@ -249,10 +249,10 @@ def _offset_table(
     columns = ["confidence", "confidence at 0", "offset exact", "offset within 1"]
     if embed is None:
         return Table(title="Sync", columns=columns, rows={}, notes=["no sync expert is shipped or given"])
-    sides: dict[str, list[Any]] = {"real": [], "drawn": []}
-    for side, frames in (("real", None), ("drawn", generated)):
+    sides: dict[str, list[Any]] = {"real": [], "generated": []}
+    for side, frames in (("real", None), ("generated", generated)):
         for clip in as_video_clips(test_clips, frames, fps=fps, template=template):
-            sides[side].append(embed(clip.drawn, clip.generated_points, clip.generated_wave, fps))
+            sides[side].append(embed(clip.generated, clip.generated_points, clip.generated_wave, fps))
     owners = [clip.person for clip in test_clips]
     rows: dict[str, list[Cell]] = {}
     for side, pairs in sides.items():

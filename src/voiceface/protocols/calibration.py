@@ -100,7 +100,7 @@ def calibration(
         people: Person of the voice and of the face of every trial; without them there is no interval.
         prior: Share of positives that the probabilities were stated for; positives and negatives are weighed
             to it. None: the share found among the trials.
-        groups: (n,) group (fold) of each trial: people are drawn within it. Probabilities compare across
+        groups: (n,) group (fold) of each trial: people are sampled within it. Probabilities compare across
             groups, so the figures are of all trials together.
         bins: Bins of equal width of the reliability table and of the ECE.
         resamples: Resamples over people for the 95 % intervals; 0 for none.

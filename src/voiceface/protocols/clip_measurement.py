@@ -1,4 +1,4 @@
-"""One drawn clip and what can be measured of it."""
+"""One generated clip and what can be measured of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Judges", "Measured", "VideoClip", "clip_figures", "measure", "mismat
 Frames = NDArray[np.uint8]
 Rows = NDArray[np.floating]
 Points = NDArray[np.floating]
-Side = Literal["drawn", "real"]
+Side = Literal["generated", "real"]
 
 _SAME = 1
 """Frames that two clips of one length may differ by."""
@@ -34,14 +34,14 @@ def clip_figures() -> list[Figure]:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VideoClip:
-    """A drawn clip, the real one it should be, and whatever was already made of them."""
+    """A generated clip, the real one it should be, and whatever was already made of them."""
 
     name: str
     person: str
     group: str = ""
     """``"known voices"``, ``"unknown voices"``: clips of two groups are never averaged together."""
     fps: float = 25.0
-    drawn: Frames
+    generated: Frames
     """(frames, height, width, 3) uint8."""
     real: Frames | None = None
     generated_wave: NDArray[np.generic] | None = None
@@ -78,10 +78,12 @@ class Measured:
     name: str
     person: str
     group: str
-    figures: dict[str, dict[str, float]] = field(default_factory=lambda: {"drawn": {}, "real": {}})
-    missing: dict[str, list[str]] = field(default_factory=lambda: {"drawn": [], "real": []})
+    figures: dict[str, dict[str, float]] = field(default_factory=lambda: {"generated": {}, "real": {}})
+    missing: dict[str, list[str]] = field(default_factory=lambda: {"generated": [], "real": []})
     """``measure: reason`` of what could not be taken."""
-    faceless: dict[str, tuple[int, int]] = field(default_factory=lambda: {"drawn": (0, 0), "real": (0, 0)})
+    faceless: dict[str, tuple[int, int]] = field(
+        default_factory=lambda: {"generated": (0, 0), "real": (0, 0)}
+    )
     """Frames without a face, and frames looked at."""
     strange: dict[str, float] = field(default_factory=dict)
     """SSIM and PSNR against another person's real clip."""
@@ -99,11 +101,11 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
         InputError: arrays of one clip that do not fit each other.
     """
     found = Measured(name=clip.name, person=clip.person, group=clip.group)
-    _check_frames(clip.name, clip.drawn)
+    _check_frames(clip.name, clip.generated)
     _pictures(clip, found, stranger)
     _landmarks(clip, found)
     sides: list[tuple[Side, Frames | None, Points | None, NDArray[np.generic] | None]] = [
-        ("drawn", clip.drawn, clip.generated_points, clip.generated_wave),
+        ("generated", clip.generated, clip.generated_points, clip.generated_wave),
         ("real", clip.real, clip.real_points, clip.real_wave),
     ]
     for side, frames, points, wave in sides:
@@ -114,7 +116,7 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
                 fault = f"has points of {len(points)} frames beside {len(frames)}"
                 raise InputError(f"clip {clip.name}", fault, "give points of every frame")
             found.faceless[side] = (int((~_faces(points)).sum()), len(frames))
-        ready = clip.generated_sync if side == "drawn" else clip.real_sync
+        ready = clip.generated_sync if side == "generated" else clip.real_sync
         _sync(found, side, (frames, points, wave, clip.fps), ready, judges, reach)
         _mouth_correlation(found, side, (frames, points, wave, clip.fps), judges)
     _identity(clip, found, judges)
@@ -124,41 +126,41 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
 def _pictures(clip: VideoClip, found: Measured, stranger: VideoClip | None) -> None:
     """SSIM and PSNR against the real clip and, for chance, against another person's."""
     if clip.real is None:
-        found.missing["drawn"].append("SSIM, PSNR: no real clip")
+        found.missing["generated"].append("SSIM, PSNR: no real clip")
         return
     _check_frames(clip.name, clip.real)
-    if clip.real.shape[1:] != clip.drawn.shape[1:]:
-        found.missing["drawn"].append("SSIM, PSNR: pictures of another size than the real ones")
+    if clip.real.shape[1:] != clip.generated.shape[1:]:
+        found.missing["generated"].append("SSIM, PSNR: pictures of another size than the real ones")
         return
-    if abs(len(clip.real) - len(clip.drawn)) > _SAME:
-        found.missing["drawn"].append("SSIM, PSNR: length differs from the real clip")
+    if abs(len(clip.real) - len(clip.generated)) > _SAME:
+        found.missing["generated"].append("SSIM, PSNR: length differs from the real clip")
         return
-    found.figures["drawn"] |= _compared(clip.drawn, clip.real)
+    found.figures["generated"] |= _compared(clip.generated, clip.real)
     other = stranger.real if stranger is not None else None
-    if other is not None and other.shape[1:] == clip.drawn.shape[1:]:
-        found.strange = _compared(clip.drawn, other)
+    if other is not None and other.shape[1:] == clip.generated.shape[1:]:
+        found.strange = _compared(clip.generated, other)
 
 
-def _compared(drawn: Frames, real: Frames) -> dict[str, float]:
-    count = min(len(drawn), len(real))
-    return {one.name: one.function(drawn[:count], real[:count]) for one in figures("clip pictures")}
+def _compared(generated: Frames, real: Frames) -> dict[str, float]:
+    count = min(len(generated), len(real))
+    return {one.name: one.function(generated[:count], real[:count]) for one in figures("clip pictures")}
 
 
 def _landmarks(clip: VideoClip, found: Measured) -> None:
     if clip.generated_points is None or clip.real_points is None or clip.real is None:
         return
-    if clip.real.shape[1:] != clip.drawn.shape[1:] or abs(len(clip.real) - len(clip.drawn)) > _SAME:
-        found.missing["drawn"].append("landmark distance: another length or size than the real clip")
+    if clip.real.shape[1:] != clip.generated.shape[1:] or abs(len(clip.real) - len(clip.generated)) > _SAME:
+        found.missing["generated"].append("landmark distance: another length or size than the real clip")
         return
     if _mostly_faceless(clip.generated_points) or _mostly_faceless(clip.real_points):
-        found.missing["drawn"].append("landmark distance: no face in half of the frames")
+        found.missing["generated"].append("landmark distance: no face in half of the frames")
         return
     count = min(len(clip.generated_points), len(clip.real_points))
     points = clip.generated_points[:count], clip.real_points[:count]
     values = {one.name: one.function(*points) for one in figures("clip landmarks")}
-    found.figures["drawn"] |= {name: value for name, value in values.items() if np.isfinite(value)}
+    found.figures["generated"] |= {name: value for name, value in values.items() if np.isfinite(value)}
     if not np.isfinite(list(values.values())).all():
-        found.missing["drawn"].append("landmark distance: never a face in both")
+        found.missing["generated"].append("landmark distance: never a face in both")
 
 
 _ClipSide = tuple[Frames, "Points | None", "NDArray[np.generic] | None", float]
@@ -209,23 +211,23 @@ def _mouth_correlation(found: Measured, side: Side, seen: _ClipSide, judges: Jud
 
 
 def _identity(clip: VideoClip, found: Measured, judges: Judges) -> None:
-    """Similarity of every drawn frame to the person, and how it changes."""
+    """Similarity of every generated frame to the person, and how it changes."""
     rows = clip.generated_identity
     if rows is None:
         if judges.identity is None:
             return
         if clip.generated_points is None or _mostly_faceless(clip.generated_points):
-            found.missing["drawn"].append("identity: no face in half of the frames")
+            found.missing["generated"].append("identity: no face in half of the frames")
             return
-        rows = judges.identity(clip.drawn, clip.generated_points)
+        rows = judges.identity(clip.generated, clip.generated_points)
     reference = clip.reference
     if reference is None and clip.real is not None and clip.real_points is not None and judges.identity:
         if _mostly_faceless(clip.real_points):
-            found.missing["drawn"].append("identity: no face in half of the real clip's frames")
+            found.missing["generated"].append("identity: no face in half of the real clip's frames")
             return
         reference = judges.identity(clip.real, clip.real_points)
     if reference is None:
-        found.missing["drawn"].append("identity: nobody to compare with")
+        found.missing["generated"].append("identity: nobody to compare with")
         return
     mine = np.asarray(rows, dtype=np.float64)
     target = np.asarray(reference, dtype=np.float64).reshape(-1, mine.shape[1])
@@ -233,10 +235,10 @@ def _identity(clip: VideoClip, found: Measured, judges: Judges) -> None:
     cosines = _cosines(mine, target)
     known = np.isfinite(cosines)
     if known.mean() <= _MAX_FACELESS_SHARE:
-        found.missing["drawn"].append("identity: no face in half of the frames")
+        found.missing["generated"].append("identity: no face in half of the frames")
         return
     values = {one.name: one.function(cosines) for one in figures("clip identity")}
-    found.figures["drawn"] |= {name: value for name, value in values.items() if np.isfinite(value)}
+    found.figures["generated"] |= {name: value for name, value in values.items() if np.isfinite(value)}
     found.identity, found.reference = mine, target
 
 
@@ -244,8 +246,8 @@ def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
     """Chance of each figure, ``"side name"`` to its mean over clips, from clips beside somebody else's."""
     chances: dict[str, list[float]] = {}
     for name in [one.name for one in figures("clip pictures")]:
-        chances[f"drawn {name}"] = [one.strange[name] for one in measured if one.strange]
-    for side in ("drawn", "real"):
+        chances[f"generated {name}"] = [one.strange[name] for one in measured if one.strange]
+    for side in ("generated", "real"):
         for one, other in _beside([m for m in measured if side in m.sync]):
             mouth, sound = one.sync[side][0], other.sync[side][1]
             count = min(len(mouth), len(sound))
@@ -262,7 +264,7 @@ def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
         assert one.identity is not None and other.reference is not None
         if one.person != other.person:
             value = float(np.nanmean(_cosines(one.identity, other.reference)))
-            chances.setdefault("drawn identity similarity", []).append(value)
+            chances.setdefault("generated identity similarity", []).append(value)
     return {name: float(np.mean(values)) for name, values in chances.items() if values}
 
 

@@ -48,7 +48,7 @@ class Comparison(NamedTuple):
     left_out: int
     """Probes without a gallery: of unknown attribute, or in a group of their own."""
     counts: NDArray[np.uint16] | None
-    """(resamples, people) how often each person is drawn; None without resamples."""
+    """(resamples, people) how often each person is sampled; None without resamples."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Faces as the protocols of drawn faces take them: described, whose they are, and whether one was found."""
+"""Face sets for the protocols of generated faces: embeddings, people, and whether a face was found."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Names = NDArray[np.str_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Faces:
-    """Drawn or real faces, checked by `of`."""
+    """Generated or real faces, checked by `of`."""
 
     rows: Floats
-    """(n, d) descriptors of any recogniser; rows of faces that were not found are not looked at."""
+    """(n, d) embeddings of any recogniser; rows of faces that were not found are not looked at."""
     people: Names
-    """(n,) whose voice each was drawn from, or whose photograph it is."""
+    """(n,) whose voice each was generated from, or whose photograph it is."""
     genders: Names
     """(n,) of these people, blank where not known."""
     names: Names

@@ -1,4 +1,4 @@
-"""Matching on written lists of galleries, as they are published or drawn."""
+"""Matching on written lists of galleries, as they are published or sampled."""
 
 from __future__ import annotations
 

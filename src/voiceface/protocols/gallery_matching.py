@@ -78,7 +78,7 @@ def matching(
         n: Gallery sizes.
         strata: For each name an attribute of each voice and each face: the others in the gallery share the
             probe's. Blank means unknown; such probes are left out and counted.
-        groups: Group (fold) of each voice and each face: galleries are drawn within it, and the accuracy is
+        groups: Group (fold) of each voice and each face: galleries are sampled within it, and the accuracy is
             the mean over groups.
         resamples: Resamples over people for the 95 % intervals; 0 for none.
         seed: Seed of the resamples (and of the relevant items sampled, where there are too many).
@@ -101,7 +101,7 @@ def matching(
         excluded |= {f"{one.name}: {reason}": count for reason, count in found.left_out.items()}
         rows[one.name] = found.estimates(one.counts)
         if found.sampled:
-            notes.append(f"{one.name}: {found.most} right items a probe drawn (seed {seed}), not all taken")
+            notes.append(f"{one.name}: {found.most} right items a probe sampled (seed {seed}), not all taken")
     return MatchingReport(rows=rows, excluded=excluded, notes=tuple(notes))
 
 

@@ -1,4 +1,4 @@
-"""Is a drawn face of the speaker's gender, by a classifier trained on real faces' descriptors?"""
+"""Is a generated face of the speaker's gender, by a classifier trained on real faces' embeddings?"""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from voiceface.protocols.report import Report
 __all__ = ["GenderClassifier", "gender_agreement"]
 
 _PENALTY = 10.0
-"""Of standardised descriptors: a few hundred faces of 128 numbers need more than a hint of it."""
+"""Of standardised embeddings: a few hundred faces of 128 numbers need more than a hint of it."""
 _FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GenderClassifier:
-    """A ridge logistic regression on descriptors, women above 0, with its own measured accuracy."""
+    """A ridge logistic regression on embeddings, women above 0, with its own measured accuracy."""
 
     logit: BinaryLogisticRegression
     own: list[Estimate]
@@ -67,15 +67,15 @@ class GenderClassifier:
 
 
 def gender_agreement(
-    drawn: Faces, judge: GenderClassifier, *, resamples: int = 1000, seed: int = 0
+    generated: Faces, judge: GenderClassifier, *, resamples: int = 1000, seed: int = 0
 ) -> Report:
-    """Share of drawn faces of their speaker's gender, and the classifier's own accuracy beside it.
+    """Share of generated faces of their speaker's gender, and the classifier's own accuracy beside it.
 
-    The chance of agreement is what the same drawn faces would get if dealt to the speakers at random, so one
+    The chance of agreement is what the same generated faces would get if shuffled among the speakers, so one
     face for all earns chance, not the larger gender's share above it. Faces not found count as wrong.
 
     Args:
-        drawn: Drawn faces; those of speakers of unknown gender are left out and counted.
+        generated: Generated faces; those of speakers of unknown gender are left out and counted.
         judge: Fitted on real faces, best of people who are not judged here.
         resamples: Over people; 0 for none.
         seed: Of the resamples.
@@ -83,24 +83,25 @@ def gender_agreement(
     Raises:
         InputError: nobody's gender is known.
     """
-    known = drawn.genders != ""
+    known = generated.genders != ""
     if not known.any():
-        raise InputError("drawn faces", "are of nobody whose gender is known", "tell the people's gender")
-    faces = drawn.only(known)
+        raise InputError("generated faces", "are of nobody whose gender is known", "tell the people's gender")
+    faces = generated.only(known)
     women = np.zeros(len(faces), dtype=bool)
     if faces.found.any():
         women[faces.found] = judge.women(faces.rows[faces.found])
     wanted = faces.genders == "f"
     right = faces.found & (women == wanted)
-    drawn_women, drawn_men = (float((faces.found & (women == sex)).mean()) for sex in (True, False))
-    chance = drawn_women * float(wanted.mean()) + drawn_men * float(1 - wanted.mean())
+    generated_women, generated_men = (float((faces.found & (women == sex)).mean()) for sex in (True, False))
+    chance = generated_women * float(wanted.mean()) + generated_men * float(1 - wanted.mean())
     people = People(faces.people, resamples=resamples, seed=seed)
     rows = {
-        "gender, drawn faces": _pair(right, faces.genders, people, chance, "not found counts as wrong"),
+        "gender, generated faces": _pair(right, faces.genders, people, chance, "not found counts as wrong"),
         "gender, real faces (the classifier itself)": judge.own,
     }
     excluded = {"gender: speaker's gender unknown": int((~known).sum())} if not known.all() else {}
-    share = f"drawn as women {drawn_women:.1%}, as men {drawn_men:.1%}; speakers {wanted.mean():.1%} women"
+    share = f"generated as women {generated_women:.1%}, as men {generated_men:.1%}; "
+    share += f"speakers {wanted.mean():.1%} women"
     return Report(rows=rows, excluded=excluded, notes=(judge.note, share))
 
 
@@ -131,7 +132,7 @@ def _pair(
 
 
 def _parts(people: NDArray[np.str_], women: NDArray[np.bool_], folds: int, seed: int) -> NDArray[np.intp]:
-    """A fold for every face: people dealt within their gender, so that each fold's rest holds both."""
+    """A fold for every face: people split within their gender, so that each fold's rest holds both."""
     part = np.empty(len(people), dtype=np.intp)
     random = np.random.default_rng(seed)
     for side in (women, ~women):

@@ -1,4 +1,4 @@
-"""Drawn faces judged beside real ones: whose they are taken for, their gender, sharpness and variety."""
+"""Generated faces judged beside real ones: whose they are taken for, their gender, sharpness and variety."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voiceface.protocols.input_checks import as_scores
 from voiceface.protocols.people_bootstrap import People, auc_of_groups, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["drawn_faces", "generated_face_matching", "heaps", "discriminator_scores"]
+__all__ = ["generated_faces", "generated_face_matching", "face_set_figures", "discriminator_scores"]
 
 _MOST_PAIRS = 200_000_000
 _JACKKNIFE = 20
@@ -30,8 +30,8 @@ _STUDENT_T = 2.093
 _MIN_FACES = 10
 
 
-def drawn_faces(
-    drawn: Faces,
+def generated_faces(
+    generated: Faces,
     real: Faces,
     *,
     features: str,
@@ -40,15 +40,15 @@ def drawn_faces(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Report:
-    """Every figure of drawn faces that descriptors give, with interval, chance and convention.
+    """Every figure of generated faces that embeddings give, with interval, chance and convention.
 
     Args:
-        drawn: Faces drawn from voices; one not found in its picture is a miss in matching, gender and
-            identification, and is left out of (and counted under) what compares heaps of descriptors.
+        generated: Faces generated from voices; one not found in its picture is a miss in matching, gender and
+            identification, and is left out of (and counted under) what compares sets of embeddings.
         real: Photographs of the same people.
-        features: Name of what describes them, for the names of the figures (``"dlib descriptors"``).
+        features: Name of what describes them, for the names of the figures (``"dlib embeddings"``).
         train: Photographs of the people trained on: they give the centre of the centred cosine, fit the
-            gender classifier and show how far two heaps of real faces lie apart. Without them ``real``
+            gender classifier and show how far two sets of real faces lie apart. Without them ``real``
             gives the first two.
         n: Gallery sizes.
         resamples: Over people; 0 for none.
@@ -58,18 +58,20 @@ def drawn_faces(
         InputError: widths differ, no face was found, or nobody has both kinds of faces.
     """
     known = train if train is not None else real
-    if drawn.rows.shape[1] != real.rows.shape[1] or known.rows.shape[1] != real.rows.shape[1]:
-        fault = f"are {drawn.rows.shape[1]}, {real.rows.shape[1]} and {known.rows.shape[1]} wide"
-        raise InputError("drawn, real and training faces", fault, "describe all with one model")
-    if not drawn.found.any():
-        raise InputError("drawn faces", f"none of {len(drawn):,} holds a face that was found", "look at them")
-    people = People(drawn.people, resamples=resamples, seed=seed)
-    rows = {"found": [mean_of_items("found", drawn.found, people, share=True)]}
+    if generated.rows.shape[1] != real.rows.shape[1] or known.rows.shape[1] != real.rows.shape[1]:
+        fault = f"are {generated.rows.shape[1]}, {real.rows.shape[1]} and {known.rows.shape[1]} wide"
+        raise InputError("generated, real and training faces", fault, "describe all with one model")
+    if not generated.found.any():
+        raise InputError(
+            "generated faces", f"none of {len(generated):,} holds a face that was found", "look at them"
+        )
+    people = People(generated.people, resamples=resamples, seed=seed)
+    rows = {"found": [mean_of_items("found", generated.found, people, share=True)]}
     parts = [
-        generated_face_matching(drawn, real, centre=_centre(known), n=n, resamples=resamples, seed=seed),
-        _identity(drawn, real, resamples=resamples, seed=seed),
-        _gender(drawn, known, judged=train is None, resamples=resamples, seed=seed),
-        heaps(drawn, real, features=features, train=train, seed=seed),
+        generated_face_matching(generated, real, centre=_centre(known), n=n, resamples=resamples, seed=seed),
+        _identity(generated, real, resamples=resamples, seed=seed),
+        _gender(generated, known, judged=train is None, resamples=resamples, seed=seed),
+        face_set_figures(generated, real, features=features, train=train, seed=seed),
     ]
     excluded: dict[str, int] = {}
     notes: list[str] = []
@@ -77,8 +79,10 @@ def drawn_faces(
         rows |= part.rows
         excluded |= part.excluded
         notes += [note for note in part.notes if note not in notes]
-    if not drawn.found.all():
-        notes.append(f"faces not found: {int((~drawn.found).sum()):,} of {len(drawn):,}, counted as misses")
+    if not generated.found.all():
+        notes.append(
+            f"faces not found: {int((~generated.found).sum()):,} of {len(generated):,}, counted as misses"
+        )
     if train is None:
         notes.append("no training faces given: centre and gender classifier are of the judged people's own")
     return Report(rows=rows, excluded=excluded, notes=tuple(notes))
@@ -92,7 +96,7 @@ def _centre(faces: Faces) -> Floats:
 
 
 def generated_face_matching(
-    drawn: Faces,
+    generated: Faces,
     real: Faces,
     *,
     centre: ArrayLike,
@@ -100,15 +104,15 @@ def generated_face_matching(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Report:
-    """1:N matching with the drawn face as probe: which of N people's photographs is nearest?
+    """1:N matching with the generated face as probe: which of N people's photographs is nearest?
 
-    By L2 distance and by cosine of descriptors less ``centre``; among all people and among those of the
-    speaker's gender. A drawn picture without a face loses every gallery.
+    By L2 distance and by cosine of embeddings less ``centre``; among all people and among those of the
+    speaker's gender. A generated picture without a face loses every gallery.
 
     Args:
-        drawn: The probes.
+        generated: The probes.
         real: The gallery.
-        centre: (d,) mean descriptor of faces that are not judged (the training people's).
+        centre: (d,) mean embedding of faces that are not judged (the training people's).
         n: Gallery sizes; those larger than the number of people are left out.
         resamples: Over people; 0 for none.
         seed: Of the resamples.
@@ -121,17 +125,17 @@ def generated_face_matching(
     if not sizes:
         fault = f"are of {len(np.unique(faces.people))} people for galleries of {min(n)}"
         raise InputError("real faces", fault, "give faces of more people")
-    if len(drawn) * len(faces) > _MOST_PAIRS:
-        fault = f"{len(drawn):,} against {len(faces):,} real ones are too many pairs"
-        raise InputError("drawn faces", fault, "judge fewer of them at a time")
-    known = {"same gender": (drawn.genders, faces.genders)}
-    strata = known if (drawn.genders != "").any() and (faces.genders != "").any() else {}
+    if len(generated) * len(faces) > _MOST_PAIRS:
+        fault = f"{len(generated):,} against {len(faces):,} real ones are too many pairs"
+        raise InputError("generated faces", fault, "judge fewer of them at a time")
+    known = {"same gender": (generated.genders, faces.genders)}
+    strata = known if (generated.genders != "").any() and (faces.genders != "").any() else {}
     rows: dict[str, list[Estimate]] = {}
     excluded: dict[str, int] = {}
-    for measure, similarity in _similarities(drawn, faces, np.asarray(centre, dtype=np.float64)):
+    for measure, similarity in _similarities(generated, faces, np.asarray(centre, dtype=np.float64)):
         report = matching(
             similarity,
-            people=(drawn.people, faces.people),
+            people=(generated.people, faces.people),
             n=sizes,
             strata=strata,
             resamples=resamples,
@@ -147,16 +151,18 @@ def generated_face_matching(
     return Report(rows=rows, excluded=excluded)
 
 
-def _similarities(drawn: Faces, real: Faces, centre: Floats) -> list[tuple[str, NDArray[np.float32]]]:
-    """Minus L2, and centred cosine, (drawn, real); a probe not found likes its own person least of all."""
-    mine = np.where(drawn.found[:, None], drawn.rows, 0.0)
+def _similarities(generated: Faces, real: Faces, centre: Floats) -> list[tuple[str, NDArray[np.float32]]]:
+    """Minus L2, and centred cosine, (generated, real); one without a face scores its own person lowest."""
+    mine = np.where(generated.found[:, None], generated.rows, 0.0)
     length = (mine**2).sum(axis=1)[:, None] + (real.rows**2).sum(axis=1)
     apart = np.sqrt(np.maximum(length - 2.0 * (mine @ real.rows.T), 0.0))
     left, right = (_unit(rows - centre) for rows in (mine, real.rows))
     found = []
     for name, values in (("L2", -apart), ("centred cosine", left @ right.T)):
         scores = values.astype(np.float32)
-        scores[~drawn.found] = np.where(drawn.people[~drawn.found, None] == real.people, -2.0, -1.0)
+        scores[~generated.found] = np.where(
+            generated.people[~generated.found, None] == real.people, -2.0, -1.0
+        )
         found.append((name, scores))
     return found
 
@@ -165,11 +171,11 @@ def _unit(rows: Floats) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def _identity(drawn: Faces, real: Faces, *, resamples: int, seed: int) -> Report:
+def _identity(generated: Faces, real: Faces, *, resamples: int, seed: int) -> Report:
     """Closed set among the judged people, by the mean of each one's real faces."""
     faces = real.only(real.found)
-    has = np.isin(drawn.people, faces.people)
-    probes = drawn.only(has)
+    has = np.isin(generated.people, faces.people)
+    probes = generated.only(has)
     if len(np.unique(faces.people)) < 2 or not len(probes):
         return Report(rows={})
     rows = np.where(probes.found[:, None], probes.rows, 0.0)
@@ -180,11 +186,11 @@ def _identity(drawn: Faces, real: Faces, *, resamples: int, seed: int) -> Report
     return Report(rows={title: report.rows["all"]}, excluded=excluded)
 
 
-def _gender(drawn: Faces, known: Faces, *, judged: bool, resamples: int, seed: int) -> Report:
+def _gender(generated: Faces, known: Faces, *, judged: bool, resamples: int, seed: int) -> Report:
     """Gender agreement where gender is known well enough; else a note that says why not."""
     try:
         judge = GenderClassifier.fit(known, resamples=resamples, seed=seed)
-        report = gender_agreement(drawn, judge, resamples=resamples, seed=seed)
+        report = gender_agreement(generated, judge, resamples=resamples, seed=seed)
     except InputError as error:
         return Report(rows={}, notes=(f"gender is not judged: {error}",))
     of = "the judged people's" if judged else "training people's"
@@ -193,23 +199,29 @@ def _gender(drawn: Faces, known: Faces, *, judged: bool, resamples: int, seed: i
     )
 
 
-def heaps(drawn: Faces, real: Faces, *, features: str, train: Faces | None = None, seed: int = 0) -> Report:
-    """Drawn faces as a heap beside the heap of real ones: Fréchet, kernel distance, spread, reach, sharpness.
+def face_set_figures(
+    generated: Faces, real: Faces, *, features: str, train: Faces | None = None, seed: int = 0
+) -> Report:
+    """Generated faces as a set against real ones: Fréchet and kernel distance, spread, coverage, sharpness.
 
-    Beside them stands what training faces give in the drawn ones' place, as many of them as were drawn: as
-    near as another heap of real faces comes. Intervals: jackknife over 20 groups of people.
+    The same is measured of training faces, as many as were generated: as
+    near as another set of real faces comes. Intervals: jackknife over 20 groups of people.
 
     Args:
-        drawn: Drawn faces; those not found are left out and counted.
+        generated: Generated faces; those not found are left out and counted.
         real: Real ones of the same people.
         features: What describes them, for the names.
         train: Real faces of other people.
         seed: Of the groups and of the training faces taken.
     """
-    mine, theirs = drawn.only(drawn.found), real.only(real.found)
-    lost = {} if drawn.found.all() else {"heaps: drawn faces not found": int((~drawn.found).sum())}
+    mine, theirs = generated.only(generated.found), real.only(real.found)
+    lost = (
+        {}
+        if generated.found.all()
+        else {"face sets: generated faces not found": int((~generated.found).sum())}
+    )
     if min(len(mine), len(theirs)) < _MIN_FACES:
-        why = f"heaps are not compared: {len(mine)} drawn and {len(theirs)} real faces are too few"
+        why = f"face sets are not compared: {len(mine)} generated and {len(theirs)} real faces are too few"
         return Report(rows={}, excluded=lost, notes=(why,))
     other: Faces | None = None
     if train is not None and int(train.found.sum()) >= _MIN_FACES:
@@ -222,7 +234,7 @@ def heaps(drawn: Faces, real: Faces, *, features: str, train: Faces | None = Non
         for one in figures("face sets")
     ]
     sharp = [one.only(np.isfinite(one.sharpness)) for one in (mine, theirs)]
-    rows = {"drawn faces as a heap": _jackknife(measures, mine, theirs, seed)}
+    rows = {"generated faces as a set": _jackknife(measures, mine, theirs, seed)}
     if other is not None:
         rows["training faces in their place"] = _jackknife(measures, other, theirs, seed)
     if min(len(one) for one in sharp) >= _MIN_FACES:
@@ -230,9 +242,9 @@ def heaps(drawn: Faces, real: Faces, *, features: str, train: Faces | None = Non
             (one.name, one, lambda a, b, one=one: one.function(a.sharpness, b.sharpness))
             for one in figures("sharpness")
         ]
-        rows["sharpness, drawn over real"] = _jackknife(ratio, sharp[0], sharp[1], seed)
+        rows["sharpness, generated over real"] = _jackknife(ratio, sharp[0], sharp[1], seed)
     notes = (
-        f"heaps: {len(mine):,} drawn and {len(theirs):,} real faces; "
+        f"face sets: {len(mine):,} generated and {len(theirs):,} real faces; "
         "the Fréchet distance grows as faces get fewer, the kernel distance does not",
     )
     return Report(rows=rows, excluded=lost, notes=notes)
@@ -240,21 +252,21 @@ def heaps(drawn: Faces, real: Faces, *, features: str, train: Faces | None = Non
 
 def _jackknife(
     measures: Sequence[tuple[str, Figure, Callable[[Faces, Faces], float]]],
-    drawn: Faces,
+    generated: Faces,
     real: Faces,
     seed: int,
 ) -> list[Estimate]:
     """Every measure, with a delete-a-group jackknife over people (Efron & Tibshirani 1993, chapter 11)."""
-    names = np.unique(np.concatenate([drawn.people, real.people]))
+    names = np.unique(np.concatenate([generated.people, real.people]))
     group = np.random.default_rng(seed).permutation(len(names)) % _JACKKNIFE
-    left, right = (group[np.searchsorted(names, one.people)] for one in (drawn, real))
-    enough = len(names) >= 2 * _JACKKNIFE and len(drawn) * len(real) <= _MAX_JACKKNIFE_PAIRS
+    left, right = (group[np.searchsorted(names, one.people)] for one in (generated, real))
+    enough = len(names) >= 2 * _JACKKNIFE and len(generated) * len(real) <= _MAX_JACKKNIFE_PAIRS
     found = []
     for name, figure, measure in measures:
-        value = measure(drawn, real)
+        value = measure(generated, real)
         low = high = float("nan")
         if enough:
-            parts = [measure(drawn.only(left != g), real.only(right != g)) for g in range(_JACKKNIFE)]
+            parts = [measure(generated.only(left != g), real.only(right != g)) for g in range(_JACKKNIFE)]
             reach = _STUDENT_T * float(np.sqrt((_JACKKNIFE - 1) * np.var(parts)))
             low, high = value - reach, value + reach
             if figure.proportion:
@@ -266,8 +278,8 @@ def _jackknife(
                 low=low,
                 high=high,
                 convention=figure.convention,
-                n=len(drawn),
-                people=len(np.unique(drawn.people)),
+                n=len(generated),
+                people=len(np.unique(generated.people)),
                 resamples=_JACKKNIFE if enough else 0,
             )
         )
@@ -282,12 +294,12 @@ def discriminator_scores(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Report:
-    """A judge's scores of faces drawn from voices against those drawn from noises (Wen et al., section 4.1).
+    """Discriminator scores of faces generated from voices and from noise (Wen et al., section 4.1).
 
     Args:
-        voices: (n,) scores of faces drawn from real voices.
-        noises: (m,) scores of faces drawn from noise.
-        people: (n,) speakers, for the intervals; every noise counts as a draw of its own.
+        voices: (n,) scores of faces generated from real voices.
+        noises: (m,) scores of faces generated from noise.
+        people: (n,) speakers, for the intervals; every noise counts as a sample of its own.
         resamples: Over speakers and noises; 0 for none.
         seed: Of the resamples.
 
@@ -310,4 +322,4 @@ def discriminator_scores(
     return Report(rows=rows)
 
 
-PROTOCOL = drawn_faces
+PROTOCOL = generated_faces

@@ -148,8 +148,8 @@ def score_people(
     """Scores of every row against every person, from real faces' rows alone.
 
     Args:
-        rows: (items, d) descriptors of the faces to identify.
-        real: (faces, d) descriptors of real faces.
+        rows: (items, d) embeddings of the faces to identify.
+        real: (faces, d) embeddings of real faces.
         owners: (faces,) their people.
         by: ``"centroid"``: minus the L2 distance to the mean of a person's rows; ``"nearest"``: to the
             nearest of them; ``"cosine"``: cosine with the mean, both less the mean over people.
@@ -166,12 +166,12 @@ def score_people(
     theirs = as_finite_matrix(real, "real faces")
     if given.ndim != 2 or given.shape[1] != theirs.shape[1]:
         fault = f"are of shape {given.shape} and {theirs.shape}"
-        raise InputError("drawn and real rows", fault, "describe both with one model")
+        raise InputError("generated and real rows", fault, "describe both with one model")
     names, index = np.unique(as_names(owners, len(theirs), "people of the real faces"), return_inverse=True)
     scores = np.zeros((len(given), len(names)))
     if not seen.any():
         return scores, names
-    mine = as_finite_matrix(given[seen], "drawn faces")
+    mine = as_finite_matrix(given[seen], "generated faces")
     sums = np.zeros((len(names), theirs.shape[1]))
     np.add.at(sums, index.reshape(-1), theirs)
     centroids = sums / np.bincount(index.reshape(-1), minlength=len(names))[:, None]
@@ -185,7 +185,7 @@ def score_people(
     elif by == "cosine":
         middle = centroids.mean(axis=0)
         dots = (
-            unit_embeddings(mine - middle, "drawn faces")
+            unit_embeddings(mine - middle, "generated faces")
             @ unit_embeddings(centroids - middle, "real faces").T
         )
         scores[seen] = dots.astype(np.float64)

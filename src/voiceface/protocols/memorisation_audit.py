@@ -1,4 +1,4 @@
-"""Memorisation: is a drawn face nearer to somebody trained on than a stranger's photograph is?"""
+"""Memorisation: is a generated face nearer to somebody trained on than a stranger's photograph is?"""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _MAX_DUPLICATE_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One drawn face and the training face it is nearest to."""
+    """One generated face and the training face it is nearest to."""
 
-    drawn: str
+    generated: str
     nearest: str
     person: str
     """Whose training face that is."""
     distance: float
     rarity: float
     """Share of held-out real faces that lie nearer to their nearest training face than this one."""
-    drawn_index: int
+    generated_index: int
     train_index: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,9 +46,9 @@ class MemorisationReport(Report):
     """What `memorisation_audit` found."""
 
     worst: tuple[Copy, ...] = ()
-    """The drawn faces that lie nearest to a training face, the nearest first."""
+    """The generated faces that lie nearest to a training face, the nearest first."""
     generated_distances: Floats
-    """(found drawn faces,) to the nearest training face."""
+    """(found generated faces,) to the nearest training face."""
     real_distances: Floats
     """(held-out real faces,) the same."""
 
@@ -56,7 +56,7 @@ class MemorisationReport(Report):
         """As it is printed."""
         lines = [super().__str__(), "nearest to a training face:"]
         lines += [
-            f"  {one.drawn} to {one.nearest} of {one.person}: {one.distance:.4f}"
+            f"  {one.generated} to {one.nearest} of {one.person}: {one.distance:.4f}"
             f" ({one.rarity:.1%} of strangers' photographs lie nearer)"
             for one in self.worst
         ]
@@ -68,7 +68,7 @@ class MemorisationReport(Report):
 
 
 def memorisation_audit(
-    drawn: Faces,
+    generated: Faces,
     train: Faces,
     held_out: Faces,
     *,
@@ -78,21 +78,21 @@ def memorisation_audit(
     resamples: int = 1000,
     seed: int = 0,
 ) -> MemorisationReport:
-    """Each drawn face's nearest training face, against the distances that strangers' photographs have.
+    """Each generated face's nearest training face, against the distances that strangers' photographs have.
 
-    Counted are the drawn faces nearer than all but ``quantile`` of the held-out real faces; a generator whose
-    faces are like photographs of new people has that share, one that copies has more. A drawn face near the
+    Counts the generated faces nearer than all but ``quantile`` of the held-out real faces; a generator whose
+    faces are like photographs of new people has that share, one that copies more. A generated face near the
     average of all faces is near many people without copying one, so the same is told of the ratio of the
     nearest to the nearest of anybody else, which only a copy makes small.
 
     Args:
-        drawn: Faces drawn; those not found are left out and counted.
+        generated: Generated faces; those not found are left out and counted.
         train: Real faces that were trained on.
         held_out: Real faces of people who were not.
-        features: Name of what describes them (``"dlib descriptors"``, ``"pixels"``).
+        features: Name of what describes them (``"dlib embeddings"``, ``"pixels"``).
         quantile: Of the held-out faces' distances.
         worst: How many of the nearest to name.
-        resamples: Over the drawn and the held-out people, for the intervals; 0 for none.
+        resamples: Over the generated and the held-out people, for the intervals; 0 for none.
         seed: Of the resamples.
 
     Raises:
@@ -101,15 +101,15 @@ def memorisation_audit(
     """
     if not 0 < quantile < 1:
         raise InputError("quantile", f"is {quantile:g}", "give a share between 0 and 1")
-    lost = _count_not_found({"drawn": drawn, "training": train, "held-out": held_out})
-    kept, known, others = (np.flatnonzero(one.found) for one in (drawn, train, held_out))
+    lost = _count_not_found({"generated": generated, "training": train, "held-out": held_out})
+    kept, known, others = (np.flatnonzero(one.found) for one in (generated, train, held_out))
     base, owners = train.rows[known], train.people[known]
-    place, distance, beyond = nearest(drawn.rows[kept], base, owners=owners)
+    place, distance, beyond = nearest(generated.rows[kept], base, owners=owners)
     _, reference, reference_beyond = nearest(held_out.rows[others], base, owners=owners)
     new = _not_training_faces(reference, lost)
     others, reference, reference_beyond = others[new], reference[new], reference_beyond[new]
     people = (
-        People(drawn.people[kept], resamples=resamples, seed=seed),
+        People(generated.people[kept], resamples=resamples, seed=seed),
         People(held_out.people[others], resamples=resamples, seed=seed + 1),
     )
     pairs = {"nearest training face": (distance, reference)}
@@ -121,7 +121,7 @@ def memorisation_audit(
         excluded=lost,
         notes=_notes(train, held_out, len(base), len(reference), quantile),
         worst=tuple(
-            _copy(drawn, train, kept[i], known[place[i]], float(distance[i]), reference) for i in order
+            _copy(generated, train, kept[i], known[place[i]], float(distance[i]), reference) for i in order
         ),
         generated_distances=distance,
         real_distances=reference,
@@ -150,14 +150,14 @@ def _not_training_faces(reference: Floats, lost: dict[str, int]) -> NDArray[np.b
     return np.asarray(~twice)
 
 
-def _copy(drawn: Faces, train: Faces, at: int, near: int, distance: float, reference: Floats) -> Copy:
+def _copy(generated: Faces, train: Faces, at: int, near: int, distance: float, reference: Floats) -> Copy:
     return Copy(
-        drawn=str(drawn.names[at]),
+        generated=str(generated.names[at]),
         nearest=str(train.names[near]),
         person=str(train.people[near]),
         distance=distance,
         rarity=float((reference < distance).mean()),
-        drawn_index=int(at),
+        generated_index=int(at),
         train_index=int(near),
     )
 
@@ -189,12 +189,12 @@ def _row(values: Floats, reference: Floats, people: tuple[People, People], quant
     value = float((values < cut).mean())
     samples = None
     if mine.counts is not None and theirs.counts is not None:
-        drawn = []
+        shares = []
         for a, b in zip(mine.counts, theirs.counts, strict=True):
             weight = a[mine.index].astype(np.float64)
             limit = _cut(reference[order], b[theirs.index][order].astype(np.float64), quantile)
-            drawn.append(float(weight @ (values < limit)) / weight.sum())
-        samples = np.array(drawn)
+            shares.append(float(weight @ (values < limit)) / weight.sum())
+        samples = np.array(shares)
     low, high = ends(value, samples, len(mine))
     share = Estimate(
         name=f"below the {quantile:.2g} quantile",
@@ -212,12 +212,12 @@ def _row(values: Floats, reference: Floats, people: tuple[People, People], quant
         -values,
         -reference,
         people,
-        convention="how often a drawn face lies nearer than a held-out real one, ties half",
+        convention="how often a generated face lies nearer than a held-out real one, ties half",
     )
     return [
         share,
         nearer,
-        mean_of_items("mean, drawn", values, mine),
+        mean_of_items("mean, generated", values, mine),
         mean_of_items("mean, held-out real", reference, theirs),
     ]
 

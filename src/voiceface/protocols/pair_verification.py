@@ -185,7 +185,7 @@ class CheckedTrials:
             self.group_names, self.group = np.unique(as_names(groups, n, "groups"), return_inverse=True)
 
     def parts(self) -> list[Ints]:
-        """Sets of people to draw within: those of each group, or all where someone is in several groups."""
+        """Sets of people to resample within: each group's, or all if someone is in several groups."""
         assert self.voice is not None and self.face is not None
         members = [
             np.union1d(self.voice[self.group == g], self.face[self.group == g])
@@ -233,7 +233,7 @@ def verification(
         people: Person of the voice and of the face of every trial; without them there is no interval.
         strata: For each name a mask (n,) of the trials in it, positives and negatives.
         groups: (n,) group (fold) of each trial: every figure is the mean over groups of the group's own
-            figure, and people are drawn within their group. Only trials of one group are ever compared.
+            figure, and people are sampled within their group. Only trials of one group are ever compared.
         videos: Video of the voice and of the face of every trial: positives of one video and of two are
             then reported apart (``same-video positives`` against all negatives, and so on).
         resamples: Resamples over people for the 95 % percentile intervals; 0 for none.

@@ -17,12 +17,12 @@ _LEVEL = 0.95
 
 
 class People:
-    """Whose every item is, and how often each of them is drawn in each resample.
+    """Whose every item is, and how often each of them is sampled in each resample.
 
     Args:
         people: (n,) the person of every item.
         resamples: Resamples over people; 0 for none.
-        seed: Of the resamples; equal people and seeds give equal draws, so two models' figures are paired.
+        seed: Of the resamples; equal people and seeds give equal samples, so two models' figures are paired.
 
     Raises:
         InputError: a blank among them.
@@ -33,10 +33,10 @@ class People:
         self.names, self.index = np.unique(as_names(given, len(given), "people"), return_inverse=True)
         self.index = self.index.reshape(-1)
         everybody = np.arange(len(self.names))
-        # One person alone says nothing of another draw of people.
-        drawn = resamples and len(everybody) > 1
+        # One person alone says nothing of another sample of people.
+        resample = resamples and len(everybody) > 1
         self.counts: Counts | None = (
-            resample_counts([everybody], len(everybody), resamples, seed) if drawn else None
+            resample_counts([everybody], len(everybody), resamples, seed) if resample else None
         )
 
     def __len__(self) -> int:
@@ -58,8 +58,8 @@ class People:
             value = float(np.divide(top.sum(), below.sum()))
             if self.counts is None:
                 return value, None
-            drawn = self.counts.astype(np.float64)
-            return value, np.asarray((drawn @ top) / (drawn @ below))
+            counts = self.counts.astype(np.float64)
+            return value, np.asarray((counts @ top) / (counts @ below))
 
 
 def mean_of_items(
@@ -117,7 +117,7 @@ def auc_of_groups(
 ) -> Estimate:
     """How often a value of the one group is above one of the other, ties counting half; chance 0.5.
 
-    The interval is over people of both groups, drawn apart, to first order in their weights (Hájek).
+    The interval is over people of both groups, resampled separately, to first order in their weights (Hájek).
 
     Args:
         name: Of the figure.

@@ -1,4 +1,4 @@
-"""Drawn pictures compared with real ones of the same person pixel by pixel, every scale stated (Agarwal)."""
+"""Generated pictures against real ones of the same person, pixel by pixel, every scale stated (Agarwal)."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ Ints = NDArray[np.intp]
 
 
 def likeness(
-    drawn: Pictures,
+    generated: Pictures,
     real: Pictures,
     *,
     people: tuple[ArrayLike, ArrayLike],
     resamples: int = 1000,
     seed: int = 0,
 ) -> Report:
-    """MAE, MSE, SNR, PSNR, PAMSE and SSIM of each drawn picture and one real one of its person.
+    """MAE, MSE, SNR, PSNR, PAMSE and SSIM of each generated picture and one real one of its person.
 
     Chance is the same with a real picture of somebody else: what a face looks like whoever it is. Two
     photographs of one person differ too, in light and expression; only a small distance to chance says
     anything of the person.
 
     Args:
-        drawn: (n, height, width, 3) uint8.
+        generated: (n, height, width, 3) uint8.
         real: (m, height, width, 3) uint8, of the same size and cut the same way.
-        people: Person of every drawn and every real picture.
+        people: Person of every generated and every real picture.
         resamples: Over people; 0 for none.
         seed: Of the resamples, and of which real pictures are taken.
 
     Raises:
         InputError: pictures of another size or type, or nobody with both.
     """
-    a, b = np.asarray(drawn), np.asarray(real)
-    for what, pictures in (("drawn pictures", a), ("real pictures", b)):
+    a, b = np.asarray(generated), np.asarray(real)
+    for what, pictures in (("generated pictures", a), ("real pictures", b)):
         if pictures.dtype != np.uint8 or pictures.ndim != 4:
             raise InputError(
                 what, f"are {pictures.dtype} {pictures.shape}", "give 8-bit (n, height, width, 3)"
             )
     if a.shape[1:] != b.shape[1:]:
-        raise InputError("pictures", f"drawn are {a.shape[1:]}, real {b.shape[1:]}", "cut both the same way")
+        raise InputError(
+            "pictures", f"generated are {a.shape[1:]}, real {b.shape[1:]}", "cut both the same way"
+        )
     own, theirs, names = index_people(people[0], people[1], len(a), len(b))
     kept, right, wrong = _reference_pictures(own, theirs, len(names), seed)
     if not len(kept):
         raise InputError(
-            "people", f"{few(names)}: nobody has a drawn and a real picture", "check their names"
+            "people", f"{few(names)}: nobody has a generated and a real picture", "check their names"
         )
     whose = People(names[own[kept]], resamples=resamples, seed=seed)
     estimates = []
@@ -69,7 +71,7 @@ def likeness(
 
 
 def _reference_pictures(own: Ints, theirs: Ints, people: int, seed: int) -> tuple[Ints, Ints, Ints | None]:
-    """Drawn pictures with a partner, a real one of the same person for each, and one of another's."""
+    """Generated pictures with a partner, a real one of the same person for each, and one of another's."""
     random = np.random.default_rng(seed)
     order = np.argsort(theirs, kind="stable")
     starts = np.searchsorted(theirs[order], np.arange(people + 1))

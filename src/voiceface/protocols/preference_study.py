@@ -68,8 +68,8 @@ def preference(
 ) -> Report:
     """How often the first set's clip was preferred, with an interval over raters and people.
 
-    "No difference" counts half. Raters and people are drawn apart and an answer weighs the product of
-    both counts (Owen 2007, the pigeonhole bootstrap); what there is only one of is not drawn.
+    "No difference" counts half. Raters and people are resampled apart and an answer weighs the product of
+    both counts (Owen 2007, the pigeonhole bootstrap); what there is only one of is not resampled.
 
     Args:
         sheets: Exported answers, one a rater: ``study``, ``seed``, ``clips``, ``people`` (clip to
@@ -145,14 +145,14 @@ def _collected(sheets: Sequence[Mapping[str, Any]]) -> tuple[Any, Any, Floats, F
 def _resampled(raters: Any, people: Any, values: Floats, resamples: int, seed: int) -> Floats | None:  # noqa: ANN401
     """The means under every resample of raters and of people, (resamples, k); None with one of each."""
     weights = np.ones((resamples, len(values)))
-    drawn = False
+    sampled = False
     for place, side in enumerate((raters, people)):
         names, index = np.unique(side, return_inverse=True)
         if len(names) > 1 and resamples:
             counts = resample_counts([np.arange(len(names))], len(names), resamples, seed * 2 + place)
             weights *= counts[:, index]
-            drawn = True
-    if not drawn:
+            sampled = True
+    if not sampled:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
         means: Floats = weights @ values / weights.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""One threshold of a distance, searched on real faces, and drawn faces judged at it (Agarwal et al.)."""
+"""One threshold of a distance, searched on real faces, and generated faces judged at it (Agarwal et al.)."""
 
 from __future__ import annotations
 
@@ -129,16 +129,16 @@ def generated_acceptance(
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[Estimate]:
-    """Share of drawn faces within the threshold of their person's real faces, with what any other would get.
+    """Share of generated faces within the threshold of their person's real faces, and of anybody else's.
 
-    Each drawn face earns the share of its person's real faces that accept it. Chance is what the same faces
-    earn with everybody else's real faces: a generator that draws one face for all earns exactly that.
+    Each generated face earns the share of its person's real faces that accept it. Chance is what the same
+    faces earn with everybody else's real faces: a generator with one face for everybody earns exactly that.
 
     Args:
-        distances: (drawn, real) distances; a row of a face that was not found is not looked at.
-        people: Person of every drawn and of every real face.
+        distances: (generated, real) distances; a row of a face that was not found is not looked at.
+        people: Person of every generated and of every real face.
         threshold: As `threshold_search` found it on real faces.
-        found: (drawn,) whether a face was found in the drawn picture; one without is a miss.
+        found: (generated,) whether a face was found in the generated picture; one without is a miss.
         resamples: Over people; 0 for none.
         seed: Of the resamples.
 
@@ -147,7 +147,7 @@ def generated_acceptance(
     """
     apart = np.asarray(distances, dtype=np.float64)
     if apart.ndim != 2 or not apart.size:
-        raise InputError("distances", f"have the shape {apart.shape}", "give (drawn, real)")
+        raise InputError("distances", f"have the shape {apart.shape}", "give (generated, real)")
     own, theirs, names = index_people(people[0], people[1], *apart.shape)
     seen = as_found_mask(found, len(apart))
     bad = np.flatnonzero(seen & ~np.isfinite(apart).all(axis=1))
@@ -156,9 +156,9 @@ def generated_acceptance(
     faces = np.bincount(theirs, minlength=len(names))
     lost = np.unique(own[faces[own] == 0])
     if len(lost):
-        fault = f"{few(names[lost])} people of drawn faces have none"
+        fault = f"{few(names[lost])} people of generated faces have none"
         raise InputError("real faces", fault, "leave these people out or give their faces")
-    # (drawn, people): share of each person's faces within the threshold
+    # (generated, people): share of each person's faces within the threshold
     order = np.argsort(theirs, kind="stable")
     there = np.flatnonzero(faces)
     starts = np.concatenate(([0], np.cumsum(faces[there])[:-1]))
@@ -170,13 +170,15 @@ def generated_acceptance(
     chance = float(others.mean()) if len(there) > 1 else float("nan")
     convention = f"distance <= {threshold:.4g} to the person's real faces; not found counts as wrong"
     return [
-        mean_of_items("drawn accepted", right, whose, chance=chance, convention=convention),
-        mean_of_items("found", seen, whose, share=True, convention="a face was found in the drawn picture"),
+        mean_of_items("generated accepted", right, whose, chance=chance, convention=convention),
+        mean_of_items(
+            "found", seen, whose, share=True, convention="a face was found in the generated picture"
+        ),
     ]
 
 
 def as_found_mask(found: ArrayLike | None, count: int) -> NDArray[np.bool_]:
-    """Whether each of ``count`` drawn pictures holds a face; all of them where nothing is said.
+    """Whether each of ``count`` generated pictures holds a face; all of them where nothing is said.
 
     Raises:
         InputError: another length, or something else than yes and no.
@@ -209,14 +211,14 @@ def _found(
     hits, refused = float((accepted & labels).sum()), float((~accepted & ~labels).sum())
     totals = np.array([float(labels.sum()), float((~labels).sum())])
     value = measure(np.array([hits]), np.array([refused]), totals[:, None])[0]
-    ends, count, drawn = None, 0, 0
+    ends, count, resamples = None, 0, 0
     if people is not None:
         first, second, names = index_people(people[0], people[1], len(values), len(values))
         check_people(labels, first, second)
         count = len(names)
         if resampling[0] and count > 1:
-            drawn = resampling[0]
-            counts = resample_counts([np.arange(count)], count, drawn, resampling[1]).astype(np.float64)
+            resamples = resampling[0]
+            counts = resample_counts([np.arange(count)], count, resamples, resampling[1]).astype(np.float64)
             mine = [counts @ np.bincount(first, labels & good, count) for good in (accepted, labels)]
             theirs = []
             for good in (~accepted & ~labels, ~labels):
@@ -228,7 +230,7 @@ def _found(
         Column(one.name, one.chance_of(**given) if callable(one.chance) else one.chance, one.convention)
         for one in declared
     ]
-    return estimate_row(columns, value, ends, n=len(values), people=count, resamples=drawn)
+    return estimate_row(columns, value, ends, n=len(values), people=count, resamples=resamples)
 
 
 PROTOCOL = threshold_search

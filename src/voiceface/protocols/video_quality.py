@@ -1,4 +1,4 @@
-"""How good a drawn clip is: beside the real one picture by picture, beside its sound, beside the person.
+"""How good a generated clip is: beside the real one picture by picture, beside its sound, beside the person.
 
 Known and unknown voices are rows of their own. Every clip that does not enter a measure is counted there
 with its reason; the measures of a clip that can be taken are taken.
@@ -58,7 +58,7 @@ def video(
     reference.
 
     Args:
-        clips: Drawn clips with what is known of them; they may come from a generator, for only their
+        clips: Generated clips with what is known of them; they may come from a generator, for only their
             embeddings are kept.
         judges: Callables that make embeddings of frames where a clip brings none.
         reach: Offsets that the sound is moved by, in frames.
@@ -81,7 +81,7 @@ def video(
     for group in sorted({one.group for one in measured}):
         mine = [one for one in measured if one.group == group]
         chances = mismatched(mine, reach=reach)
-        for side in ("drawn", "real"):
+        for side in ("generated", "real"):
             name = f"{side}, {group}" if group else side
             row = _row(mine, side, chances, resamples=resamples, seed=seed)
             if row:
@@ -102,7 +102,7 @@ def video(
 
 def _check(measured: Sequence[Measured]) -> None:
     if not measured:
-        raise InputError("clips", "there are none", "give at least one drawn clip")
+        raise InputError("clips", "there are none", "give at least one generated clip")
     names = [one.name for one in measured]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -136,13 +136,13 @@ def _row(
 
 def _notes(measured: Sequence[Measured], reach: int) -> list[str]:
     notes = []
-    for side in ("drawn", "real"):
+    for side in ("generated", "real"):
         lost = sum(one.faceless[side][0] for one in measured)
         frames = sum(one.faceless[side][1] for one in measured)
         if frames:
             some = sum(one.faceless[side][0] > 0 for one in measured)
             notes.append(f"{side}: no face in {lost:,} of {frames:,} frames ({some} clips)")
-    if any("sync confidence" in one.figures["drawn"] for one in measured):
+    if any("sync confidence" in one.figures["generated"] for one in measured):
         told = f"sync needs {reach + LEAST} frames or more; its scale is that of the expert used"
         notes.append(told)
     return notes

@@ -75,10 +75,13 @@ class EncoderPairs:
 
     def encoder_facts(self) -> Facts:
         """Widths, kinds of numbers and fingerprints of both encoders' embeddings."""
-        voices = self.encoders.voice()
+        # Loaded afresh: building an encoder takes random numbers, and a second training in this process must
+        # start from the same weights as the first.
+        encoders = self.pretrained({})
+        voices = encoders.voice()
         facts: Facts = {"voice_width": voices.dim, "voice_fingerprint": voices.fingerprint}
         if self.encoders.face_name != "dlib":
-            faces = self.encoders.face()
+            faces = encoders.face()
             facts |= {"face_width": faces.dim, "face_fingerprint": faces.fingerprint}
             if faces.blocks:
                 facts["face_blocks"] = [list(block) for block in faces.blocks]

@@ -159,7 +159,7 @@ def _print_one(found: GeneratedFacesEvaluation) -> None:
         print_rows(report.rows, excluded=report.excluded, notes=report.notes)
         for one in getattr(report, "worst", ()):
             print_line(
-                f"  {printable(one.drawn)} is nearest to {printable(one.nearest)} "
+                f"  {printable(one.generated)} is nearest to {printable(one.nearest)} "
                 f"of {printable(one.person)}: "
                 f"{one.distance:.4f} ({one.rarity:.1%} of held-out real faces are nearer to theirs)"
             )

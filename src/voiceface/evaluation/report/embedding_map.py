@@ -18,7 +18,7 @@ from voiceface.evaluation.report.page import Figure
 __all__ = ["sample_people", "map_figures", "placed"]
 
 _MOST = 1500
-"""Voices and faces on the map, each; more are drawn at random from all."""
+"""Voices and faces on the map, each; more are sampled at random."""
 _PEOPLE = 10
 _GENDERS = {"f": "women", "m": "men", "": "gender not known"}
 Floats = npt.NDArray[np.float64]

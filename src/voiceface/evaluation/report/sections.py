@@ -21,20 +21,20 @@ from voiceface.protocols.report import Report
 __all__ = ["evidence_section", "report_sections"]
 
 
-def report_sections(report: Report, *, drawn: bool) -> list[Section]:
+def report_sections(report: Report, *, plots: bool) -> list[Section]:
     """A protocol's report as a section; its calibration, where there is one, as a second.
 
     Args:
         report: What a protocol found.
-        drawn: Draw its curves (matplotlib must be installed); False for words and tables alone.
+        plots: Include its curves (matplotlib must be installed); False for text and tables alone.
     """
     lost = "; ".join(f"{name}: {count:,}" for name, count in report.excluded.items())
     text = [report.question, *report.facts(), *([f"Left out: {lost}."] if lost else []), *report.notes]
     rows = {report.row_title(name): row for name, row in report.rows.items()}
-    sections = [Section(title=report.title, text=text, rows=rows, figures=_curves(report) if drawn else [])]
+    sections = [Section(title=report.title, text=text, rows=rows, figures=_curves(report) if plots else [])]
     found = report.calibration if isinstance(report, VerificationReport) else None
     if found is not None:
-        figures = [reliability_figure(found)] if drawn else []
+        figures = [reliability_figure(found)] if plots else []
         sections.append(
             Section(title=found.title, text=[found.question], rows={"all": found.row}, figures=figures)
         )
