@@ -10,7 +10,6 @@ from cli_fixtures import call
 from corpus_media import tree
 from voiceface.corpus.prepare import prepare
 from voiceface.models.encoder_loading import load_voice_encoder
-from voiceface.recipes import voice_gender
 from voiceface.training.loop import train
 from voiceface.training.weights import read_weights
 
@@ -50,6 +49,8 @@ def test_a_newcomer_source_is_prepared_by_the_command(tmp_path):
 
 
 def test_a_newcomer_recipe_learns(tmp_path):
+    from voiceface.recipes import voice_gender  # only in the copy with the examples in it
+
     listing = tree(tmp_path / "data", people=6, videos=0)
     voices = [item for item in listing.items if item.path.endswith(".wav")]
     made = type(listing)(root=listing.root, people=listing.people, items=voices)

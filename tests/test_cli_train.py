@@ -89,7 +89,7 @@ def test_a_recipe_of_ones_own_is_run_only_if_trusted(corpus, tmp_path):
     )
     call("train", mine, "--corpus", corpus).refused("is a file, not a recipe", "--trust")
     call("train", "mine", "--corpus", corpus).refused("mine: is not a known recipe")
-    call("train", "other", "--corpus", corpus, "--trust", mine).refused("does not hold the recipe other")
+    call("train", "other", "--corpus", corpus, "--trust", mine).refused("does not contain the recipe other")
     said = call("train", "mine", "--trust", mine, "--help")
     assert said.code == 0 and said.out.startswith("run") and "--dim INT" in said.out
     mine.write_text("def recipe(:\n")

@@ -360,7 +360,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     other.name, other.fingerprint = "other", "0" * 64
     monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: other)
     refused = call("gallery", "add", place, picture, "--person", "ann", "--weights", "other")
-    refused.refused("holds embeddings of made, unlike those of other be compared with")
+    refused.refused("holds embeddings of made, unlike those of other")
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: other))
     call("gallery", "add", place, picture, "--person", "ann").refused("another version of the matcher other")
     card = json.loads((place / "gallery.json").read_text())

@@ -163,7 +163,7 @@ def test_teachers_by_their_names(tmp_path):
         load_teacher("expression")
     with pytest.raises(InputError, match="model.safetensors"):
         load_teacher(str(tmp_path))
-    with pytest.raises(InputError, match="is no teacher"):
+    with pytest.raises(InputError, match="is not a known teacher"):
         load_teacher("nobody")
     with pytest.raises(InputError, match="no weights for dlib"):
         load_teacher("dlib=mine")
