@@ -17,6 +17,11 @@ COMPONENTS = {
 """Commands whose options come from a component's signature."""
 
 
+def is_line(text):
+    """Whether a help text says what the option is: one line that does not begin as a fragment."""
+    return len(text) >= 6 and "\n" not in text and not text.startswith(("of ", "over ", "those "))
+
+
 def without_help(cyclopts_app):
     """Names of an app's arguments that have no line of help of their own."""
     if cyclopts_app.default_command is None:
@@ -27,7 +32,7 @@ def without_help(cyclopts_app):
         for argument in arguments
         if argument.name != "*"
     }
-    return [name for name, text in texts.items() if len(text) < 6 or "\n" in text]
+    return [name for name, text in texts.items() if not is_line(text)]
 
 
 def find(*names):

@@ -70,12 +70,12 @@ def tables(
     Args:
         corpus: voices and faces of the same people.
         out: folder of trainings.
-        folds: over people; each holds its share back
-        steps: of every training of the streams
-        voice_encoder: of voices, frozen below the streams
-        face_encoder: of faces, frozen below the streams
+        folds: number of cross-validation folds over people
+        steps: training steps of the streams
+        voice_encoder: frozen voice encoder below the streams
+        face_encoder: frozen face encoder below the streams
         controls: train everything also on people who were given somebody else's faces
-        seed: of the trainings and the resamples
+        seed: random seed
 
     Raises:
         InputError: there are too few people, or an encoder is not installed.

@@ -116,10 +116,10 @@ def tables(
         out: folder of trainings and figures.
         people: both: what the corpus does not allow is left out with a word
         quick: a small network, pictures of 64 pixels and the logarithm of magnitudes: for a CPU
-        steps: of every training; 0 for 100,000, or 300 where quick
+        steps: training steps; 0 for 100,000, or 300 where quick
         size: side of the pictures in pixels; 0 for 256, or 64 where quick
         printed_rate: train also at the rate the paper prints, to show whether it trains
-        seed: of the splits, the trainings and the resamples
+        seed: random seed
 
     Raises:
         InputError: the corpus serves none of the settings asked for, or a drawing package is missing.

@@ -72,9 +72,9 @@ def tables(
         corpus: voices and faces of the same people.
         out: folder of the trainings and pictures.
         weights: a weights folder of wen_voice2face trained on this corpus; empty: train one
-        people: whom to train on where no weights are given: known people appear in all parts
-        steps: of that training
-        gender_steps: of the gender classifier
+        people: people to train on if no weights are given: known people appear in all parts
+        steps: training steps of wen_voice2face
+        gender_steps: training steps of the gender classifier
         samples: voices and noises that the discriminator scores
         seed: random seed
 

@@ -38,7 +38,7 @@ class FaceOptions:
         compare_with: NAME=FOLDER of other faces for the same voices; may be given several times
         out: folder for the generated faces, a grid of them, and those nearest to a training face
         n: gallery size; may be given several times; by default 2, 5 and 10
-        device: of the model: auto, cpu, cuda, cuda:N or mps
+        device: device of the model: auto, cpu, cuda, cuda:N or mps
         resamples: bootstrap resamples over people; 0: no intervals
         seed: random seed
     """

@@ -59,7 +59,7 @@ class MeasurementOptions:
     missing: Annotated[
         Literal["error", "exclude"], Parameter(help="what to do with list rows whose items have no embedding")
     ] = "error"
-    device: Annotated[str, Parameter(help="of the model: auto, cpu, cuda, cuda:N or mps")] = "auto"
+    device: Annotated[str, Parameter(help="device of the model: auto, cpu, cuda, cuda:N or mps")] = "auto"
     resamples: Annotated[int, Parameter(help="bootstrap resamples over people; 0: no intervals")] = 1000
     seed: Annotated[int, Parameter(help="random seed of the bootstrap")] = 0
 

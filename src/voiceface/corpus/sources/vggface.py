@@ -43,7 +43,7 @@ def listing(
     Args:
         root: the folder it was unpacked or downloaded into
         boxes: take the authors' face boxes instead of detecting faces; the pictures must be uncropped
-        curated: of VGGFace, take only what its lists mark as curated
+        curated: take only the pictures that VGGFace's lists mark as curated
         faces_per_person: at most so many pictures a person, evenly spaced; 0 takes all
 
     Raises:

@@ -60,7 +60,7 @@ def listing(
         voices: take the recordings
         faces: take the frames, and faces from VoxCeleb2's clips
         clips: take VoxCeleb2's clips
-        faces_per_video: of VoxCeleb1's frames at most so many a video, evenly spaced; 0 takes all
+        faces_per_video: maximum number of VoxCeleb1's frames per video, evenly spaced; 0 takes all
 
     Raises:
         InputError: root or a list is missing, or no file fits a naming scheme.

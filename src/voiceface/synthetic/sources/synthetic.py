@@ -50,7 +50,7 @@ def listing(
         clips: talking clips of each
         link: how much of the face's causes the voice shares: 0 nothing, 1 all
         seed: random seed; another one gives other people
-        accents: those that are spoken; all eight if none is named
+        accents: accents of the voices; by default all eight
         voice_noise: deviations of traits' noise in the voice (sex 0.35, age 0.6, ...), by trait
         face_noise: deviations of traits' noise in the face (sex 0.35, skin 0.35, ...), by trait
         seconds: length of every recording
