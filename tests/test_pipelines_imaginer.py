@@ -48,6 +48,16 @@ def test_the_same_seed_generates_the_same_faces_and_another_does_not(files):
     assert first[0].shape == (SIDE, SIDE, 3) and draw(files / "v0.wav")[0].mode == "RGB"
 
 
+def test_a_size_changes_the_pixels_and_not_the_face(files):
+    draw = fake_imaginer()
+    own, large = draw(files / "v0.wav", seed=3)[0], draw(files / "v0.wav", seed=3, size=2 * SIDE)[0]
+    assert large.size == (2 * SIDE, 2 * SIDE) and read_origin(large) == read_origin(own)
+    back = np.asarray(large.resize(own.size)).astype(float)
+    assert np.abs(back - np.asarray(own)).mean() < 0.3 * np.asarray(own).std()
+    with pytest.raises(InputError, match="size: is 8 pixels; give 16 to 1024"):
+        draw(files / "v0.wav", size=8)
+
+
 @pytest.mark.parametrize("typical", [True, False])
 def test_many_gives_what_single_calls_give(files, typical):
     draw = fake_imaginer()

@@ -90,6 +90,7 @@ class Imaginer(Pipeline):
         *,
         n: int = 1,
         seed: int = 0,
+        size: int | None = None,
         person: str = "",
         typical: bool = False,
         force: bool = False,
@@ -101,15 +102,18 @@ class Imaginer(Pipeline):
                 long recording the first 30 s with speech are used.
             n: Number of faces.
             seed: Random seed of what the voice does not tell: expression, light, surroundings.
+            size: Pixels a side, 16 to 1024; by default the weights' own. Other sizes are resampled from it.
             person: Somebody the weights know by name, for models that generate from names.
             typical: Generate the one face that is typical of such voices instead.
             force: Generate even where no speech is detected.
 
         Raises:
             NotSpeechError: no speech is detected, and ``force`` is False.
-            InputError: the recording cannot be read or is shorter than 0.2 s, the name is unknown, or
-                ``n`` is not 1 or more.
+            InputError: the recording cannot be read or is shorter than 0.2 s, the name is unknown, ``n`` is
+                not 1 or more, or ``size`` is out of range.
         """
+        if size is not None and not 16 <= size <= 1024:
+            raise InputError("size", f"is {size} pixels", "give 16 to 1024")
         if n < 1 or (typical and n > 1):
             remedy = "give 1 or more" if n < 1 else "leave one of the two out: there is one typical face"
             raise InputError("n", f"is {n}{' with typical' if typical else ''}", remedy)
@@ -119,7 +123,8 @@ class Imaginer(Pipeline):
         except InputError as error:
             raise request.named(error) from error
         return [
-            self._image(pictures, index, seed, request, typical=typical, sample=index) for index in range(n)
+            self._image(pictures, index, seed, request, typical=typical, sample=index, size=size)
+            for index in range(n)
         ]
 
     def many(
@@ -222,7 +227,11 @@ class Imaginer(Pipeline):
         *,
         typical: bool,
         sample: int = 0,
+        size: int | None = None,
     ) -> GeneratedImage:
         note = "; ".join(filter(None, ("the typical face" if typical else "", request.note)))
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, draw=sample, note=note)
-        return GeneratedImage.of(Image.fromarray(np.ascontiguousarray(pictures[index])), origin)
+        image = Image.fromarray(np.ascontiguousarray(pictures[index]))
+        if size is not None and size != image.width:
+            image = image.resize((size, size), Image.Resampling.LANCZOS)
+        return GeneratedImage.of(image, origin)
