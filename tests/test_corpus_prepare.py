@@ -13,13 +13,13 @@ from corpus_media import ARGUMENTS, contents, synthetic_voice, tree
 from voiceface.corpus import item_processing, item_rows, worker_pool
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.corpus import Corpus
-from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, VoiceItem
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.shards import Shard, cut_into_shards, run_shard
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import load_sound, save_sound
+from voiceface.media.writer_lock import writer_lock
 
 quiet = functools.partial(prepare, arguments=ARGUMENTS, progress=False)
 
@@ -159,7 +159,7 @@ def test_nothing_listed_is_an_error_naming_the_first_reason(tmp_path):
 
 def test_one_preparation_at_a_time(listing, tmp_path):
     (tmp_path / "c").mkdir()
-    with folder_lock(tmp_path / "c"), pytest.raises(InputError, match="another process"):
+    with writer_lock(tmp_path / "c"), pytest.raises(InputError, match="another process"):
         quiet(listing, tmp_path / "c")
 
 

@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.default_workers import default_workers
-from voiceface.corpus.folder_lock import NAME as LOCK
-from voiceface.corpus.folder_lock import folder_lock
 from voiceface.corpus.item import Item, Listing, Rejection
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.progress import Progress, show_progress
@@ -33,6 +31,7 @@ from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, Row, content_sum, w
 from voiceface.corpus.worker_pool import cluster_worker_pool, local_worker_pool, run_all_shards
 from voiceface.errors import InputError
 from voiceface.media.files import partial_files, write_json
+from voiceface.media.writer_lock import LOCK, writer_lock
 from voiceface.records import Person
 
 __all__ = ["Progress", "prepare"]
@@ -81,7 +80,7 @@ def prepare(
     except OSError as error:
         fault = f"cannot be made ({error.strerror or error})"
         raise InputError(out, fault, "choose a folder that you may write to") from error
-    with folder_lock(out):
+    with writer_lock(out, busy="is being prepared by another process"):
         if not (out / CARD).exists():
             write_json(out / CARD, card)
         finished = commits(out)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import warnings
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,76 +13,55 @@ import numpy.typing as npt
 
 from voiceface.components import nearest
 from voiceface.errors import InputError
+from voiceface.media.writer_lock import writer_lock
 from voiceface.models.model import Embeddings
 from voiceface.pipelines.gallery_folder import (
     CARD,
     RESERVED_COLUMNS,
+    lance_errors,
     lancedb_module,
+    make_gallery,
     open_table,
     read_card,
-    write_card,
 )
 from voiceface.pipelines.gallery_index import REFINE_FACTOR, build_index, probed_partitions
+from voiceface.pipelines.gallery_items import (
+    KINDS,
+    AddResult,
+    Hit,
+    Item,
+    checked_item,
+    equals,
+    in_one_form,
+    item_ids,
+    quoted,
+)
+from voiceface.pipelines.gallery_removal import JOURNAL, compact, finish_removal, remove_person
 from voiceface.pipelines.matcher import Matcher
 
 __all__ = ["AddResult", "Gallery", "Hit", "Item"]
 
-KINDS = ("voice", "face")
 _BLOCK = 64
 """Items a commit: a kill loses no more than these, and they are added when the same is asked again."""
 _BULK = 10_000
 INDEXED_FROM = 50_000
 """Items from which an approximate index is worth building: below, an exact search takes milliseconds."""
-_ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One file to add."""
-
-    path: Path
-    kind: str
-    """``voice`` or ``face``."""
-    person: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """One item that was found."""
-
-    person: str
-    kind: str
-    path: str
-    similarity: float
-    """Dot product of the two embeddings, -1 to 1."""
-    probability: float | None
-    """That both are one person's, at even odds; None between two voices or two faces, for which no
-    calibration was learnt."""
-    attributes: dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddResult:
-    """What was added."""
-
-    added: int
-    already_present: int
-    """Items that the gallery had before."""
-    failed: list[InputError]
 
 
 class Gallery:
     """Embeddings of one matcher on disk (LanceDB, embedded: no server); made by `open`.
 
     Every block of items is one atomic commit: after a kill the gallery holds whole blocks, and adding
-    the same files again adds what is missing.
+    the same files again adds what is missing; a removal is finished by whoever opens it next. Several
+    processes may add, remove and search at once: writers wait for each other's commits.
     """
 
     def __init__(self, path: Path, card: Mapping[str, Any], table: Any, matcher: Matcher | None) -> None:  # noqa: ANN401
         self.path, self.card = path, card
         self._table = table
         self._matcher = matcher
+        self._removed: tuple[str, int] = "", 0
+        """The person and items of another's removal that was finished here."""
 
     @classmethod
     def open(
@@ -114,19 +89,20 @@ class Gallery:
         if not (path / CARD).is_file():
             if not create:
                 raise InputError(path, "is no gallery", "make one with `voiceface gallery add`")
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise InputError(path, "holds something else than a gallery", "name a new folder")
             assert matcher is not None, "a new gallery is made with a matcher"
-            write_card(path, matcher, source)
+            make_gallery(path, matcher, source)
         card = read_card(path)
         if matcher is not None and matcher.fingerprint != card["weights"]:
             fault = f"holds embeddings of {card['matcher']}, unlike those of {matcher.name}"
             raise InputError(path, fault, "load that matcher, or make a new gallery")
-        return cls(path, card, open_table(path, int(card["dim"])), matcher)
+        gallery = cls(path, card, open_table(path, int(card["dim"])), matcher)
+        gallery._refresh()
+        return gallery
 
     def __len__(self) -> int:
         """Number of items."""
-        return int(self._table.count_rows())
+        with lance_errors(self.path):
+            return int(self._table.count_rows())
 
     @property
     def matcher(self) -> Matcher:
@@ -150,7 +126,8 @@ class Gallery:
 
     def people(self) -> dict[str, int]:
         """Person to number of items, sorted."""
-        column = self._table.search().select(["person"]).limit(None).to_arrow()["person"]
+        with lance_errors(self.path):
+            column = self._table.search().select(["person"]).limit(None).to_arrow()["person"]
         counts = {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
         return dict(sorted(counts.items()))
 
@@ -167,17 +144,16 @@ class Gallery:
         Raises:
             InputError: an item without a person or of no known kind, or an attribute that cannot be a name.
         """
-        items = list(items)
-        for item in items:
-            _check(item)
+        items = [checked_item(item) for item in items]
         self._add_attribute_columns({name for item in items for name in item.attributes})
         added = present = done = 0
         failed: list[InputError] = []
         for block in _blocks(items):
             fresh, known = self._not_yet_added(block, failed)
             rows, kept = self._embed([item for item, _ in fresh], failed)
-            self._commit(rows, [fresh[k] for k in kept])
-            added, present, done = added + len(kept), present + known, done + len(block)
+            new = self._commit(rows, [fresh[k] for k in kept])
+            # What another process added in the meantime was there, too.
+            added, present, done = added + new, present + known + len(kept) - new, done + len(block)
             if progress is not None:
                 progress(done, len(items))
         self.tidy()
@@ -200,15 +176,14 @@ class Gallery:
             first = items[int(np.argmax(bad))].path
             fault = f"{int(bad.sum())} hold NaN or infinite numbers, first {first}"
             raise InputError("rows", fault, "leave them out")
-        for item in items:
-            _check(item)
+        items = [checked_item(item) for item in items]
         self._add_attribute_columns({name for item in items for name in item.attributes})
-        before = len(self)
-        named = [(item, _digest(item, str(item.path).encode())) for item in items]
+        named = [(item, item_ids(item, str(item.path).encode())[0]) for item in items]
+        added = 0
         for start in range(0, len(named), _BULK):
-            self._commit(rows[start : start + _BULK], named[start : start + _BULK])
+            added += self._commit(rows[start : start + _BULK], named[start : start + _BULK])
         self.tidy()
-        return len(self) - before
+        return added
 
     def remove(self, person: str) -> int:
         """Remove everything of a person; the number of items removed.
@@ -216,22 +191,15 @@ class Gallery:
         Raises:
             InputError: nobody of that name is there; the nearest names are offered.
         """
-        where = f"person = {_quoted(person)}"
-        count = int(self._table.count_rows(where))
+        with self._writing():
+            count = remove_person(self.path, self._table, person)
+        if not count and in_one_form(person) == in_one_form(self._removed[0]):
+            count = self._removed[1]
         if not count:
             raise InputError(
                 self.path, f"holds nobody called {person!r}", nearest(person, list(self.people()))
             )
-        rows = self._table.search().where(where).with_row_id(True).select(["id"]).limit(None).to_arrow()
-        parts = sorted({row >> 32 for row in rows["_rowid"].to_pylist()})
-        self._table.delete(where)
-        # Deleting only marks rows. Somebody who is removed must be gone from the disk: the parts that held
-        # the rows are written anew without them, and older versions of the data deleted, before anything
-        # else that may fail.
-        for part in parts:
-            within = f"_rowid >= {part << 32} AND _rowid < {(part + 1) << 32}"
-            self._table.update(where=within, values_sql={"person": "person"})
-        self._optimise(drop_history=True)
+        self._removed = "", 0
         self.tidy()
         return count
 
@@ -266,6 +234,7 @@ class Gallery:
             raise InputError("k", f"is {k}", "give 1 or more")
         if side not in KINDS or (kind is not None and kind not in KINDS):
             raise InputError("side and kind", f"are {side!r} and {kind!r}", "give voice or face")
+        self._refresh()
         if not len(self):
             raise InputError(self.path, "is empty", "add somebody with `voiceface gallery add`")
         kind = kind or ("face" if side == "voice" else "voice")
@@ -277,29 +246,41 @@ class Gallery:
             else asked.nprobes(probed_partitions(len(self))).refine_factor(REFINE_FACTOR)
         )
         names = [name for name in self._table.schema.names if name not in ("vector", "id")]
-        found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
+        with lance_errors(self.path):
+            found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
         return [self._hit(one, cross_modal=kind != side) for one in found]
 
     def tidy(self) -> None:
         """Merge small parts, bring the index up to date, and build it once there are enough items."""
-        self._optimise()
-        indexed = any("vector" in index.columns for index in self._table.list_indices())
-        if len(self) >= INDEXED_FROM and not indexed:
-            build_index(self._table, dim=int(self.card["dim"]))
+        with self._writing():
+            compact(self._table)
+            indexed = any("vector" in index.columns for index in self._table.list_indices())
+            if len(self) >= INDEXED_FROM and not indexed:
+                build_index(self._table, dim=int(self.card["dim"]))
 
-    def _optimise(self, *, drop_history: bool = False) -> None:
-        """Merge small parts; ``drop_history`` deletes older versions of the data from the disk at once."""
-        kept = timedelta(0) if drop_history else timedelta(minutes=10)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that versions older than the latest go is what is meant
-            self._table.optimize(cleanup_older_than=kept, delete_unverified=drop_history)
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the gallery's lock, at the newest version, with nobody half removed."""
+        with writer_lock(self.path, wait=-1), lance_errors(self.path):
+            self._table.checkout_latest()
+            found = finish_removal(self.path, self._table)
+            self._removed = found if found[1] else self._removed
+            yield
+
+    def _refresh(self) -> None:
+        """See what other processes have added and removed."""
+        if (self.path / JOURNAL).is_file():
+            with self._writing():
+                return
+        with lance_errors(self.path):
+            self._table.checkout_latest()
 
     def _filters(self, where: Mapping[str, str]) -> list[str]:
         known = ["person", *self.attributes]
         for name in where:
             if name not in known:
                 raise InputError(self.path, f"knows no attribute {name!r}", f"there are {', '.join(known)}")
-        return [f"`{name}` = {_quoted(value)}" for name, value in where.items()]
+        return [equals(name, value) for name, value in where.items()]
 
     def _hit(self, row: Mapping[str, Any], *, cross_modal: bool) -> Hit:
         similarity = 1.0 - float(row["_distance"])
@@ -317,20 +298,22 @@ class Gallery:
         self, block: Sequence[Item], failed: list[InputError]
     ) -> tuple[list[tuple[Item, str]], int]:
         """The items that are not there yet with their ids, each once, and how many are there."""
-        named: dict[str, Item] = {}
+        named: dict[tuple[str, ...], Item] = {}
         read = 0
         for item in block:
             try:
-                named.setdefault(_digest(item, item.path.read_bytes()), item)
+                named.setdefault(item_ids(item, item.path.read_bytes()), item)
                 read += 1
             except OSError as error:
                 failed.append(InputError(item.path, f"cannot be read ({error.strerror})", "check the path"))
         if not named:
             return [], 0
-        listed = ", ".join(_quoted(name) for name in named)
-        asked = self._table.search().where(f"id IN ({listed})").select(["id"]).limit(None)
-        there = set(asked.to_arrow()["id"].to_pylist())
-        fresh = [(item, name) for name, item in named.items() if name not in there]
+        self._refresh()
+        listed = ", ".join(quoted(name) for names in named for name in names)
+        with lance_errors(self.path):
+            asked = self._table.search().where(f"id IN ({listed})").select(["id"]).limit(None)
+            there = set(asked.to_arrow()["id"].to_pylist())
+        fresh = [(item, names[0]) for names, item in named.items() if not there & set(names)]
         return fresh, read - len(fresh)
 
     def _embed(self, items: Sequence[Item], failed: list[InputError]) -> tuple[Embeddings, list[int]]:
@@ -349,11 +332,12 @@ class Gallery:
         failed += [InputError(path, "is embedded as NaN", remedy) for path in sorted(lost)]
         return rows[finite], np.flatnonzero(finite).tolist()
 
-    def _commit(self, rows: Embeddings, named: Sequence[tuple[Item, str]]) -> None:
+    def _commit(self, rows: Embeddings, named: Sequence[tuple[Item, str]]) -> int:
+        """Add what is not there; how many that were."""
         import pyarrow as pa
 
         if not named:
-            return
+            return 0
         dim = int(self.card["dim"])
         columns: dict[str, Any] = {
             "id": [name for _, name in named],
@@ -362,34 +346,21 @@ class Gallery:
             "path": [str(item.path) for item, _ in named],
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).ravel()), dim),
         }
-        columns |= {name: [item.attributes.get(name) for item, _ in named] for name in self.attributes}
-        schema = self._table.schema
-        block = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-        self._table.merge_insert("id").when_not_matched_insert_all().execute(block)
+        with self._writing():
+            columns |= {name: [item.attributes.get(name) for item, _ in named] for name in self.attributes}
+            schema = self._table.schema
+            block = pa.table({name: columns[name] for name in schema.names}, schema=schema)
+            before = len(self)
+            self._table.merge_insert("id").when_not_matched_insert_all().execute(block)
+            return len(self) - before
 
     def _add_attribute_columns(self, names: set[str]) -> None:
-        lacking = sorted(names - set(self._table.schema.names))
-        if lacking:
-            self._table.add_columns(dict.fromkeys(lacking, "cast(NULL as string)"))
-
-
-def _check(item: Item) -> None:
-    if not item.person:
-        raise InputError(item.path, "has no person", "say whose it is")
-    if item.kind not in KINDS:
-        raise InputError(item.path, f"is of the kind {item.kind!r}", "give voice or face")
-    for name in item.attributes:
-        if name in RESERVED_COLUMNS or not _ATTRIBUTE.fullmatch(name):
-            raise InputError(f"attribute {name!r}", "cannot be a name", "use small letters, digits and _")
-
-
-def _digest(item: Item, contents: bytes) -> str:
-    head = f"{item.kind}\n{item.person}\n".encode("utf-8", "surrogateescape")
-    return hashlib.blake2b(head + contents, digest_size=16).hexdigest()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        if not names:
+            return
+        with self._writing():
+            lacking = sorted(names - set(self._table.schema.names))
+            if lacking:
+                self._table.add_columns(dict.fromkeys(lacking, "cast(NULL as string)"))
 
 
 def _blocks(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -1,0 +1,68 @@
+"""Removing a person from a gallery so that nothing of them stays on the disk, also after a kill."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from voiceface.errors import InputError
+from voiceface.media.files import write_json
+from voiceface.pipelines.gallery_items import equals
+
+__all__ = ["JOURNAL", "compact", "finish_removal", "remove_person"]
+
+JOURNAL = "removing.json"
+"""The file in a gallery's folder that names a person who is being removed."""
+
+
+def remove_person(path: Path, table: Any, person: str) -> int:  # noqa: ANN401  LanceDB ships no types
+    """Remove a person's rows from the table and from the disk; their number, 0 if there are none.
+
+    Hold the gallery's lock. A journal is written first: whoever opens the gallery after a kill finishes
+    the removal (`finish_removal`).
+    """
+    where = equals("person", person)
+    rows = table.search().where(where).with_row_id(True).select(["id"]).limit(None).to_arrow()["_rowid"]
+    if not len(rows):
+        return 0
+    parts = sorted({row >> 32 for row in rows.to_pylist()})
+    write_json(path / JOURNAL, {"person": person, "items": len(rows), "parts": parts})
+    return finish_removal(path, table)[1]
+
+
+def finish_removal(path: Path, table: Any) -> tuple[str, int]:  # noqa: ANN401
+    """Do what the journal of a removal says, from its beginning; the person and the number of items.
+
+    Without a journal: ``("", 0)``. Hold the gallery's lock.
+
+    Raises:
+        InputError: the journal is damaged.
+    """
+    journal = path / JOURNAL
+    if not journal.is_file():
+        return "", 0
+    try:
+        told = json.loads(journal.read_text(encoding="utf-8"))
+        person, items, parts = str(told["person"]), int(told["items"]), [int(part) for part in told["parts"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(journal, "is damaged", "delete it and remove the person again") from error
+    table.delete(equals("person", person))
+    # Deleting only marks rows. The parts that held them are written anew without them, and older versions
+    # of the data deleted, before anything else that may fail.
+    for part in parts:
+        within = f"_rowid >= {part << 32} AND _rowid < {(part + 1) << 32}"
+        table.update(where=within, values_sql={"person": "person"})
+    compact(table, drop_history=True)
+    journal.unlink()
+    return person, items
+
+
+def compact(table: Any, *, drop_history: bool = False) -> None:  # noqa: ANN401
+    """Merge small parts; ``drop_history`` deletes older versions of the data from the disk at once."""
+    kept = timedelta(0) if drop_history else timedelta(minutes=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that versions older than the latest go is what is meant
+        table.optimize(cleanup_older_than=kept, delete_unverified=drop_history)
