@@ -149,11 +149,7 @@ def size_violations(root: Path, files: list[Path]) -> list[str]:
         for node in ast.walk(ast.parse(text)):
             if not isinstance(node, Function):
                 continue
-            start = node.lineno
-            if _is_configuration(relative, node.name) and ast.get_docstring(node):
-                # Options and their help are a table, read by the line: the body alone counts.
-                start = (node.body[0].end_lineno or start) + 1
-            length = (node.end_lineno or start) - start + 1
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > MAX_FUNCTION:
                 found.append(f"{relative}:{node.lineno}: {node.name} has {length} lines")
             count = len(arguments(node))

@@ -201,6 +201,9 @@ def test_sizes(tmp_path):
     short = f"def short(self, {arguments[4:]}):\n" + "    x = 1\n" * 59
     texts = {"tall": "x = 1\n" * 401, "full": "x = 1\n" * 400, "long": long, "short": short}
     texts["recipes/r"] = f"def recipe(*, {arguments}): ...\ndef smoke({arguments}): ..."
+    options = "".join(f"    a{i}: int = 0,\n" for i in range(28))
+    told = "".join(f"    a{i}: option\n" for i in range(28))
+    texts["recipes/table"] = f'def recipe(\n    *,\n{options}):\n    """Run.\n\n{told}    """'
     texts["corpus/sources/s"] = f"async def listing(root, *, {arguments}): ..."
     package = plant(tmp_path, texts)
     found = house.size_violations(tmp_path, sorted(package.rglob("*.py")))
@@ -208,6 +211,7 @@ def test_sizes(tmp_path):
         "long.py:1: long has 61 lines",
         "long.py:1: long takes 9 arguments",
         "recipes/r.py:2: smoke takes 9 arguments",
+        "recipes/table.py:1: recipe has 62 lines",
         "tall.py: 401 lines",
     ]
 

@@ -223,7 +223,7 @@ def test_the_discriminator_is_left_out_where_its_weight_is_0(monkeypatch):
     assert not any(name.startswith("judge.") for name in model.weights())
     assert recipe.recipe(adversarial=0.0).optimisers.keys() == {"animate"}
     with pytest.raises(InputError, match="size"):
-        recipe.recipe(size=100)
+        StillFaceModel(expert=model.expert, size=100)
 
 
 def test_pad_covers_all_sound_that_a_frame_depends_on():

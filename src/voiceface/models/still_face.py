@@ -90,11 +90,14 @@ class StillFaceModel(Model):
 
     Args:
         expert: a trained sync expert; its sound tower gives features, both towers a loss.
-        size: side of the whole pictures in pixels; networks see the lower half, half as wide.
+        size: side of the whole pictures in pixels: 32, 64 or 128; networks see the lower half, half as wide.
         motion: size of a motion.
         width: channels of the generator and of the discriminator's first layer.
         weights: of the losses.
         idle: scale of blinks and head motion in `talk`; 0 for none.
+
+    Raises:
+        InputError: another size.
     """
 
     face_template, fps, animates = TEMPLATE, 25.0, True
@@ -110,6 +113,8 @@ class StillFaceModel(Model):
         idle: float = 1.0,
     ) -> None:
         super().__init__()
+        if size not in (32, 64, 128):
+            raise InputError("size", f"is {size}", "give 128, 64 or 32")
         self.face_size, self.idle, self.loss_weights = size, idle, weights or LossWeights()
         self.expert = expert.requires_grad_(False)
         features = len(_OFFSETS) * expert.sound.out.out_features + _ROWS * BANDS

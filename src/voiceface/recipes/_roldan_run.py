@@ -22,11 +22,32 @@ from voiceface.models.known_people import KnownPeopleBatches, known_people
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["Parts", "roldan_run"]
+__all__ = ["ROLDAN_OPTIONS", "Parts", "roldan_run"]
 
 Parts = Callable[[int], tuple[dict[str, Condition], dict[str, Condition]]]
 """From the number of people: the parts of the generator's condition, and those that the discriminator learns
 for itself."""
+
+ROLDAN_OPTIONS = {
+    "objective": "ls (least squares), w (Wasserstein) or ac (auxiliary classifier)",
+    "projected_in": "whether the discriminator learns a name projection of its own (both) or not (generator)",
+    "spectral": "networks with spectral norm: none, generator, judge (the discriminator) or both",
+    "lr_judge": "Adam's learning rate of the discriminator",
+    "lr_generator": "Adam's learning rate of the generator",
+    "condition_noise": "deviation of the Gaussian noise added to the generator's condition",
+    "dropout": "dropout of the generator's blocks, also at inference, 0 to 1",
+    "matching_aware": "show the discriminator real pictures with another person's condition, as fakes",
+    "clip": "largest absolute weight of a Wasserstein critic",
+    "critic_moves": "steps of a Wasserstein critic per step of the generator",
+    "noise_dim": "dimensions of the noise prior",
+    "size": "side of the pictures in pixels, a power of two from 8 on",
+    "width": "channels of the layers next to the pictures",
+    "batch_size": "pictures a step",
+    "by": "what is never divided between the parts of the split: a recording, a session or a clip",
+    "minimum": "people with fewer recordings, sessions or clips are left out",
+    "wrong_labels": "shuffle the pictures over the people: a control that must end at chance",
+}
+"""What the shared options of both recipes mean."""
 
 TEMPLATE = "dlib"
 _MAX_VALIDATED = 64

@@ -14,7 +14,7 @@ from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, face_blocks, validation_auc
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["COVARIATES", "SMALL", "two_stream_run"]
+__all__ = ["COVARIATES", "SMALL", "TWO_STREAM_OPTIONS", "two_stream_run"]
 
 COVARIATES = ("gender", "nationality")
 """What a corpus may know of its people beside who they are."""
@@ -28,6 +28,15 @@ SMALL: dict[str, Any] = {
     "validation": 0.3,
 }
 """The shared arguments for a training of seconds."""
+TWO_STREAM_OPTIONS = {
+    "dim": "width of a stream's output",
+    "hidden": "hidden units of a stream",
+    "dropout": "dropout of the hidden units",
+    "noise": "noise added to embeddings in training, in units of their spread",
+    "lr": "AdamW's learning rate, falling to 0 by a cosine",
+    "batch_size": "people in a batch",
+}
+"""What these recipes' shared options mean."""
 
 
 def two_stream_run(

@@ -57,6 +57,7 @@ from voiceface.nn.voice.patch_voice import PatchVoice
 from voiceface.recipes._weights import open_weights
 from voiceface.recipes.agarwal_voice_classifier import CONTRACT
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.training_folder import people_fingerprint
 
@@ -70,6 +71,7 @@ _MAX_VALIDATED = 32
 """Validation recordings whose faces are generated at each validation: enough to choose a step by."""
 
 
+@option_help()
 def recipe(
     *,
     variant: Variant = "rcgan",
@@ -107,13 +109,10 @@ def recipe(
         generator_lr: Adam's learning rate of the generator
         beta1: Adam's first beta of discriminator and generator
         batch_size: recordings a step
-        steps: training steps
-        every: steps between validations
         minimum: people with fewer recordings are left out (with known people)
         validation: share of everybody's recordings (of the people, if unknown) to select the best step on
         test: share of them that nothing is trained or selected on
         wrong_labels: shuffle the targets over the training recordings: a control that must end at chance
-        seed: random seed
     """
     return _run(dict(locals()))
 

@@ -31,6 +31,7 @@ from voiceface.errors import InputError
 from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_classifier import VoiceClassifier, non_silent_patches
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["CONTRACT", "classifier_posteriors", "recipe", "smoke", "speaker_classes"]
@@ -39,6 +40,7 @@ CONTRACT = {"rate": SAMPLE_RATE, "features": "logmel_patches", "bands": BANDS, "
 """The classifier's features; recipes that build on its embeddings check them."""
 
 
+@option_help()
 def recipe(
     *,
     dropout: float = 0.5,
@@ -58,15 +60,10 @@ def recipe(
     Args:
         dropout: share of hidden units dropped, 0 to 1
         penalty: loss weight of the squared weights of the fully connected layers
-        lr: Adam's learning rate
         batch_size: patches a step, each of another recording
-        steps: training steps
-        every: steps between validations
-        minimum: people with fewer recordings are left out
         validation: share of everybody's recordings to select the best step on
         test: share of everybody's recordings that nothing is trained or selected on
         wrong_labels: shuffle the labels of the training recordings: a control that must end at chance
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     return Run(

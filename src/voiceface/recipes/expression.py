@@ -26,6 +26,7 @@ from voiceface.models.augment_clips import augment_pictures
 from voiceface.models.expression_classifier import ExpressionClassifier
 from voiceface.models.speech2video import TEMPLATE
 from voiceface.models.step_seed import torch_generator
+from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -36,6 +37,7 @@ _EVERY = 3
 """One frame of a clip in so many is used: neighbours are alike."""
 
 
+@option_help(CLIP_OPTIONS)
 def recipe(
     *,
     width: int = 16,
@@ -57,17 +59,8 @@ def recipe(
     Args:
         width: channels of the first convolution
         features: units of the layer before the classes
-        size: side of the pictures in pixels
         batch_size: faces a step
-        lr: learning rate of AdamW
-        weight_decay: decoupled weight decay
-        steps: training steps
-        every: steps between validations
-        validation: share of the people (of clips, for people with many) used for validation
-        test: share held out for testing
-        leave_out: people to exclude from all parts, separated by commas, to be tested on as unknown
         wrong_labels: shuffle the emotions over the training clips: a control
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     sampling = {name: arguments[name] for name in ("size", "batch_size", "wrong_labels", "seed")}

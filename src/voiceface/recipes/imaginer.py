@@ -34,6 +34,7 @@ from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.step_seed import numpy_generator
 from voiceface.recipes._encoder_pairs import paired_items
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ __all__ = ["paired_indices", "recipe", "smoke", "split_paired"]
 _BLOCK = 32
 
 
+@option_help()
 def recipe(
     *,
     voice_encoder: str = "student",
@@ -73,7 +75,6 @@ def recipe(
     """The run.
 
     Args:
-        voice_encoder: name or path of the voice encoder (docs/encoders.md)
         codes: dimensions of the whitened face embedding
         nuisances: dimensions of all else that makes a picture: light, pose, surroundings
         size: side of the faces in pixels, a multiple of 8
@@ -88,37 +89,9 @@ def recipe(
         variety: share of what a voice does not tell of a face that is sampled at random, 0 to 1
         light: share of the variation between photographs of one person that is sampled, 0 to 1
         grain: strength of the refiner's noise, 0 to 1
-        lr: Adam's learning rate
         batch_size: real faces a step, of which half are generated again
-        steps: training steps
-        every: steps between validations
-        validation: share of the people to select the best step on
-        test: share of the people to test on
-        wrong_labels: pair every training voice with another person's faces: a control that must end at chance
-        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    return Run(
-        recipe="imaginer",
-        arguments=arguments,
-        split=partial(split_paired, seed=seed, validation=validation, test=test),
-        facts=partial(_facts, voice_encoder=voice_encoder),
-        build=partial(_build, arguments=arguments),
-        start=partial(_start, wrong_labels=seed if wrong_labels else None),
-        data=partial(
-            PhotographBatches, voice_encoder=voice_encoder, size=size, batch_size=batch_size, seed=seed
-        ),
-        optimisers=_optimisers(lr),
-        steps=steps,
-        seed=seed,
-        validate=_validate,
-        select="score",
-        every=every,
-        ema=0.995,
-        half=True,
-        contract={"rate": SAMPLE_RATE, "size": size, "template": TEMPLATE, "voice": voice_encoder},
-        licence="Apache-2.0",
-    )
+    return _run(dict(locals()))
 
 
 def smoke() -> Run[ImaginerModel]:
@@ -134,6 +107,30 @@ def smoke() -> Run[ImaginerModel]:
         every=2,
         validation=0.3,
         test=0.0,
+    )
+
+
+def _run(arguments: dict[str, Any]) -> Run[ImaginerModel]:
+    seed, size, voice_encoder = (arguments[name] for name in ("seed", "size", "voice_encoder"))
+    sampling = {name: arguments[name] for name in ("voice_encoder", "size", "batch_size", "seed")}
+    return Run(
+        recipe="imaginer",
+        arguments=arguments,
+        split=partial(split_paired, **{name: arguments[name] for name in ("validation", "test", "seed")}),
+        facts=partial(_facts, voice_encoder=voice_encoder),
+        build=partial(_build, arguments=arguments),
+        start=partial(_start, wrong_labels=seed if arguments["wrong_labels"] else None),
+        data=partial(PhotographBatches, **sampling),
+        optimisers=_optimisers(arguments["lr"]),
+        steps=arguments["steps"],
+        seed=seed,
+        validate=_validate,
+        select="score",
+        every=arguments["every"],
+        ema=0.995,
+        half=True,
+        contract={"rate": SAMPLE_RATE, "size": size, "template": TEMPLATE, "voice": voice_encoder},
+        licence="Apache-2.0",
     )
 
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from voiceface.models.model import Batch
 from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.contrastive import supervised_contrastive
-from voiceface.recipes._two_stream_run import SMALL, two_stream_run
+from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_stream_run
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
 __all__ = ["SupervisedContrastive", "recipe", "smoke"]
@@ -42,6 +43,7 @@ class SupervisedContrastive(Objective):
         return {"loss": supervised_contrastive(embeddings, people=people, temperature=self.temperature)}
 
 
+@option_help(TWO_STREAM_OPTIONS)
 def recipe(
     *,
     temperature: float = 0.15,
@@ -63,19 +65,6 @@ def recipe(
 
     Args:
         temperature: temperature of the contrastive loss
-        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
-        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
-        dim: width of a stream's output
-        hidden: hidden units of a stream
-        dropout: dropout of the hidden units
-        noise: noise added to embeddings in training, in units of their spread
-        lr: AdamW's learning rate, falling to 0 by a cosine
-        weight_decay: AdamW's weight decay
-        batch_size: people in a batch
-        steps: training steps
-        validation: share of the people held out to select the best step on
-        wrong_labels: give every training person somebody else's faces: a control that must end at chance
-        seed: random seed
     """
     arguments = dict(locals())
     return two_stream_run(

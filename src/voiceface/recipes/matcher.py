@@ -27,6 +27,7 @@ from voiceface.models.matching import Matching
 from voiceface.models.selection_embeddings import embed_selection
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, check_both_kinds, face_blocks
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "sample_pairs", "smoke"]
@@ -37,6 +38,7 @@ _MAX_PAIRS = 1_000_000
 _BLOCK = 100_000
 
 
+@option_help()
 def recipe(
     *,
     voice_encoder: str = "student",
@@ -61,8 +63,6 @@ def recipe(
     """The run.
 
     Args:
-        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
-        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
         groups: separate two groups of people first; needed by face encoders with several kinds of numbers
         fine: weight of the finer link within the groups, in nats
         ridge: regularisation of the closed-form projection, in units of a dimension's mean variance
@@ -72,13 +72,9 @@ def recipe(
         dropout: dropout of the heads' hidden units
         noise: noise added to embeddings in training, in units of their spread
         temperature: temperature of the contrastive loss
-        lr: AdamW's learning rate
-        weight_decay: AdamW's weight decay
         batch_size: people a head sees in a step
         steps: training steps of the heads
         validation: share of the people held out for selection and calibration
-        wrong_labels: give every training person somebody else's faces: a control that must end at chance
-        seed: random seed
     """
     return _run(dict(locals()))
 

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
 from voiceface.models.two_streams import Objective, TwoStreams
-from voiceface.recipes._two_stream_run import SMALL, two_stream_run
+from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_stream_run
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
 __all__ = ["NWayMatching", "recipe", "smoke"]
@@ -65,6 +66,7 @@ class NWayMatching(Objective):
         return F.cross_entropy(scores.gather(1, order), torch.zeros_like(order[:, 0]))
 
 
+@option_help(TWO_STREAM_OPTIONS)
 def recipe(
     *,
     ways: int = 2,
@@ -86,19 +88,6 @@ def recipe(
 
     Args:
         ways: candidates of a question, one of them right; 0: everybody of the batch
-        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
-        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
-        dim: width of a stream's output
-        hidden: hidden units of a stream
-        dropout: dropout of the hidden units
-        noise: noise added to embeddings in training, in units of their spread
-        lr: AdamW's learning rate, falling to 0 by a cosine
-        weight_decay: AdamW's weight decay
-        batch_size: people in a batch
-        steps: training steps
-        validation: share of the people held out to select the best step on
-        wrong_labels: give every training person somebody else's faces: a control that must end at chance
-        seed: random seed
     """
     arguments = dict(locals())
     return two_stream_run(

@@ -34,6 +34,7 @@ from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
 from voiceface.recipes._encoder_pairs import validation_auc
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ Indices = npt.NDArray[np.int64]
 _KINDS = ("faces", "voices")
 
 
+@option_help()
 def recipe(
     *,
     backbone: Backbone = "inception_resnet_v1",
@@ -73,7 +75,6 @@ def recipe(
         backbone: the network: the paper's, or a small one for processors
         size: side of its pictures in pixels
         width: factor on the network's channels
-        dim: width of an embedding
         pull: weight of the centre loss (the paper's λ)
         centres: centres of the batch, as SSNet writes, or running ones, as Wen et al. 2016
         log_magnitude: take the logarithm of the spectrogram, which the paper does not
@@ -82,13 +83,9 @@ def recipe(
         batch: items of anybody at random (the paper), or of a few people with several items each
         people: people in a batch
         items: faces and recordings of each; a batch of anybody has people times items of them
-        steps: training steps
-        every: steps between validations
         known: split the recordings of known people (seen-heard) instead of the people (unseen-unheard)
         validation: share of the people, or recordings, held out to select the best step on
         test: the same share held out for evaluation
-        wrong_labels: give every training person somebody else's faces: a control that must end at chance
-        seed: random seed
     """
     return _run(dict(locals()))
 

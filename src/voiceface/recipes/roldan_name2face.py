@@ -18,12 +18,14 @@ from typing import Any, Literal
 
 from voiceface.models.conditional_gan import ConditionalGan, Objective, Spectral
 from voiceface.models.conditions import Condition, ProjectedName, RepeatedName
-from voiceface.recipes._roldan_run import roldan_run
+from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, roldan_run
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
 __all__ = ["recipe", "smoke"]
 
 
+@option_help(ROLDAN_OPTIONS)
 def recipe(
     *,
     objective: Objective = "ls",
@@ -52,28 +54,8 @@ def recipe(
     """The run.
 
     Args:
-        objective: ls (least squares), w (Wasserstein) or ac (auxiliary classifier)
         name: how a name enters the networks: a learned projection, or repeated one-hot vectors
-        projected_in: whether the discriminator learns a projection of its own (both) or not (generator)
-        spectral: networks with spectral norm: none, generator, judge (the discriminator) or both
-        lr_judge: Adam's learning rate of the discriminator
-        lr_generator: Adam's learning rate of the generator
-        condition_noise: deviation of the Gaussian noise added to the generator's condition
-        dropout: dropout of the generator's blocks, also at inference, 0 to 1
-        matching_aware: show the discriminator real pictures with another person's name, as fakes
-        clip: largest absolute weight of a Wasserstein critic
-        critic_moves: steps of a Wasserstein critic per step of the generator
-        noise_dim: dimensions of the noise prior
         dim: dimensions of the name's projection
-        size: side of the pictures in pixels, a power of two from 8 on
-        width: channels of the layers next to the pictures
-        batch_size: pictures a step
-        steps: training steps
-        every: steps between validations
-        by: what is never divided between the parts of the split: a recording, a session or a clip
-        minimum: people with fewer recordings, sessions or clips are left out
-        wrong_labels: shuffle the pictures over the names: a control that must end at chance
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     parts = partial(_parts, name=name, projected_in=projected_in, dim=dim)

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from voiceface.models.conditional_gan import ConditionalGan, Objective, Spectral
 from voiceface.models.conditions import Condition, ProjectedName, Speech
-from voiceface.recipes._roldan_run import roldan_run
+from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, roldan_run
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
 __all__ = ["recipe", "smoke"]
@@ -24,6 +25,7 @@ __all__ = ["recipe", "smoke"]
 SpeechCondition = Literal["waveform", "waveform+name", "mel"]
 
 
+@option_help(ROLDAN_OPTIONS)
 def recipe(
     *,
     condition: SpeechCondition = "waveform",
@@ -54,28 +56,8 @@ def recipe(
 
     Args:
         condition: what the networks read: the waveform, the waveform and the name, or log-mels
-        objective: ls (least squares), w (Wasserstein) or ac (auxiliary classifier)
-        projected_in: whether the discriminator learns a name projection of its own (both) or not (generator)
-        spectral: networks with spectral norm: none, generator, judge (the discriminator) or both
-        lr_judge: Adam's learning rate of the discriminator
-        lr_generator: Adam's learning rate of the generator
-        condition_noise: deviation of the Gaussian noise added to the generator's condition
-        dropout: dropout of the generator's blocks, also at inference, 0 to 1
-        matching_aware: show the discriminator real pictures with another person's condition, as fakes
-        clip: largest absolute weight of a Wasserstein critic
-        critic_moves: steps of a Wasserstein critic per step of the generator
-        noise_dim: dimensions of the noise prior
         dim: dimensions of the speech embedding, and of the name's projection
-        size: side of the pictures in pixels, a power of two from 8 on
-        width: channels of the layers next to the pictures
         speech_width: channels of the speech encoder's first block (64 gives 64 to 1024)
-        batch_size: pictures a step
-        steps: training steps
-        every: steps between validations
-        by: what is never divided between the parts of the split: a recording, a session or a clip
-        minimum: people with fewer recordings, sessions or clips are left out
-        wrong_labels: shuffle the pictures over the people: a control that must end at chance
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     parts = partial(

@@ -30,6 +30,7 @@ from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.voice.cpc import HOP, rms_level
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -39,6 +40,7 @@ _MAX_VALIDATED = 256
 _BATCH = 16
 
 
+@option_help()
 def recipe(
     *,
     width: int = 128,
@@ -64,13 +66,6 @@ def recipe(
         seconds: length of a training segment in seconds
         batch_size: segments a step
         moments: moments of each segment that predictions are made from
-        lr: learning rate of Adam
-        steps: training steps
-        every: steps between validations
-        validation: share of the people used for validation
-        test: share of the people held out for testing
-        leave_out: people to exclude from all parts, separated by commas
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     length = round(seconds * 100)

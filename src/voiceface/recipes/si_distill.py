@@ -36,6 +36,7 @@ from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.voice.cpc import CpcNet
 from voiceface.recipes._weights import current_arguments, open_weights
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["UNTRAINED", "build_from_facts", "load", "recipe", "smoke"]
@@ -52,6 +53,7 @@ _SHORTEST = 0.5
 """The shortest training segment, as a share of its clip."""
 
 
+@option_help(CLIP_OPTIONS)
 def recipe(
     *,
     speech_encoder: str = "",
@@ -87,15 +89,6 @@ def recipe(
         dropout: dropout of the students
         emotion_frames: K of equation (1), frames that the emotion target is averaged over
         batch_size: segments a step
-        lr: learning rate of AdamW
-        weight_decay: decoupled weight decay
-        steps: training steps
-        every: steps between validations
-        validation: share of the people (of clips, for people with many) used for validation
-        test: share held out for testing
-        leave_out: people to exclude from all parts, separated by commas
-        wrong_sound: give every clip the sound of another clip: a control
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     trained = _Distillation(arguments)

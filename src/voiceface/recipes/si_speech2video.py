@@ -38,6 +38,7 @@ from voiceface.models.voice_encoder import as_wave
 from voiceface.recipes import si_distill
 from voiceface.recipes._weights import open_weights
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -52,6 +53,7 @@ _EVERY = 5
 """One of so many of their frames is compared."""
 
 
+@option_help(CLIP_OPTIONS)
 def recipe(
     *,
     speech_encoder: str = "mels",
@@ -89,7 +91,6 @@ def recipe(
 
     Args:
         speech_encoder: `mels` (log-mels, a speaker embedding and statistics), or weights of si_distill
-        size: side of the frames in pixels
         fps: frames a second, the corpus' own
         width: channels of the frame decoder at full resolution
         identity_width: channels of the identity inflation
@@ -110,36 +111,8 @@ def recipe(
         lr_sync: learning rate of the sync discriminator
         clips: clips a step
         moments: frames of each clip a step
-        ema: decay per step of the average of the weights that is exported; 0 for none
-        steps: training steps
-        every: steps between validations
-        validation: share of the people (of clips, for people with many) used for validation
-        test: share held out for testing
-        leave_out: people to exclude from all parts, separated by commas, to be tested on as unknown
-        wrong_sound: give every clip the sound of another person's clip: a control
-        seed: random seed
     """
-    arguments: dict[str, Any] = dict(locals())
-    trained = _Speech2VideoTraining(arguments)
-    return Run(
-        recipe="si_speech2video",
-        arguments=arguments,
-        split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
-        facts=trained.facts,
-        build=trained.build,
-        data=trained.data,
-        optimisers=trained.optimisers(),
-        steps=steps,
-        seed=seed,
-        validate=_validate,
-        every=every,
-        select="ssim",
-        start=trained.start,
-        ema=ema or None,
-        contract=_CONTRACT | {"size": size, "fps": fps},
-        licence="Apache-2.0",
-        half=True,
-    )
+    return _Speech2VideoTraining(dict(locals())).run()
 
 
 def smoke() -> Run[Speech2Video]:
@@ -156,6 +129,30 @@ class _Speech2VideoTraining:
         self.arguments = arguments
         self.weights = LossWeights(**{one.name: arguments[one.name] for one in fields(LossWeights)})
         self.sizes = NetworkSizes(**{one.name: arguments[one.name] for one in fields(NetworkSizes)})
+
+    def run(self) -> Run[Speech2Video]:
+        """The run of these arguments."""
+        given = self.arguments
+        shares = {name: given[name] for name in ("validation", "test", "leave_out", "seed")}
+        return Run(
+            recipe="si_speech2video",
+            arguments=given,
+            split=partial(split_clips, **shares),
+            facts=self.facts,
+            build=self.build,
+            data=self.data,
+            optimisers=self.optimisers(),
+            steps=given["steps"],
+            seed=given["seed"],
+            validate=_validate,
+            every=given["every"],
+            select="ssim",
+            start=self.start,
+            ema=given["ema"] or None,
+            contract=_CONTRACT | {"size": given["size"], "fps": given["fps"]},
+            licence="Apache-2.0",
+            half=True,
+        )
 
     def optimisers(self) -> dict[str, Optimiser]:
         """RMSProp for the generator and every discriminator with a weight."""

@@ -35,6 +35,7 @@ from voiceface.models.sync_expert import SyncModel, embed_mouths
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["clip_mouths_and_sound", "recipe", "smoke"]
@@ -56,6 +57,7 @@ _CONTRACT = {
 }
 
 
+@option_help(CLIP_OPTIONS)
 def recipe(
     *,
     width: int = 32,
@@ -78,20 +80,10 @@ def recipe(
 
     Args:
         width: channels of both towers' first layers
-        dim: size of an embedding
         across: weight of negatives from other clips beside those of the same clip
         clips: segments of clips a step
         windows: windows of five frames in each segment
         augment: strength of the augmentation of mouths and sounds; 0 for none
-        lr: learning rate of AdamW
-        weight_decay: decoupled weight decay
-        steps: training steps
-        every: steps between validations
-        validation: share of the people (of clips, for people with many) used for validation
-        test: share held out for testing
-        leave_out: people to exclude from all parts, separated by commas, to be tested on as unknown
-        wrong_sound: give every clip the sound of another clip: a control, near chance
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
     sampling = {name: arguments[name] for name in ("clips", "windows", "augment", "wrong_sound", "seed")}

@@ -35,6 +35,7 @@ from voiceface.models.step_seed import torch_generator
 from voiceface.models.voice_distillation import VoiceDistillation
 from voiceface.nn.voice.ge2e import Ge2e
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -45,6 +46,7 @@ SAMPLES = PARTIAL_FRAMES * 160
 _READ_EVERY = 8
 
 
+@option_help()
 def recipe(
     *,
     lr: float = 2e-3,
@@ -58,13 +60,9 @@ def recipe(
     """Distil the published GE2E speaker encoder into our own network.
 
     Args:
-        lr: learning rate of Adam
         batch_size: crops of 1.6 s a step
-        steps: training steps
         forced_steps: first steps, in which the student gets the teacher's states (teacher forcing)
         augment: share of crops turned into another speaker in another room
-        every: steps between validations
-        seed: random seed
     """
     return Run(
         recipe="voice_student",

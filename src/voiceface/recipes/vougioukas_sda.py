@@ -18,7 +18,7 @@ Differs   the still is warped and only what the lips hid is generated, where the
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -31,6 +31,7 @@ from voiceface.models.still_face_clips import LowerFaceClips, animation_clips
 from voiceface.recipes import sync_expert
 from voiceface.recipes._weights import current_arguments
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_weights
 
@@ -39,13 +40,21 @@ __all__ = ["recipe", "smoke"]
 RENAMED = {"altered": "augment"}
 """Options of weights trained by older versions, and their names now."""
 EXPERT = SHIPPED / "sync-expert"
+_CONTRACT = {
+    "rate": SAMPLE_RATE,
+    "fps": StillFaceModel.fps,
+    "template": StillFaceModel.face_template,
+    "face": "still",
+    "clips": True,
+}
 _MAX_VALIDATED, _FRAMES = 16, 40
 """The largest number of clips in a validation, and of frames of each."""
 
 
+@option_help(CLIP_OPTIONS)
 def recipe(
     *,
-    size: int = 128,
+    size: Literal[128, 64, 32] = 128,
     width: int = 16,
     motion: int = 32,
     pixels: float = 10.0,
@@ -68,7 +77,6 @@ def recipe(
     """Train the animation of still faces by speech.
 
     Args:
-        size: side of the pictures in pixels: 128, 64 or 32
         width: channels of the generator at full resolution
         motion: size of the motion that speech features are reduced to
         pixels: weight of the pixel loss
@@ -80,17 +88,8 @@ def recipe(
         clips: segments of clips a step
         moments: consecutive frames of each segment
         lr: learning rate of Adam; the discriminator's is half of it
-        steps: training steps
-        every: steps between validations
-        validation: share of the people (of clips, for people with many) used for validation
-        test: share held out for testing
-        leave_out: people to exclude from all parts, separated by commas
-        wrong_sound: give every clip the sound of another clip: a control
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
-    if size not in (32, 64, 128):
-        raise InputError("size", f"is {size}", "give 128, 64 or 32")
     weights = LossWeights(pixels=pixels, gradient=gradient, lips=lips, judge=adversarial)
     sampling = {name: arguments[name] for name in ("clips", "moments", "augment", "wrong_sound", "seed")}
     return Run(
@@ -109,14 +108,7 @@ def recipe(
         select="score",
         ema=0.99,
         half=True,
-        contract={
-            "rate": SAMPLE_RATE,
-            "fps": StillFaceModel.fps,
-            "size": size,
-            "template": StillFaceModel.face_template,
-            "face": "still",
-            "clips": True,
-        },
+        contract=_CONTRACT | {"size": size},
         licence="Apache-2.0",
     )
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
 from voiceface.models.two_streams import Objective, TwoStreams
-from voiceface.recipes._two_stream_run import COVARIATES, SMALL, two_stream_run
+from voiceface.recipes._two_stream_run import COVARIATES, SMALL, TWO_STREAM_OPTIONS, two_stream_run
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Run
 
 __all__ = ["CovariateClassification", "recipe", "smoke"]
@@ -68,6 +69,7 @@ def _sizes(wanted: str, facts: Facts) -> dict[str, int]:
     return sizes
 
 
+@option_help(TWO_STREAM_OPTIONS)
 def recipe(
     *,
     covariates: str = "identity,gender,nationality",
@@ -89,19 +91,6 @@ def recipe(
 
     Args:
         covariates: what is classified: any of identity, gender and nationality, separated by commas
-        voice_encoder: voice encoder: its name, or the path of its weights (docs/encoders.md)
-        face_encoder: face encoder: its name, or the path of its weights (docs/encoders.md)
-        dim: width of a stream's output
-        hidden: hidden units of a stream
-        dropout: dropout of the hidden units
-        noise: noise added to embeddings in training, in units of their spread
-        lr: AdamW's learning rate, falling to 0 by a cosine
-        weight_decay: AdamW's weight decay
-        batch_size: people in a batch
-        steps: training steps
-        validation: share of the people held out to select the best step on
-        wrong_labels: give every training person somebody else's faces: a control that must end at chance
-        seed: random seed
     """
     arguments = dict(locals())
     return two_stream_run(

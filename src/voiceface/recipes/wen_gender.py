@@ -23,6 +23,7 @@ from voiceface.errors import InputError
 from voiceface.models.step_seed import torch_generator
 from voiceface.models.wen_gan import WenFaceClassifier
 from voiceface.nn.face.wen_gan import SIZE, Kernel
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["GENDERS", "faces_of_known_gender", "recipe", "smoke"]
@@ -30,6 +31,7 @@ __all__ = ["GENDERS", "faces_of_known_gender", "recipe", "smoke"]
 GENDERS = ("f", "m")
 
 
+@option_help()
 def recipe(
     *,
     kernel: Kernel = "paper",
@@ -49,15 +51,7 @@ def recipe(
     Args:
         kernel: kernels as the paper prints them (paper: 3x3) or as in the authors' program (code: 4x4)
         width: channels of the network's last layer, a multiple of 16
-        template: alignment of the faces: dlib, arcface or head
-        lr: learning rate of AdamW
-        weight_decay: weight decay of AdamW
         batch_size: faces a step
-        steps: training steps
-        every: steps between validations
-        validation: share of the people to select the best step on
-        test: share of the people that nothing is trained or selected on
-        seed: random seed
     """
     return Run(
         recipe="wen_gender",

@@ -27,11 +27,13 @@ from voiceface.models.step_seed import torch_generator
 from voiceface.models.wen_gan import WenSpeaker
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
 
 
+@option_help()
 def recipe(
     *,
     width: int = 256,
@@ -48,14 +50,7 @@ def recipe(
 
     Args:
         width: channels of the network's first layer
-        dim: dimensions of the embedding
-        lr: Adam's learning rate
         batch_size: crops of recordings a step
-        steps: training steps
-        every: steps between validations
-        validation: share of the people to select the best step on
-        test: share of the people that nothing is trained or selected on
-        seed: random seed
     """
     return Run(
         recipe="wen_speaker",

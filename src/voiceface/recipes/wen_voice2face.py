@@ -45,6 +45,7 @@ from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.recipes._weights import find_weights_folder
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_run, read_weights
 
@@ -54,10 +55,12 @@ if TYPE_CHECKING:
 __all__ = ["recipe", "smoke"]
 
 _DIM = 64
+_CONTRACT = {"rate": SAMPLE_RATE, "size": SIZE, "values": "(x - 127.5) / 127.5"}
 People = Literal["unknown", "known"]
 Indices = npt.NDArray[np.int64]
 
 
+@option_help()
 def recipe(
     *,
     voice_network: str = "student",
@@ -87,20 +90,16 @@ predict faces best (face)
         kernel: kernels as the paper prints them (paper: 3x3) or as in the authors' program (code: 4x4)
         width: channels of the generator's first layer, a multiple of 32
         noise: deviation of the noise added to the normalised voice embedding
-        template: alignment of the faces: dlib, arcface or head
         mirror: mirror half of the faces
         people: train on some people (unknown), or on everybody and test on other recordings (known)
-        lr: Adam's learning rate
         batch_size: voices, and faces, a step
-        steps: training steps
-        every: steps between validations
-        ema: decay of the exponential average of the weights; 0 for none
         validation: share of the people (of recordings, if known) to select the best step on
         test: share of the people (of recordings, if known) that nothing is trained or selected on
         wrong_labels: give every voice another person's face: a control that must end at chance
-        seed: random seed
     """
     arguments: dict[str, Any] = dict(locals())
+    names = ("voice_network", "template", "batch_size", "mirror", "wrong_labels", "seed")
+    sampling = {name: arguments[name] for name in names}
     adam = Optimiser(name="adam", lr=lr, betas=(0.5, 0.999))
     return Run(
         recipe="wen_voice2face",
@@ -109,27 +108,14 @@ predict faces best (face)
         facts=partial(_facts, voice_network=voice_network),
         build=partial(_build, width=width, kernel=kernel, noise=noise, template=template),
         start=partial(_start, voice_network=voice_network, space=space),
-        data=partial(
-            UnpairedBatches,
-            voice_network=voice_network,
-            template=template,
-            batch_size=batch_size,
-            mirror=mirror,
-            wrong_labels=wrong_labels,
-            seed=seed,
-        ),
+        data=partial(UnpairedBatches, **sampling),
         optimisers={"judge": adam, "generator": adam},
         steps=steps,
         seed=seed,
         validate=_validate,
         every=every,
         ema=ema or None,
-        contract={
-            "rate": SAMPLE_RATE,
-            "size": SIZE,
-            "template": template,
-            "values": "(x - 127.5) / 127.5",
-        },
+        contract=_CONTRACT | {"template": template},
         licence="Apache-2.0",
     )
 
