@@ -11,20 +11,16 @@ from house import modules
 __all__ = ["circles"]
 
 
-def circles(package: Path, known: tuple[str, ...] = ()) -> list[str]:
+def circles(package: Path) -> list[str]:
     """Circles of imports, ``a -> b -> a``, one a group of modules that reach each other.
 
     Imports inside functions and under TYPE_CHECKING count: a circle that Python never meets is still one
-    for a reader. ``known`` names imports to leave out, ``importer -> imported``.
+    for a reader.
     """
     trees = {_dotted(package.name, relative): tree for relative, tree in modules(package)}
     packages = {_dotted(package.name, path) for path, _ in modules(package) if path.endswith("__init__.py")}
     graph = {
-        name: {
-            target
-            for target in _imported(name, name in packages, tree, trees)
-            if target != name and f"{name} -> {target}" not in known
-        }
+        name: {target for target in _imported(name, name in packages, tree, trees) if target != name}
         for name, tree in trees.items()
     }
     found, seen = [], set[str]()

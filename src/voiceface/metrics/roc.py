@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +28,6 @@ __all__ = [
     "auc",
     "crossing",
     "detection_cost",
-    "det",
     "eer",
     "interpolated_tpr",
     "min_dcf",
@@ -253,29 +251,6 @@ def min_dcf(
 def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, rate: float, weights: ArrayLike | None = None) -> float:
     """Share of positives accepted where ``rate`` of the negatives are (see `interpolated_tpr`)."""
     return interpolated_tpr(*_cumulated(scores, labels, weights), rate)
-
-
-def det(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> dict[str, Any]:
-    """Points of the detection-error trade-off: arrays ``fpr``, ``fnr`` and both on the probit scale.
-
-    Corners at 0 or 1 have no place on the probit scale and are left out of it, not moved.
-    """
-    curve = roc(scores, labels, weights)
-    fpr, fnr = curve.fpr, 1.0 - curve.tpr
-    inside = (fpr > 0) & (fpr < 1) & (fnr > 0) & (fnr < 1)
-    return {
-        "fpr": fpr,
-        "fnr": fnr,
-        "probit_fpr": _probit(fpr[inside]),
-        "probit_fnr": _probit(fnr[inside]),
-    }
-
-
-def _probit(p: Floats) -> Floats:
-    from statistics import NormalDist
-
-    inverse = NormalDist().inv_cdf
-    return np.array([inverse(float(x)) for x in p])
 
 
 def _tpr_figure(rate: float, order: int) -> Figure:

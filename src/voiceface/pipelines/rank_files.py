@@ -11,7 +11,7 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["called", "load_matcher", "no_usable_candidate", "rank"]
+__all__ = ["display_name", "load_matcher", "rank"]
 
 Ranking = list[tuple[Path, float]]
 Unusable = list[tuple[Path, InputError]]
@@ -26,19 +26,9 @@ def load_matcher(weights: str | None, device: str) -> Matcher:
     return matcher
 
 
-def called(matcher: Matcher, weights: str | None) -> str:
-    """What to call the matcher: its name, or where its weights lie if that says more."""
+def display_name(matcher: Matcher, weights: str | None) -> str:
+    """The matcher's name as it is printed: its own, or where its weights lie if that says more."""
     return weights if weights is not None and weights != matcher.name else matcher.name
-
-
-def no_usable_candidate(unusable: Unusable, side: str) -> InputError:
-    """The error where no candidate can be used: the first one's, and how many more there are."""
-    error = unusable[0][1]
-    more = len(unusable) - 1
-    if not more:
-        return error
-    fault = f"{error.fault}, and the other {more} {side}{'s' * (more > 1)} cannot be used either"
-    return InputError(error.what, fault, error.remedy)
 
 
 def rank(

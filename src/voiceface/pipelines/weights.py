@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from voiceface.components import SHIPPED, component_names, load_component, nearest
+from voiceface.components import SHIPPED, load_component, nearest
 from voiceface.errors import InputError
 from voiceface.models.model import Model
 from voiceface.recipes._weights import current_arguments
@@ -57,19 +57,29 @@ def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
     imported only when named.
 
     Raises:
-        InputError: there is no such recipe or file.
+        InputError: there is no such recipe or file, it has another name, or it cannot be run.
     """
     if trust is None:
-        if name not in component_names("voiceface.recipes"):
-            fault = "is not a known recipe"
-            raise InputError(name, fault, "name its file with --trust if it is yours and you trust it")
-        return load_component("voiceface.recipes", name)
+        if name.endswith(".py"):
+            remedy = f"name the recipe {Path(name).stem} and add --trust {name}, if you trust its code"
+            raise InputError(name, "is a file, not a recipe", remedy)
+        try:
+            return load_component("voiceface.recipes", name)
+        except InputError as error:
+            remedy = f"{error.remedy.rstrip('?')}, or name the file of your own recipe with --trust"
+            raise InputError(name, error.fault, remedy) from None
     path = Path(trust)
+    if path.stem != name:
+        raise InputError(path, f"does not contain the recipe {name}", f"name the recipe {path.stem}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise InputError(path, "is no Python file", "give the recipe's .py file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # any fault of the user's own code
+        fault = f"cannot be run ({type(error).__name__}: {error})"
+        raise InputError(path, fault, "correct the recipe") from error
     if not hasattr(module, "recipe"):
         raise InputError(path, "defines no recipe()", "see CONTRIBUTING.md for what a recipe is")
     return module

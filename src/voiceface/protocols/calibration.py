@@ -13,8 +13,8 @@ from voiceface.metrics.bootstrap import Statistic, interval, resample_counts, re
 from voiceface.metrics.calibration import Reliability, probabilities_of, reliability
 from voiceface.metrics.figure import figures
 from voiceface.metrics.roc import Floats, SortedTrials
+from voiceface.protocols.checked_trials import CheckedTrials
 from voiceface.protocols.estimate import Column, Estimate, estimate_row, number
-from voiceface.protocols.pair_verification import CheckedTrials
 
 __all__ = ["Calibration", "calibration", "log_odds_of"]
 

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from voiceface.errors import InputError
 from voiceface.metrics.bootstrap import interval, resample_counts, resample_trials, two_sided_p
 from voiceface.metrics.roc import SortedTrials
+from voiceface.protocols.checked_trials import CheckedTrials, People
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import few
-from voiceface.protocols.pair_verification import CheckedTrials, People, trial_columns, trial_statistic
+from voiceface.protocols.pair_verification import trial_columns, trial_statistic
 
 __all__ = ["Comparison", "compare"]
 

@@ -12,7 +12,7 @@ from voiceface.cli.component_commands import component_help
 from voiceface.cli.options import OptionValues, non_default_values, with_options
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows, print_shares
-from voiceface.cli.recipe_options import load_recipe, recipe_options
+from voiceface.cli.recipe_options import named_recipe, recipe_options
 from voiceface.cli.terminal import interactive, print_json, print_line
 from voiceface.errors import InputError
 
@@ -36,7 +36,7 @@ _PRINTED = {"matching": ("1:2", "1:5", "1:10"), "retrieval": ("R@1", "R@10", "mA
 
 def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
     """The command ``evaluate NAME``, with the recipe's options."""
-    module = load_recipe(name, tokens)
+    module = named_recipe(name, tokens)
     options = recipe_options(module, name)
 
     def command(

@@ -61,6 +61,7 @@ def _animate(
     """
     from voiceface.pipelines.animate_files import AnimationOptions, animate_files
     from voiceface.pipelines.imagine_files import plan_jobs
+    from voiceface.pipelines.no_usable_file import no_usable_file
     from voiceface.pipelines.talker import Talker
 
     if not voices:
@@ -72,7 +73,7 @@ def _animate(
         options = AnimationOptions(face=face, seed=seed, size=size, force=force)
         done = animate_files(talker, jobs, options, progress=progress)
     if not done.clips:
-        raise _no_usable_recording(done.failed)
+        raise no_usable_file(done.failed, "recording")
     _tell(talker, done, seed, json=json)
     return 0
 
@@ -91,14 +92,6 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
         check_writable(out)
     elif out.exists() and not out.is_dir():
         raise InputError(out, "is a file that does not end in .mp4", "name a .mp4 file or a folder")
-
-
-def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
-    error, more = failed[0], len(failed) - 1
-    if not more or all(str(one) == str(error) for one in failed):
-        return error
-    fault = f"{error.fault}, and the other {more} recording{'s' * (more > 1)} cannot be used either"
-    return InputError(error.what, fault, error.remedy)
 
 
 def _tell(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> None:

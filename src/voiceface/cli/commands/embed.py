@@ -11,7 +11,6 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.errors import InputError
-from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
     from voiceface.pipelines.embed import Embedded
@@ -52,6 +51,7 @@ def _embed(
         json: print JSON
     """
     from voiceface.media.check_writable import check_writable
+    from voiceface.pipelines.embedding_sources import corpus_by_kind, files_by_kind
     from voiceface.pipelines.input_files import is_corpus
     from voiceface.pipelines.rank_files import load_matcher
 
@@ -60,7 +60,7 @@ def _embed(
     corpora = [path for path in sources if is_corpus(path)]
     if corpora and len(sources) > 1:
         raise InputError(corpora[0], "is a corpus among other sources", "embed it alone")
-    work = _of_corpus(corpora[0], kind) if corpora else _of_files(sources, kind)
+    work = corpus_by_kind(corpora[0], kind) if corpora else files_by_kind(sources, kind)
     places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
     for place in places.values():
         check_writable(place)
@@ -84,54 +84,6 @@ def _embed(
         warn_first([f"skipped: {error}" for error in found.failed])
         print_line(f"{found.count:,} {one}, {matcher.dim} numbers each, in {printable(found.path)}")
     return 0
-
-
-def _of_corpus(path: Path, kind: Kind) -> dict[str, list[Path]]:
-    """The kinds to embed of a corpus: those asked for, or those it has."""
-    from voiceface.corpus.corpus import Corpus
-
-    corpus = Corpus.open(path)
-    there = [one for one in ("voices", "faces") if len(corpus.tables[one])]
-    wanted = there if kind == "auto" else ["voices", "faces"] if kind == "both" else [kind]
-    lost = [one for one in wanted if one not in there]
-    if lost or not wanted:
-        raise InputError(
-            path, f"holds no {' and no '.join(lost or ['voices', 'faces'])}", "name another corpus"
-        )
-    return {one: [path] for one in wanted}
-
-
-def _of_files(sources: Sequence[Path], kind: Kind) -> dict[str, list[Path]]:
-    """The files of each kind, folders walked.
-
-    Raises:
-        InputError: a named file is missing or empty, or there are both kinds and only one can be meant.
-    """
-    from voiceface.pipelines.input_files import expand_folders, side_of
-
-    if kind in ("voices", "faces"):
-        files = expand_folders(sources, kind.removesuffix("s"))
-        for path in files[:1]:
-            check_readable(path)
-        return {kind: files}
-    sides: dict[str, list[Path]] = {"voices": [], "faces": []}
-    for source in sources:
-        if not source.is_dir():
-            sides[side_of(source) + "s"].append(source)
-            continue
-        before = sum(map(len, sides.values()))
-        for one in sides:
-            try:
-                sides[one] += expand_folders([source], one.removesuffix("s"))
-            except InputError:
-                continue  # a folder of the other kind
-        if sum(map(len, sides.values())) == before:
-            raise InputError(source, "contains no audio and no images", "name another folder")
-    found = {one: files for one, files in sides.items() if files}
-    if len(found) > 1 and kind == "auto":
-        fault = f"there are {len(sides['voices'])} voices and {len(sides['faces'])} faces"
-        raise InputError("sources", fault, "say --kind voices, faces or both")
-    return found
 
 
 def _one_kind(matcher: Matcher, files: list[Path], out: Path, kind: str, corpora: list[Path]) -> Embedded:

@@ -14,7 +14,7 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
-    from voiceface.pipelines.gallery import Hit, Item
+    from voiceface.pipelines.gallery import Hit
 
 __all__ = ["add_to"]
 
@@ -60,11 +60,12 @@ def _add(
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
+    from voiceface.pipelines.find_gallery_items import find_gallery_items
     from voiceface.pipelines.gallery import Gallery
     from voiceface.pipelines.gallery_folder import CARD
     from voiceface.pipelines.rank_files import load_matcher
 
-    items = _items(sources, person, _pairs("--attribute", attribute))
+    items = find_gallery_items(sources, person, _pairs("--attribute", attribute))
     if weights is None and (gallery / CARD).is_file():
         opened = Gallery.open(gallery)
     else:
@@ -156,33 +157,6 @@ def _search(
         log_line("no item in the gallery matches the kind and the values")
     _print(printable(query), hits)
     return 0
-
-
-def _items(sources: Sequence[Path], person: str | None, told: dict[str, str]) -> list[Item]:
-    from voiceface.corpus.file_tree import walk_media
-    from voiceface.pipelines.gallery import Item
-    from voiceface.pipelines.input_files import SIDE_OF_KIND, side_of
-
-    found = []
-    for source in sources:
-        if not source.is_dir():
-            if person is None:
-                raise InputError(source, "has no person", "give --person NAME")
-            check_readable(source)
-            found.append(Item(path=source, kind=side_of(source), person=person, attributes=told))
-            continue
-        before = len(found)
-        for one in walk_media(source):
-            if one.kind not in SIDE_OF_KIND:
-                continue
-            owner = person or (one.parts[-2] if len(one.parts) > 1 else source.resolve().name)
-            item = Item(path=source / one.path, kind=SIDE_OF_KIND[one.kind], person=owner, attributes=told)
-            found.append(item)
-        if len(found) == before:
-            raise InputError(source, "contains no audio and no images", "name another folder")
-    if not found:
-        raise InputError("SOURCES", "there are none", "name files or folders to add")
-    return found
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:

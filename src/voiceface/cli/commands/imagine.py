@@ -67,6 +67,7 @@ def _imagine(
         plan_jobs,
     )
     from voiceface.pipelines.imaginer import Imaginer
+    from voiceface.pipelines.no_usable_file import no_usable_file
 
     if not voices and not person:
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
@@ -80,7 +81,7 @@ def _imagine(
     else:
         done = imagine_known_person(imaginer, out, options)
     if not done.faces:
-        raise _no_usable_recording(done.failed)
+        raise no_usable_file(done.failed, "recording")
     _tell(imaginer, done, seed, json=json)
     return 0
 
@@ -98,14 +99,6 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
         check_writable(out)
     elif out.exists() and not out.is_dir():
         raise InputError(out, "is a file that does not end in .png", "name a .png file or a folder")
-
-
-def _no_usable_recording(failed: Sequence[InputError]) -> InputError:
-    error, more = failed[0], len(failed) - 1
-    if not more:
-        return error
-    fault = f"{error.fault}, and the other {more} recording{'s' * (more > 1)} cannot be used either"
-    return InputError(error.what, fault, error.remedy)
 
 
 def _tell(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) -> None:

@@ -50,7 +50,8 @@ def _match(
         json: print JSON
     """
     from voiceface.pipelines.input_files import expand_folders, query_side
-    from voiceface.pipelines.rank_files import called, load_matcher, no_usable_candidate, rank
+    from voiceface.pipelines.no_usable_file import no_usable_file
+    from voiceface.pipelines.rank_files import display_name, load_matcher, rank
     from voiceface.pipelines.speech_warnings import speech_warnings
 
     if top is not None and top < 1:
@@ -60,11 +61,11 @@ def _match(
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)
     matcher = load_matcher(weights, device)
-    name = called(matcher, weights)
+    name = display_name(matcher, weights)
     with progress_bar(f"{other}s", enabled=len(files) > 20) as progress:
         ranking, unusable = rank(matcher, query, files, side=side, progress=progress)
     if not ranking:
-        raise no_usable_candidate(unusable, other)
+        raise no_usable_file([error for _, error in unusable], other)
     warnings = speech_warnings([query] if side == "voice" else [path for path, _ in ranking])
     warn_first([f"skipped: {error}" for _, error in unusable])
     warn_first([f"warning: {warning}" for warning in warnings])

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.options import Flag, OptionValues, help_group, with_options
-from voiceface.cli.recipe_options import RECIPES, load_recipe, recipe_options
+from voiceface.cli.recipe_options import RECIPES, named_recipe, recipe_options
 from voiceface.cli.terminal import interactive, print_json, print_line, printable
 from voiceface.errors import InputError
 
@@ -47,7 +47,7 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 
 
 def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
-    module = load_recipe(name, tokens)
+    module = named_recipe(name, tokens)
     options = {"given": recipe_options(module, name)}
 
     def command(

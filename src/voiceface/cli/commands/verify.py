@@ -45,7 +45,7 @@ def _verify(
         json: print JSON
     """
     from voiceface.pipelines.input_files import query_side
-    from voiceface.pipelines.rank_files import called, load_matcher
+    from voiceface.pipelines.rank_files import display_name, load_matcher
     from voiceface.pipelines.speech_warnings import speech_warnings
 
     if not 0.0 <= threshold <= 1.0:
@@ -55,7 +55,7 @@ def _verify(
     if query_side(voice, [face], "auto") == "face":
         voice, face = face, voice
     matcher = load_matcher(weights, device)
-    name = called(matcher, weights)
+    name = display_name(matcher, weights)
     probability = float(matcher.score(voice, face))
     same = probability >= threshold
     warnings = speech_warnings([voice])
