@@ -15,11 +15,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from voiceface.media.voxceleb_names import read_names
 from voiceface.protocols import matching, retrieval, verification
 from voiceface.protocols.list_audit import audit_list
 from voiceface.protocols.list_scoring import Embedded, score_trials
 from voiceface.protocols.trial_lists import PINS_TRIAL_COUNTS, TrialList, read_pins
-from voiceface.protocols.voxceleb_names import VoxCelebPeople
 
 _DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "protocols"
 FOLDER = Path(os.environ.get("VOICEFACE_PROTOCOLS", _DEFAULT))
@@ -91,7 +91,7 @@ def retrieval_20k(items: int = 20_000, people: int = 250, width: int = 128) -> N
 
 def parity(auc: float = 0.775) -> None:
     """A model of known AUC read by the label column and by the row's parity, and audit's words."""
-    meta = VoxCelebPeople.read(FOLDER / "voxceleb" / "vox1_meta.csv")
+    meta = read_names(FOLDER / "voxceleb" / "vox1_meta.csv")
     rng = np.random.default_rng(0)
     shift = NormalDist().inv_cdf(auc) * 2**0.5
     attributes = {

@@ -9,8 +9,8 @@ import pytest
 from voiceface.corpus.file_tree import find_file, find_tables, walk_media
 from voiceface.corpus.item import VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, add_people_from_table, evenly_spaced
-from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
+from voiceface.media.text_tables import open_text_table, read_words
 
 
 def rows(path, *columns):

@@ -10,15 +10,15 @@ import source_trees
 from voiceface.corpus.item import FaceItem, VideoItem, VoiceItem
 from voiceface.corpus.sources import voxceleb_vggface
 from voiceface.corpus.sources.voxceleb import listing
-from voiceface.corpus.voxceleb_names import (
+from voiceface.corpus.wen_split import wen_split
+from voiceface.errors import InputError
+from voiceface.media.voxceleb_names import (
     VoxCelebNames,
     VoxCelebPerson,
     fold_name,
     parse_voxceleb_path,
     read_names,
-    wen_split,
 )
-from voiceface.errors import InputError
 
 LISTS = Path(__file__).parents[2] / "shared" / "data" / "protocols"
 shared = pytest.mark.skipif(not LISTS.is_dir(), reason="the shared lists are not here")
@@ -40,10 +40,11 @@ def keys(found, kind):
         ("A.R._Rahman/6WO410QOeuo/0003800.jpg", "A.R._Rahman/6WO410QOeuo/0003800"),
         ("A.R._Rahman\\1.6\\6WO410QOeuo\\0003800.jpg", "A.R._Rahman/6WO410QOeuo/0003800"),
         ("X/1.6/12345678901/0000001.jpg", "X/12345678901/0000001"),  # a video may be named by digits alone
-        ("Aamir_Khan/00000819.jpg", None),
+        ("Aamir_Khan/00000819.jpg", "Aamir_Khan/00000819"),  # VGGFace
+        ("/00000819.jpg", None),
         ("id10002/6WO410QOeuo/first.wav", None),
         ("id10002/short/00001.wav", None),
-        ("6WO410QOeuo/00001.wav", None),
+        ("6WO410QOeuo/00001.wav", "6WO410QOeuo/00001"),  # a person of that name
         ("00001.wav", None),
         ("id10002/6WO410QOeuo/00001.txt", None),
     ],

@@ -12,32 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceface.errors import InputError
+from voiceface.media.media_kind import media_kind
 
 __all__ = [
-    "IMAGES",
-    "SOUNDS",
-    "VIDEOS",
     "FoundFile",
     "checked_root",
     "find_file",
-    "media_kind",
     "stem_of",
     "find_tables",
     "walk_media",
 ]
-
-SOUNDS = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".aifc"}
-    | {".au", ".amr", ".caf", ".spx", ".w64", ".mka", ".sph"}
-)
-IMAGES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
-    | {".pgm", ".avif"}
-)
-VIDEOS = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".f4v", ".mpg", ".mpeg", ".wmv", ".3gp"}
-    | {".3g2", ".ogv", ".vob", ".mts", ".m2ts", ".asf"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +48,6 @@ class FoundFile:
 def stem_of(path: str) -> str:
     """A path's last name without its suffix: ``a/b.c.wav`` gives ``b.c``."""
     return os.path.splitext(path.rpartition("/")[2])[0]
-
-
-def media_kind(name: str) -> str:
-    """What a file holds by its suffix, whatever its case: sound, image, video or ``""``.
-
-    >>> media_kind("A.WAV"), media_kind("notes.txt")
-    ('sound', '')
-    """
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix in SOUNDS:
-        return "sound"
-    if suffix in IMAGES:
-        return "image"
-    return "video" if suffix in VIDEOS else ""
 
 
 def checked_root(root: str | Path) -> Path:

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from voiceface.corpus.file_tree import FoundFile
 from voiceface.corpus.item import FaceItem, Item, Listing, Rejection, VideoItem, VoiceItem
-from voiceface.corpus.text_tables import open_text_table
 from voiceface.errors import InputError
+from voiceface.media.text_tables import open_text_table
 from voiceface.records import Person
 
 __all__ = ["ListingBuilder", "age_of", "gender_of", "add_people_from_table", "evenly_spaced", "split_of"]

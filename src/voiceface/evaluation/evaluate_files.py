@@ -18,6 +18,7 @@ from voiceface.evaluation.embedding_files import (
     read_scores,
 )
 from voiceface.evaluation.trial_lists import read_metadata, read_trials
+from voiceface.media.voxceleb_names import VoxCelebNames, parse_voxceleb_path
 from voiceface.protocols.calibration import calibration, log_odds_of
 from voiceface.protocols.fixed_gallery_matching import fixed_gallery_matching
 from voiceface.protocols.gallery_matching import MatchingReport, matching
@@ -32,7 +33,6 @@ from voiceface.protocols.trial_lists import (
     read_pins_retrieval,
     read_retrieval,
 )
-from voiceface.protocols.voxceleb_names import VoxCelebPeople, parse_name
 
 __all__ = ["Known", "Missing", "match", "retrieve", "verify"]
 
@@ -55,7 +55,7 @@ class Known:
     """Item id to person, of a corpus."""
     tables: Mapping[str, Mapping[str, str]]
     """Attribute to its value by person."""
-    vox: VoxCelebPeople | None = None
+    vox: VoxCelebNames | None = None
 
     @classmethod
     def of(cls, corpus: Path | None, people: Path | None, same: Sequence[str]) -> Known:
@@ -72,8 +72,8 @@ class Known:
             for one in opened.people:
                 tables["gender"][one.id], tables["nationality"][one.id] = one.gender, one.nationality
         if vox is not None:
-            for name, by_id in (("gender", vox.gender), ("nationality", vox.nationality)):
-                tables[name] |= {who: by_id.get(id, "") for who, id in vox.ids.items()}
+            for name, known in tables.items():
+                known |= {who: getattr(vox.people[id], name) for who, id in vox.ids.items()}
         return cls(same=same, owner=owner, tables=tables, vox=vox)
 
     def side(self, path: Path) -> NamedEmbeddings:
@@ -93,7 +93,7 @@ class Known:
         else:
             found = _named_people(side)
         if self.vox is not None:
-            found = np.array([self.vox.ids.get(person, person) for person in found.tolist()])
+            found = np.array([self.vox.person(person) for person in found.tolist()])
         return NamedEmbeddings(
             path=side.path, names=side.names, embeddings=side.embeddings, people=found, columns=side.columns
         )
@@ -136,7 +136,7 @@ def verify(
             values, kept = _listed_scores(scores, found), np.ones(len(found), dtype=bool)
         else:
             assert voices is not None and faces is not None
-            key = known.vox.key if known.vox is not None else None
+            key = known.vox.known_key if known.vox is not None else None
             left = _embedded(read_named_embeddings(voices), key, ".wav")
             right = _embedded(read_named_embeddings(faces), key, ".jpg")
             values, kept = score_trials(found, left, right, missing=missing)
@@ -173,7 +173,7 @@ def match(
     voices, faces = _both(voices, faces, "matching")
     if trials is not None:
         galleries = read_galleries(trials, known.vox)
-        key = known.vox.key if known.vox is not None else None
+        key = known.vox.known_key if known.vox is not None else None
         sides = [
             _embedded(read_named_embeddings(path), key, e) for path, e in ((voices, ".wav"), (faces, ".jpg"))
         ]
@@ -321,7 +321,7 @@ def _excluded_trials(kept: NDArray[np.bool_]) -> dict[str, int]:
     return {f"trials of the list's {len(kept):,} whose items are not embedded": count} if count else {}
 
 
-def _retrieval_list(path: Path, vox: VoxCelebPeople | None) -> RetrievalList:
+def _retrieval_list(path: Path, vox: VoxCelebNames | None) -> RetrievalList:
     """A list of voices and faces in one file, or Learnable PINs' two (``wav_20k`` and ``jpg_20k``)."""
     if not path.name.startswith(("wav_20k", "jpg_20k")):
         return read_retrieval(path, vox)
@@ -333,7 +333,7 @@ def _restrict_to_list(
     side: NamedEmbeddings, names: Names, known: Known, ending: str, missing: Missing
 ) -> NamedEmbeddings:
     """The items of a list, in its order."""
-    embedded = _embedded(side, known.vox.key if known.vox is not None else None, ending)
+    embedded = _embedded(side, known.vox.known_key if known.vox is not None else None, ending)
     places = embedded.find(names)
     lost = names[places < 0]
     if len(lost) and (missing == "error" or len(lost) == len(names)):
@@ -352,11 +352,11 @@ def _restrict_to_list(
 
 def _named_people(side: NamedEmbeddings) -> Names:
     """People as VoxCeleb's names tell them."""
-    try:
-        return np.array([parse_name(name).person for name in side.names.tolist()])
-    except InputError:
+    files = [parse_voxceleb_path(name) for name in side.names.tolist()]
+    if None in files:
         remedy = "give --corpus, VoxCeleb's names, or an array `people`"
-        raise InputError(side.path, "does not tell whose its items are", remedy) from None
+        raise InputError(side.path, "does not tell whose its items are", remedy)
+    return np.array([file.person for file in files if file is not None])
 
 
 def _people(side: NamedEmbeddings) -> Names:

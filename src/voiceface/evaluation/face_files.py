@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.corpus.file_tree import checked_root, media_kind, stem_of, walk_media
+from voiceface.corpus.file_tree import checked_root, stem_of, walk_media
 from voiceface.corpus.listing_builder import gender_of
-from voiceface.corpus.text_tables import open_text_table
 from voiceface.errors import InputError
 from voiceface.evaluation.generated_faces import FaceSet
 from voiceface.face.align import align
 from voiceface.face.detect import detect
 from voiceface.face.quality import best_face
+from voiceface.media.media_kind import media_kind
 from voiceface.media.picture import load_picture
+from voiceface.media.text_tables import open_text_table
 from voiceface.metrics.image import sharpness
 from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
 from voiceface.pipelines.embed import read_embeddings

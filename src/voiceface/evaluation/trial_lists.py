@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voiceface.errors import InputError
+from voiceface.media.voxceleb_names import VoxCelebNames, read_names
 from voiceface.protocols.read_lines import read_lines
 from voiceface.protocols.trial_lists import (
     PINS_HEADER,
@@ -14,12 +15,11 @@ from voiceface.protocols.trial_lists import (
     read_shape_of_sound,
     read_voxceleb,
 )
-from voiceface.protocols.voxceleb_names import VoxCelebPeople
 
 __all__ = ["read_person_ids", "read_metadata", "read_name_list", "read_trials", "person_attributes"]
 
 
-def read_trials(path: Path, format: str, people: VoxCelebPeople | None) -> TrialList:
+def read_trials(path: Path, format: str, people: VoxCelebNames | None) -> TrialList:
     """A verification list in any of the published formats; ``auto`` detects it from the first line.
 
     Raises:
@@ -46,13 +46,13 @@ def read_trials(path: Path, format: str, people: VoxCelebPeople | None) -> Trial
     return read_shape_of_sound(path, people)
 
 
-def read_metadata(path: Path | None) -> VoxCelebPeople | None:
+def read_metadata(path: Path | None) -> VoxCelebNames | None:
     """People by id and name, or None where no file is given."""
-    return None if path is None else VoxCelebPeople.read(path)
+    return None if path is None else read_names(path)
 
 
 def person_attributes(
-    attributes: Sequence[str], people: VoxCelebPeople | None
+    attributes: Sequence[str], people: VoxCelebNames | None
 ) -> dict[str, Mapping[str, str]]:
     """For each attribute its value by person, under id and name alike.
 
@@ -63,8 +63,9 @@ def person_attributes(
         return {}
     if people is None:
         raise InputError("--matched", "requires people's attributes", "give --people vox1_meta.csv too")
-    tables = {"gender": people.gender, "nationality": people.nationality}
-    return {name: {who: tables[name].get(id, "") for who, id in people.ids.items()} for name in attributes}
+    return {
+        name: {who: getattr(people.people[id], name) for who, id in people.ids.items()} for name in attributes
+    }
 
 
 def read_name_list(path: Path) -> list[str]:

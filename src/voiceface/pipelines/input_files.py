@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from voiceface.corpus.file_tree import media_kind, walk_media
+from voiceface.corpus.file_tree import walk_media
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
+from voiceface.media.media_kind import media_kind
 
 __all__ = ["query_side", "expand_folders", "is_corpus", "side_of"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
+from voiceface.media.voxceleb_names import parse_voxceleb_path
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.trial_lists import TrialList
-from voiceface.protocols.voxceleb_names import parse_name
 
 __all__ = ["ListAudit", "audit_list", "misread_auc"]
 
@@ -187,13 +187,11 @@ def _same_video(trials: TrialList) -> Bools | None:
     videos = []
     for names in (trials.left, trials.right):
         unique, inverse = np.unique(names, return_inverse=True)
-        try:
-            found = np.array([parse_name(name).video for name in unique.tolist()])
-        except InputError:
+        files = [parse_voxceleb_path(name) for name in unique.tolist()]
+        found = [file.video for file in files if file is not None and file.video]
+        if len(found) < len(files):
             return None
-        if (found == "").any():
-            return None
-        videos.append(found[inverse])
+        videos.append(np.array(found)[inverse])
     one: Bools = videos[0] == videos[1]
     return one
 

@@ -23,7 +23,7 @@ class Embedded:
     Args:
         names: (n,) names, in any one scheme.
         vectors: (n, d) embeddings.
-        key: Brings names to one scheme (`VoxCelebPeople.key`), for these names and those looked up.
+        key: Brings names to one scheme (`VoxCelebNames.known_key`), for these names and those looked up.
         what: What to call them in messages.
 
     Raises:

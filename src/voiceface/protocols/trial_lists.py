@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_text
+from voiceface.media.voxceleb_names import VoxCelebNames
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.read_lines import read_lines
-from voiceface.protocols.voxceleb_names import VoxCelebPeople
 
 __all__ = [
     "PINS_TRIAL_COUNTS",
@@ -130,9 +130,9 @@ def _labels(path: str | Path, column: Names, first: int) -> NDArray[np.bool_]:
     return same
 
 
-def _people(names: Names, people: VoxCelebPeople | None) -> Names:
+def _people(names: Names, people: VoxCelebNames | None) -> Names:
     if people is not None:
-        return np.array(people.people(names.tolist()))
+        return np.array(people.people_of(names.tolist()))
     return np.array([name.partition("/")[0] for name in names.tolist()])
 
 
@@ -190,7 +190,7 @@ def write_pins(path: str | Path, trials: TrialList) -> None:
     write_text(Path(path), "\n".join([PINS_HEADER, *rows]) + "\n")
 
 
-def read_galleries(path: str | Path, people: VoxCelebPeople | None = None) -> GalleryList:
+def read_galleries(path: str | Path, people: VoxCelebNames | None = None) -> GalleryList:
     """1:N trials ``probe right wrong …``, as Learnable PINs and Shape-of-Sound publish them for N = 2.
 
     Args:
@@ -235,7 +235,7 @@ def read_pins_retrieval(voices: str | Path, faces: str | Path) -> RetrievalList:
     )
 
 
-def read_retrieval(path: str | Path, people: VoxCelebPeople | None = None) -> RetrievalList:
+def read_retrieval(path: str | Path, people: VoxCelebNames | None = None) -> RetrievalList:
     """A Shape-of-Sound retrieval file: one line of probes, one of gallery items, either kind first."""
     lines = read_lines(path)
     if len(lines) != 2:
@@ -252,7 +252,7 @@ def read_retrieval(path: str | Path, people: VoxCelebPeople | None = None) -> Re
     )
 
 
-def read_shape_of_sound(path: str | Path, people: VoxCelebPeople) -> TrialList:
+def read_shape_of_sound(path: str | Path, people: VoxCelebNames) -> TrialList:
     """Shape-of-Sound verification: two names a row and no label; one person or not is read off the names."""
     left, right = _columns(path, read_lines(path), 2, None, 1)
     owners = _people(left, people), _people(right, people)
@@ -266,7 +266,7 @@ def read_shape_of_sound(path: str | Path, people: VoxCelebPeople) -> TrialList:
     )
 
 
-def read_voxceleb(path: str | Path, people: VoxCelebPeople | None = None) -> TrialList:
+def read_voxceleb(path: str | Path, people: VoxCelebNames | None = None) -> TrialList:
     """VoxCeleb's speaker verification list (``label voice voice``): both sides are voices."""
     label, left, right = _columns(path, read_lines(path), 3, None, 1)
     return TrialList(

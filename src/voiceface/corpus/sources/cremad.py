@@ -19,7 +19,7 @@ from pathlib import Path
 from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import Listing, VideoItem, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of
-from voiceface.corpus.text_tables import open_text_table
+from voiceface.media.text_tables import open_text_table
 
 __all__ = ["EMOTION_CODES", "listing"]
 

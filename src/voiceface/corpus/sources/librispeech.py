@@ -19,8 +19,8 @@ from pathlib import Path
 from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, stem_of, walk_media
 from voiceface.corpus.item import Listing, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, gender_of, split_of
-from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
+from voiceface.media.text_tables import open_text_table, read_words
 
 __all__ = ["listing"]
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from voiceface.corpus.file_tree import FoundFile, checked_root, find_tables, walk_media
 from voiceface.corpus.item import FaceItem, Listing, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of, split_of
-from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
+from voiceface.media.text_tables import open_text_table, read_words
 
 __all__ = ["listing"]
 

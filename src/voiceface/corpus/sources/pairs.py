@@ -17,11 +17,12 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from voiceface.corpus.file_tree import checked_root, media_kind, stem_of, walk_media
+from voiceface.corpus.file_tree import checked_root, stem_of, walk_media
 from voiceface.corpus.item import FaceItem, Item, Listing, VoiceItem, relative
 from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of, split_of
-from voiceface.corpus.text_tables import TextRow, TextTable, open_text_table
 from voiceface.errors import InputError
+from voiceface.media.media_kind import media_kind
+from voiceface.media.text_tables import TextRow, TextTable, open_text_table
 
 __all__ = ["listing"]
 

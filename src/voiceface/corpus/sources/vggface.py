@@ -19,9 +19,9 @@ from pathlib import Path
 from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import FaceItem, Listing
 from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of
-from voiceface.corpus.text_tables import open_text_table, read_words
-from voiceface.corpus.voxceleb_names import is_vggface2_class
 from voiceface.errors import InputError
+from voiceface.media.text_tables import open_text_table, read_words
+from voiceface.media.voxceleb_names import is_vggface2_class
 from voiceface.records import Box
 
 __all__ = ["listing", "read_classes"]

@@ -20,8 +20,9 @@ from pathlib import Path
 from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import FaceItem, Listing, VideoItem, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of
-from voiceface.corpus.text_tables import read_words
-from voiceface.corpus.voxceleb_names import (
+from voiceface.errors import InputError
+from voiceface.media.text_tables import read_words
+from voiceface.media.voxceleb_names import (
     VoxCelebFile,
     VoxCelebNames,
     is_vggface2_class,
@@ -29,7 +30,6 @@ from voiceface.corpus.voxceleb_names import (
     parse_voxceleb_path,
     read_names,
 )
-from voiceface.errors import InputError
 
 __all__ = ["listing"]
 
@@ -76,7 +76,7 @@ def listing(
         if reader.builder.reject_if_fault(found):
             continue
         file = parse_voxceleb_path(found.path)
-        if file is None:
+        if file is None or not file.video:
             reader.builder.reject(found.path, "its name fits none of VoxCeleb's three schemes")
         elif found.kind != "image":
             files[found.kind].append((found, file))

@@ -21,8 +21,9 @@ from voiceface.corpus.item import Item, Listing, relative
 from voiceface.corpus.listing_builder import ListingBuilder
 from voiceface.corpus.sources import vggface as vggface_source
 from voiceface.corpus.sources import voxceleb as voxceleb_source
-from voiceface.corpus.voxceleb_names import VoxCelebNames, fold_name, read_names, wen_split
+from voiceface.corpus.wen_split import wen_split
 from voiceface.errors import InputError
+from voiceface.media.voxceleb_names import VoxCelebNames, fold_name, read_names
 
 __all__ = ["NAME", "listing"]
 

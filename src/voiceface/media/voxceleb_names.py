@@ -8,6 +8,7 @@ made on it::
     A.R._Rahman/1.6/6WO410QOeuo/0003800.jpg      frames (1.6 is the detector's margin); some releases put
     A.R._Rahman/1.6/6WO410QOeuo/1/0003800.jpg    the frames of each utterance in a folder of its own, and
     A.R._Rahman/6WO410QOeuo/0003800.jpg          Learnable PINs' lists leave the margin out
+    A.R._Rahman/00000819.jpg                     VGGFace's pictures of the same people
 
 Everything here turns them into one key, ``PERSON/VIDEO/ITEM`` (``id10002/6WO410QOeuo/00001``), with
 ``vox1_meta.csv`` telling which name is which id. The utterance numbers of the two schemes are taken to
@@ -22,9 +23,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from voiceface.corpus.file_tree import media_kind
-from voiceface.corpus.text_tables import open_text_table, read_words
 from voiceface.errors import InputError
+from voiceface.media.media_kind import media_kind
+from voiceface.media.text_tables import open_text_table, read_words
 
 __all__ = [
     "VoxCelebPerson",
@@ -35,7 +36,6 @@ __all__ = [
     "is_voxceleb_id",
     "parse_voxceleb_path",
     "read_names",
-    "wen_split",
 ]
 
 # Letters that Unicode does not take apart into a plain letter and an accent.
@@ -54,7 +54,7 @@ class VoxCelebFile:
     person: str
     """As written: an id (``id10002``) or a name (``A.R._Rahman``)."""
     video: str
-    """The YouTube video it was cut from."""
+    """The YouTube video it was cut from; ``""`` where the name does not tell (VGGFace)."""
     item: str
     """The utterance (five digits) or the frame (as written, after its utterance where the path has it)."""
     kind: str
@@ -62,14 +62,19 @@ class VoxCelebFile:
 
     @property
     def key(self) -> str:
-        """``PERSON/VIDEO/ITEM`` with the person as written."""
-        return f"{self.person}/{self.video}/{self.item}"
+        """``PERSON/VIDEO/ITEM`` with the person as written; of a picture of VGGFace ``PERSON/ITEM``."""
+        return self.key_of(self.person)
+
+    def key_of(self, person: str) -> str:
+        """`key` with the person's id or another of the names."""
+        return "/".join(part for part in (person, self.video, self.item) if part)
 
 
 def parse_voxceleb_path(path: str) -> VoxCelebFile | None:
     """Read a VoxCeleb path in any of its schemes; None if it is in none of them.
 
-    Folders before the person's (``dev/wav``, ``unzippedFaces``) do not matter.
+    Folders before the person's (``dev/wav``, ``unzippedFaces``) do not matter; a picture of VGGFace has
+    none.
 
     >>> parse_voxceleb_path("wav/id10002/6WO410QOeuo/00001.wav").key
     'id10002/6WO410QOeuo/00001'
@@ -88,8 +93,10 @@ def parse_voxceleb_path(path: str) -> VoxCelebFile | None:
         return VoxCelebFile(folders[-1], joined[1], f"{int(joined[2]):05d}", kind)
     if not stem.isdecimal():
         return None
+    if len(folders) == 1:
+        return VoxCelebFile(folders[0], "", stem, kind) if folders[0] else None
     if kind != "image":
-        if len(folders) < 2 or not _VIDEO.fullmatch(folders[-1]):
+        if not _VIDEO.fullmatch(folders[-1]):
             return None
         return VoxCelebFile(folders[-2], folders[-1], f"{int(stem):05d}", kind)
     # From the back: an utterance's folder is a short number, a video's name has 11 characters.
@@ -114,18 +121,6 @@ def fold_name(name: str) -> str:
     """
     apart = unicodedata.normalize("NFKD", name.casefold().translate(_PLAIN))
     return "".join(letter for letter in apart if letter.isalnum())
-
-
-def wen_split(name: str) -> str:
-    """Wen et al.'s split by the first letter of the name: F–Z train, A–B validate, C–E test.
-
-    The paper gives the people's numbers, 924/112/189; these letters give them on the people who
-    have voices in VoxCeleb1 and faces in VGGFace. ``""`` for a name that begins with no letter.
-    """
-    letter = fold_name(name)[:1]
-    if not ("a" <= letter <= "z"):
-        return ""
-    return "validation" if letter <= "b" else "test" if letter <= "e" else "train"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +168,41 @@ class VoxCelebNames:
         known = self.identity(written)
         return known.id if known else unicodedata.normalize("NFC", written)
 
+    @property
+    def ids(self) -> dict[str, str]:
+        """The id of every id and of every name as the metadata writes it."""
+        return {who: one.id for one in self.people.values() for who in (one.name, one.id) if who}
+
+    def people_of(self, paths: Iterable[str]) -> list[str]:
+        """Ids of the people whose media these are: the first folder of each path.
+
+        Raises:
+            InputError: somebody is not in the metadata.
+        """
+        known: dict[str, str] = {}
+        return [
+            known.get(one) or known.setdefault(one, self._known(one))
+            for one in (path.partition("/")[0] for path in paths)
+        ]
+
+    def known_key(self, path: str) -> str:
+        """`key` for a list of trials, whose people are all in the metadata.
+
+        Raises:
+            InputError: the path is in no scheme, or its person is not in the metadata.
+        """
+        file = parse_voxceleb_path(path)
+        if file is None:
+            remedy = "give e.g. id10002/6WO410QOeuo/00001.wav"
+            raise InputError(repr(path), "follows no known naming of VoxCeleb files", remedy)
+        return file.key_of(self._known(file.person))
+
+    def _known(self, written: str) -> str:
+        found = self.identity(written)
+        if found is None:
+            raise InputError(repr(written), "is nobody in the metadata", "give the matching metadata")
+        return found.id
+
     def key(self, path: str) -> str | None:
         """The one key of a VoxCeleb path in any scheme (``id10002/6WO410QOeuo/00001``), or None.
 
@@ -181,7 +211,7 @@ class VoxCelebNames:
         True
         """
         file = parse_voxceleb_path(path)
-        return None if file is None else f"{self.person(file.person)}/{file.video}/{file.item}"
+        return None if file is None else file.key_of(self.person(file.person))
 
 
 def is_voxceleb_id(written: str) -> bool:
@@ -198,7 +228,7 @@ def read_names(*tables: Path) -> VoxCelebNames:
     """The people of ``vox1_meta.csv``, ``vox2_meta.csv`` or a list of ``ID NAME`` lines (``.txt``).
 
     Raises:
-        InputError: a table is missing, no text, or lacks the column of ids.
+        InputError: a table is missing, no text, lacks the column of ids, or has a row cut short.
     """
     people: list[VoxCelebPerson] = []
     for table in tables:
@@ -215,7 +245,11 @@ def read_names(*tables: Path) -> VoxCelebNames:
             "nationality": (),
             "set": (),
         }
-        for row in open_text_table(table, columns, others).rows():
+        found = open_text_table(table, columns, others)
+        for row in found.rows():
+            if len(row.cells) <= max(found.columns.values()):
+                fault = f"has {len(row.cells)} columns, not {len(found.header)}"
+                raise InputError(f"{table}, line {row.line}", fault, "fetch the table again")
             if row.values["id"]:
                 values = {
                     field: row.values.get(field, "") for field in ("name", "gender", "nationality", "set")
