@@ -192,3 +192,23 @@ def test_a_new_protocol_needs_nothing_but_its_file(tmp_path):
         assert said.json["value"] == 4.0, said.err
         assert "what to multiply it by" in call("evaluate", "separation", "--help").out
     call("evaluate", "separation", tmp_path / "s.csv").refused("separation")
+
+
+def test_a_submission_to_the_fame_challenge_holds_the_distances_of_its_list(tmp_path):
+    pairs = {"k1": ("voices/a.wav", "faces/a.jpg"), "k2": ("voices/b.wav", "faces/a.jpg")}
+    for at, file in ((0, "v.npz"), (1, "f.npz")):
+        names = np.array(sorted({pair[at] for pair in pairs.values()}))
+        np.savez(tmp_path / file, names=names, embeddings=vectors(at)[: len(names)])
+    (tmp_path / "list.txt").write_text("".join(f"{key} {' '.join(pair)}\n" for key, pair in pairs.items()))
+    out = tmp_path / "submission.txt"
+    sides = ("--voices", tmp_path / "v.npz", "--faces", tmp_path / "f.npz", "--list", tmp_path / "list.txt")
+    said = call("evaluate", "fame", *sides, "-o", out)
+    assert said.code == 0 and "2 distances" in said.out, said.err
+    voices, face = unit(vectors(0)), unit(vectors(1))[0]
+    lines = [line.split() for line in out.read_text().splitlines()]
+    assert [key for key, _ in lines] == ["k1", "k2"]
+    expected = [np.linalg.norm(voices[k] - face) for k in (0, 1)]
+    assert [float(distance) for _, distance in lines] == pytest.approx(expected, abs=1e-6)
+    with (tmp_path / "list.txt").open("a") as file:
+        file.write("k3 voices/c.wav faces/a.jpg\n")
+    call("evaluate", "fame", *sides, "-o", out).refused("lack 1", "c.wav")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_text
 from voiceface.media.voxceleb_names import VoxCelebNames
-from voiceface.protocols.input_checks import few
+from voiceface.protocols.input_checks import as_scores, few
 from voiceface.protocols.read_lines import read_lines
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "read_retrieval",
     "read_shape_of_sound",
     "read_voxceleb",
+    "write_fame_submission",
     "write_galleries",
     "write_pins",
     "write_voxceleb",
@@ -300,3 +301,26 @@ def read_fame_trials(path: str | Path) -> TrialList:
     return TrialList(
         name=_stem(path), left=left, right=right, labels=None, left_people=blank, right_people=blank, keys=key
     )
+
+
+def write_fame_submission(path: str | Path, trials: TrialList, distances: ArrayLike) -> None:
+    """Write a FAME submission: one line ``key distance`` a trial.
+
+    Args:
+        path: The file to write.
+        trials: From `read_fame_trials`.
+        distances: (n,) L2 distances: *lower* means the same person.
+
+    Raises:
+        InputError: the trials have no keys, or distances are missing, negative or not finite.
+    """
+    values = as_scores(distances, "distances")
+    if trials.keys is None or len(values) != len(trials):
+        raise InputError(
+            "distances", f"are {len(values):,} for {len(trials):,} keyed trials", "give one a trial"
+        )
+    if (values < 0).any():
+        raise InputError(
+            "distances", f"{int((values < 0).sum()):,} are negative", "give distances, not scores"
+        )
+    write_text(Path(path), "\n".join(f"{k} {v:.8g}" for k, v in zip(trials.keys, values, strict=True)) + "\n")
