@@ -293,21 +293,15 @@ def _outside_functions(node: ast.AST) -> Iterator[ast.stmt]:
 
 
 def undocumented(package: Path) -> list[str]:
-    """Functions and classes of a module's ``__all__`` that say nothing of themselves."""
-    found = []
-    for relative, tree in modules(package):
-        public: set[str] = set()
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets):
-                public = set(ast.literal_eval(node.value))
-        for node in tree.body:
-            if (
-                isinstance(node, (Function, ast.ClassDef))
-                and node.name in public
-                and not ast.get_docstring(node)
-            ):
-                found.append(f"{relative}:{node.lineno}: {node.name} has no docstring")
-    return found
+    """Public functions and classes of a module that say nothing of themselves."""
+    return [
+        f"{relative}:{node.lineno}: {node.name} has no docstring"
+        for relative, tree in modules(package)
+        for node in tree.body
+        if isinstance(node, (Function, ast.ClassDef))
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
 
 
 def machine_paths(root: Path, files: list[Path], own: tuple[str, ...] = ()) -> list[str]:

@@ -26,8 +26,6 @@ from voiceface.pipelines.weights import Loaded, load_model
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["KNOWN_PEOPLE", "CorpusEmbeddings", "cached_embeddings"]
-
 KNOWN_PEOPLE = ("refuse", "keep", "drop")
 """What to do with people whom the weights were trained on."""
 

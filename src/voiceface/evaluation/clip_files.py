@@ -23,8 +23,6 @@ from voiceface.metrics.mouth import mouth_opening
 from voiceface.protocols.clip_measurement import Judges, VideoClip
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["FPS", "Clip", "read_clip_pairs", "track_face_points", "video_judges", "read_clip"]
-
 Frames = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
 
-__all__ = ["ClipFolders", "evaluate_answers", "evaluate_clip_folders", "write_clip_study"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFolders:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.training.run import Run
 
-__all__ = ["CrossValidation", "Held", "cross_validate", "judge", "hold_out_fold"]
-
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
 

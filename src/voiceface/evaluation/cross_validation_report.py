@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.report import Report
     from voiceface.synthetic.ground_truth import CeilingTable
 
-__all__ = ["cross_validation_ceiling", "cross_validation_reports", "write_cross_validation"]
-
 
 def cross_validation_reports(found: CrossValidation) -> dict[str, Report]:
     """The three reports by protocol."""

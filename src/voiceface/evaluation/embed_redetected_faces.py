@@ -12,8 +12,6 @@ from voiceface.face.dlib_embedding import DIM, DLIB_FACE_SIZE
 from voiceface.face.landmarks import five_points
 from voiceface.models.corpus_embeddings import embed_aligned_faces
 
-__all__ = ["embed_redetected_faces", "pad_face"]
-
 _MARGIN = 0.25
 """Of a picture's side, its edge repeated around it: templates are tighter than detectors expect."""
 

@@ -16,8 +16,6 @@ from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.read_lines import read_lines
 
-__all__ = ["NamedEmbeddings", "item_attributes", "read_named_embeddings", "read_scores"]
-
 Names = NDArray[np.str_]
 
 

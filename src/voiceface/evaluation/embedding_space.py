@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
     from voiceface.pipelines.weights import Loaded
 
-__all__ = [
-    "AGE_NOTE",
-    "ATTRIBUTES",
-    "EmbeddedItems",
-    "EmbeddingSpaceReport",
-    "synthetic_ceiling",
-    "evaluate_embedding_space",
-    "place",
-    "share_of_ceiling",
-]
-
 Names = npt.NDArray[np.str_]
 Rows = npt.NDArray[np.floating]
 Attributes = dict[str, tuple[Names, Names]]

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from voiceface.evaluation.generated_faces import FaceSet, GeneratedFacesEvaluation
     from voiceface.models.model import Pictures
 
-__all__ = ["evaluate_face_generator"]
-
 _MAX_DETECTED = 200
 """Pictures given to the detector, generated and real ones each: those without a face take long."""
 

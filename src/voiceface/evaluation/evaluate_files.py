@@ -34,8 +34,6 @@ from voiceface.protocols.trial_lists import (
     read_retrieval,
 )
 
-__all__ = ["Known", "Missing", "match", "retrieve", "verify"]
-
 Missing = Literal["error", "exclude"]
 """What to do with rows of a list whose items nobody embedded."""
 

@@ -19,8 +19,6 @@ from voiceface.evaluation.source_commit import source_commit
 from voiceface.media.check_writable import check_writable
 from voiceface.protocols.estimate import Estimate
 
-__all__ = ["check_results_folder", "read_experiments", "record_experiment"]
-
 
 def check_results_folder(folder: Path) -> None:
     """Refuse a folder of records that cannot be written to, before any work is done.

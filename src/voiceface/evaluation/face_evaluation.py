@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
 
-__all__ = [
-    "FaceEvaluation",
-    "FaceEvaluationOptions",
-    "evaluate_face_files",
-]
-
 _RECORDED = re.compile(
     r"1:2|agreement|balanced agreement|top-1|Fréchet .*|kernel distance .*|(spread|sharpness) ratio|"
     r"generated accepted|below the .* quantile|found.*"

@@ -26,8 +26,6 @@ from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.face_set import Faces
 from voiceface.protocols.input_checks import few
 
-__all__ = ["PeopleTable", "read_face_set", "read_people_table"]
-
 Progress = Callable[[int, int], None]
 
 _DLIB_SIZE, _PICTURE_SIZE = 150, 64

@@ -10,8 +10,6 @@ from voiceface.evaluation.embedding_files import read_named_embeddings
 from voiceface.protocols.list_scoring import Embedded, score_trials
 from voiceface.protocols.trial_lists import read_fame_trials, write_fame_submission
 
-__all__ = ["fame_submission"]
-
 
 def fame_submission(voices: Path, faces: Path, trials: Path, out: Path) -> int:
     """Write the L2 distance of every trial's two embeddings (of length 1), and say how many there are.

@@ -8,8 +8,6 @@ from voiceface.errors import InputError
 from voiceface.models.sync_expert import PublishedSyncNet, SyncExpert, SyncModel, load_syncnet
 from voiceface.pipelines.weights import load_model, shipped
 
-__all__ = ["SHIPPED", "find_sync_expert"]
-
 SHIPPED = "sync-expert"
 
 

@@ -11,8 +11,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.training.run import Run
 
-__all__ = ["NO_FOLD", "claim_fold", "leave_out_fold", "parse_fold"]
-
 NO_FOLD = "no fold"
 """Stands for a training with the recipe's own split."""
 

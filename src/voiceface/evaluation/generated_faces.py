@@ -19,8 +19,6 @@ from voiceface.protocols.memorisation_audit import MemorisationReport, memorisat
 from voiceface.protocols.pixel_similarity import likeness
 from voiceface.protocols.threshold_search import generated_acceptance, threshold_search
 
-__all__ = ["FaceSet", "GeneratedFacesEvaluation", "ProtocolReport", "evaluate_generated_faces"]
-
 Pictures = npt.NDArray[np.uint8]
 
 _MAX_PAIRS = 50_000

@@ -29,15 +29,6 @@ from voiceface.protocols.face_set import Faces
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = [
-    "FEATURES",
-    "VoiceSelection",
-    "embed_generated_part",
-    "embed_real_part",
-    "has_detectable_face",
-    "select_voices",
-]
-
 FEATURES = "dlib embeddings"
 """Name of the embeddings in reports and their JSON."""
 

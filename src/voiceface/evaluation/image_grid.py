@@ -13,8 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from voiceface.errors import InputError
 from voiceface.media.picture import load_picture, save_png
 
-__all__ = ["draw_image_grid", "write_image_grid"]
-
 Pictures = npt.NDArray[np.uint8]
 CaptionedImage = tuple[Pictures, str]
 """A picture (height, width, 3) and the caption below it."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.report import Report
     from voiceface.synthetic.ground_truth import CeilingTable
 
-__all__ = ["Measurement", "results_table_rows"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["check_plots", "threshold_plot", "tsne", "tsne_plot"]
-
 Floats = npt.NDArray[np.floating]
 
 _MOST = 600

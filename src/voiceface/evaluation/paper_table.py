@@ -15,8 +15,6 @@ from voiceface.protocols.estimate import Estimate, number
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Cell", "Table", "record_tables", "save_tables"]
-
 Cell = Estimate | float | str | None
 """A figure with its interval and chance, a bare number, a word, or nothing."""
 

@@ -17,8 +17,6 @@ from voiceface.components import nearest
 from voiceface.errors import InputError
 from voiceface.protocols.read_lines import read_lines
 
-__all__ = ["file_protocols", "protocol_from_file"]
-
 Columns = Mapping[str, NDArray[Any]]
 
 _PAIR = tuple[ArrayLike, ArrayLike]

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
 
-__all__ = ["ReportFiles", "ReportSubject", "write_reports"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReportFiles:

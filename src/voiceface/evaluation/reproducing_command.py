@@ -6,8 +6,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["reproducing_command"]
-
 
 def reproducing_command(words: Sequence[str], options: Mapping[str, Any]) -> str:
     """The words of a command with its options; paths of this machine belong in neither.

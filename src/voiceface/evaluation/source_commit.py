@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-__all__ = ["source_commit"]
-
 
 def source_commit() -> str:
     """The commit of the package's own repository, with ``+`` where files differ; its version outside git.

@@ -15,8 +15,6 @@ from voiceface.media.mp4 import write_movie
 from voiceface.media.sound import load_sound
 from voiceface.protocols.preference_study import study_id, study_pairs
 
-__all__ = ["QUESTION", "write_study"]
-
 QUESTION = "Which clip looks more like a real person saying what you hear?"
 _PLAYABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm"}
 

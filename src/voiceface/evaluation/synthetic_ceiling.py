@@ -12,13 +12,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.estimate import Estimate
     from voiceface.synthetic.ground_truth import CeilingTable
 
-__all__ = [
-    "ceiling_to_dict",
-    "ceiling_for_people",
-    "ceiling_for_embedding_files",
-    "shares_of_ceiling",
-]
-
 _STRATA = {"all": "random", "same gender": "G"}
 _FIGURES = {"AUC": "auc", "1:2": "1:2", "1:5": "1:5", "1:10": "1:10", "R@10": "R@10", "mAP": "map"}
 """Names in a report to those in a ceiling; all are shares, of which more is better."""

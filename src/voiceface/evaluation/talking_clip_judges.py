@@ -17,8 +17,6 @@ from voiceface.protocols.clip_measurement import Judges
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 
-__all__ = ["EmotionJudge", "IdentityJudge"]
-
 Frames = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float64]
 

@@ -22,18 +22,6 @@ from voiceface.pipelines.talker import resize_frames
 from voiceface.pipelines.weights import Loaded
 from voiceface.protocols.clip_measurement import VideoClip
 
-__all__ = [
-    "KNOWN",
-    "UNKNOWN",
-    "StillSource",
-    "TestClip",
-    "animate_stills",
-    "as_video_clips",
-    "cached_frames",
-    "select_test_clips",
-    "talk_from_speech",
-]
-
 Frames = npt.NDArray[np.uint8]
 Wave = npt.NDArray[np.float32]
 

@@ -12,8 +12,6 @@ from voiceface.pipelines.weights import Loaded
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["TrainingOverlap", "training_overlap"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOverlap:

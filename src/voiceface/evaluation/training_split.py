@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.splits import Split
     from voiceface.training.run import Run
 
-__all__ = ["training_split"]
-
 _MAX_FOLDS = 10
 
 

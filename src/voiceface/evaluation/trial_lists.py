@@ -16,8 +16,6 @@ from voiceface.protocols.trial_lists import (
     read_voxceleb,
 )
 
-__all__ = ["read_person_ids", "read_metadata", "read_name_list", "read_trials", "person_attributes"]
-
 
 def read_trials(path: Path, format: str, people: VoxCelebNames | None) -> TrialList:
     """A verification list in any of the published formats; ``auto`` detects it from the first line.

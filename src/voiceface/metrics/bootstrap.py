@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from voiceface.metrics.roc import Floats, SortedTrials
 
-__all__ = ["Statistic", "interval", "linear_resamples", "resample_counts", "resample_trials", "two_sided_p"]
-
 Ints = NDArray[np.intp]
 Statistic = Callable[[Floats, Floats], Floats]
 """From cumulated weights of accepted negatives and positives to the figures wanted, (k,)."""

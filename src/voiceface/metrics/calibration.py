@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.metrics.figure import Figure
 
-__all__ = ["Logistic", "Reliability", "cllr", "ece", "fit_logistic", "probabilities_of", "reliability"]
-
 Floats = NDArray[np.float64]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from voiceface.metrics.figure import Figure
 from voiceface.metrics.roc import Floats
 
-__all__ = ["accuracy", "balanced_accuracy", "f1"]
-
 
 def accuracy(accepted: Floats, refused: Floats, totals: Floats) -> Floats:
     """Share of right decisions.

@@ -14,18 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 from voiceface.metrics.figure import Figure
 
-__all__ = [
-    "Prdc",
-    "as_finite_matrix",
-    "frechet_distance",
-    "inception_score",
-    "kernel_distance",
-    "nearest",
-    "prdc",
-    "spread",
-    "squared_distances",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 

@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 from voiceface.components import component_names, load_component
 
-__all__ = ["Figure", "Kind", "figures"]
-
 Kind = Literal[
     "trials", "galleries", "fixed galleries", "ranks", "probabilities", "decisions", "pictures", "face sets",
     "sharpness", "clip pictures", "clip landmarks", "clip sync", "clip mouth", "clip identity",

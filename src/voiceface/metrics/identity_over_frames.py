@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from voiceface.metrics.figure import Figure
 
-__all__ = ["identity_drift", "identity_similarity"]
-
 
 def identity_similarity(similarity: NDArray[np.float64]) -> float:
     """Mean over the frames that have a face, of similarities (frames,)."""

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 from voiceface.metrics.figure import Figure
 
-__all__ = ["mae", "mse", "pamse", "psnr", "sharpness", "snr", "ssim"]
-
 Floats = NDArray[np.float64]
 
 _BLOCK = 64

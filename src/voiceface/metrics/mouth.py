@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 from voiceface.metrics.figure import Figure
 
-__all__ = ["EYES", "landmark_distance", "mouth_opening"]
-
 Floats = NDArray[np.float64]
 
 EYES = ((0, 1), (2, 3))

@@ -14,23 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.metrics.figure import Figure
 
-__all__ = [
-    "FIXED_MATCHING",
-    "MATCHING",
-    "MEAN_AVERAGE_PRECISION",
-    "MEAN_RANK",
-    "MEDIAN_RANK",
-    "RECALL",
-    "FirstRanks",
-    "GalleryWins",
-    "ProbeRanks",
-    "expected_wins",
-    "rank_probes",
-    "subset_sums",
-    "subset_sums_without_each",
-    "tie_credit",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 

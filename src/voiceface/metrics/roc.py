@@ -15,26 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.metrics.figure import Figure
 
-__all__ = [
-    "AUC",
-    "EER",
-    "EER_CONVENTIONS",
-    "MIN_DCF",
-    "TPR_1",
-    "TPR_10",
-    "Curve",
-    "SortedTrials",
-    "area",
-    "auc",
-    "crossing",
-    "detection_cost",
-    "eer",
-    "interpolated_tpr",
-    "min_dcf",
-    "roc",
-    "tpr_at_fpr",
-]
-
 Floats = NDArray[np.float64]
 
 EER_CONVENTIONS = {

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 from voiceface.metrics.figure import Figure
 
-__all__ = ["LEAST", "REACH", "Sync", "correlation", "frame_levels", "offset_distances", "sync"]
-
 Floats = NDArray[np.float64]
 
 REACH = 15

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from voiceface.face.align import TEMPLATES
 
-__all__ = ["align_for_dlib"]
-
 _SIZE = 150
 
 

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["augment_clip", "augment_pictures"]
-
 
 def augment_pictures(
     pictures: Tensor,

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["augment_faces"]
-
 
 def augment_faces(pictures: Tensor) -> Tensor:
     """Random brightness, saturation, contrast, shift and cutout of each picture (n, 3, size, size).

@@ -11,8 +11,6 @@ from torch import Tensor
 from voiceface.models.matching import solve
 from voiceface.models.model import Model, Turn
 
-__all__ = ["Averaging"]
-
 
 class Averaging(Model):
     """Stores the training faces; a voice's face is the mean of the nearest, weighted by exp(similarity / t).

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Block", "BlockwisePca"]
-
 
 class Block(NamedTuple):
     """One kind of features in an embedding."""

@@ -22,8 +22,6 @@ from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.roldan_gan import Norm, RoldanDiscriminator, RoldanGenerator
 from voiceface.nn.loss import adversarial
 
-__all__ = ["ConditionalGan", "GanOptions", "GanShape", "Objective", "Spectral", "build_conditional_gan"]
-
 Objective = Literal["ls", "w", "ac"]
 """Least squares, Wasserstein with clipped weights, auxiliary classifier of N + 1 classes."""
 

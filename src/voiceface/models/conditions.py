@@ -15,8 +15,6 @@ from voiceface.audio.wave_checks import full_precision
 from voiceface.nn.voice.segan import SeganEncoder
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["FRAME", "Condition", "ProjectedName", "RepeatedName", "Speech"]
-
 FRAME = 4 * SAMPLE_RATE
 """Samples of Roldán's speech frames (section III-A)."""
 

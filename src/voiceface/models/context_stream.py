@@ -7,8 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["HOP", "BlockStream"]
-
 HOP = 160
 """Samples from one context to the next: 10 ms."""
 

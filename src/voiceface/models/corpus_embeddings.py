@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.models.face_encoder import FaceEncoder
 
-__all__ = ["DLIB_DIM", "align_corpus_face", "embed_aligned_faces", "face_embeddings", "voice_embeddings"]
-
 Rows = npt.NDArray[np.float32]
 
 DLIB_DIM = 128

@@ -13,8 +13,6 @@ from voiceface.models.model import Pictures
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["aligned_faces", "frontal_faces"]
-
 Indices = npt.NDArray[np.int64]
 
 _MAX_DISTANCE = 0.025

@@ -18,8 +18,6 @@ from voiceface.models.teacher import IdentityTeacher, as_identity_teacher
 from voiceface.nn.loss.distillation import distillation, normalised_distance
 from voiceface.nn.voice.cpc import CpcNet
 
-__all__ = ["ContextPooling", "Disentangling", "pool_contexts"]
-
 ContextPooling = Literal["last", "mean", "spread"]
 
 

@@ -15,8 +15,6 @@ from voiceface.errors import InputError
 from voiceface.face.read_dlib_layers import Layer, read_dlib_layers
 from voiceface.nn.face.dlib_resnet import DlibResNet
 
-__all__ = ["load_dlib_recogniser"]
-
 
 @cache
 def load_dlib_recogniser() -> DlibResNet:

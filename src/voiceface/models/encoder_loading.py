@@ -13,8 +13,6 @@ from voiceface.models.face_encoder import FaceEncoder
 from voiceface.models.teacher import Teacher
 from voiceface.models.voice_encoder import VoiceEncoder
 
-__all__ = ["load_face_encoder", "load_teacher", "load_voice_encoder"]
-
 _VOICES, _FACES = "voiceface.models.encoders", "voiceface.models.face_encoders"
 _TEACHERS = "voiceface.models.teachers"
 

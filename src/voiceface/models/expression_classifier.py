@@ -10,8 +10,6 @@ from torch import Tensor
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.nn.face.expression_net import ExpressionNet
 
-__all__ = ["ExpressionClassifier"]
-
 
 class ExpressionClassifier(Model):
     """`ExpressionNet` with cross-entropy.

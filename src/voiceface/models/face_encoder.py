@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.models.blockwise_pca import Block
 
-__all__ = ["FaceEncoder", "NetworkFace", "check_aligned_faces"]
-
 AlignedFaces = npt.NDArray[np.uint8]
 
 

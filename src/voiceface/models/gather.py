@@ -11,8 +11,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["alone", "gather_with_gradient"]
-
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 

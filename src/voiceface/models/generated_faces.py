@@ -19,13 +19,6 @@ from voiceface.models.model import Embeddings, Model, Pictures
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = [
-    "align_generated_faces",
-    "embed_generated_faces",
-    "embed_generated_and_real",
-    "generate_for_selection",
-]
-
 _DLIB_SIZE = 150
 
 

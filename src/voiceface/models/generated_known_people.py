@@ -14,8 +14,6 @@ from voiceface.models.model import Embeddings
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["centroids", "generation_metrics", "mean_embedding"]
-
 Labels = npt.NDArray[np.int64]
 
 

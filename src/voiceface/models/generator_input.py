@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError
 
-__all__ = ["GeneratorInput", "input_waves", "sample_indices"]
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class GeneratorInput:

@@ -13,8 +13,6 @@ from voiceface.models.model import Batch, Shared, Turn
 from voiceface.models.projection_model import ProjectionModel
 from voiceface.models.two_groups import TwoGroups
 
-__all__ = ["GroupedMatching"]
-
 
 class GroupedMatching(ProjectionModel):
     """Wide face embeddings reduced, people separated into two groups, and the residuals matched.

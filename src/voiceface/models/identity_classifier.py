@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike
 
 from voiceface.errors import InputError
 
-__all__ = ["IdentityClassifier", "fit_identity_classifier"]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -21,8 +21,6 @@ from voiceface.records import SAMPLE_RATE
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["KnownPeopleBatches", "face_labels", "known_people", "person_indices", "speech_frames"]
-
 Indices = npt.NDArray[np.int64]
 
 

@@ -20,8 +20,6 @@ from voiceface.records import SAMPLE_RATE
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Logmels", "corpus_logmels", "logmel"]
-
 _MIN_FRAMES, _MAX_FRAMES = 300, 800
 """Of a crop in training: 3 to 8 s."""
 _HELD: dict[Path, Logmels] = {}

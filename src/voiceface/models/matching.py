@@ -14,8 +14,6 @@ from voiceface.models.projection_model import ProjectionModel
 from voiceface.nn.loss.contrastive import info_nce
 from voiceface.nn.projection_heads import Heads
 
-__all__ = ["Matching", "Solution", "solve"]
-
 
 class Solution(NamedTuple):
     """Two linear maps into one space, and the means they start from."""

@@ -24,8 +24,6 @@ from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.cpc import rms_level
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["MelSpeechEncoder", "log_mels", "mel_statistics"]
-
 _FFT, _BANDS, _FLOOR = 400, 40, 1e-5
 
 

@@ -16,8 +16,6 @@ from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.weights_fingerprint import weights_fingerprint
 
-__all__ = ["Ability", "Batch", "Embeddings", "Model", "Pictures", "Scores", "Shared", "Turn", "Wave"]
-
 Batch = Any
 """A tensor, or dicts, lists and tuples of tensors, whose first dimension is the item."""
 Shared = Any

@@ -12,8 +12,6 @@ from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.nn.loss.predictive_nce import predictive_nce
 from voiceface.nn.voice.cpc import HOP, RECEPTIVE_FIELD, CpcNet, rms_level
 
-__all__ = ["PredictiveCoding", "context_stream", "speech_contexts"]
-
 
 class PredictiveCoding(Model):
     """`CpcNet` with a linear prediction for each of the next steps.

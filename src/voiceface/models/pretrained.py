@@ -11,8 +11,6 @@ from voiceface.models.encoder_loading import load_face_encoder, load_voice_encod
 from voiceface.models.face_encoder import FaceEncoder
 from voiceface.models.voice_encoder import VoiceEncoder
 
-__all__ = ["PretrainedEncoders"]
-
 
 class PretrainedEncoders:
     """A model's voice and face encoder. No module: they are in no state_dict, and are never trained or saved.

@@ -11,8 +11,6 @@ from torch import Tensor
 from voiceface.models.model import Embeddings, Model, Pictures, Scores, Wave
 from voiceface.models.pretrained import PretrainedEncoders
 
-__all__ = ["ProjectionModel"]
-
 
 class ProjectionModel(Model):
     """Waves and faces through `encoders`, then through `voices` and `faces`, which a subclass defines."""

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 
-__all__ = ["PublishedTeacher"]
-
 Output = TypeVar("Output")
 
 

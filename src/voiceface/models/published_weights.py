@@ -20,8 +20,6 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["digest", "find_weights", "hub_folder", "load_tensors", "read_tensors"]
-
 _DOCUMENT = "see docs/encoders.md"
 
 

@@ -18,8 +18,6 @@ from voiceface.models.projection_model import ProjectionModel
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["embed_selection", "embeds_selections", "score_selection"]
-
 Indices = npt.NDArray[np.int64]
 _BLOCK = 64
 

@@ -17,8 +17,6 @@ from voiceface.nn.inception_resnet import InceptionResNetV1, SmallConvNet
 from voiceface.nn.loss.centre import RunningCentres, batch_centre_loss
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["WINDOW", "Backbone", "SingleStream", "spectrogram_image"]
-
 Backbone = Literal["inception_resnet_v1", "small"]
 WINDOW = 3 * SAMPLE_RATE
 """Samples of a recording that the network takes at once."""

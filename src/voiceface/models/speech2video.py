@@ -28,8 +28,6 @@ from voiceface.nn.loss.adversarial import least_squares_discriminator, least_squ
 from voiceface.nn.loss.frame_losses import gradient_loss, half_frame_l1
 from voiceface.nn.sync_towers import FRAMES, sync_nce
 
-__all__ = ["TEMPLATE", "LossWeights", "NetworkSizes", "Speech2Video", "pooled_maps"]
-
 TEMPLATE = "dlib"
 
 

@@ -14,8 +14,6 @@ from voiceface.models.speech_encoder import CONTEXTS_PER_SECOND
 from voiceface.models.talking_face import frame_count
 from voiceface.models.voice_encoder import as_wave
 
-__all__ = ["Speech2VideoTalkingFace"]
-
 Frames = npt.NDArray[np.uint8]
 
 _BLOCK = 8

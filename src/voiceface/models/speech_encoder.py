@@ -9,14 +9,6 @@ from torch import Tensor, nn
 
 from voiceface.models.context_stream import BlockStream
 
-__all__ = [
-    "CONTEXTS_PER_SECOND",
-    "SpeechEncoder",
-    "SpeechFeatures",
-    "contexts_per_frame",
-    "extract_speech_features",
-]
-
 CONTEXTS_PER_SECOND = 100
 
 

@@ -7,8 +7,6 @@ import hashlib
 import numpy as np
 import torch
 
-__all__ = ["numpy_generator", "step_seed", "torch_generator"]
-
 
 def step_seed(*parts: int | str) -> int:
     """A seed of 64 bits for these parts (seed, step, item...), by a hash: near parts give unrelated seeds.

@@ -39,8 +39,6 @@ from voiceface.nn.loss.frame_losses import gradient_loss
 from voiceface.nn.sync_towers import FRAMES
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["LossWeights", "MIN_LEVEL", "StillFaceModel", "mouth_crops", "signed"]
-
 MIN_LEVEL = 1e-3
 """The lowest root mean square that sound is amplified from: anything quieter is silence."""
 

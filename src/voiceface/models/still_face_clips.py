@@ -17,8 +17,6 @@ from voiceface.models.sync_expert import embed_mouths
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES
 
-__all__ = ["AnimationClip", "LowerFaceClips", "animation_clips"]
-
 _FPS = 25.0
 
 

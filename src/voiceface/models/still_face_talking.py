@@ -16,8 +16,6 @@ from voiceface.models.talking_face import frame_count
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.face.mouth_animation import warp
 
-__all__ = ["BLOCK", "HOP", "PAD", "TEMPLATE", "IdleMotion", "StillTalkingFace", "lower_half"]
-
 Frames = npt.NDArray[np.uint8]
 
 TEMPLATE = "head"

@@ -22,16 +22,6 @@ from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES, MouthNet, SoundNet, sync_nce
 from voiceface.nn.syncnet import SyncNet
 
-__all__ = [
-    "PublishedSyncNet",
-    "SyncExpert",
-    "SyncModel",
-    "crop_mouths",
-    "embed_mouths",
-    "load_syncnet",
-    "sample_grey",
-]
-
 Embeddings = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
 

@@ -20,8 +20,6 @@ from voiceface.models.speech_encoder import SpeechEncoder, SpeechFeatures, extra
 from voiceface.models.step_seed import torch_generator
 from voiceface.models.voice_encoder import as_wave
 
-__all__ = ["ClipSampling", "TalkingClips", "clip_rate"]
-
 _STILLS = 8
 """Pictures of a person whose maps are kept."""
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from voiceface.errors import InputError
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["Speaker", "TalkingFace", "frame_count"]
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Speaker:

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 
-__all__ = ["IdentityTeacher", "Teacher", "as_identity_teacher", "embed_with_teacher"]
-
 _BATCH = 64
 
 

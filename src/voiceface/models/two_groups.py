@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from voiceface.models.matching import solve
 
-__all__ = ["TwoGroups", "log_odds"]
-
 _GRID = 129
 _MAX_LOGIT = 7.0
 """Log odds of one side are clamped to this."""

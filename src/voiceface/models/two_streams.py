@@ -13,8 +13,6 @@ from voiceface.models.model import Ability, Batch, Embeddings, Pictures, Scores,
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.projection_model import ProjectionModel
 
-__all__ = ["Objective", "TwoStreams"]
-
 _BLOCK = 64
 
 

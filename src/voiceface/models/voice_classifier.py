@@ -17,8 +17,6 @@ from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
 from voiceface.nn.voice.patch_voice import PatchVoice
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["PatchEncoder", "VoiceClassifier", "non_silent_patches"]
-
 _BLOCK = 64
 
 

@@ -11,8 +11,6 @@ from torch import Tensor
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 
-__all__ = ["VoiceDistillation"]
-
 
 class VoiceDistillation(Model):
     """Imitates a recurrent teacher, first with teacher forcing of the states, then without.

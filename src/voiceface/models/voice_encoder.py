@@ -15,8 +15,6 @@ from voiceface.errors import InputError
 from voiceface.nn.voice.ge2e import Ge2e, embed_windows
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 
-__all__ = ["VoiceEncoder", "WindowEncoder"]
-
 Waves = Sequence[npt.NDArray[Any]]
 
 

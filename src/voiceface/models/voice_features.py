@@ -17,8 +17,6 @@ from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.nn.voice.wen_voice import WenVoice
 
-__all__ = ["EncoderFeatures", "LogmelFeatures", "Space", "VoiceFeatures"]
-
 Space = Literal["speaker", "face"]
 
 

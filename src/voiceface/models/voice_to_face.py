@@ -35,8 +35,6 @@ from voiceface.nn.voice.patch_voice import PatchVoice
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["FACE_TEMPLATE", "Variant", "VoiceToFace", "VoiceToFaceGan", "VoiceToFaceVae"]
-
 FACE_TEMPLATE = "dlib"
 Variant = Literal["vae", "cgan", "rcgan"]
 """Variational autoencoder; conditional GAN; conditional GAN with an L1 term in the generator's loss."""

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-__all__ = ["weights_fingerprint"]
-
 
 def weights_fingerprint(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of tensors by their names and float32 values, 64 hexadecimal digits."""

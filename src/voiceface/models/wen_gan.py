@@ -24,8 +24,6 @@ from voiceface.nn.voice.wen_voice import WenVoice
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["WenFaceClassifier", "WenSpeaker", "WenVoice2Face", "normalise_faces"]
-
 
 def normalise_faces(pictures: Tensor) -> Tensor:
     """Pictures ``(n, 3, 64, 64)`` uint8 as the networks take them: (x - 127.5) / 127.5."""

@@ -16,8 +16,6 @@ from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.pipelines.weights import Loaded
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["DURATIONS", "write_figure_sheets"]
-
 DURATIONS = (1, 2, 3, 5, 10)
 """Seconds of Figures 2 and 3."""
 _PEOPLE, _RECORDINGS, _REAL = 4, 7, 3

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Selection, Split
 
-__all__ = ["tables"]
-
 Names = npt.NDArray[np.str_]
 Pictures = npt.NDArray[np.uint8]
 Embeddings = npt.NDArray[np.floating]

@@ -36,8 +36,6 @@ from voiceface.pipelines.weights import load_model
 from voiceface.protocols.linear_probe import Probe, probed
 from voiceface.synthetic.ground_truth import is_synthetic
 
-__all__ = ["tables"]
-
 Embeddings = npt.NDArray[np.float64]
 
 _SIDE, _EVERY = 96, 5

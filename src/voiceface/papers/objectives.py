@@ -25,8 +25,6 @@ from voiceface.protocols.paired_comparison import compare
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["OBJECTIVES", "tables"]
-
 OBJECTIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "SVHF, of 2": ("nagrani_svhf", {"ways": 2}),
     "SVHF, of 10": ("nagrani_svhf", {"ways": 10}),

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from voiceface.models.model import Embeddings, Pictures
     from voiceface.training.run import Run
 
-__all__ = ["NAME_VARIANTS", "SPEECH_VARIANTS", "Variant", "tables"]
-
 Labels = npt.NDArray[np.int64]
 
 FACES_PER_PERSON = 20

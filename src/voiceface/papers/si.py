@@ -46,8 +46,6 @@ from voiceface.protocols.video_quality import VideoReport, video
 from voiceface.recipes import si_speech2video
 from voiceface.training.loop import train
 
-__all__ = ["tables"]
-
 Frames = npt.NDArray[np.uint8]
 
 OURS, REAL = "speech2video", "ground truth"

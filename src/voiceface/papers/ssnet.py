@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.synthetic.ground_truth import CeilingTable
 
-__all__ = ["tables"]
-
 _QUICK: dict[str, Any] = {"backbone": "small", "size": 64, "width": 0.5, "log_magnitude": True, "lr": 3e-3}
 _QUICK_STEPS, _STEPS = 300, 100_000
 _PRINTED_RATE = 0.05

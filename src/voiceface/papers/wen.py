@@ -43,8 +43,6 @@ from voiceface.training.loop import train
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["tables"]
-
 Pictures = npt.NDArray[np.uint8]
 Waves = Sequence[npt.NDArray[Any]]
 

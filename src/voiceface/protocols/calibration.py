@@ -16,8 +16,6 @@ from voiceface.metrics.roc import Floats, SortedTrials
 from voiceface.protocols.checked_trials import CheckedTrials
 from voiceface.protocols.estimate import Column, Estimate, estimate_row, number
 
-__all__ = ["Calibration", "calibration", "log_odds_of"]
-
 _MIN_PROBABILITY = 1e-9
 """How near to 0 or 1 a stated probability is taken to be when it says 0 or 1."""
 

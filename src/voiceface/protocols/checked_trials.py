@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.errors import InputError
 from voiceface.protocols.input_checks import as_labels, as_names, as_scores, check_people, index_people
 
-__all__ = ["CheckedTrials"]
-
 Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 People = tuple[ArrayLike, ArrayLike]

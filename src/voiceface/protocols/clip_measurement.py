@@ -13,8 +13,6 @@ from voiceface.errors import InputError
 from voiceface.metrics.figure import Figure, figures
 from voiceface.metrics.sync_confidence import LEAST, correlation, frame_levels, sync
 
-__all__ = ["Judges", "Measured", "VideoClip", "clip_figures", "measure", "mismatched"]
-
 Frames = NDArray[np.uint8]
 Rows = NDArray[np.floating]
 Points = NDArray[np.floating]

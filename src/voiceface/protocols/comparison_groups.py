@@ -15,16 +15,6 @@ from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import as_names, as_similarity, index_people
 from voiceface.protocols.report import Report
 
-__all__ = [
-    "DIRECTIONS",
-    "Comparison",
-    "ComparisonGroup",
-    "DirectedReport",
-    "ProbesAndGallery",
-    "blocks",
-    "comparisons",
-]
-
 Ints = NDArray[np.intp]
 Pair = tuple[ArrayLike, ArrayLike]
 

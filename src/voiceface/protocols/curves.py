@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from voiceface.metrics.roc import Floats, SortedTrials
 
-__all__ = ["MAX_CURVE_POINTS", "CmcCurve", "RocPoints", "roc_points"]
-
 MAX_CURVE_POINTS = 2000
 """Points a curve is stored with at most."""
 

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-__all__ = ["Column", "Estimate", "estimate_row", "number", "table"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:

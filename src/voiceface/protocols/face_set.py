@@ -14,8 +14,6 @@ from voiceface.protocols.identification import as_attribute
 from voiceface.protocols.input_checks import as_names, few
 from voiceface.protocols.threshold_search import as_found_mask
 
-__all__ = ["Faces"]
-
 Names = NDArray[np.str_]
 
 

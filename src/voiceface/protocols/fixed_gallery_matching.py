@@ -14,8 +14,6 @@ from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.gallery_matching import MatchingReport, gallery_sizes
 from voiceface.protocols.input_checks import as_names
 
-__all__ = ["fixed_gallery_matching"]
-
 Ints = NDArray[np.intp]
 
 

@@ -28,8 +28,6 @@ from voiceface.protocols.comparison_groups import (
 )
 from voiceface.protocols.estimate import Estimate
 
-__all__ = ["MatchingReport", "gallery_sizes", "matching"]
-
 Ints = NDArray[np.intp]
 Pair = tuple[ArrayLike, ArrayLike]
 

@@ -27,8 +27,6 @@ from voiceface.protocols.comparison_groups import (
 from voiceface.protocols.curves import CmcCurve
 from voiceface.protocols.estimate import Column, Estimate, estimate_row
 
-__all__ = ["RetrievalReport", "retrieval"]
-
 Ints = NDArray[np.intp]
 Pair = tuple[ArrayLike, ArrayLike]
 

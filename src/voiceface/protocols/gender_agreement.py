@@ -15,8 +15,6 @@ from voiceface.protocols.face_set import Faces
 from voiceface.protocols.people_bootstrap import People, ends, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["GenderClassifier", "gender_agreement"]
-
 _PENALTY = 10.0
 """Of standardised embeddings: a few hundred faces of 128 numbers need more than a hint of it."""
 _FOLDS = 5

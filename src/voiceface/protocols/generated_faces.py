@@ -19,8 +19,6 @@ from voiceface.protocols.input_checks import as_scores
 from voiceface.protocols.people_bootstrap import People, auc_of_groups, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["generated_faces", "generated_face_matching", "face_set_figures", "discriminator_scores"]
-
 _MOST_PAIRS = 200_000_000
 _JACKKNIFE = 20
 _MAX_JACKKNIFE_PAIRS = 25_000_000

@@ -18,8 +18,6 @@ from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.report import Report
 from voiceface.protocols.threshold_search import as_found_mask
 
-__all__ = ["IdentificationReport", "identify", "score_people"]
-
 Ints = NDArray[np.intp]
 
 

@@ -9,17 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
 
-__all__ = [
-    "as_labels",
-    "as_names",
-    "as_scores",
-    "as_similarity",
-    "check_people",
-    "unit_embeddings",
-    "few",
-    "index_people",
-]
-
 Ints = NDArray[np.intp]
 
 

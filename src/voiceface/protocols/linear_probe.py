@@ -12,8 +12,6 @@ from voiceface.metrics.roc import Floats
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 
-__all__ = ["Probe", "probed"]
-
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Of rows of mean 0 and deviation 1, a sum over items; the best on validation items is taken."""
 

@@ -14,8 +14,6 @@ from voiceface.media.voxceleb_names import parse_voxceleb_path
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.trial_lists import TrialList
 
-__all__ = ["ListAudit", "audit_list", "misread_auc"]
-
 Bools = NDArray[np.bool_]
 
 

@@ -11,8 +11,6 @@ from voiceface.errors import InputError
 from voiceface.protocols.input_checks import few, unit_embeddings
 from voiceface.protocols.trial_lists import GalleryList, TrialList
 
-__all__ = ["Embedded", "score_galleries", "score_trials"]
-
 Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 

@@ -16,8 +16,6 @@ from voiceface.protocols.face_set import Faces
 from voiceface.protocols.people_bootstrap import People, auc_of_groups, ends, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["Copy", "MemorisationReport", "memorisation_audit"]
-
 _MAX_DUPLICATE_SHARE = 0.5
 """Share of held-out faces that may be training faces too (pictures stored twice) and are left out."""
 

@@ -20,15 +20,6 @@ from voiceface.protocols.estimate import Column, Estimate, estimate_row
 from voiceface.protocols.input_checks import as_names, index_people
 from voiceface.protocols.report import Report
 
-__all__ = [
-    "PairTrials",
-    "VerificationReport",
-    "pair_trials",
-    "trial_columns",
-    "trial_statistic",
-    "verification",
-]
-
 
 def trial_columns() -> list[Column]:
     """Every figure that `voiceface.metrics` declares of trials, with its chance level and convention."""

@@ -16,8 +16,6 @@ from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.pair_verification import trial_columns, trial_statistic
 
-__all__ = ["Comparison", "compare"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:

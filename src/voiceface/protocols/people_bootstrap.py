@@ -10,8 +10,6 @@ from voiceface.metrics.roc import Floats
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.input_checks import as_names
 
-__all__ = ["People", "auc_of_groups", "mean_of_items"]
-
 Counts = NDArray[np.uint16]
 _LEVEL = 0.95
 

@@ -11,8 +11,6 @@ from voiceface.protocols.input_checks import few, index_people
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["likeness"]
-
 Pictures = NDArray[np.uint8]
 Ints = NDArray[np.intp]
 

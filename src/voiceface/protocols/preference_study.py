@@ -16,8 +16,6 @@ from voiceface.metrics.roc import Floats
 from voiceface.protocols.estimate import Column, estimate_row
 from voiceface.protocols.report import Report
 
-__all__ = ["CHOICES", "StudyPair", "preference", "study_id", "study_pairs"]
-
 CHOICES = ("left", "right", "same")
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 
-__all__ = ["read_lines"]
-
 
 def read_lines(path: str | Path) -> list[str]:
     """Lines of a text file, plain or gzip, without their ends.

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 from voiceface.protocols.estimate import Estimate, table
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Report:

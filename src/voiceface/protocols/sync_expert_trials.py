@@ -14,8 +14,6 @@ from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.video_quality import VideoReport
 
-__all__ = ["sync_trials"]
-
 Rows = NDArray[np.floating]
 _OVER_CLIPS = "over clips of one person"
 

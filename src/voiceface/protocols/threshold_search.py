@@ -18,8 +18,6 @@ from voiceface.protocols.input_checks import as_labels, as_scores, check_people,
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["ThresholdReport", "as_found_mask", "generated_acceptance", "threshold_search"]
-
 _ACCEPTED = "accepted where distance <= threshold"
 
 

@@ -14,24 +14,6 @@ from voiceface.media.voxceleb_names import VoxCelebNames
 from voiceface.protocols.input_checks import as_scores, few
 from voiceface.protocols.read_lines import read_lines
 
-__all__ = [
-    "PINS_TRIAL_COUNTS",
-    "GalleryList",
-    "RetrievalList",
-    "TrialList",
-    "read_fame_trials",
-    "read_galleries",
-    "read_pins",
-    "read_pins_retrieval",
-    "read_retrieval",
-    "read_shape_of_sound",
-    "read_voxceleb",
-    "write_fame_submission",
-    "write_galleries",
-    "write_pins",
-    "write_voxceleb",
-]
-
 Names = NDArray[np.str_]
 
 PINS_HEADER = "id,voice-speaker-id,face-speaker-id,label,voice-path,face-path"

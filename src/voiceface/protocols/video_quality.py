@@ -26,8 +26,6 @@ from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.report import Report
 
-__all__ = ["VideoClip", "VideoReport", "video"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class VideoReport(Report):

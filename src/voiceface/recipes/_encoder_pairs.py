@@ -26,16 +26,6 @@ from voiceface.training.run import Facts
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = [
-    "EncoderPairs",
-    "PairedEmbeddings",
-    "PersonItems",
-    "check_both_kinds",
-    "face_blocks",
-    "paired_items",
-    "validation_auc",
-]
-
 PersonItems = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """Each person's voices and faces, by their indices in the corpus."""
 

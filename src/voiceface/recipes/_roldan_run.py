@@ -22,8 +22,6 @@ from voiceface.models.known_people import KnownPeopleBatches, known_people
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["ROLDAN_OPTIONS", "Parts", "roldan_run"]
-
 Parts = Callable[[int], tuple[dict[str, Condition], dict[str, Condition]]]
 """From the number of people: the parts of the generator's condition, and those that the discriminator learns
 for itself."""

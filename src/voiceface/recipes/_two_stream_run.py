@@ -14,8 +14,6 @@ from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, face_blocks, validation_auc
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["COVARIATES", "SMALL", "TWO_STREAM_OPTIONS", "two_stream_run"]
-
 COVARIATES = ("gender", "nationality")
 """What a corpus may know of its people beside who they are."""
 SMALL: dict[str, Any] = {

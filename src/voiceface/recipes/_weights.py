@@ -12,8 +12,6 @@ from voiceface.components import SHIPPED
 from voiceface.errors import InputError
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["current_arguments", "find_weights_folder", "open_weights"]
-
 
 def open_weights(weights: str | Path, *, recipe: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and card of a `find_weights_folder`.

@@ -65,8 +65,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Split
 
-__all__ = ["recipe", "smoke", "target_face_indices"]
-
 _MAX_VALIDATED = 32
 """Validation recordings whose faces are generated at each validation: enough to choose a step by."""
 

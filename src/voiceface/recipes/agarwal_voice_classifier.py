@@ -34,8 +34,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["CONTRACT", "classifier_posteriors", "recipe", "smoke", "speaker_classes"]
-
 CONTRACT = {"rate": SAMPLE_RATE, "features": "logmel_patches", "bands": BANDS, "frames": FRAMES, "dim": 128}
 """The classifier's features; recipes that build on its embeddings check them."""
 

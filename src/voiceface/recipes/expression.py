@@ -29,8 +29,6 @@ from voiceface.models.step_seed import torch_generator
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "smoke"]
-
 _SIDE = 72
 """Side in pixels of the faces that are kept, to be augmented and reduced."""
 _EVERY = 3

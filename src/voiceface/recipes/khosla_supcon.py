@@ -22,8 +22,6 @@ from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_str
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
-__all__ = ["SupervisedContrastive", "recipe", "smoke"]
-
 
 class SupervisedContrastive(Objective):
     """`supervised_contrastive` over both modalities.

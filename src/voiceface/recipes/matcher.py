@@ -30,8 +30,6 @@ from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, che
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "sample_pairs", "smoke"]
-
 Matchers = Matching | GroupedMatching
 _MAX_PAIRS = 1_000_000
 """Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""

@@ -23,8 +23,6 @@ from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_str
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
-__all__ = ["MarginContrastive", "recipe", "smoke"]
-
 
 class MarginContrastive(Objective):
     """The contrastive loss by distance, with its curriculum.

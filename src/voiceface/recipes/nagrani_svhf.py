@@ -24,8 +24,6 @@ from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_str
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
-__all__ = ["NWayMatching", "recipe", "smoke"]
-
 
 class NWayMatching(Objective):
     """One number for a voice and a face joined, and a softmax over N candidates.

@@ -40,8 +40,6 @@ from voiceface.training.run import Facts, Optimiser, Run
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["MixedBatches", "recipe", "smoke"]
-
 Indices = npt.NDArray[np.int64]
 _KINDS = ("faces", "voices")
 

@@ -20,8 +20,6 @@ from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, roldan_run
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
-__all__ = ["recipe", "smoke"]
-
 SpeechCondition = Literal["waveform", "waveform+name", "mel"]
 
 

@@ -24,8 +24,6 @@ from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_str
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
-__all__ = ["Fusion", "recipe", "smoke"]
-
 
 class Fusion(Objective):
     """The gate, the classifier of fused embeddings, and the orthogonal projection.

@@ -33,8 +33,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "smoke"]
-
 _MAX_VALIDATED = 256
 """The largest number of recordings in a validation, which go through in batches of `_BATCH`."""
 _BATCH = 16

@@ -39,8 +39,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["UNTRAINED", "build_from_facts", "load", "recipe", "smoke"]
-
 RENAMED = {"hearing": "speech_encoder", "whole": "pooling", "sampled": "emotion_frames"}
 """Options of weights trained by older versions, and their names now."""
 UNTRAINED = "untrained"

@@ -41,8 +41,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "smoke"]
-
 RENAMED = {"hearing": "speech_encoder", "judge_width": "discriminator_width"}
 """Options of weights trained by older versions, and their names now."""
 _MELS = "mels"

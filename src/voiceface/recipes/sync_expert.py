@@ -38,8 +38,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["clip_mouths_and_sound", "recipe", "smoke"]
-
 RENAMED = {"altered": "augment"}
 """Options of weights trained by older versions, and their names now."""
 SIZE = 48

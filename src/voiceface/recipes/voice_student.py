@@ -38,8 +38,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "smoke"]
-
 RENAMED = {"altered": "augment"}
 """Options of weights trained by older versions, and their names now."""
 SAMPLES = PARTIAL_FRAMES * 160

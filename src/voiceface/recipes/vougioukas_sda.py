@@ -35,8 +35,6 @@ from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_weights
 
-__all__ = ["recipe", "smoke"]
-
 RENAMED = {"altered": "augment"}
 """Options of weights trained by older versions, and their names now."""
 EXPERT = SHIPPED / "sync-expert"

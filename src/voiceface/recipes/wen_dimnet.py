@@ -26,8 +26,6 @@ from voiceface.recipes._two_stream_run import COVARIATES, SMALL, TWO_STREAM_OPTI
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Run
 
-__all__ = ["CovariateClassification", "recipe", "smoke"]
-
 
 class CovariateClassification(Objective):
     """One linear classifier a covariate, shared by both streams.

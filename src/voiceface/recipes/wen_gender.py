@@ -26,8 +26,6 @@ from voiceface.nn.face.wen_gan import SIZE, Kernel
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["GENDERS", "faces_of_known_gender", "recipe", "smoke"]
-
 GENDERS = ("f", "m")
 
 

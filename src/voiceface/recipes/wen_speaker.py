@@ -30,8 +30,6 @@ from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "smoke"]
-
 
 @option_help()
 def recipe(

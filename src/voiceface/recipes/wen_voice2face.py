@@ -52,8 +52,6 @@ from voiceface.training.weights import read_run, read_weights
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["recipe", "smoke"]
-
 _DIM = 64
 _CONTRACT = {"rate": SAMPLE_RATE, "size": SIZE, "values": "(x - 127.5) / 127.5"}
 People = Literal["unknown", "known"]

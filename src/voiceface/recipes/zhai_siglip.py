@@ -25,8 +25,6 @@ from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_str
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
-__all__ = ["SigmoidPairs", "recipe", "smoke"]
-
 
 class SigmoidPairs(Objective):
     """`sigmoid_pair_loss` with a scale and a bias that are learnt.

@@ -14,8 +14,6 @@ import numpy.typing as npt
 from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.traits import age_in_years, random_generator
 
-__all__ = ["EXPRESSIONS", "Expression", "Appearance", "Pose", "Scene", "appearance_of", "scene_of"]
-
 Colour = npt.NDArray[np.float32]
 
 

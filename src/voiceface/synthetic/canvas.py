@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["LEFT", "SPAN", "TOP", "Canvas", "Map", "Window", "blend", "noise", "smooth", "spline"]
-
 Map = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
 

@@ -8,8 +8,6 @@ from PIL import Image, ImageDraw
 
 from voiceface.errors import InputError
 
-__all__ = ["captioned_grid"]
-
 LINE = 12
 """Pixels a line of text takes in Pillow's own font."""
 

@@ -18,18 +18,6 @@ import numpy.typing as npt
 from voiceface.errors import InputError
 from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years, random_generator
 
-__all__ = [
-    "AGE_BANDS",
-    "STRATA",
-    "Ceiling",
-    "Estimate",
-    "age_band",
-    "ceiling",
-    "label_posteriors",
-    "oracle_scores",
-    "people_scores",
-]
-
 Floats = npt.NDArray[np.float64]
 
 AGE_BANDS = (35.0, 55.0)

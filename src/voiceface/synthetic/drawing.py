@@ -30,8 +30,6 @@ from voiceface.synthetic.head import depth, head_outline, relief, skin_albedo
 from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.traits import random_generator
 
-__all__ = ["Portrait", "draw"]
-
 Floats = npt.NDArray[np.float64]
 
 CELLS = 28

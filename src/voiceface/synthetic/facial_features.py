@@ -9,8 +9,6 @@ from voiceface.synthetic.canvas import Canvas, Map, Window, blend, noise, smooth
 from voiceface.synthetic.head import chin_drop, mouth_position
 from voiceface.synthetic.traits import random_generator
 
-__all__ = ["paint_beard", "paint_brows", "paint_eyes", "paint_glasses", "paint_mouth", "paint_nostrils"]
-
 
 def paint_eyes(canvas: Canvas, picture: Map, light: Map, look: Appearance, e: Expression) -> None:
     """Draw both eyes; ``light`` (pixels, pixels) is the shading that falls on them."""

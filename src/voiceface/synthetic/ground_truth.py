@@ -19,16 +19,6 @@ from voiceface.synthetic.ceiling import STRATA, Estimate, ceiling, people_scores
 from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.traits import CONTINUOUS, FACE_PRIVATE, VOICE_PRIVATE, CausalModel, Population
 
-__all__ = [
-    "CeilingRow",
-    "CeilingTable",
-    "ceiling_for",
-    "is_synthetic",
-    "synthetic_model",
-    "true_traits",
-    "write_traits",
-]
-
 TRAITS = Path("traits") / "people.parquet"
 """Where a corpus keeps its people's true traits."""
 

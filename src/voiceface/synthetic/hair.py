@@ -11,8 +11,6 @@ from voiceface.synthetic.appearance import Appearance, Scene
 from voiceface.synthetic.canvas import Canvas, Map, noise, smooth, spline
 from voiceface.synthetic.traits import random_generator
 
-__all__ = ["hair_back", "hair_colour", "hair_front"]
-
 Side = Sequence[tuple[float, float]]
 
 # Right half of each style's outline from the crown down, in units of the head's width.

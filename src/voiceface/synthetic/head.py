@@ -11,8 +11,6 @@ from voiceface.synthetic.traits import random_generator
 
 Floats = npt.NDArray[np.float64]
 
-__all__ = ["chin_drop", "depth", "head_outline", "mouth_position", "relief", "skin_albedo"]
-
 
 def chin_drop(e: Expression) -> float:
     """How far the chin sinks as the mouth opens."""

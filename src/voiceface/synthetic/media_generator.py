@@ -24,8 +24,6 @@ from voiceface.synthetic.speech import Phoneme, speak
 from voiceface.synthetic.talking_clip import FPS, TalkingClip, plan_clip
 from voiceface.synthetic.traits import CausalModel, random_generator
 
-__all__ = ["EMOTION_NAMES", "SyntheticMediaGenerator", "emotion_of", "spoken_phonemes"]
-
 EMOTION_NAMES: Mapping[str, str] = {
     "anger": "anger", "disgust": "disgust", "fear": "fear", "happiness": "happy", "neutral": "neutral",
     "sadness": "sad",

@@ -19,9 +19,6 @@ from voiceface.synthetic.traits import (
     random_generator,
 )
 
-__all__ = ["SyntheticPerson", "seed_of", "synthetic_person"]
-
-
 _NAME = "synthetic-"
 
 

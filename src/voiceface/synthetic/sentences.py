@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["SENTENCES", "sentence"]
-
 SENTENCES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "en": (
         ("My neighbour found", "The children painted", "We have never sold", "Somebody hid",

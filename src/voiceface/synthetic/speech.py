@@ -25,8 +25,6 @@ from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.sentences import SENTENCES, sentence
 from voiceface.synthetic.traits import random_generator
 
-__all__ = ["PROSODIES", "Phoneme", "Prosody", "check_installed", "speak", "variant"]
-
 LONGEST_PATH = 120
 """Characters that eSpeak's data path may have: 136 were fine and 186 ended the process, whatever the text."""
 

@@ -16,8 +16,6 @@ from voiceface.synthetic.people import SyntheticPerson
 from voiceface.synthetic.speech import Phoneme, Wave, speak
 from voiceface.synthetic.traits import random_generator
 
-__all__ = ["FPS", "TalkingClip", "mouth_shape", "mouth_track", "phone_class", "plan_clip"]
-
 FPS = 25.0
 Floats = npt.NDArray[np.float64]
 

@@ -18,8 +18,6 @@ from voiceface.corpus.prepare import prepare
 from voiceface.errors import InputError
 from voiceface.synthetic.sources.synthetic import listing
 
-__all__ = ["CACHE", "cache_folder", "tiny_corpus"]
-
 CACHE = "VOICEFACE_CACHE"
 """Environment variable that names another folder to keep corpora in."""
 

@@ -21,18 +21,6 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError
 
-__all__ = [
-    "ACCENTS",
-    "CONTINUOUS",
-    "FACE_PRIVATE",
-    "VOICE_PRIVATE",
-    "Accent",
-    "CausalModel",
-    "Population",
-    "age_in_years",
-    "random_generator",
-]
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 

@@ -14,8 +14,6 @@ from voiceface.errors import InputError
 from voiceface.models.model import Batch
 from voiceface.training.run import Batches
 
-__all__ = ["process_share", "seed_step"]
-
 
 def seed_step(seed: int, step: int, rank: int, device: torch.device) -> None:
     """Seed torch's generators by a hash, so that a step's random numbers depend on nothing before it."""

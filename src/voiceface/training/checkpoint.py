@@ -15,8 +15,6 @@ import torch.distributed as dist
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, partial_files
 
-__all__ = ["Checkpoints", "gather_random_states", "random_states", "restore_random_states"]
-
 _NAME = re.compile(r"step-(\d+)\.pt")
 
 

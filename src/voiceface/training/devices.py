@@ -11,8 +11,6 @@ import torch
 
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["launch_fabric", "pick_device", "pick_precision", "torch_device"]
-
 
 def launch_fabric(device: str = "auto", precision: str = "auto") -> Any:  # noqa: ANN401 - Fabric, imported late
     """A launched Fabric: it knows the device, the autocast, this process's rank and how many there are.

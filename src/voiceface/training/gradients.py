@@ -8,8 +8,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["GradientScope", "all_finite", "average_gradients"]
-
 
 class GradientScope:
     """Which parameters require a gradient now: all that any turn changes, or one turn's alone.

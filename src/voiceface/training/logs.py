@@ -22,9 +22,6 @@ from voiceface.media.files import write_text
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["NotFiniteError", "TrainingLog"]
-
-
 _CURVE_SECONDS = 2.0
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Split
 
-__all__ = ["train"]
-
 
 def train(
     run: Run,

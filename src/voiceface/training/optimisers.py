@@ -11,8 +11,6 @@ from torch import nn
 from voiceface.errors import InputError
 from voiceface.training.run import Optimiser
 
-__all__ = ["build_optimiser", "learning_rate"]
-
 _FUSED = {"cpu", "cuda"}
 
 

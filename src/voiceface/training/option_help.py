@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-__all__ = ["CLIP_OPTIONS", "option_help"]
-
 Recipe = TypeVar("Recipe", bound=Callable[..., object])
 
 _STANDARD = {

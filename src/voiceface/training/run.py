@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
-from voiceface.models.model import Batch, Model, Pictures
+from voiceface.models.model import Batch, Model
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Selection, Split
-
-__all__ = ["Batches", "Facts", "Optimiser", "Pictures", "Run"]
 
 M = TypeVar("M", bound=Model, default=Any)
 Facts = dict[str, Any]

@@ -25,8 +25,6 @@ from voiceface.training.run import Facts, Run
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Split
 
-__all__ = ["Trainer", "average_weights"]
-
 
 class Trainer:
     """All that changes while a run is trained: the model, its optimisers, its average, step and best."""

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.splits import Split
     from voiceface.training.trainer import Trainer
 
-__all__ = [
-    "check_facts",
-    "check_split",
-    "claim_training_folder",
-    "export",
-    "load_initial_weights",
-    "people_fingerprint",
-]
-
 
 def claim_training_folder(
     out: Path,

@@ -18,16 +18,6 @@ from torch import Tensor
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, write_json
 
-__all__ = [
-    "FORMAT",
-    "LARGEST",
-    "package_version",
-    "read_run",
-    "read_weights",
-    "resolve_weights_folder",
-    "write_weights",
-]
-
 FORMAT = 1
 LARGEST = 20_000_000
 """Bytes a file, so that any code host takes it."""

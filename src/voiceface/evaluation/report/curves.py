@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.curves import CmcCurve, RocPoints
     from voiceface.protocols.gallery_matching import MatchingReport
 
-__all__ = ["gallery_size_figure", "cmc_figure", "det_figure", "reliability_figure", "roc_figure"]
-
 _DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 0.999)
 
 

@@ -12,19 +12,6 @@ from typing import Any
 
 from voiceface.errors import MissingPartError
 
-__all__ = [
-    "CHANCE",
-    "DASHES",
-    "INK",
-    "MARKERS",
-    "SERIES",
-    "Axes",
-    "require_packages",
-    "drawing",
-    "legend",
-    "short_names",
-]
-
 Axes = Any
 """Matplotlib's own; an optional part has no types here."""
 

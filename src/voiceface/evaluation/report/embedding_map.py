@@ -15,8 +15,6 @@ from voiceface.evaluation.report.drawing import CHANCE, INK, SERIES, Axes, drawi
 from voiceface.evaluation.report.evidence import Evidence
 from voiceface.evaluation.report.page import Figure
 
-__all__ = ["sample_people", "map_figures", "placed"]
-
 _MOST = 1500
 """Voices and faces on the map, each; more are sampled at random."""
 _PEOPLE = 10

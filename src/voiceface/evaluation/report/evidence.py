@@ -11,8 +11,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Evidence"]
-
 Names = npt.NDArray[np.str_]
 Rows = npt.NDArray[np.floating]
 Places = npt.NDArray[np.int64]

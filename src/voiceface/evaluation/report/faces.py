@@ -19,8 +19,6 @@ from voiceface.evaluation.report.template import render
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["FaceGridRow", "GridFace", "faces_figure", "retrieved_faces_figure"]
-
 Picture = npt.NDArray[np.uint8]
 _SIDE = 96
 _QUALITY = 82

@@ -9,8 +9,6 @@ from voiceface.evaluation.report.page import Section, sample_facts
 from voiceface.media.files import write_text
 from voiceface.protocols.estimate import table
 
-__all__ = ["write_markdown"]
-
 
 def write_markdown(
     path: str | Path, sections: Sequence[Section], *, title: str = "", facts: Sequence[str] = ()

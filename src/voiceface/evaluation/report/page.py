@@ -12,8 +12,6 @@ from voiceface.evaluation.report.template import render
 from voiceface.media.files import write_text
 from voiceface.protocols.estimate import Estimate
 
-__all__ = ["Figure", "Section", "sample_facts", "write_html"]
-
 _FETCHES = re.compile(
     r"""\b(?:src|srcset|href|data|action)\s*=\s*["']?+(?!#|data:)|url\(["']?+(?!#|data:)|@import|<script|<link"""
 )

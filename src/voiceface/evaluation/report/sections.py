@@ -18,8 +18,6 @@ from voiceface.protocols.gallery_retrieval import RetrievalReport
 from voiceface.protocols.pair_verification import VerificationReport
 from voiceface.protocols.report import Report
 
-__all__ = ["evidence_section", "report_sections"]
-
 
 def report_sections(report: Report, *, plots: bool) -> list[Section]:
     """A protocol's report as a section; its calibration, where there is one, as a second.

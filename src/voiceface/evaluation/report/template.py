@@ -10,8 +10,6 @@ from voiceface.protocols.estimate import number
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render"]
-
 
 def render(template: str, **values: object) -> str:
     """The text of ``TEMPLATE.html.j2``; values are escaped unless the template says ``safe``."""

@@ -20,8 +20,6 @@ from voiceface.models.published_weights import digest, find_weights, load_tensor
 from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
 from voiceface.nn.voice.ecapa import Ecapa
 
-__all__ = ["FILES", "VARIABLE", "EcapaVoice", "load"]
-
 FILES = ("embedding_model.ckpt", "embedding_model.safetensors")
 VARIABLE = "VOICEFACE_ECAPA"
 _REPOSITORIES = ("speechbrain/spkrec-ecapa-voxceleb",)

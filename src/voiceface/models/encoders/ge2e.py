@@ -16,8 +16,6 @@ from voiceface.models.published_weights import digest
 from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.ge2e import Ge2e, load_ge2e_weights
 
-__all__ = ["load", "weights_path"]
-
 
 def weights_path() -> Path:
     """Path of the published weights.

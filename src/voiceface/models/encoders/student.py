@@ -13,8 +13,6 @@ from voiceface.errors import InputError
 from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 
-__all__ = ["WEIGHTS", "load"]
-
 WEIGHTS = SHIPPED / "voice-student"
 
 

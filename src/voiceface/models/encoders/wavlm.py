@@ -22,8 +22,6 @@ from voiceface.models.published_weights import digest, find_weights, load_tensor
 from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["FILES", "VARIABLE", "WavlmVoice", "load", "recognises_weights"]
-
 FILES = ("model.safetensors", "pytorch_model.bin")
 VARIABLE = "VOICEFACE_WAVLM"
 _REPOSITORIES = ("microsoft/wavlm-base-plus-sv", "microsoft/wavlm-base-sv", "microsoft/wavlm-base-plus")

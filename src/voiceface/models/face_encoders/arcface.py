@@ -17,8 +17,6 @@ from voiceface.models.face_encoder import NetworkFace
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.iresnet import IResNet
 
-__all__ = ["FILES", "VARIABLE", "load"]
-
 FILES = ("backbone.pth", "model.pt", "arcface.safetensors")
 VARIABLE = "VOICEFACE_ARCFACE"
 

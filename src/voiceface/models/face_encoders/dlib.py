@@ -9,8 +9,6 @@ from voiceface.face.dlib_models import model_file
 from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
 from voiceface.models.face_encoder import AlignedFaces, FaceEncoder
 
-__all__ = ["DlibFace", "load"]
-
 
 class DlibFace(FaceEncoder):
     """Mean embedding of a face and its mirror image; not normalised, for its length carries information."""

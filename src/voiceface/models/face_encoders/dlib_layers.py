@@ -14,8 +14,6 @@ from voiceface.models.blockwise_pca import Block
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
 from voiceface.models.face_encoder import FaceEncoder
 
-__all__ = ["BLOCKS", "DlibLayers", "load"]
-
 BLOCKS = (Block(128, 128, 1.0), Block(1760, 80, 0.7), Block(480, 60, 0.7), Block(300, 60, 0.6))
 """The four parts; their number of components and weights were chosen on other folds than those reported."""
 

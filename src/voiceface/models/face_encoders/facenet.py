@@ -16,8 +16,6 @@ from voiceface.models.face_encoder import NetworkFace
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.facenet import FaceNet
 
-__all__ = ["FILES", "VARIABLE", "load"]
-
 FILES = ("20180402-114759-vggface2.pt", "20180408-102900-casia-webface.pt", "facenet.safetensors")
 VARIABLE = "VOICEFACE_FACENET"
 

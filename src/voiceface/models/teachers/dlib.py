@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.models.dlib_recogniser import load_dlib_recogniser
 
-__all__ = ["DlibTeacher", "load"]
-
 _SIDE = 150
 _MAPS = (9, 6, 2)
 """Which of the recogniser's fourteen blocks give the maps, the smallest side first."""

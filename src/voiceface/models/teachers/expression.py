@@ -15,8 +15,6 @@ from torch import Tensor
 from voiceface.errors import InputError
 from voiceface.nn.face.expression_net import ExpressionNet
 
-__all__ = ["ExpressionTeacher", "load", "untrained"]
-
 
 class ExpressionTeacher:
     """The network's scores of the emotions, less their mean.

@@ -28,8 +28,6 @@ from voiceface.models.published_teacher import PublishedTeacher
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.senet import DEPTHS, SeNet50
 
-__all__ = ["FILES", "MEANS", "VARIABLE", "FerPlusTeacher", "load"]
-
 FILES = ("senet50_ferplus_dag.pth", "senet50_ferplus_dag.safetensors")
 VARIABLE = "VOICEFACE_FERPLUS"
 MEANS = (131.0912, 103.8827, 91.4953)

@@ -25,8 +25,6 @@ from voiceface.models.published_teacher import PublishedTeacher
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.nn.face.vgg import DEPTHS, VggFace
 
-__all__ = ["FILES", "MEANS", "VARIABLE", "VggFaceTeacher", "load"]
-
 FILES = ("vgg_face_dag.pth", "vgg_face_dag.safetensors")
 VARIABLE = "VOICEFACE_VGGFACE"
 MEANS = (129.186279296875, 104.76238250732422, 93.59396362304688)

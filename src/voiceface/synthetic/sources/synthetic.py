@@ -15,8 +15,6 @@ from pathlib import Path
 from voiceface.corpus.item import FaceItem, Item, Listing, VideoItem, VoiceItem
 from voiceface.errors import InputError
 
-__all__ = ["ROOTLESS", "listing"]
-
 ROOTLESS = True
 """It reads no folder: `listing` takes none."""
 
