@@ -219,6 +219,23 @@ def test_what_embed_did_not_write_is_not_read(tmp_path, content):
         read_embeddings(path)
 
 
+def test_a_second_that_embeds_into_the_same_file_is_refused_and_disturbs_nothing(tmp_path, small, voices):
+    told = []
+
+    def meanwhile(done, total):
+        if not told:
+            with pytest.raises(InputError) as caught:
+                embed_files(Wide(), ["1", "2"], tmp_path / "w.npz", kind="faces")
+            told.append(str(caught.value))
+
+    done = embed_files(
+        Wide(), [str(k) for k in range(1, 8)], tmp_path / "w.npz", kind="faces", progress=meanwhile
+    )
+    assert told == [f"{done.path}: is being written by another process; wait for it or stop it"]
+    assert read_embeddings(done.path)["names"].tolist() == [str(k) for k in range(1, 8)]
+    assert not list(tmp_path.glob(".*"))
+
+
 class Wide:
     """A matcher of nothing: rows as wide as a real one's, at once."""
 
@@ -233,7 +250,7 @@ class Wide:
 def test_memory_does_not_grow_with_the_number_of_items(tmp_path):
     peaks = {640: [], 6400: []}
     for count in (640, 6400, 640, 6400):  # the lower of two: a thread of another test may still be at work
-        names = [str(k) for k in range(count)]
+        names = [str(k) for k in range(1, count + 1)]
         (tmp_path / "w.npz").unlink(missing_ok=True)
         gc.collect()
         tracemalloc.start()
@@ -242,7 +259,7 @@ def test_memory_does_not_grow_with_the_number_of_items(tmp_path):
         tracemalloc.stop()
         found = read_embeddings(done.path)
         assert done.count == count and found["embeddings"].dtype == np.float32
-        np.testing.assert_array_equal(found["embeddings"], np.arange(count)[:, None].repeat(576, 1))
+        np.testing.assert_array_equal(found["embeddings"], np.arange(1, count + 1)[:, None].repeat(576, 1))
         assert found["names"].tolist() == names
     # Ten times the items: 13 MB more of rows, of which nothing may be held; names are short.
     assert min(peaks[6400]) - min(peaks[640]) < 4_000_000

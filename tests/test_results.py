@@ -15,6 +15,7 @@ from voiceface.evaluation.experiment_records import (
     read_experiments,
     record_experiment,
 )
+from voiceface.media.writer_lock import writer_lock
 from voiceface.protocols.estimate import Estimate
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +99,16 @@ def test_several_may_record_at_once(tmp_path):
     for one in writers:
         one.join()
     assert len(read_experiments(tmp_path)) == 8
+
+
+def test_who_records_waits_for_who_is_recording(tmp_path):
+    writer = threading.Thread(target=recorded, args=(tmp_path,))
+    with writer_lock(tmp_path / "made.jsonl"):
+        writer.start()
+        writer.join(0.3)
+        assert writer.is_alive() and not (tmp_path / "made.jsonl").exists()
+    writer.join(5)
+    assert [path.name for path in tmp_path.iterdir()] == ["made.jsonl"]
 
 
 def test_a_name_that_is_a_path_stays_in_the_folder(tmp_path):

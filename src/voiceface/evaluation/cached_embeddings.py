@@ -18,6 +18,7 @@ from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.evaluation.training_overlap import TrainingOverlap, training_overlap
 from voiceface.media.files import atomic_path
+from voiceface.media.writer_lock import writer_lock
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.pipelines.embed import embed_corpus, read_embeddings
 from voiceface.pipelines.matcher import Matcher
@@ -91,8 +92,9 @@ def cached_embeddings(
     folder = _cache_folder(corpus)
     stem = f"{loaded.name}-{name}-{corpus.fingerprint[:12]}"
     files = {kind: folder / f"{stem}-{kind}.npz" for kind in ("voices", "faces")}
-    if not all(_whole(path, len(corpus.tables[kind])) for kind, path in files.items()):
-        _place(matcher, loaded, corpus, files, bar)
+    with writer_lock(folder / stem, wait=-1):  # who places it second reads what the first has placed
+        if not all(_whole(path, len(corpus.tables[kind])) for kind, path in files.items()):
+            _place(matcher, loaded, corpus, files, bar)
     dropped = 0
     if known_people == "drop" and people.met:
         files = {kind: _without_people(path, people.met) for kind, path in files.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from voiceface.corpus.item import VideoItem
 from voiceface.corpus.sources.videos import listing
 from voiceface.errors import InputError
+from voiceface.media.read_json import read_json
 
 if TYPE_CHECKING:
     from voiceface.protocols.report import Report
@@ -183,10 +183,7 @@ def _record(results: Path, report: VideoReport, clips: Mapping[str, Path], folde
 
 def _read_answers(path: Path) -> Mapping[str, Any]:
     remedy = "give the JSON file that the page saved"
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", remedy) from error
+    read = read_json(path, Any, remedy=remedy)
     if not isinstance(read, dict):
         raise InputError(path, "contains no answers", remedy)
     return read

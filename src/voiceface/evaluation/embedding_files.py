@@ -40,9 +40,6 @@ def read_named_embeddings(path: Path) -> NamedEmbeddings:
     check_readable(path)
     arrays = read_embeddings(path)
     rows, names = arrays.pop("embeddings"), arrays.pop("names")
-    if rows.ndim != 2 or rows.dtype.kind != "f" or names.shape != (len(rows),) or not len(rows):
-        fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
-        raise InputError(path, fault, "give one name per embedding")
     _check_names(path, names.astype(str), rows)
     columns = {
         name: array.astype(str)

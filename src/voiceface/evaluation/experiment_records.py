@@ -17,6 +17,7 @@ from typing import Any
 from voiceface.errors import InputError
 from voiceface.evaluation.source_commit import source_commit
 from voiceface.media.check_writable import check_writable
+from voiceface.media.writer_lock import writer_lock
 from voiceface.protocols.estimate import Estimate
 
 
@@ -43,8 +44,8 @@ def record_experiment(
 ) -> Path:
     """Append one experiment, with today's date and the commit of the source, to ``folder/RECIPE.jsonl``.
 
-    Figures without a value or an interval are left out. The line is written in one piece, so that two
-    processes may record at once and a killed one damages no other line.
+    Figures without a value or an interval are left out. Two processes may record at once: one waits for the
+    other. A killed one damages no other line.
 
     Args:
         folder: The folder of records; made where it is missing.
@@ -73,7 +74,8 @@ def record_experiment(
     path = folder / (re.sub(r"[^\w.-]+", "-", recipe) + ".jsonl")
     try:
         folder.mkdir(exist_ok=True)
-        _append(path, json.dumps(record, ensure_ascii=False, allow_nan=False))
+        with writer_lock(path, wait=-1):
+            _append(path, json.dumps(record, ensure_ascii=False, allow_nan=False))
     except OSError as error:
         raise InputError(path, f"cannot be written ({error})", "check the folder") from error
     return path

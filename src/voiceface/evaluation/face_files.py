@@ -93,9 +93,6 @@ def read_face_set(
 def _of_file(path: Path, people: PeopleTable | None, what: str) -> tuple[FaceSet, dict[str, int]]:
     arrays = read_embeddings(path)
     rows, names = arrays["embeddings"], arrays["names"].astype(str)
-    if rows.ndim != 2 or names.shape != (len(rows),) or not len(rows):
-        fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
-        raise InputError(path, fault, "give one name a row")
     owners = _owners(path, names, people, _column(arrays, "people", path, len(rows)), what)
     genders = _column(arrays, "gender", path, len(rows))
     if people is not None and people.gender:

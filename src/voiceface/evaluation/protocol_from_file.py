@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.components import nearest
 from voiceface.errors import InputError
+from voiceface.media.read_npz import read_npz
 from voiceface.protocols.read_lines import read_lines
 
 Columns = Mapping[str, NDArray[Any]]
@@ -52,9 +53,16 @@ def protocol_from_file(name: str) -> Callable[..., Any]:
         p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY and _is_option(hints[p.name], p)
     ]
 
+    spellings = {
+        part
+        for parameter in signature.parameters.values()
+        for spelling in _spellings(parameter.name, _array_kind(hints[parameter.name]))
+        for part in spelling.split(" and ")
+    }
+
     @functools.wraps(function)
     def run(data: Path, **given: Any) -> Any:  # noqa: ANN401  the protocol's report
-        columns, arrays = _read(Path(data)), {}
+        columns, arrays = _read(Path(data), spellings), {}
         for parameter in signature.parameters.values():
             kind = _array_kind(hints[parameter.name])
             found = _take(columns, parameter.name, kind) if kind else None
@@ -62,7 +70,7 @@ def protocol_from_file(name: str) -> Callable[..., Any]:
                 arrays[parameter.name] = found
             elif parameter.default is parameter.empty:
                 wanted = " or ".join(_spellings(parameter.name, kind))
-                fault = f"has the columns {', '.join(columns)[:80]}"
+                fault = f"has the columns {', '.join(columns)[:80] or 'of something else'}"
                 raise InputError(data, fault, f"{name} needs {wanted}")
         return function(**arrays, **given)
 
@@ -108,13 +116,11 @@ def _missing_kinds(function: Callable[..., Any]) -> list[str]:
     ]
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def _read(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:
     if path.suffix == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError) as error:
-            raise InputError(path, f"cannot be read ({error})", "give an .npz of named arrays") from None
+        return read_npz(
+            path, lambda headers: sorted(names & headers.keys()), remedy="give an .npz of named arrays"
+        )
     rows = list(csv.reader(read_lines(path)))
     heads = [head.strip().lower().lstrip("\ufeff") for head in rows[0]]
     bad = [line for line, row in enumerate(rows[1:], start=2) if len(row) != len(heads)]

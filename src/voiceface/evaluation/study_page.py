@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,11 +56,25 @@ def write_study(
         "people": {clip: people.get(clip, clip) for clip in clips},
         "pairs": pairs,
     }
-    # The data must not end the script: it contains no "</".
-    data = json.dumps(facts).replace("</", "<\\/")
-    page = _PAGE.replace("@QUESTION@", html.escape(question)).replace("@DATA@", data)
-    write_text(path, page)
+    # No name may end the script or begin a comment in it: the data holds no "<".
+    data = json.dumps(facts).replace("<", "\\u003c")
+    filled = {"QUESTION": html.escape(question), "DATA": data, "POLICY": _policy()}
+    # At once, so that a question or a name is never searched for places to fill.
+    write_text(path, re.sub(r"@(QUESTION|DATA|POLICY)@", lambda place: filled[place[1]], _PAGE))
     return len(pairs)
+
+
+def _policy() -> str:
+    """The page's content security policy: its own script and style, its own clips, and no connection."""
+    own = {}
+    for kind in ("script", "style"):
+        text = re.search(rf"<{kind}>(.*?)</{kind}>", _PAGE, re.DOTALL)
+        assert text is not None
+        own[kind] = base64.b64encode(hashlib.sha256(text[1].encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{own['script']}'; style-src 'sha256-{own['style']}'; "
+        "media-src data:; base-uri 'none'; form-action 'none'"
+    )
 
 
 def _data_uri(path: Path) -> str:
@@ -81,6 +97,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="@POLICY@">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Which clip?</title>
 <style>

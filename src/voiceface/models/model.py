@@ -174,7 +174,7 @@ class Model(nn.Module):
         """Load what `weights` of an equal model gave.
 
         Raises:
-            InputError: a tensor is missing, is too many or has another shape; ``source`` is named.
+            InputError: a tensor is missing, is too many or has another shape or type; ``source`` is named.
         """
         own = self.weights()
         missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
@@ -182,6 +182,15 @@ class Model(nn.Module):
             which = f"lacks {_few(missing)}" if missing else f"holds {_few(extra)}, unknown to this model"
             raise InputError(source, which, "give the weights of the same recipe and arguments")
         for name, tensor in tensors.items():
+            # fp16 is read as float32.
+            if tensor.dtype not in (
+                own[name].dtype,
+                torch.float32 if own[name].dtype == torch.float16 else None,
+            ):
+                kinds = f"{str(tensor.dtype).removeprefix('torch.')}, the model needs {own[name].dtype}"
+                raise InputError(
+                    source, f"{name} is {kinds}", "give the weights of the same recipe and arguments"
+                )
             if tensor.shape != own[name].shape:
                 fault = f"{name} is {tuple(tensor.shape)}, the model needs {tuple(own[name].shape)}"
                 raise InputError(source, fault, "give the weights of the same recipe and arguments")

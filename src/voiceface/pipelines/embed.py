@@ -8,7 +8,7 @@ import re
 import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, partial_files, write_json
+from voiceface.media.read_npz import Header, read_npz
+from voiceface.media.writer_lock import writer_lock
+from voiceface.protocols.input_checks import few
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -29,6 +32,8 @@ _BLOCK = 64
 _PLAN = "plan.json"
 _PART = re.compile(r"\d{9}\.npz")
 Progress = Callable[[int, int], None]
+Make = Callable[[int, int], tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]]
+"""From the first item and the one after the last to their rows, and what is wrong with which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +95,35 @@ def read_embeddings(path: str | Path) -> dict[str, npt.NDArray[Any]]:
     """Read what `embed_files` or `embed_corpus` wrote: ``names``, ``people``, ``embeddings``, ``model``.
 
     Raises:
-        InputError: no such file, no ``.npz``, or one without names and embeddings.
+        InputError: no such file, no ``.npz``, one without names and embeddings, or rows that are no
+            embeddings: NaN or all zeros.
     """
     remedy = "give a file that `voiceface embed` wrote"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(path, "is no readable .npz file", remedy) from error
+
+    def wanted(headers: Mapping[str, Header]) -> list[str]:
+        count = headers["names"].shape if "names" in headers else ()
+        columns = [name for name, head in headers.items() if head.shape == count and head.dtype.kind in "US"]
+        return ["names", "embeddings", "people", "model", "found", *columns]
+
+    found = read_npz(path, wanted, remedy=remedy)
     if not {"names", "embeddings"} <= found.keys():
         raise InputError(path, "holds no names and embeddings", remedy)
+    names, rows = found["names"], found["embeddings"]
+    if rows.ndim != 2 or rows.dtype.kind != "f" or names.dtype.kind != "U" or names.shape != (len(rows),):
+        fault = f"holds names of shape {names.shape} and embeddings of shape {rows.shape}"
+        raise InputError(path, fault, "give one name per embedding")
+    if not rows.size:
+        raise InputError(path, "holds no embedding", remedy)
+    # A face that was not found has no row to look at.
+    seen = found["found"] if "found" in found else np.ones(len(rows), bool)
+    if seen.dtype != bool or seen.shape != names.shape:
+        raise InputError(path, "does not say of each row whether it was found", remedy)
+    bad = seen & ~(np.isfinite(rows).all(axis=1) & rows.any(axis=1))
+    if bad.any():
+        fault = (
+            f"rows {few(np.flatnonzero(bad).tolist())} of {len(rows):,} hold NaN or infinity, or only zeros"
+        )
+        raise InputError(path, fault, "leave them out")
     return found
 
 
@@ -126,16 +150,20 @@ def _of_kind(matcher: Matcher, kind: str) -> Callable[..., npt.NDArray[np.float3
     return matcher.embed_voices if kind == "voices" else matcher.embed_faces
 
 
-def _in_blocks(
-    job: _Job,
-    make: Callable[[int, int], tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]],
-    progress: Progress | None,
-) -> Embedded:
+def _in_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
     out, names = job.out, job.names
     if not names:
         raise InputError(out, f"would hold nothing: there are no {job.kind}", "give some files")
     if len(set(names)) < len(names):
         raise InputError(Counter(names).most_common(1)[0][0], "is named twice", "give each file once")
+    if not out.parent.is_dir():
+        raise InputError(out, "cannot be written there", "choose another folder")
+    with writer_lock(out):
+        return _do_blocks(job, make, progress)
+
+
+def _do_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
+    out, names = job.out, job.names
     parts = _claim_folder(job)
     failed: list[InputError] = []
     done = 0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
+
+import msgspec
 
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import write_json
+from voiceface.media.read_json import read_json
 from voiceface.media.writer_lock import writer_lock
 from voiceface.pipelines.matcher import Matcher
 
@@ -30,6 +32,18 @@ RESERVED_COLUMNS = ("id", "person", "kind", "path", "vector")
 
 _TABLE = "items"
 _PANICS = ("PanicException", "RustPanic")
+
+
+class _Head(TypedDict):
+    kind: Literal["voiceface-gallery"]
+    format: int
+
+
+class _Card(_Head):
+    matcher: str
+    source: str
+    weights: Annotated[str, msgspec.Meta(min_length=1)]
+    dim: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
 def lancedb_module() -> Any:  # noqa: ANN401
@@ -112,17 +126,10 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged or of a newer format.
     """
-    try:
-        card = json.loads((path / CARD).read_text(encoding="utf-8"))
-        if card["kind"] != "voiceface-gallery":
-            raise KeyError("kind")
-        missing = {"matcher", "source", "weights", "dim"} - card.keys()
-        if missing:
-            raise KeyError(missing.pop())
-        newer = int(card["format"]) > FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path / CARD, "is damaged", "restore it, or make the gallery anew") from error
-    if newer:
-        fault = f"is of format {card['format']}, this version reads {FORMAT}"
+    remedy = "restore it, or make the gallery anew"
+    head = read_json(path / CARD, _Head, remedy=remedy)
+    if head["format"] > FORMAT:
+        fault = f"is of format {head['format']}, this version reads {FORMAT}"
         raise InputError(path, fault, "install a newer voiceface")
-    return dict(card)
+    card: dict[str, Any] = read_json(path / CARD, _Card, remedy=remedy)
+    return card

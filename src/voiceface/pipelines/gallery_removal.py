@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from voiceface.errors import InputError
 from voiceface.media.files import write_json
+from voiceface.media.read_json import read_json
 from voiceface.pipelines.gallery_items import equals
 
 __all__ = ["JOURNAL", "compact", "finish_removal", "remove_person"]
 
 JOURNAL = "removing.json"
 """The file in a gallery's folder that names a person who is being removed."""
+
+
+class _Removal(TypedDict):
+    person: str
+    items: int
+    parts: list[int]
+    """The fragments of the table that held them."""
 
 
 def remove_person(path: Path, table: Any, person: str) -> int:  # noqa: ANN401  LanceDB ships no types
@@ -44,11 +50,8 @@ def finish_removal(path: Path, table: Any) -> tuple[str, int]:  # noqa: ANN401
     journal = path / JOURNAL
     if not journal.is_file():
         return "", 0
-    try:
-        told = json.loads(journal.read_text(encoding="utf-8"))
-        person, items, parts = str(told["person"]), int(told["items"]), [int(part) for part in told["parts"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(journal, "is damaged", "delete it and remove the person again") from error
+    told = read_json(journal, _Removal, remedy="delete it and remove the person again")
+    person, items, parts = told["person"], told["items"], told["parts"]
     table.delete(equals("person", person))
     # Deleting only marks rows. The parts that held them are written anew without them, and older versions
     # of the data deleted, before anything else that may fail.

@@ -6,11 +6,14 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
+
+import msgspec
 
 from voiceface.components import SHIPPED, load_component, nearest
 from voiceface.errors import InputError
 from voiceface.models.model import Model
+from voiceface.pipelines.bounded_tensors import BoundedTensors
 from voiceface.recipes._weights import current_arguments
 from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
@@ -93,13 +96,16 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
     """
     folder = resolve(weights)
     tensors, card = read_weights(folder)
+    remedy = "use the voiceface version that trained it, or train again"
     try:
-        model: Model = _run(card, trust).build(card["facts"])
-    except (KeyError, TypeError) as error:
-        fault = f"does not fit the recipe as it is in this version ({error})"
-        raise InputError(
-            folder, fault, "use the voiceface version that trained it, or train again"
-        ) from error
+        with BoundedTensors():
+            model: Model = _run(card, trust).build(card["facts"])
+    except InputError:
+        raise
+    except Exception as error:  # arguments and facts may be anything, and so may what a recipe makes of them
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        fault = f"does not fit the recipe as it is in this version ({reason})"
+        raise InputError(folder, fault, remedy) from error
     model.load_weights(tensors, source=folder)
     return Loaded(folder.resolve().name, model.eval().to(device), card)
 
@@ -111,5 +117,24 @@ def run_of(loaded: Loaded) -> Run:
 
 def _run(card: dict[str, Any], trust: str | Path | None) -> Run:
     module = load_recipe(card["recipe"], trust=trust)
-    run: Run = module.recipe(**current_arguments(card["arguments"], getattr(module, "RENAMED", {})))
+    arguments = current_arguments(card["arguments"], getattr(module, "RENAMED", {}))
+    hints = get_type_hints(module.recipe)
+    for name, value in arguments.items():
+        if not _fits(value, hints.get(name)):
+            raise TypeError(f"{name} is {str(value)[:40]!r}")
+    run: Run = module.recipe(**arguments)
     return run
+
+
+def _fits(value: Any, hint: Any) -> bool:  # noqa: ANN401  any JSON, any annotation
+    """Whether a value from JSON is of an argument's type, as far as its annotation tells."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    for one in (value, whole):
+        try:
+            msgspec.convert(one, hint if hint is not None else Any)
+            return True
+        except msgspec.ValidationError:
+            continue
+        except TypeError:  # an annotation that no JSON has
+            return True
+    return False

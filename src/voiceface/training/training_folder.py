@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_json
+from voiceface.media.read_json import read_json
 from voiceface.models.model import Model
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import package_version, read_weights, write_weights
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Split
     from voiceface.training.trainer import Trainer
+
+
+class _Identity(TypedDict):
+    """What makes a training this one and no other."""
+
+    recipe: str
+    corpus: str
+    split: str
+    init: str | None
+    steps: int
+    seed: int
+    arguments: dict[str, Any]
 
 
 def claim_training_folder(
@@ -150,11 +163,7 @@ def _split_fingerprint(split: Split) -> str:
 
 
 def _refuse_other_training(path: Path, identity: Mapping[str, Any]) -> None:
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-        theirs, ours = _flat(there), _flat(identity)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, "is damaged", "train in a new folder") from error
+    theirs, ours = _flat(read_json(path, _Identity, remedy="train in a new folder")), _flat(identity)
     missing = object()
     differ = [n for n in sorted(theirs.keys() | ours) if theirs.get(n, missing) != ours.get(n, missing)]
     if differ:

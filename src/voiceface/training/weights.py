@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
+import msgspec
 import safetensors
 import safetensors.torch
 import torch
@@ -17,12 +17,34 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, write_json
+from voiceface.media.read_json import read_json
 
 FORMAT = 1
 LARGEST = 20_000_000
 """Bytes a file, so that any code host takes it."""
 _KIND = "voiceface-weights"
 _CUT = "@"  # name@0, name@1, ...: the rows of a tensor that is larger than a file may be
+
+
+class _Calibration(TypedDict):
+    slope: Annotated[float, msgspec.Meta(gt=0)]  # zero or less would turn every ranking round
+    offset: float
+
+
+class _Facts(TypedDict):
+    calibration: NotRequired[_Calibration]
+
+
+class _RunJson(TypedDict):
+    """What is read of a ``run.json``; what else it says is kept."""
+
+    files: list[str]
+    recipe: NotRequired[str]
+    arguments: NotRequired[dict[str, Any]]
+    facts: NotRequired[_Facts]
+    contract: NotRequired[dict[str, Any]]
+    people: NotRequired[dict[str, Any]]
+    results: NotRequired[dict[str, Any]]
 
 
 def write_weights(
@@ -66,7 +88,8 @@ def read_weights(folder: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
     """The tensors (fp16 ones as float32) and the ``run.json`` of a weights folder.
 
     Raises:
-        InputError: the folder or a file of it is missing, truncated, of a newer voiceface or not ours.
+        InputError: the folder or a file of it is missing, truncated, of a newer voiceface or not ours, or a
+            tensor holds NaN or infinite numbers.
     """
     folder = Path(folder)
     run_json = read_run(folder)
@@ -84,13 +107,22 @@ def read_weights(folder: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
     cut: dict[str, list[tuple[int, Tensor]]] = {}
     for name, tensor in stored.items():
         tensor = tensor.float() if tensor.dtype == torch.float16 else tensor
+        if not bool(tensor.isfinite().all()):
+            raise InputError(
+                folder, f"{name[:80]} holds NaN or infinite numbers", "train again, or copy it again"
+            )
         base, mark, number = name.rpartition(_CUT)
-        if mark:
+        if mark and number.isdecimal():
             cut.setdefault(base, []).append((int(number), tensor))
         else:
             tensors[name] = tensor
     for base, pieces in cut.items():
-        tensors[base] = torch.cat([piece for _, piece in sorted(pieces, key=lambda pair: pair[0])])
+        rows = [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
+        if len({(piece.shape[1:], piece.dtype) for piece in rows}) > 1 or not all(p.dim() for p in rows):
+            raise InputError(
+                folder, f"{base[:80]} is in parts that do not fit", "copy the weights folder again"
+            )
+        tensors[base] = torch.cat(rows)
     return tensors, run_json
 
 
@@ -104,19 +136,17 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         where = "is no weights folder (no run.json)" if Path(folder).is_dir() else "there is no such folder"
         raise InputError(folder, where, "give the folder that `voiceface train` wrote")
-    try:
-        run_json = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(path, f"is damaged ({error})", "copy the weights folder again, whole") from error
-    if not isinstance(run_json, dict) or run_json.get("kind") != _KIND:
+    again = "copy the weights folder again, whole"
+    head = read_json(path, Any, remedy=again)
+    if not isinstance(head, dict) or head.get("kind") != _KIND:
         raise InputError(path, "was not written by voiceface", "give the folder that `voiceface train` wrote")
-    if not isinstance(run_json.get("format"), int) or run_json["format"] > FORMAT:
-        made = f"was written by a newer voiceface ({run_json.get('voiceface')})"
+    if not isinstance(head.get("format"), int) or head["format"] > FORMAT:
+        made = f"was written by a newer voiceface ({str(head.get('voiceface'))[:20]})"
         raise InputError(path, made, "pip install --upgrade voiceface")
-    files = run_json.get("files")
+    run_json: dict[str, Any] = read_json(path, _RunJson, remedy=again)
     # A name with a folder in it would read outside the weights folder.
-    if not isinstance(files, list) or not all(isinstance(n, str) and n == Path(n).name for n in files):
-        raise InputError(path, "names no files", "copy the weights folder again, whole")
+    if not all(name == Path(name).name for name in run_json["files"]):
+        raise InputError(path, "names no files", again)
     return run_json
 
 
