@@ -23,8 +23,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "resemblyzer==0.1.4"
 	$(BIN)/python -c "open('$(VENV)/.installed', 'w').close()"
 
+# make demo VOICE=voice.wav FACES="a.jpg 'b c.jpg' photos/": by the environment, so that no shell reads the names.
 demo: $(VENV)/.installed
-	$(BIN)/python -m voiceface.demo $(if $(VOICE),--voice "$(VOICE)") $(if $(FACES),--faces $(FACES))
+	$(BIN)/python -m voiceface.demo $(if $(VOICE),--voice "$$VOICE") $(if $(FACES),--faces "$$FACES")
 
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

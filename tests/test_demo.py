@@ -1,237 +1,515 @@
-"""The demo: made people ranked and kept with their origin, the user's files, and every way it can fail."""
+"""The demo: a page of what came out, with the user's files or without, and one line for every bad input."""
 
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
-import wave
+import time
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from voiceface import demo
+from demo_models import stand_ins
+from generating_models import speech_like_wave
+from voiceface.demo import __main__ as door
+from voiceface.demo import rankings, run_demo, statements, user_files
+from voiceface.demo.demo_voice import DemoVoice
+from voiceface.demo.next_commands import next_commands
+from voiceface.demo.rankings import PictureRanking, first_places
+from voiceface.demo.replaced_folder import replaced_folder
 from voiceface.errors import InputError, MissingPartError
-from voiceface.media.origin import GeneratedImage, Origin, read_origin
+from voiceface.media.origin import read_origin
+from voiceface.media.sound import save_sound
 
-SPEECH = "voiceface.synthetic.speech"
-
-
-class ByNumber:
-    """A matcher that sees the number in a file's name: it prefers the faces after the query's own."""
-
-    name = "by-number"
-
-    def __init__(self, shift=0):
-        self.shift, self.asked = shift, []
-
-    def rank(self, query, candidates, *, on_error=None):
-        self.asked.append((query, tuple(candidates)))
-        for place, face in enumerate(candidates):
-            if "bad" in face and on_error is not None:
-                on_error(place, InputError(face, "shows no face", "give another"))
-        candidates = [face for face in candidates if "bad" not in face]
-        number = int(Path(query).stem.split("-")[1])
-        ranked = {
-            face: 1 / (1 + (int(Path(face).stem.split("-")[1]) - number - self.shift) % 4)
-            for face in candidates
-        }
-        return sorted(ranked.items(), key=lambda pair: -pair[1])
+ROOT = Path(__file__).parents[1]
+HOSTILE = "<script>alert('1')&\"q\" .png"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    pytest.importorskip("espeakng_loader")
-    out = tmp_path_factory.mktemp("demo") / "new" / "demo-out"
-    matcher = ByNumber()
-    return out, demo.rank_synthetic_people(out, matcher=matcher), matcher
+class Elements(HTMLParser):
+    """All elements of a page with their attributes, and its words."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.words = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if not (self.found and self.found[-1][0] == "style" and "{" in data):
+            self.words += data
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.found if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(self.words.split())
 
 
-def test_every_voice_is_ranked_against_every_face(made):
-    out, places, matcher = made
-    assert places == [(1, 4)] * 4
-    faces = tuple(str(out / f"face-{i}.png") for i in range(1, 5))
-    assert matcher.asked == [(str(out / f"voice-{i}.wav"), faces) for i in range(1, 5)]
+@pytest.fixture
+def synthesised(monkeypatch):
+    """Two voices without the synthesiser, the second three times as loud."""
+
+    def voices(folder):
+        found = []
+        for number, gender in enumerate("fm", 1):
+            path = folder / f"voice-{number}.wav"
+            save_sound(path, (0.1 if number == 1 else 0.4) * speech_like_wave(number, seconds=1.0))
+            found.append(
+                DemoVoice(
+                    name=f"Voice {number}",
+                    told=gender,
+                    sound=path,
+                    source=path,
+                    file=path.name,
+                    gender=gender,
+                )
+            )
+        return found
+
+    monkeypatch.setattr(run_demo, "_synthesised", voices)
 
 
-def test_the_places_are_the_matchers(tmp_path, capsys):
-    pytest.importorskip("espeakng_loader")
-    assert demo.rank_synthetic_people(tmp_path, matcher=ByNumber(shift=1)) == [(4, 4)] * 4
-    told = capsys.readouterr().out
-    assert "Own face ranked first: 0 of 4 (by chance: 1 of 4)" in told
-    assert "not people" in told and "not how well it works" in told
-    assert "25.0%*" in told and "100.0%" in told
-    assert str(tmp_path) in told
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A voice, and pictures of a grey each, named so that a page or a shell could trip over them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(rankings, "face_of", lambda path: np.asarray(Image.open(path).convert("RGB")))
+    save_sound(tmp_path / "my voice's.wav", 0.3 * speech_like_wave(0, seconds=2.0))
+    Path("faces").mkdir()
+    for tone, name in ((20, HOSTILE), (90, "b c.png"), (240, "d.png")):
+        Image.new("RGB", (40, 40), (tone,) * 3).save(Path("faces") / name)
+    return tmp_path
 
 
-def test_what_is_written_says_what_it_is(made):
-    out, _, _ = made
-    names = [f"face-{i}.png" for i in range(1, 5)] + ["sheet.png"] + [f"voice-{i}.wav" for i in range(1, 5)]
-    assert sorted(path.name for path in out.iterdir()) == names
-    for i in range(1, 5):
-        with Image.open(out / f"face-{i}.png") as image:
-            assert image.size == (demo.IMAGE_SIZE, demo.IMAGE_SIZE)
-            assert "not a person" in image.text["Comment"].lower() and image.text["Source"] == "synthetic"
-        assert b"Not a person: synthetic-" in (out / f"voice-{i}.wav").read_bytes()
+def demo(out="demo-out", **given):
+    return run_demo.run_demo(Path(out), models=stand_ins(), **given)
 
 
-def test_the_voices_are_whole_wavs(made):
-    from voiceface.media.sound import load_sound
-
-    out, _, _ = made
-    with wave.open(str(out / "voice-1.wav")) as file:
-        assert (file.getframerate(), file.getnframes()) == (16000, 16000 * demo.SECONDS)
-        plain = np.frombuffer(file.readframes(10**7), "<i2")
-    assert np.abs(plain).max() > 1000
-    assert np.array_equal(np.rint(load_sound(out / "voice-1.wav") * 32768), plain)
-    whole = (out / "voice-1.wav").read_bytes()
-    assert int.from_bytes(whole[4:8], "little") == len(whole) - 8
+def page(out="demo-out"):
+    return Elements((Path(out) / "index.html").read_text(encoding="utf-8"))
 
 
-def test_the_faces_are_found_and_differ(made):
-    from voiceface.face.detect import detect
-    from voiceface.media.picture import load_picture
-
-    pictures = [np.asarray(load_picture(made[0] / f"face-{i}.png")) for i in range(1, 5)]
-    assert all(detect(picture) for picture in pictures)
-    assert len({picture.tobytes() for picture in pictures}) == 4
-
-
-def test_without_a_synthesiser_second_drawings_stand_in(tmp_path, monkeypatch, capsys):
-    def silent(*arguments, **options):
-        raise MissingPartError("espeakng-loader", "is not installed", "pip install espeakng-loader")
-
-    monkeypatch.setattr(f"{SPEECH}.speak", silent)
-    assert demo.rank_synthetic_people(tmp_path, matcher=ByNumber()) == [(1, 4)] * 4
-    told = capsys.readouterr().out
-    assert "pip install espeakng-loader" in told and "second drawing" in told
-    first, again = (np.asarray(Image.open(tmp_path / f"{name}-1.png")) for name in ("face", "again"))
-    assert not np.array_equal(first, again)
-    assert not list(tmp_path.glob("*.wav"))
+def test_without_files_every_voice_has_faces_and_ranks_them_all(synthesised, tmp_path):
+    result = demo(tmp_path / "out")
+    shown = page(tmp_path / "out")
+    assert [len(row) for row in result.faces] == [6, 6]
+    # The stand-ins agree on loudness: each voice puts its own six first.
+    assert (result.ranking.own, result.ranking.own_by_chance) == (12, 6.0)
+    told = "Of the 12 places among their first 6, 12 went to faces imagined for that very voice"
+    assert told in shown.text and "more than guessing gives (6)" in shown.text
+    assert shown.text.count("6 of 6 its own") == 2
+    faces = sorted((tmp_path / "out").glob("imagined-*.png"))
+    assert len(faces) == 12 and all(read_origin(face).model == "painter" for face in faces)
+    assert Image.open(faces[0]).size == (256, 256)
+    assert not list(tmp_path.glob(".*"))
 
 
-def test_the_users_files_are_ranked(capsys):
-    demo.rank_user_files("v-2.wav", ["f-1.jpg", "f-2.jpg", "f-3.jpg"], matcher=ByNumber())
-    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if ".jpg" in line]
-    assert lines == [["1.", "f-2.jpg"], ["2.", "f-3.jpg"], ["3.", "f-1.jpg"]]
+def test_the_page_shows_all_that_is_there_and_asks_for_nothing_else(synthesised, tmp_path):
+    demo(tmp_path / "out")
+    shown = page(tmp_path / "out")
+    named = {
+        attributes[key]
+        for _, attributes in shown.found
+        for key in ("src", "href", "poster")
+        if key in attributes and attributes[key] != "data:,"
+    }
+    assert named == {path.name for path in (tmp_path / "out").iterdir()} - {"index.html"}
+    assert not shown.of("script") and not shown.of("link")[1:]
+    raw = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "http" not in raw and "@import" not in raw and "url(" not in raw
+    assert shown.text.count("What it does not") == 3 and shown.text.count("The faces are generated.") == 1
 
 
-def test_a_picture_that_cannot_be_used_is_left_out_and_told(capsys):
-    demo.rank_user_files("v-2.wav", ["f-1.jpg", "bad.jpg"], matcher=ByNumber())
-    told = capsys.readouterr().out
-    assert "1. f-1.jpg" in told and " 2. " not in told and "skipped: bad.jpg: shows no face" in told
-    with pytest.raises(InputError, match=r"bad\.jpg: shows no face"):
-        demo.rank_user_files("v-2.wav", ["bad.jpg"], matcher=ByNumber())
+def test_who_does_not_see_the_page_is_told_what_it_shows(synthesised, tmp_path):
+    demo(tmp_path / "out")
+    shown = page(tmp_path / "out")
+    assert all(image["alt"] for image in shown.of("img"))
+    assert all(one["aria-label"] for tag in ("audio", "video") for one in shown.of(tag))
+    alone = [image["alt"] for image in shown.of("img") if image["alt"].startswith("Imagined face")]
+    assert alone[6:8] == ["Imagined face 1 of 6 for Voice 2", "Imagined face 2 of 6 for Voice 2"]
+    assert shown.of("html") == [{"lang": "en"}]
+    labels = {one["aria-labelledby"] for _, one in shown.found if "aria-labelledby" in one}
+    assert labels <= {one["id"] for _, one in shown.found if "id" in one}
 
 
-@pytest.mark.parametrize(("voice", "faces"), [("a.wav", None), (None, ["a.jpg"]), (None, None)])
-def test_a_voice_and_faces_go_together(voice, faces):
-    with pytest.raises(InputError, match="needs both"):
-        demo.rank_user_files(voice, faces, matcher=ByNumber())
+def test_the_users_files_are_imagined_ranked_and_kept_apart_from_the_markup(files):
+    result = demo(voice="my voice's.wav", faces=["faces"])
+    order = [path.name for path, _ in result.ranking.ranked]
+    assert sorted(order) == sorted(["d.png", "b c.png", HOSTILE])
+    shown = page()
+    assert not shown.of("script") and f"faces/{HOSTILE}" in shown.text.replace("\\", "/")
+    percentages = [float(p) for p in re.findall(r"width:([\d.]+)%", Path("demo-out/index.html").read_text())]
+    assert percentages == sorted(percentages, reverse=True) and len(percentages) == 3
+    assert "By guessing, each would come first one time in 3." in shown.text
+    assert "Faces that could go with your voice" in shown.text and "share it only if they agree" in shown.text
+    assert sorted(path.name for path in Path("demo-out").glob("picture*")) == [
+        f"picture-{k}.png" for k in (1, 2, 3)
+    ]
 
 
-def test_half_of_the_input_is_one_line(capsys):
-    assert demo.main(["--voice", "a.wav"]) == 1
+def test_a_voice_alone_has_faces_and_a_clip_and_no_ranking(files):
+    assert demo(voice="my voice's.wav").ranking is None
+    assert "ranked by" not in page().text.split("Try next")[0]
+
+
+def test_clip_and_faces_are_of_the_same_sound_of_a_long_recording_its_beginning(files, monkeypatch):
+    monkeypatch.setattr(run_demo, "SECONDS", 1.5)
+    save_sound("long.wav", 0.3 * speech_like_wave(1, seconds=3.0))
+    models = stand_ins()
+    run_demo.run_demo(Path("demo-out"), voice="long.wav", models=models)
+    (painted,), (said,) = models.imaginer.asked, models.talker.asked
+    assert painted is said and len(said[0]) == run_demo.SECONDS * said[1]
+    assert "the first 1.5 s of speech" in page().text
+    save_sound("short.wav", 0.3 * speech_like_wave(1, seconds=1.5))
+    demo(voice="short.wav")
+    assert "the first" not in page().text.split("One of them talks")[0]
+
+
+def test_pictures_without_a_face_are_left_out_with_the_reason(files):
+    Image.new("RGB", (40, 40), "lime").save("faces/green.png")
+    demo(voice="my voice's.wav", faces=["faces"])
+    assert "green.png: shows no face" in page().text and "Of 3 pictures" in page().text
+
+
+def test_more_pictures_than_a_page_holds_are_counted(files, monkeypatch):
+    monkeypatch.setattr(run_demo, "MOST_SHOWN", 2)
+    monkeypatch.setattr("voiceface.demo.page.MOST_SHOWN", 2)
+    demo(voice="my voice's.wav", faces=["faces"])
+    assert "and 1 more" in page().text and not Path("demo-out/picture-3.png").exists()
+
+
+def bad_inputs(folder):
+    """Names and what is given; the reason that must be told."""
+    save_sound(folder / "silent.wav", np.zeros(32000, np.float32))
+    save_sound(folder / "hiss.wav", 0.2 * np.random.default_rng(0).normal(size=48000).astype(np.float32))
+    (folder / "notes.wav").write_text("not sound at all")
+    (folder / "empty").mkdir()
+    (folder / "green").mkdir()
+    Image.new("RGB", (40, 40), "lime").save(folder / "green" / "a.png")
+    good = "my voice's.wav"
+    return {
+        "missing voice": ("gone.wav", [], "gone.wav: does not exist"),
+        "silent voice": ("silent.wav", [], "silent.wav: contains no detectable speech"),
+        "hiss": ("hiss.wav", ["faces"], "hiss.wav: contains no detectable speech"),
+        "no sound": ("notes.wav", [], "notes.wav: "),
+        "a folder for a voice": ("faces", [], "faces: is a folder"),
+        "faces alone": (None, ["faces"], "was given faces and no voice"),
+        "missing face": (good, ["faces/d.png", "gone.png"], "gone.png: does not exist"),
+        "folder without pictures": (good, ["empty"], "empty: contains no images"),
+        "no face in any": (good, ["green"], "a.png: shows no face"),
+        "nothing matches": (good, ["*.jpg"], "*.jpg: does not exist"),
+        "a voice in the old demo": ("demo-out/voice-1.wav", [], "lies in the folder that the demo replaces"),
+    }
+
+
+BAD = (
+    "missing voice",
+    "silent voice",
+    "hiss",
+    "no sound",
+    "a folder for a voice",
+    "faces alone",
+    "missing face",
+)
+BAD += ("folder without pictures", "no face in any", "nothing matches", "a voice in the old demo")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_leaves_the_earlier_demo(files, name, capsys, monkeypatch):
+    monkeypatch.setattr(run_demo.DemoModels, "load", stand_ins)
+    Path("demo-out").mkdir()
+    Path("demo-out/index.html").write_text("earlier")
+    save_sound("demo-out/voice-1.wav", 0.3 * speech_like_wave(0))
+    voice, faces, reason = bad_inputs(files)[name]
+    before = sorted(files.iterdir())
+    given = (["--voice", voice] if voice else []) + (["--faces", *faces] if faces else [])
+    assert door.main(given) == 1
     told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "VOICE=" in told
+    assert told.count("\n") == 1 and reason in told.replace("\\", "/") and "--force" not in told
+    assert sorted(files.iterdir()) == before and Path("demo-out/index.html").read_text() == "earlier"
 
 
-def test_an_unwritable_folder_is_one_line(tmp_path, capsys):
+def test_an_earlier_demo_is_replaced_as_a_whole(files):
+    demo(voice="my voice's.wav", faces=["faces"])
+    demo(voice="my voice's.wav", faces=["faces/d.png"])
+    assert not Path("demo-out/picture-2.png").exists() and Path("demo-out/picture-1.png").exists()
+    assert "One picture cannot be ranked" in page().text
+    assert not list(files.glob(".*"))
+
+
+def test_a_fault_at_the_very_end_keeps_the_earlier_demo(files, monkeypatch):
+    demo(voice="my voice's.wav")
+    before = {path.name: path.read_bytes() for path in Path("demo-out").iterdir()}
+
+    def full(path, result):
+        raise InputError(path, "the disk is full")
+
+    monkeypatch.setattr("voiceface.demo.page.write_page", full)
+    with pytest.raises(InputError, match="disk is full"):
+        demo(voice="my voice's.wav", faces=["faces"])
+    assert {path.name: path.read_bytes() for path in Path("demo-out").iterdir()} == before
+    assert not list(files.glob(".*"))
+
+
+@pytest.mark.parametrize("names", [["index.html", "notes.txt"], ["voice-1.wav"], ["thesis"]])
+def test_what_no_demo_wrote_is_never_replaced(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match="holds what no demo wrote"), replaced_folder(tmp_path):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_a_file_put_there_meanwhile_is_never_replaced(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"thesis\.txt"), replaced_folder(out) as work:
+        (work / "index.html").write_text("new")
+        out.mkdir()
+        (out / "thesis.txt").write_text("mine")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "thesis.txt"]
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path, capsys):
     (tmp_path / "taken").write_text("a file")
-    assert demo.main(["--out", str(tmp_path / "taken")]) == 1
-    told = capsys.readouterr()
-    assert told.err.count("\n") == 1 and "taken" in told.err and "another folder" in told.err
+    assert door.main(["--out", str(tmp_path / "taken")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
-def run_demo(*arguments, folder):
-    source = str(Path(demo.__file__).parents[1])
-    code = f"import sys; sys.path.insert(0, {source!r}); from voiceface.demo import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
+def test_ctrl_c_leaves_nothing(files, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_demo.DemoModels, "load", stop)
+    assert door.main(["--voice", "my voice's.wav"]) == 130
+    assert "nothing was written" in capsys.readouterr().err and not list(files.glob("*demo-out*"))
+
+
+def test_a_random_order_gives_the_chance_level_that_is_told():
+    owners, genders = [(0, 0), (0, 1), (1, 0), (2, 0)], ["f", "m", "f"]
+    found = []
+    for order in itertools.permutations(range(4)):
+        similarity = np.tile(np.array(order, float), (3, 1))
+        ranking = first_places(similarity, similarity, owners, genders=genders, places=2)
+        found.append((ranking.own, ranking.same_gender))
+    assert np.mean(found, axis=0) == pytest.approx([ranking.own_by_chance, ranking.same_gender_by_chance])
+    assert ranking.places == 6
+
+
+def test_the_statement_turns_with_the_figures():
+    similarity = np.array([[0.1, 0.2, 0.9, 0.8], [0.9, 0.8, 0.1, 0.2]])
+    owners = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    against = first_places(similarity, similarity, owners, genders=["f", "m"], places=2)
+    told = statements.imagined_statement(against)
+    assert "0 went to faces imagined for that very voice: fewer than guessing gives (2)" in told
+    own = first_places(-similarity, similarity, owners, genders=["f", "f"], places=2)
+    told = statements.imagined_statement(own)
+    assert "4 went to faces imagined for that very voice: more than guessing gives (2)" in told
+    assert "4 went to faces of a voice of the same gender: as many as guessing gives (4)" in told
+
+
+def test_faces_that_the_detector_misses_are_not_counted(synthesised, tmp_path, monkeypatch):
+    models = stand_ins()
+    whole = models.matcher.embed_faces
+
+    def missing(pictures, *, on_error):
+        rows = whole(pictures)
+        rows[7:10] = np.nan
+        for index in range(7, 10):
+            on_error(index, InputError("the picture", "shows no face"))
+        return rows
+
+    monkeypatch.setattr(models.matcher, "embed_faces", missing)
+    result = run_demo.run_demo(tmp_path / "out", models=models)
+    assert result.ranking.found == 9 and result.ranking.own_by_chance == pytest.approx(6 * 6 / 9 + 6 * 3 / 9)
+
+
+@pytest.mark.parametrize("name", ["matcher", "matcher-ge2e"])
+def test_the_shipped_matchers_say_what_was_measured(name):
+    import voiceface
+
+    card = json.loads((Path(voiceface.__file__).parent / "shipped" / name / "run.json").read_text())
+    told = statements.measured_statement(card)
+    value, low, high, chance = card["results"]["cross_validation"][
+        "value, 95 % interval over people, chance"
+    ]["matching, voice->face: 1:2"]
+    assert (
+        f"in {value:.0%}".replace("%", " %") in told and f"guessing: {chance:.0%}".replace("%", " %") in told
+    )
+    assert f"{low:.0%} to {high:.0%}".replace("%", " %") in told and "of one gender" in told
+    assert statements.measured_statement({}) == ""
+
+
+def test_one_and_ten_pictures_are_told_apart():
+    ranked = [(Path(f"{k}.jpg"), 0.9 - 0.08 * k) for k in range(10)]
+    ten = statements.picture_statement(PictureRanking(matcher="m", ranked=ranked))
+    assert ten.startswith("Of 10 pictures 0.jpg fits best, with 90 %") and "one time in 10" in ten
+    one = statements.picture_statement(PictureRanking(matcher="m", ranked=ranked[:1]))
+    assert "cannot be ranked" in one
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a b.png"], ["a b.png"]),
+        (["a b.png 'it''s.png'"], ["a b.png", "its.png"]),
+        (["c.png a b.png"], None),
+        (["c.png 'a b.png'", "c.png"], ["c.png", "a b.png"]),
+        (["*.png"], ["a b.png", "c.png", "it's.png", "its.png"]),
+        (["in one"], ["in one/x.png"]),
+        (["'in one' c.png"], ["in one/x.png", "c.png"]),
+        (["it's.png"], ["it's.png"]),
+        (["it's.png c.png"], ["it's.png", "c.png"]),
+    ],
+)
+def test_pictures_are_found_as_they_are_named(tmp_path, monkeypatch, words, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("in one").mkdir()
+    for name in ("a b.png", "c.png", "it's.png", "its.png", "in one/x.png"):
+        Path(name).write_bytes(b"x")
+    if words == ["a b.png 'it''s.png'"]:
+        words = ["'a b.png' its.png"]
+    if expected is None:
+        with pytest.raises(InputError, match="a: does not exist"):
+            user_files.find_pictures(words)
+    else:
+        assert [path.as_posix() for path in user_files.find_pictures(words)] == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_that_is_no_text_can_be_shown(files):
+    name = os.fsdecode(b"\xff<i>.png")
+    try:
+        shutil.copy("faces/d.png", Path("faces") / name)
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    demo(voice="my voice's.wav", faces=[f"faces/{name}"])
+    assert "\ufffd<i>.png" in page().text
+
+
+@pytest.mark.parametrize("best", [None, "a 'b.jpg"])
+def test_the_suggested_commands_can_be_typed(best, monkeypatch):
+    from test_documented_commands import faults
+
+    monkeypatch.setenv("MAKELEVEL", "1")
+    voice = Path("it's mine.wav")
+    suggestions = next_commands(Path("demo out"), voice, Path(best) if best else None)
+    assert len(suggestions) == 3 and len(next_commands(Path("demo out"))) == 3
+    typed = [shlex.split(command) for command, _ in [*suggestions, *next_commands(Path("demo out"))]]
+    ours = [words[words.index("voiceface") if "voiceface" in words else 0 :] for words in typed]
+    ours = [[Path(words[0]).stem, *words[1:]] for words in ours if words[0] != "make"]
+    assert len(ours) == (5 if best else 4)
+    assert [faults(words[1:]) for words in ours] == [[]] * len(ours)
+    assert all(str(voice) in words or str(Path("demo out/voice-1.wav")) in words for words in ours)
+    assert not best or sum(best in words for words in typed) == 2
+
+
+@pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="there is no make")
+def test_make_hands_names_over_as_they_are(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".installed").touch()
+    later = time.time() + 3600
+    os.utime(tmp_path / ".installed", (later, later))
+    program = tmp_path / "bin" / "python"
+    program.write_text(f"#!{sys.executable}\nimport sys, json\nprint(json.dumps(sys.argv[1:]))\n")
+    program.chmod(0o755)
+    voice, faces = """a "b's; (c).wav""", "'d e.jpg' f.jpg"
+    command = ["make", "-s", "-C", ROOT, "demo", f"VENV={tmp_path}", f"VOICE={voice}", f"FACES={faces}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    handed = ["-m", "voiceface.demo", "--voice", voice, "--faces", faces]
+    assert json.loads(done.stdout.splitlines()[-1]) == handed
+    done = subprocess.run(command[:-2], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == handed[:2]
+
+
+def test_the_terminal_names_the_page_and_three_commands(files, monkeypatch, capsys):
+    monkeypatch.setattr(run_demo.DemoModels, "load", stand_ins)
+    assert door.main(["--voice", "my voice's.wav", "--faces", "faces"]) == 0
+    told = capsys.readouterr().out
+    assert str(Path("demo-out") / "index.html") in told and "never proof of identity" in told
+    assert told.split("Try next:")[1].count("\n      ") == 3
+    percentages = [
+        int(found) for found in re.findall(r"^ +\d+\. +(?:over |under )?(\d+) %", told, re.MULTILINE)
+    ]
+    assert len(percentages) == 3 and percentages == sorted(percentages, reverse=True)
+
+
+def test_the_own_files_are_offered_first(synthesised, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run_demo.DemoModels, "load", stand_ins)
+    assert door.main(["--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "your own files" in told.splitlines()[0] and "--voice" in told.split("Try next:")[1].splitlines()[2]
     )
 
 
-def test_the_real_matcher_ranks_them_end_to_end(made, tmp_path):
-    faces = [str(made[0] / f"face-{i}.png") for i in range(1, 5)]
-    done = run_demo("--voice", str(made[0] / "voice-1.wav"), "--faces", *faces, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    shown = [line.split() for line in done.stdout.splitlines() if "face-" in line]
-    assert sorted(line[1] for line in shown) == faces
-    percentages = [float(line[2].rstrip("%")) for line in shown]
-    assert percentages == sorted(percentages, reverse=True) and 0 <= percentages[-1] <= percentages[0] <= 100
-    assert "never proof" in done.stdout
+def test_the_synthesised_voices_say_what_they_are(tmp_path, monkeypatch):
+    pytest.importorskip("espeakng_loader")
+    from voiceface.demo import synthesised_voices
+    from voiceface.media.sound import load_sound
+
+    monkeypatch.setattr(synthesised_voices, "PERSON_SEEDS", (8, 16))
+    voices = synthesised_voices.synthesised_voices(tmp_path)
+    assert [voice.gender for voice in voices] == ["f", "m"] and "woman of 24" in voices[0].told
+    for voice in voices:
+        data = voice.source.read_bytes()
+        assert b"Not a person: synthetic-" in data and int.from_bytes(data[4:8], "little") == len(data) - 8
+        wave = load_sound(voice.source)
+        assert len(wave) == 16000 * synthesised_voices.SECONDS and np.abs(wave).max() > 0.03
 
 
-def test_a_file_that_is_not_there_is_one_line(made, tmp_path):
-    done = run_demo("--voice", "gone.wav", "--faces", str(made[0] / "face-1.png"), folder=tmp_path)
-    assert done.returncode == 1 and "gone.wav" in done.stderr
-    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+def test_without_a_synthesiser_a_line_says_what_to_do(tmp_path, monkeypatch, capsys):
+    def silent(*arguments, **options):
+        raise MissingPartError(
+            "espeakng-loader", "is not installed", 'run: pip install "voiceface[synthetic]"'
+        )
+
+    monkeypatch.setattr("voiceface.demo.synthesised_voices.speak", silent)
+    assert door.main(["--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "voiceface[synthetic]" in told and not list(tmp_path.iterdir())
 
 
-class Brush:
-    """An Imaginer that draws flat squares, and refuses what its name says."""
+def test_a_browser_shows_it_without_a_request_or_a_complaint(synthesised, tmp_path):
+    pytest.importorskip("fcntl")
+    from browser_page import CHROMIUM, BrowserPage
 
-    name = "brush"
-
-    def __call__(self, voice, *, n):
-        if "bad" in voice:
-            raise InputError(voice, "holds no speech", "give another")
-        grey = sum(voice.encode()) % 200
-        origin = Origin(model="brush", fingerprint="ab", seed=0)
-        return [GeneratedImage.of(Image.new("RGB", (16, 16), (grey, grey, 10 * k)), origin) for k in range(n)]
-
-
-def test_faces_are_imagined_for_every_voice_and_say_what_they_are(tmp_path, capsys):
-    page = demo.imagine(["v-1.wav", "bad.wav", "v-2.wav"], tmp_path / "new", imaginer=Brush())
-    names = [f"imagined-{v}-{k}.png" for v in (1, 3) for k in range(1, demo.FACES_PER_VOICE + 1)] + [
-        "imagined.png"
-    ]
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
-    assert all(read_origin(path).model == "brush" for path in (tmp_path / "new").iterdir())
-    assert page == tmp_path / "new" / "imagined.png" and "8 faces" in read_origin(page).note
-    with Image.open(page) as image:
-        assert image.width == demo.FACES_PER_VOICE * 16 and image.height > 2 * 16
-    told = capsys.readouterr().out
-    assert "brush" in told and "skipped: bad.wav" in told and "nobody's" in told
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    run_demo.run_demo(tmp_path / "out", models=stand_ins(playable=True))
+    with BrowserPage((tmp_path / "out" / "index.html").as_uri(), width=390) as shown:
+        played = shown.evaluate(
+            "(async () => { const v = document.querySelector('video'); v.muted = true; await v.play();"
+            " await new Promise(done => setTimeout(done, 200)); return [v.currentTime, v.videoWidth] })()"
+        )
+        assert played[0] > 0 and played[1] == 64
+        assert shown.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        assert shown.evaluate("document.documentElement.scrollWidth") == 390
+        folder = (tmp_path / "out").as_uri()
+        assert [url for url in shown.requests() if not url.startswith((folder, "data:"))] == []
+        assert shown.complaints() == []
 
 
-def test_without_weights_or_voices_a_line_says_so(tmp_path, capsys, monkeypatch):
-    assert demo.imagine([], tmp_path, imaginer=Brush()) is None
+@pytest.mark.slow
+def test_the_shipped_models_make_the_page(tmp_path, monkeypatch):
+    pytest.importorskip("espeakng_loader")
+    from voiceface.synthetic.drawing import draw
+    from voiceface.synthetic.people import synthetic_person
 
-    def none():
-        raise MissingPartError("imaginer", "no weights that draw faces came with this package")
-
-    monkeypatch.setattr(demo, "_load_imaginer", none)
-    assert demo.imagine(["v-1.wav"], tmp_path) is None
-    told = capsys.readouterr().out
-    assert told.count("No faces generated") == 2 and "no weights" in told
-    assert not list(tmp_path.iterdir())
-
-
-def test_one_of_them_talks(tmp_path, capsys, monkeypatch):
-    asked = []
-
-    class Mime:
-        name = "mime"
-
-        def __call__(self, voice, out):
-            asked.append((voice, out))
-            if "bad" in voice:
-                raise InputError(voice, "holds no speech", "give another")
-
-    clip = demo.talk(["v-1.wav", "v-2.wav"], tmp_path / "new", talker=Mime())
-    assert clip == tmp_path / "new" / "talking.mp4" and asked == [("v-1.wav", clip)]
-    assert demo.talk(["bad.wav"], tmp_path, talker=Mime()) is None
-    assert demo.talk([], tmp_path, talker=Mime()) is None
-
-    def none():
-        raise MissingPartError("talker", "no weights that talk came with this package")
-
-    monkeypatch.setattr(demo, "_load_talker", none)
-    assert demo.talk(["v-1.wav"], tmp_path) is None
-    told = capsys.readouterr().out
-    assert "Nobody was filmed" in told and told.count("No talking face") == 3 and "bad.wav" in told
-
-
-def test_the_readme_shows_what_the_demo_prints():
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    assert demo.SYNTHETIC_NOTICE in readme
+    monkeypatch.chdir(tmp_path)
+    assert door.main([]) == 0
+    assert len(list(Path("demo-out").glob("imagined-*.png"))) == 24
+    shutil.copy("demo-out/voice-2.wav", "voice.wav")
+    for seed in (8, 16):
+        draw(synthetic_person(seed), seed=0, size=320).save(f"face {seed}.png")
+    assert door.main(["--voice", "voice.wav", "--faces", "*.png"]) == 0
+    assert "Of 2 pictures" in page().text and "Measured on people" in page().text

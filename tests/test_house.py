@@ -108,7 +108,9 @@ def test_documents_lead_somewhere(document):
     assert house_documents.dead_paths(ROOT / document, ROOT) == []
 
 
-@pytest.mark.parametrize("door", ["voiceface", "voiceface.cli", "voiceface.demo", "voiceface.protocols"])
+@pytest.mark.parametrize(
+    "door", ["voiceface", "voiceface.cli", "voiceface.demo.__main__", "voiceface.protocols"]
+)
 def test_the_doors_open_without_torch(door):
     path = PACKAGE.parent / door.replace(".", "/")
     assert path.is_dir() or path.with_suffix(".py").is_file()

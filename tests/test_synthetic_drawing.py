@@ -252,18 +252,3 @@ def test_dlib_finds_the_faces_and_tells_the_people_apart():
     upper = np.triu(np.ones_like(same), 1).astype(bool)
     near, far = apart[same & upper], apart[~same & upper]
     assert np.mean(near[:, None] < far[None]) > 0.95
-
-
-def test_a_grid_shows_every_picture_with_its_caption():
-    from voiceface.synthetic.captioned_grid import captioned_grid
-
-    pictures = [draw(synthetic_person(seed), size=96) for seed in range(3)]
-    page = np.asarray(captioned_grid(pictures, [f"{k}\ntwo lines" for k in range(3)], columns=2))
-    assert page.shape[1] == 2 * 96
-    below = (page.shape[0] - 2 * 96) // 2
-    for i, picture in enumerate(pictures):
-        top, left = i // 2 * (96 + below), i % 2 * 96
-        assert np.array_equal(page[top : top + 96, left : left + 96], np.asarray(picture))
-        assert (page[top + 96 : top + 96 + below, left : left + 96] < 128).any()
-    with pytest.raises(InputError):
-        captioned_grid([], [])

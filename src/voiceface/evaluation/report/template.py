@@ -1,4 +1,4 @@
-"""HTML from the Jinja templates that lie beside this file."""
+"""HTML from Jinja templates: those beside this file, or beside another page's."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(template: str, **values: object) -> str:
-    """The text of ``TEMPLATE.html.j2``; values are escaped unless the template says ``safe``."""
-    return _environment().get_template(f"{template}.html.j2").render(**values)
+def render(template: str, /, *, package: str = __name__.rpartition(".")[0], **values: object) -> str:
+    """The text of ``TEMPLATE.html.j2`` in a package; values are escaped unless the template says ``safe``."""
+    return _environment(package).get_template(f"{template}.html.j2").render(**values)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     found = Environment(
-        loader=PackageLoader(__package__ or "", "."),
+        loader=PackageLoader(package, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
