@@ -1,14 +1,8 @@
 """The demo: a page of what came out, with the user's files or without, and one line for every bad input."""
 
-import itertools
-import json
 import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,16 +13,13 @@ from PIL import Image
 from demo_models import stand_ins
 from generating_models import speech_like_wave
 from voiceface.demo import __main__ as door
-from voiceface.demo import rankings, run_demo, statements, user_files
+from voiceface.demo import rankings, run_demo
 from voiceface.demo.demo_voice import DemoVoice
-from voiceface.demo.next_commands import next_commands
-from voiceface.demo.rankings import PictureRanking, first_places
 from voiceface.demo.replaced_folder import replaced_folder
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
 
-ROOT = Path(__file__).parents[1]
 HOSTILE = "<script>alert('1')&\"q\" .png"
 
 
@@ -294,29 +285,6 @@ def test_ctrl_c_leaves_nothing(files, monkeypatch, capsys):
     assert "nothing was written" in capsys.readouterr().err and not list(files.glob("*demo-out*"))
 
 
-def test_a_random_order_gives_the_chance_level_that_is_told():
-    owners, genders = [(0, 0), (0, 1), (1, 0), (2, 0)], ["f", "m", "f"]
-    found = []
-    for order in itertools.permutations(range(4)):
-        similarity = np.tile(np.array(order, float), (3, 1))
-        ranking = first_places(similarity, similarity, owners, genders=genders, places=2)
-        found.append((ranking.own, ranking.same_gender))
-    assert np.mean(found, axis=0) == pytest.approx([ranking.own_by_chance, ranking.same_gender_by_chance])
-    assert ranking.places == 6
-
-
-def test_the_statement_turns_with_the_figures():
-    similarity = np.array([[0.1, 0.2, 0.9, 0.8], [0.9, 0.8, 0.1, 0.2]])
-    owners = [(0, 0), (0, 1), (1, 0), (1, 1)]
-    against = first_places(similarity, similarity, owners, genders=["f", "m"], places=2)
-    told = statements.imagined_statement(against)
-    assert "0 went to faces imagined for that very voice: fewer than guessing gives (2)" in told
-    own = first_places(-similarity, similarity, owners, genders=["f", "f"], places=2)
-    told = statements.imagined_statement(own)
-    assert "4 went to faces imagined for that very voice: more than guessing gives (2)" in told
-    assert "4 went to faces of a voice of the same gender: as many as guessing gives (4)" in told
-
-
 def test_faces_that_the_detector_misses_are_not_counted(synthesised, tmp_path, monkeypatch):
     models = stand_ins()
     whole = models.matcher.embed_faces
@@ -333,58 +301,6 @@ def test_faces_that_the_detector_misses_are_not_counted(synthesised, tmp_path, m
     assert result.ranking.found == 9 and result.ranking.own_by_chance == pytest.approx(6 * 6 / 9 + 6 * 3 / 9)
 
 
-@pytest.mark.parametrize("name", ["matcher", "matcher-ge2e"])
-def test_the_shipped_matchers_say_what_was_measured(name):
-    import voiceface
-
-    card = json.loads((Path(voiceface.__file__).parent / "shipped" / name / "run.json").read_text())
-    told = statements.measured_statement(card)
-    value, low, high, chance = card["results"]["cross_validation"][
-        "value, 95 % interval over people, chance"
-    ]["matching, voice->face: 1:2"]
-    assert (
-        f"in {value:.0%}".replace("%", " %") in told and f"guessing: {chance:.0%}".replace("%", " %") in told
-    )
-    assert f"{low:.0%} to {high:.0%}".replace("%", " %") in told and "of one gender" in told
-    assert statements.measured_statement({}) == ""
-
-
-def test_one_and_ten_pictures_are_told_apart():
-    ranked = [(Path(f"{k}.jpg"), 0.9 - 0.08 * k) for k in range(10)]
-    ten = statements.picture_statement(PictureRanking(matcher="m", ranked=ranked))
-    assert ten.startswith("Of 10 pictures 0.jpg fits best, with 90 %") and "one time in 10" in ten
-    one = statements.picture_statement(PictureRanking(matcher="m", ranked=ranked[:1]))
-    assert "cannot be ranked" in one
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["a b.png"], ["a b.png"]),
-        (["a b.png 'it''s.png'"], ["a b.png", "its.png"]),
-        (["c.png a b.png"], None),
-        (["c.png 'a b.png'", "c.png"], ["c.png", "a b.png"]),
-        (["*.png"], ["a b.png", "c.png", "it's.png", "its.png"]),
-        (["in one"], ["in one/x.png"]),
-        (["'in one' c.png"], ["in one/x.png", "c.png"]),
-        (["it's.png"], ["it's.png"]),
-        (["it's.png c.png"], ["it's.png", "c.png"]),
-    ],
-)
-def test_pictures_are_found_as_they_are_named(tmp_path, monkeypatch, words, expected):
-    monkeypatch.chdir(tmp_path)
-    Path("in one").mkdir()
-    for name in ("a b.png", "c.png", "it's.png", "its.png", "in one/x.png"):
-        Path(name).write_bytes(b"x")
-    if words == ["a b.png 'it''s.png'"]:
-        words = ["'a b.png' its.png"]
-    if expected is None:
-        with pytest.raises(InputError, match="a: does not exist"):
-            user_files.find_pictures(words)
-    else:
-        assert [path.as_posix() for path in user_files.find_pictures(words)] == expected
-
-
 @pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
 def test_a_name_that_is_no_text_can_be_shown(files):
     name = os.fsdecode(b"\xff<i>.png")
@@ -396,46 +312,13 @@ def test_a_name_that_is_no_text_can_be_shown(files):
     assert "\ufffd<i>.png" in page().text
 
 
-@pytest.mark.parametrize("best", [None, "a 'b.jpg"])
-def test_the_suggested_commands_can_be_typed(best, monkeypatch):
-    from test_documented_commands import faults
-
-    monkeypatch.setenv("MAKELEVEL", "1")
-    voice = Path("it's mine.wav")
-    suggestions = next_commands(Path("demo out"), voice, Path(best) if best else None)
-    assert len(suggestions) == 3 and len(next_commands(Path("demo out"))) == 3
-    typed = [shlex.split(command) for command, _ in [*suggestions, *next_commands(Path("demo out"))]]
-    ours = [words[words.index("voiceface") if "voiceface" in words else 0 :] for words in typed]
-    ours = [[Path(words[0]).stem, *words[1:]] for words in ours if words[0] != "make"]
-    assert len(ours) == (5 if best else 4)
-    assert [faults(words[1:]) for words in ours] == [[]] * len(ours)
-    assert all(str(voice) in words or str(Path("demo out/voice-1.wav")) in words for words in ours)
-    assert not best or sum(best in words for words in typed) == 2
-
-
-@pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="there is no make")
-def test_make_hands_names_over_as_they_are(tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / ".installed").touch()
-    later = time.time() + 3600
-    os.utime(tmp_path / ".installed", (later, later))
-    program = tmp_path / "bin" / "python"
-    program.write_text(f"#!{sys.executable}\nimport sys, json\nprint(json.dumps(sys.argv[1:]))\n")
-    program.chmod(0o755)
-    voice, faces = """a "b's; (c).wav""", "'d e.jpg' f.jpg"
-    command = ["make", "-s", "-C", ROOT, "demo", f"VENV={tmp_path}", f"VOICE={voice}", f"FACES={faces}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    handed = ["-m", "voiceface.demo", "--voice", voice, "--faces", faces]
-    assert json.loads(done.stdout.splitlines()[-1]) == handed
-    done = subprocess.run(command[:-2], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.splitlines()[-1]) == handed[:2]
-
-
 def test_the_terminal_names_the_page_and_three_commands(files, monkeypatch, capsys):
     monkeypatch.setattr(run_demo.DemoModels, "load", stand_ins)
     assert door.main(["--voice", "my voice's.wav", "--faces", "faces"]) == 0
     told = capsys.readouterr().out
-    assert str(Path("demo-out") / "index.html") in told and "never proof of identity" in told
+    assert str(Path("demo-out") / "index.html") in told and "never proof of identity" in " ".join(
+        told.split()
+    )
     assert told.split("Try next:")[1].count("\n      ") == 3
     percentages = [
         int(found) for found in re.findall(r"^ +\d+\. +(?:over |under )?(\d+) %", told, re.MULTILINE)
@@ -512,4 +395,4 @@ def test_the_shipped_models_make_the_page(tmp_path, monkeypatch):
     for seed in (8, 16):
         draw(synthetic_person(seed), seed=0, size=320).save(f"face {seed}.png")
     assert door.main(["--voice", "voice.wav", "--faces", "*.png"]) == 0
-    assert "Of 2 pictures" in page().text and "Measured on people" in page().text
+    assert "Of 2 pictures" in page().text and "outside its training set" in page().text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ __all__ = ["main"]
 
 MOST_PRINTED = 10
 """Ranked pictures in the terminal."""
+WIDTH = 100
+"""Characters of a line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +72,10 @@ def _print_result(out: Path, result: DemoResult) -> None:
             print(f"     ... and {len(ranking.ranked) - MOST_PRINTED} more")
         for fault in ranking.unusable:
             print(f"left out: {fault}")
-        print(f"\n{picture_statement(ranking)} It is a statistical hint, never proof of identity.")
+        hint = "The ranking is a statistical hint, never proof of identity."
+        print("\n" + textwrap.fill(f"{picture_statement(ranking)} {hint}", WIDTH))
     elif ranking is not None:
-        print(f"\n{imagined_statement(ranking)}")
+        print("\n" + textwrap.fill(imagined_statement(ranking), WIDTH))
     print("All faces are generated: nobody's portraits, not to identify or to judge anybody by.")
     print(
         f"\n{result.seconds:.0f} s, no network. Open in a browser:\n\n  {out / 'index.html'}\n\nTry next:\n"

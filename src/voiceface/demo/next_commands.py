@@ -27,8 +27,8 @@ def next_commands(out: Path, voice: Path | None = None, best: Path | None = None
         best: the picture that fits it best, if there were pictures.
     """
     voiceface = _program("voiceface", ["-m", "voiceface"])
-    heard = voice or out / "voice-1.wav"
-    others = _line([*voiceface, "imagine", heard, "-o", "face.png", "-n", "4", "--seed", "7"])
+    recording = voice or out / "voice-1.wav"
+    others = _line([*voiceface, "imagine", recording, "-o", "face.png", "-n", "4", "--seed", "7"])
     imagine = (others, "four other faces for the voice")
     if voice is None or best is None:
         told = (
@@ -36,7 +36,7 @@ def next_commands(out: Path, voice: Path | None = None, best: Path | None = None
             if voice is None
             else "pictures ranked by the voice too"
         )
-        says = _line([*voiceface, "animate", heard, "--seed", "7", "-o", "clip.mp4"])
+        says = _line([*voiceface, "animate", recording, "--seed", "7", "-o", "clip.mp4"])
         return [(demo_command(), told), imagine, (says, "another face says what the voice says")]
     return [
         imagine,

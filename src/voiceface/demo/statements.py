@@ -78,5 +78,7 @@ def measured_statement(card: Mapping[str, Any]) -> str:
             parts.append(f"{between}{share(value)} ({interval})")
     if not parts:
         return ""
-    start = "Measured on people it never met, this matcher chooses the right one of two faces for a voice in "
+    start = (
+        "On people outside its training set this matcher chooses the right one of two faces for a voice in "
+    )
     return f"{start}{' and, '.join(parts)}."
