@@ -17,8 +17,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.demo.run_demo import DemoResult
 
-__all__ = ["main"]
-
 MOST_PRINTED = 10
 """Ranked pictures in the terminal."""
 WIDTH = 100

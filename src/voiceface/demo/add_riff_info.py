@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-__all__ = ["add_riff_info"]
-
 
 def add_riff_info(wav: bytes, entries: Mapping[str, str]) -> bytes:
     r"""A WAV file's bytes with RIFF INFO entries, by four-letter names, appended to the audio.

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from voiceface.media.sound import SoundSource
 
-__all__ = ["DemoVoice"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoVoice:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from voiceface.demo.user_files import shown_name
 
-__all__ = ["demo_command", "next_commands"]
-
 Suggestion = tuple[str, str]
 """A command, and what it does."""
 

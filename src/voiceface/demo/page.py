@@ -22,8 +22,6 @@ from voiceface.media.files import write_text
 if TYPE_CHECKING:
     from voiceface.demo.run_demo import DemoResult
 
-__all__ = ["write_page"]
-
 
 def write_page(path: Path, result: DemoResult) -> None:
     """Write the page.

@@ -11,23 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
-from voiceface.pipelines.rank_files import no_usable_candidate, rank
+from voiceface.pipelines.no_usable_file import no_usable_file
+from voiceface.pipelines.rank_files import rank
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from voiceface.demo.demo_voice import DemoVoice
     from voiceface.pipelines.matcher import Matcher
-
-__all__ = [
-    "ImaginedRanking",
-    "PictureRanking",
-    "RankedFace",
-    "face_of",
-    "first_places",
-    "rank_imagined",
-    "rank_pictures",
-]
 
 SIDE = 256
 _DETECTION_SIDE = 1280
@@ -81,7 +72,7 @@ def rank_pictures(matcher: Matcher, voice: Path, pictures: Sequence[Path]) -> Pi
     """
     ranked, unusable = rank(matcher, voice, pictures, side="voice", progress=lambda done, total: None)
     if not ranked:
-        raise no_usable_candidate(unusable, "picture")
+        raise no_usable_file([error for _, error in unusable], "picture")
     return PictureRanking(matcher=matcher.name, ranked=ranked, unusable=[error for _, error in unusable])
 
 

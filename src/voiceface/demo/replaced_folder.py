@@ -13,8 +13,6 @@ from pathlib import Path
 from voiceface.errors import InputError
 from voiceface.media.make_folder import make_folder
 
-__all__ = ["replaced_folder"]
-
 # Also what earlier versions wrote, so that their folders are replaced without a question.
 _WRITTEN = re.compile(
     r"index\.html|talking\.mp4|(imagined|sheet)\.png|(voice|face|again|imagined|picture)(-\d+)+\.(wav|png)"

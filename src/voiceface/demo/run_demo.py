@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from voiceface.pipelines.matcher import Matcher
     from voiceface.pipelines.talker import Talker, TalkingVideo
 
-__all__ = ["CLIP", "FACES_PER_VOICE", "MOST_SHOWN", "SECONDS", "DemoModels", "DemoResult", "run_demo"]
-
 FACES_PER_VOICE = 6
 FACE_SIDE = 256
 SECONDS = 10.0

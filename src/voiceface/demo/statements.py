@@ -10,8 +10,6 @@ from voiceface.demo.user_files import shown_name
 if TYPE_CHECKING:
     from voiceface.demo.rankings import ImaginedRanking, PictureRanking
 
-__all__ = ["compared", "imagined_statement", "measured_statement", "picture_statement", "share"]
-
 _CHOICES = (("matching, voice->face: 1:2", ""), ("matching, voice->face, same gender: 1:2", "of one gender"))
 
 

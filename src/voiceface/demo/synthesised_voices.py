@@ -12,8 +12,6 @@ from voiceface.media.sound import save_sound
 from voiceface.synthetic.people import SyntheticPerson, synthetic_person
 from voiceface.synthetic.speech import speak
 
-__all__ = ["synthesised_voices"]
-
 PERSON_SEEDS = (8, 16, 6, 7)
 """Two women and two men of different ages and accents, not chosen by their results."""
 SECONDS = 6.0

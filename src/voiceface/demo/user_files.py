@@ -12,8 +12,6 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 from voiceface.pipelines.input_files import expand_folders
 
-__all__ = ["check_outside", "find_pictures", "find_voice", "shown_name"]
-
 
 def find_pictures(words: Sequence[str]) -> list[Path]:
     """The pictures that are meant, each once; a folder stands for the pictures in it.
