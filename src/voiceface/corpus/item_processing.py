@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceface.corpus.face_landmarks import locate_landmarks
 from voiceface.corpus.item import FaceItem, Item, MediaGenerator, VoiceItem
 from voiceface.corpus.item_rows import (
     ItemResult,
@@ -89,6 +90,7 @@ def _add_face(
         raise InputError(
             item.path, "contains no detectable face", "use one that shows the face from the front"
         )
+    face = locate_landmarks(pixels, face, source=options.landmarks, name=item.path)
     row, encoded = face_row(pixels, face, options)
     row |= {**identity_columns(item, item.key, item.session), "time": None, "others": len(faces) - 1}
     result.add("faces", row, encoded)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import get_args
 
+from voiceface.corpus.face_landmarks import LandmarkSource
 from voiceface.errors import InputError
 
-__all__ = ["PrepareOptions"]
+__all__ = ["UNNAMED", "PrepareOptions"]
+
+UNNAMED = {"landmarks": "dlib"}
+"""Options that corpora of older versions do not name, and how those were prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,8 @@ class PrepareOptions:
     """Long side of the context crop around a face, in pixels; a smaller one is not enlarged."""
     detect_side: int = 640
     """Long side at which faces are looked for in video (pictures: the detector's own limit)."""
+    landmarks: LandmarkSource = "dlib"
+    """What places the landmarks that faces are aligned by; ``mesh`` leaves out faces it cannot trust."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -47,8 +54,10 @@ class PrepareOptions:
             raise InputError("clip_seconds", f"is {self.clip_seconds}", "give at least 1")
         if self.crop_side < 32 or self.detect_side < 80:
             raise InputError("crop_side", "a face needs room", "give crop_side >= 32 and detect_side >= 80")
+        if self.landmarks not in get_args(LandmarkSource):
+            raise InputError("landmarks", f"is {self.landmarks!r}", "give dlib or mesh")
 
-    def facts(self) -> dict[str, float | int]:
+    def facts(self) -> dict[str, float | int | str]:
         """As JSON holds them.
 
         >>> PrepareOptions(frame_side=512).facts()["frame_side"]

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.default_workers import default_workers
 from voiceface.corpus.item import Item, Listing, Rejection
-from voiceface.corpus.options import PrepareOptions
+from voiceface.corpus.options import UNNAMED, PrepareOptions
 from voiceface.corpus.progress import Progress, show_progress
 from voiceface.corpus.shards import (
     JOURNAL_FOLDER,
@@ -118,7 +118,8 @@ def _card_for(out: Path, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     if (out / CARD).exists():
         card = read_card(out)
         for group in ("arguments", "options", "made"):
-            before, now = card.get(group, {}), given.get(group, {})
+            unnamed = UNNAMED if group == "options" else {}
+            before, now = {**unnamed, **card.get(group, {})}, given.get(group, {})
             for name in sorted({*before, *now}):
                 if before.get(name) != now.get(name):
                     fault = f"was prepared with {name} = {before.get(name)!r}, not {now.get(name)!r}"

@@ -6,6 +6,7 @@ are detected at a few frames a second and linked over time.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.face_landmarks import locate_landmarks
 from voiceface.corpus.item import MediaGenerator, VideoItem, VideoReader
 from voiceface.corpus.item_rows import (
     ItemResult,
@@ -37,7 +39,6 @@ from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import Detection, detect
 from voiceface.face.dlib_embedding import DLIB_FACE_SIZE, embed_faces
-from voiceface.face.landmarks import with_landmarks
 from voiceface.face.pixels import shrink
 from voiceface.media.movie import MovieFacts, frames, movie_facts
 from voiceface.media.picture import decode_jpeg, encode_jpeg
@@ -160,12 +161,24 @@ class _Detections:
         for face in detect(reduced)[:MAX_FACES_PER_FRAME]:
             left, top, right, bottom = face.box
             box: Box = (left * across, top * down, right * across, bottom * down)
-            faces.append(with_landmarks(pixels, replace(face, box=box, landmarks=None)))
+            faces.append(replace(face, box=box, landmarks=None))
         if not faces and (box_there := self.true_box(time)) is not None:
-            faces.append(with_landmarks(pixels, undetected_face(box_there)))
+            faces.append(undetected_face(box_there))
+        faces = _located(pixels, faces, options)
         self.times.append(time)
         self.faces.append(faces)
         self.crops.append([face_row(pixels, face, options) for face in faces])
+
+
+def _located(
+    pixels: npt.NDArray[np.uint8], faces: Iterable[Detection], options: PrepareOptions
+) -> list[Detection]:
+    """The faces with their landmarks; those whose landmarks cannot be trusted are not in this frame."""
+    found = []
+    for face in faces:
+        with contextlib.suppress(InputError):
+            found.append(locate_landmarks(pixels, face, source=options.landmarks, name="frame"))
+    return found
 
 
 def _add_pictures(

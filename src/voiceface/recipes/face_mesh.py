@@ -17,13 +17,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from voiceface.components import SHIPPED
+from voiceface.corpus.face_landmarks import shipped_mesh_network
 from voiceface.corpus.splits import Selection, split_people
+from voiceface.face.mesh import find_mesh
 from voiceface.models.face_crops import FaceCrops, Points, place_windows, read_mesh_points
 from voiceface.models.face_mesh import FaceMeshModel, eye_distance
 from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.landmark_net import LandmarkNet
-from voiceface.recipes._weights import open_weights
 from voiceface.training.run import Facts, Optimiser, Run
 
 __all__ = ["recipe", "smoke"]
@@ -108,15 +108,11 @@ def _meshes(selection: Selection, points: str) -> dict[str, Points]:
     """The teacher's meshes of a selection's faces; of the shipped network those that may be trusted."""
     if points:
         return read_mesh_points(points)
-    tensors, card = open_weights("face-mesh", recipe="face_mesh")
-    teacher = recipe(**card["arguments"]).build(card["facts"])
-    teacher.load_weights(tensors, source=SHIPPED / "face-mesh")
-    teacher.eval()
     corpus, found = selection.corpus, {}
     for index in selection.faces.tolist():
         face = corpus.faces[index]
         five = np.asarray(face.landmarks, np.float64).reshape(5, 2)
-        mesh = teacher.find(np.asarray(corpus.picture(index)), five)
+        mesh = find_mesh(np.asarray(corpus.picture(index)), five, shipped_mesh_network())
         if not mesh.fault:
             found[face.id] = mesh.points.astype(np.float64)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,31 @@ class LandmarkNet(nn.Module):
         self.hidden = nn.Sequential(nn.Linear(24 * (self.size // 16) ** 2, hidden), nn.ReLU())
         self.coef = nn.Linear(hidden, components)
         self.sure = nn.Sequential(nn.Linear(hidden, 32), nn.ReLU(), nn.Linear(32, 2))
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> LandmarkNet:
+        """Build the network that has these tensors, in eval mode.
+
+        Raises:
+            RuntimeError: they are those of another network.
+        """
+        names = (
+            "trunk.0.0.weight",
+            "trunk.1.body.2.weight",
+            "trunk.4.body.2.weight",
+            "trunk.8.body.2.weight",
+        )
+        if not {"basis", "coef.weight", *names} <= set(tensors):
+            raise RuntimeError("tensors of another network")
+        components, coordinates = tensors["basis"].shape
+        network = cls(
+            points=coordinates // 2,
+            components=components,
+            channels=[len(tensors[name]) for name in names],
+            hidden=tensors["coef.weight"].shape[1],
+        )
+        network.load_state_dict(dict(tensors))
+        return network.eval()
 
     def forward(self, pictures: Tensor) -> FacePoints:
         """Find the points of faces (n, 1, 96, 96) in [-1, 1]."""
