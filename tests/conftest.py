@@ -4,6 +4,18 @@ import importlib.util
 
 import pytest
 
+from kept_workers import KeptWorkers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_workers():
+    """Corpora are prepared by processes that are kept until the end of the tests."""
+    workers = KeptWorkers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voiceface.corpus.prepare.local_worker_pool", workers.local_worker_pool)
+        yield workers
+    workers.close()
+
 
 @pytest.fixture(scope="session")
 def tiny_corpus():

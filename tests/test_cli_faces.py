@@ -173,7 +173,7 @@ def world(monkeypatch, corpus, split, face):
     loaded = SimpleNamespace(name="toy", model=ToyModel(face), card=card)
     monkeypatch.setattr(weights_module, "load_model", lambda *a, **k: loaded)
     monkeypatch.setattr(generator_module, "load_model", lambda *a, **k: loaded)
-    monkeypatch.setattr("voiceface.evaluation.training_split.resolve", Path)
+    monkeypatch.setattr("voiceface.evaluation.training_split.weights_folder", Path)
     monkeypatch.setattr("voiceface.evaluation.training_split.run_of", lambda loaded: run)
     monkeypatch.setattr("voiceface.evaluation.training_split.hold_out_fold", lambda run, fold, folds: run)
     monkeypatch.setattr("voiceface.evaluation.evaluate_face_generator._MAX_DETECTED", 3)

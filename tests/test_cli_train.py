@@ -14,7 +14,7 @@ from voiceface.corpus.splits import fold_people
 from voiceface.errors import InputError
 from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.fold_training import parse_fold
-from voiceface.pipelines.weights import resolve
+from voiceface.pipelines.weights import weights_folder
 from voiceface.training.training_folder import people_fingerprint
 from voiceface.training.weights import read_weights
 
@@ -162,7 +162,7 @@ def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):
     )
     assert said.code == 0, said.err
     ours, shipped = (
-        read_weights(folder)[0] for folder in (tmp_path / "r" / "weights", resolve("matcher-ge2e"))
+        read_weights(folder)[0] for folder in (tmp_path / "r" / "weights", weights_folder("matcher-ge2e"))
     )
     # The closed-form answer is kept, and heads that it has none of have learnt something beside it.
     assert torch.equal(ours["link.voice_map"], shipped["link.voice_map"])

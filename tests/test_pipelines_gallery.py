@@ -18,7 +18,7 @@ from cli_fixtures import call
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
 from voiceface.pipelines.gallery import Gallery, Item
-from voiceface.pipelines.weights import load_model, shipped
+from voiceface.pipelines.weights import load_model, shipped_weights
 
 DIM = 6
 
@@ -228,7 +228,8 @@ class Wide(Made):
 
 
 def test_at_the_shipped_width_and_size_it_is_indexed_and_who_is_removed_is_gone(tmp_path, monkeypatch):
-    assert {load_model(name).model.dim for name in shipped() if name.startswith("matcher")} <= {Wide.dim}
+    matchers = [name for name in shipped_weights() if name.startswith("matcher")]
+    assert {load_model(name).model.dim for name in matchers} <= {Wide.dim}
     random = np.random.default_rng(0)
     rows = random.standard_normal((60_000, Wide.dim)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

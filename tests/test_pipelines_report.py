@@ -190,7 +190,7 @@ def test_best_and_worst_are_those_of_the_ranking(measured, monkeypatch):
     whole = vars(evidence) | {"corpus": SimpleNamespace(), "face_places": np.arange(24)}
     retrieved_faces_figure(Evidence(**whole), each=3, first=2)
     ranks = [1 + int((row > row[k]).sum()) for k, row in enumerate(evidence.voices @ evidence.faces.T)]
-    told = [int(re.search(r"place (\d+) of 24", line.told)[1]) for line in shown]
+    told = [int(re.search(r"place (\d+) of 24", line.caption)[1]) for line in shown]
     assert [line.heading for line in shown] == ["Best"] * 3 + ["Median"] * 3 + ["Worst"] * 3
     assert told[:3] == sorted(ranks)[:3] and sorted(told[6:]) == sorted(ranks)[-3:]
     assert sorted(ranks)[11] in told[3:6] or sorted(ranks)[12] in told[3:6]

@@ -227,7 +227,7 @@ def test_every_objective_updates_both_networks(objective, aware):
     model = gan(GanOptions(objective, matching_aware=aware, critic_steps=1))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     told = step(model, batch())
-    assert set(told) == {"judge", "generator"}
+    assert set(told) == {"discriminator", "generator"}
     assert all(torch.isfinite(figures["loss"]) for figures in told.values())
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert {name.split(".")[0] for name in moved} >= {"generator", "judge", "parts"}

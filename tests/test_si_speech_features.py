@@ -137,7 +137,7 @@ def test_predictive_coding_learns_what_follows():
         told = model.error(batch, {})
         told["loss"].backward()
         optimiser.step()
-    assert float(told["right"]) > 0.8
+    assert float(told["accuracy"]) > 0.8
 
 
 def test_the_expression_network_reads_neither_brightness_nor_colour():

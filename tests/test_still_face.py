@@ -215,13 +215,13 @@ def test_it_learns_to_open_the_mouth_where_it_is_loud(monkeypatch):
 
 def test_the_discriminator_is_left_out_where_its_weight_is_0(monkeypatch):
     model = small()
-    assert [turn.name for turn in model.turns()] == ["judge", "animate"]
+    assert [turn.name for turn in model.turns()] == ["discriminator", "generator"]
     batch = data(monkeypatch, model).batch(0)
     shared = model.shared(batch)
     told = [turn.loss(batch, shared) for turn in model.turns()]
-    assert set(told[1]) == {"loss", "pixels", "gradient", "paint", "lips", "heard", "judge"}
+    assert set(told[1]) == {"loss", "pixels", "gradient", "inpaint", "lips", "sync", "adversarial"}
     assert not any(name.startswith("judge.") for name in model.weights())
-    assert recipe.recipe(adversarial=0.0).optimisers.keys() == {"animate"}
+    assert recipe.recipe(adversarial=0.0).optimisers.keys() == {"generator"}
     with pytest.raises(InputError, match="size"):
         StillFaceModel(expert=model.expert, size=100)
 

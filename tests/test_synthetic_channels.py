@@ -23,7 +23,7 @@ needs_espeak = pytest.mark.skipif(
 )
 LEARNERS = {
     "linear": make_pipeline(StandardScaler(), LogisticRegression()),
-    "forest": RandomForestClassifier(100, min_samples_leaf=10, random_state=0),
+    "forest": RandomForestClassifier(40, min_samples_leaf=10, random_state=0),
 }
 
 

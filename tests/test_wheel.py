@@ -146,7 +146,6 @@ def test_it_matches_a_voice_with_its_own_weights(installed):
         assert done.returncode == 0, done.stderr
         told = json.dumps(json.loads(done.stdout))
         assert "face-0.png" in told and "face-1.png" in told
-    where = run(
-        installed, "python", "-c", "from voiceface.pipelines.weights import shipped; print(shipped())"
-    )
+    code = "from voiceface.pipelines.weights import shipped_weights; print(shipped_weights())"
+    where = run(installed, "python", "-c", code)
     assert str(own) in where.stdout and str(ROOT) not in where.stdout

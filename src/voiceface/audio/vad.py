@@ -105,8 +105,8 @@ def speech_mask(
     verdicts: dict[int, bool] = {}
     for now in range(frames):
         window = range(max(since, now + 1 - width), now + 1)
-        asked = window if rejudge else (now,)
-        verdicts.update({frame: judge(frame) for frame in asked})
+        frames_now = window if rejudge else (now,)
+        verdicts.update({frame: judge(frame) for frame in frames_now})
         kept[now] = speaking
         if sum(verdicts[frame] != speaking for frame in window) > share * width:
             if not speaking:

@@ -76,12 +76,12 @@ def cached_embeddings(
         raise InputError(corpus.path, f"holds no {' and no '.join(lost)}", "name another corpus")
     people = training_overlap(weights, loaded, corpus)
     if people.known and known_people == "refuse":
-        asked = f"voiceface evaluate {loaded.card['recipe']} --corpus CORPUS --folds 5"
-        remedy = f"measure the recipe on unknown people: {asked}"
+        command = f"voiceface evaluate {loaded.card['recipe']} --corpus CORPUS --folds 5"
+        remedy = f"measure the recipe on unknown people: {command}"
         ways = "--known-people keep to measure it all the same" + (
             ", or drop to leave them out" if people.met else ""
         )
-        raise InputError(corpus.path, people.told.rstrip("."), f"{remedy}; or give {ways}")
+        raise InputError(corpus.path, people.summary.rstrip("."), f"{remedy}; or give {ways}")
     if known_people == "drop" and people.known and not people.met:
         raise InputError(corpus.path, "it cannot be told which people to drop", "give --known-people keep")
     if known_people == "drop" and people.known and people.met >= {person.id for person in corpus.people}:

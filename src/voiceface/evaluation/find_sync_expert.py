@@ -6,7 +6,7 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 from voiceface.models.sync_expert import PublishedSyncNet, SyncExpert, SyncModel, load_syncnet
-from voiceface.pipelines.weights import load_model, shipped
+from voiceface.pipelines.weights import load_model, shipped_weights
 
 SHIPPED = "sync-expert"
 
@@ -21,7 +21,7 @@ def find_sync_expert(weights: str | Path = "") -> SyncExpert | PublishedSyncNet 
         InputError: the weights cannot be found or are not a sync expert's.
     """
     if not str(weights):
-        if SHIPPED not in shipped():
+        if SHIPPED not in shipped_weights():
             return None
         weights = SHIPPED
     path = Path(weights)

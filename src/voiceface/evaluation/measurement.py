@@ -220,10 +220,10 @@ def results_table_rows(kind: str, report: Report) -> list[tuple[str, Estimate]]:
 def _warning(embedded: CorpusEmbeddings) -> str:
     dropped = f" The {embedded.dropped:,} of them are excluded here." if embedded.dropped else ""
     prefix = "KNOWN PEOPLE: " if embedded.people.known and not embedded.dropped else ""
-    return f"{prefix}{embedded.people.told}{dropped}"
+    return f"{prefix}{embedded.people.summary}{dropped}"
 
 
 def _shipped_name(model: str) -> str:
-    from voiceface.pipelines.weights import shipped
+    from voiceface.pipelines.weights import shipped_weights
 
-    return model if model in shipped() else "WEIGHTS"
+    return model if model in shipped_weights() else "WEIGHTS"

@@ -19,7 +19,7 @@ class TrainingOverlap:
 
     known: bool
     """Some of them were in the training set."""
-    told: str
+    summary: str
     """One sentence for the report."""
     met: frozenset[str] = field(default_factory=frozenset)
     """People in the training or validation set; empty where they cannot be identified."""
@@ -34,20 +34,24 @@ def training_overlap(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Tra
     people = loaded.card.get("people") or {}
     count, fingerprint = people.get("count"), people.get("fingerprint")
     if count is None or fingerprint is None:
-        told = f"{loaded.name} does not record its training people: whether these are among them is unknown."
-        return TrainingOverlap(known=False, told=told)
+        summary = (
+            f"{loaded.name} does not record its training people: whether these are among them is unknown."
+        )
+        return TrainingOverlap(known=False, summary=summary)
     split = training_split(weights, loaded, corpus)
     if split is not None:
         met = frozenset(split.train.people) | frozenset(split.validation.people)
         others = len(met) - int(count)
         more = f", {others:,} more in its validation set" if others else ""
-        told = f"{count:,} of {len(corpus.people):,} people were in the training set of {loaded.name}{more}."
-        return TrainingOverlap(known=True, told=told, met=met)
+        summary = (
+            f"{count:,} of {len(corpus.people):,} people were in the training set of {loaded.name}{more}."
+        )
+        return TrainingOverlap(known=True, summary=summary, met=met)
     if loaded.card.get("corpus") == corpus.fingerprint:
-        told = f"{count:,} of {len(corpus.people):,} people were in the training set of {loaded.name}."
-        return TrainingOverlap(known=True, told=told)
-    told = (
+        summary = f"{count:,} of {len(corpus.people):,} people were in the training set of {loaded.name}."
+        return TrainingOverlap(known=True, summary=summary)
+    summary = (
         f"{loaded.name} was trained on {count:,} people of another corpus "
         f"({str(loaded.card.get('corpus'))[:12]}); whether any of them is among these is unknown."
     )
-    return TrainingOverlap(known=False, told=told)
+    return TrainingOverlap(known=False, summary=summary)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from voiceface.errors import InputError
 from voiceface.evaluation.cross_validation import hold_out_fold
-from voiceface.pipelines.weights import Loaded, resolve, run_of
+from voiceface.pipelines.weights import Loaded, run_of, weights_folder
 from voiceface.training.training_folder import people_fingerprint
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def training_split(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Split
     count, fingerprint = people.get("count"), people.get("fingerprint")
     if count is None or fingerprint is None or int(count) > len(corpus.people):
         return None
-    for run in _runs(resolve(weights), run_of(loaded)):
+    for run in _runs(weights_folder(weights), run_of(loaded)):
         try:
             split = run.split(corpus)
         except InputError:  # a corpus that cannot be split so is not the training corpus

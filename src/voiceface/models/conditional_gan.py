@@ -127,7 +127,9 @@ class ConditionalGan(FaceGenerator):
     def turns(self) -> list[Turn]:
         """The discriminator with its own parts, then the generator with the parts that both read."""
         return [
-            Turn("judge", [*self.judge.parameters(), *self.own.parameters()], self.discriminator_loss),
+            Turn(
+                "discriminator", [*self.judge.parameters(), *self.own.parameters()], self.discriminator_loss
+            ),
             Turn(
                 "generator",
                 [*self.generator.parameters(), *self.parts.parameters()],

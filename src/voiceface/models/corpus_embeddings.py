@@ -25,7 +25,7 @@ Rows = npt.NDArray[np.float32]
 DLIB_DIM = 128
 _SIDE = 150
 _BLOCK = 64
-_AT_ONCE = 16
+_BATCH_SIZE = 16
 _HELD: dict[Path, Rows] = {}
 """Rows that could not be kept on the disk, so that a training does not make them at every validation."""
 
@@ -36,7 +36,7 @@ def voice_embeddings(corpus: Corpus, encoder: VoiceEncoder) -> Rows:
     def make(first: int, last: int) -> Rows:
         return encoder.embed([corpus.wave(index) for index in range(first, last)])
 
-    return _kept(corpus, f"voice-{encoder.name}-{encoder.fingerprint[:12]}", len(corpus.voices), make)
+    return _cached(corpus, f"voice-{encoder.name}-{encoder.fingerprint[:12]}", len(corpus.voices), make)
 
 
 def face_embeddings(corpus: Corpus, encoder: FaceEncoder | None = None) -> Rows:
@@ -57,7 +57,7 @@ def face_embeddings(corpus: Corpus, encoder: FaceEncoder | None = None) -> Rows:
     kind = "dlib-mirrored"
     if encoder is not None and encoder.name != "dlib":
         kind = f"{encoder.name}-{encoder.fingerprint[:12]}"
-    return _kept(corpus, f"face-{kind}", len(corpus.faces), make)
+    return _cached(corpus, f"face-{kind}", len(corpus.faces), make)
 
 
 def align_corpus_face(
@@ -77,14 +77,14 @@ def embed_aligned_faces(faces: npt.NDArray[np.uint8]) -> Rows:
     rows = [np.zeros((0, DLIB_DIM), np.float32)]
     # Neither the server's autocast nor its gradients must reach the embeddings.
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        for first in range(0, len(faces), _AT_ONCE):
-            some = np.array(faces[first : first + _AT_ONCE])  # a copy: torch warns of read-only arrays
+        for first in range(0, len(faces), _BATCH_SIZE):
+            some = np.array(faces[first : first + _BATCH_SIZE])  # a copy: torch warns of read-only arrays
             pixels = torch.from_numpy(some).permute(0, 3, 1, 2).float()
             rows.append(((network(pixels) + network(pixels.flip(3))) / 2).numpy())
     return np.concatenate(rows)
 
 
-def _kept(corpus: Corpus, name: str, count: int, make: Callable[[int, int], Rows]) -> Rows:
+def _cached(corpus: Corpus, name: str, count: int, make: Callable[[int, int], Rows]) -> Rows:
     """The rows from ``views/`` if made before, else made in blocks and put there where that is allowed."""
     path = corpus.path.resolve() / "views" / f"{name}-{corpus.fingerprint[:12]}.npy"
     if path in _HELD:

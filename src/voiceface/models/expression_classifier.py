@@ -36,4 +36,4 @@ class ExpressionClassifier(Model):
         """Cross-entropy of ``pictures (n, 3, side, side)`` from 0 to 255 with ``labels (n,)``."""
         scores = self.net.logits(self.net(batch["pictures"]))
         accuracy = (scores.argmax(1) == batch["labels"]).float().mean()
-        return {"loss": F.cross_entropy(scores.float(), batch["labels"]), "right": accuracy}
+        return {"loss": F.cross_entropy(scores.float(), batch["labels"]), "accuracy": accuracy}

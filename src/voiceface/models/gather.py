@@ -11,26 +11,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
+_WITHOUT: ContextVar[bool] = ContextVar("without_gather", default=False)
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def without_gather() -> Iterator[None]:
     """Within it `gather_with_gradient` gathers nothing: for what one process does by itself, as validation.
 
     Without it that process would wait for the others for ever, or take their next message for an answer.
     """
-    token = _ALONE.set(True)
+    token = _WITHOUT.set(True)
     try:
         yield
     finally:
-        _ALONE.reset(token)
+        _WITHOUT.reset(token)
 
 
 def gather_with_gradient(rows: Tensor) -> Tensor:
     """Concatenate ``rows`` (n, ...) of all processes, in the order of their ranks, to (world * n, ...).
 
-    Alone (one process, none launched, or within `alone`) it returns ``rows`` itself. Every process
+    Alone (one process, none launched, or within `without_gather`) it returns ``rows`` itself. Every process
     must hold the same number of rows. If each process then computes the *whole* loss over the
     gathered rows, the mean of the processes' gradients, which the training loop takes, is the
     gradient of that loss: backward sums the processes' gradients (world times the true one), the
@@ -40,7 +40,7 @@ def gather_with_gradient(rows: Tensor) -> Tensor:
     torch.Size([2, 3])
     """
     together = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    if _ALONE.get() or not together:
+    if _WITHOUT.get() or not together:
         return rows
     return cast(Tensor, _Gather.apply(rows))  # type: ignore[no-untyped-call]
 

@@ -30,7 +30,7 @@ TEMPLATE = "head"
 _R1_EVERY = 8
 _LAYERS = (0, 4, 8)
 """The recogniser's blocks whose maps are compared: edges, parts, arrangements."""
-_AT_ONCE = 32
+_BATCH_SIZE = 32
 
 
 class LossWeights(NamedTuple):
@@ -282,9 +282,9 @@ class ImaginerModel(FaceGenerator):
         variation = FaceVariation(self.variation.amplify, 0.0, 0.0, 0.0) if typical else self.variation
         faces = []
         width = self.get_buffer("nuisance_scale").shape[0]
-        for first in range(0, len(conditions), _AT_ONCE):
-            generators = [torch_generator(seed, k) for k in samples[first : first + _AT_ONCE]]
-            voices = conditions[first : first + _AT_ONCE]
+        for first in range(0, len(conditions), _BATCH_SIZE):
+            generators = [torch_generator(seed, k) for k in samples[first : first + _BATCH_SIZE]]
+            voices = conditions[first : first + _BATCH_SIZE]
             codes = self.codes(self.predict_embeddings(voices, amplify=variation.amplify))
             deviations = torch.cat([self.deviations(1, generator=one) for one in generators])
             nuisances = torch.stack([torch.randn(width, generator=one) for one in generators]).to(
@@ -301,8 +301,8 @@ class ImaginerModel(FaceGenerator):
     def turns(self) -> Sequence[Turn]:
         """The discriminator's turn, then the refiner's."""
         return [
-            Turn("judge", list(self.judge.parameters()), self.discriminator_loss),
-            Turn("paint", list(self.painter.parameters()), self.refiner_loss),
+            Turn("discriminator", list(self.judge.parameters()), self.discriminator_loss),
+            Turn("generator", list(self.painter.parameters()), self.refiner_loss),
         ]
 
     def shared(self, batch: Batch) -> Shared:

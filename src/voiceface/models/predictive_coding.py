@@ -35,7 +35,7 @@ class PredictiveCoding(Model):
     def error(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
         """The mean loss over the horizon of ``waves (n, samples)`` at moments ``at (n, m)``."""
         losses, accuracies = self.losses_and_accuracies(batch["waves"], batch["at"])
-        return {"loss": losses.mean(), "right": accuracies.mean(), "right_far": accuracies[-1]}
+        return {"loss": losses.mean(), "accuracy": accuracies.mean(), "accuracy_far": accuracies[-1]}
 
     def losses_and_accuracies(self, waves: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and accuracy at each step of the horizon; negatives are the batch's other moments."""

@@ -152,10 +152,10 @@ class StillFaceModel(Model):
     def turns(self) -> list[Turn]:
         """The discriminator, where it has a weight, then the generator."""
         own = [*self.motion.parameters(), *self.painter.parameters()]
-        animate = Turn("animate", own, self.generator_loss)
+        animate = Turn("generator", own, self.generator_loss)
         if not self.loss_weights.judge:
             return [animate]
-        return [Turn("judge", list(self.judge.parameters()), self.discriminator_loss), animate]
+        return [Turn("discriminator", list(self.judge.parameters()), self.discriminator_loss), animate]
 
     def weights(self) -> dict[str, Tensor]:
         """All but the discriminator, which only training needs."""
@@ -216,14 +216,17 @@ class StillFaceModel(Model):
         losses: dict[str, tuple[float, Tensor]] = {
             "pixels": (weights.pixels, difference.mean() + middle.mean()),
             "gradient": (weights.gradient, gradient_loss(generated, real)),
-            "paint": (weights.inpaint, shared["inpainted"].mean()),
+            "inpaint": (weights.inpaint, shared["inpainted"].mean()),
         }
         if weights.lips and batch["frames"].shape[1] >= FRAMES:
             own, target = (self.lip_embeddings(half, len(batch["frames"])) for half in (generated, real))
             losses["lips"] = weights.lips, 1 - (own * target.detach()).sum(-1).mean()
-            losses["heard"] = weights.lips, 1 - (own * batch["sounds"]).sum(-1).mean()
+            losses["sync"] = weights.lips, 1 - (own * batch["sounds"]).sum(-1).mean()
         if weights.judge:
-            losses["judge"] = weights.judge, least_squares_generator(torch.cat(self.judge(generated), 1))
+            losses["adversarial"] = (
+                weights.judge,
+                least_squares_generator(torch.cat(self.judge(generated), 1)),
+            )
         loss = sum((weight * value for weight, value in losses.values()), generated.new_zeros(()))
         return {"loss": loss} | {name: value.detach() for name, (_, value) in losses.items()}
 

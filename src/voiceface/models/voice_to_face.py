@@ -136,7 +136,7 @@ class VoiceToFaceVae(VoiceToFace):
 
     def turns(self) -> Sequence[Turn]:
         """One turn."""
-        return [Turn("draw", [*self.encoder.parameters(), *self.decoder.parameters()], self.bound)]
+        return [Turn("generator", [*self.encoder.parameters(), *self.decoder.parameters()], self.bound)]
 
     def bound(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
         """The negative variational bound (equation 2), averaged over the batch."""
@@ -192,8 +192,8 @@ class VoiceToFaceGan(VoiceToFace):
     def turns(self) -> Sequence[Turn]:
         """The discriminator's, then the generator's."""
         return [
-            Turn("judge", list(self.judge.parameters()), self.discriminator_loss),
-            Turn("draw", list(self.generator.parameters()), self.generator_loss),
+            Turn("discriminator", list(self.judge.parameters()), self.discriminator_loss),
+            Turn("generator", list(self.generator.parameters()), self.generator_loss),
         ]
 
     def shared(self, batch: Batch) -> dict[str, Tensor]:

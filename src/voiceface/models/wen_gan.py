@@ -135,7 +135,7 @@ class WenVoice2Face(FaceGenerator):
         """Discriminator and classifier first, then the generator."""
         both = [*self.trunk.parameters(), *self.judge.parameters(), *self.classifier.parameters()]
         return [
-            Turn("judge", both, self.discriminator_loss),
+            Turn("discriminator", both, self.discriminator_loss),
             Turn("generator", list(self.generator.parameters()), self.generator_loss),
         ]
 

@@ -44,7 +44,7 @@ _VALIDATION = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Plan:
     """What is the same for every objective."""
 
     corpus: Corpus
@@ -82,26 +82,26 @@ def tables(
         raise InputError("folds", f"are {folds}", "give 2 or more")
     shared: dict[str, Any] = {"voice_encoder": voice_encoder, "face_encoder": face_encoder}
     shared |= {"validation": _VALIDATION, "seed": seed}
-    asked = _Asked(corpus=corpus, out=out, folds=folds)
+    plan = _Plan(corpus=corpus, out=out, folds=folds)
     runs: dict[str, tuple[str, dict[str, Any]]] = {
         name: (recipe, {**shared, "steps": steps, **own}) for name, (recipe, own) in OBJECTIVES.items()
     }
     runs[_MATCHER] = ("matcher", shared)
-    found = {name: _judged(asked, name, *run) for name, run in runs.items()}
+    found = {name: _judged(plan, name, *run) for name, run in runs.items()}
     made = [_compared(found, seed=seed), _matched(found)]
     if controls:
         wrong = {
-            name: _judged(asked, f"{name}, {_WRONG}", recipe, {**own, "wrong_labels": True})
+            name: _judged(plan, f"{name}, {_WRONG}", recipe, {**own, "wrong_labels": True})
             for name, (recipe, own) in runs.items()
         }
         made.append(_control(wrong))
     return made
 
 
-def _judged(asked: _Asked, name: str, recipe: str, given: Mapping[str, Any]) -> CrossValidation:
-    folder = asked.out / "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+def _judged(plan: _Plan, name: str, recipe: str, given: Mapping[str, Any]) -> CrossValidation:
+    folder = plan.out / "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
     return cross_validate(
-        recipe, given, asked.corpus, folder, folds=asked.folds, resamples=_RESAMPLES, progress=False
+        recipe, given, plan.corpus, folder, folds=plan.folds, resamples=_RESAMPLES, progress=False
     )
 
 
@@ -154,7 +154,7 @@ def _of(row: Any, figure: str) -> Cell:  # noqa: ANN401  a row of estimates, or 
 
 
 def _paired(own: PairTrials, other: PairTrials, *, seed: int) -> str:
-    told = compare(
+    compared = compare(
         own.scores,
         other.scores,
         own.labels,
@@ -163,8 +163,8 @@ def _paired(own: PairTrials, other: PairTrials, *, seed: int) -> str:
         resamples=_RESAMPLES,
         seed=seed,
     )
-    moved = told.difference
-    return f"{moved.value:+.3f} [{moved.low:+.3f}, {moved.high:+.3f}], p {told.p:.3g}"
+    moved = compared.difference
+    return f"{moved.value:+.3f} [{moved.low:+.3f}, {moved.high:+.3f}], p {compared.p:.3g}"
 
 
 def _matched(found: Mapping[str, CrossValidation]) -> Table:

@@ -212,10 +212,10 @@ def _gain(judged: Judged) -> list[str]:
     if len(both) < 2:
         return []
     one, none = (pair_trials(p.voices.astype(np.float64) @ p.faces.T, people=p.people) for p in both)
-    told = f"{_ONE} against {_NONE}, paired over people"
+    title = f"{_ONE} against {_NONE}, paired over people"
     given: dict[str, Any] = {"people": one.people, "resamples": _RESAMPLES}
     return [
-        f"{told}, {figure}: {compare(one.scores, none.scores, one.labels, figure=figure, **given)}"
+        f"{title}, {figure}: {compare(one.scores, none.scores, one.labels, figure=figure, **given)}"
         for figure in ("AUC", "EER")
     ]
 
@@ -231,8 +231,8 @@ def _strata(judged: Judged) -> Table:
     rows: dict[str, Sequence[Cell]] = {}
     for figure in ("AUC", "EER"):
         for name, report in judged.reports.items():
-            asked = ["all" if stratum == "random" else stratum for stratum in _STRATA]
-            rows[f"{name}, {figure}"] = [report.pair_estimate(stratum, figure) for stratum in asked]
+            strata = ["all" if stratum == "random" else stratum for stratum in _STRATA]
+            rows[f"{name}, {figure}"] = [report.pair_estimate(stratum, figure) for stratum in strata]
         places = [("verification", figure.lower(), stratum, "") for stratum in _STRATA]
         rows |= _beside(judged, places, rows, f"{_ONE}, {figure}")
     known = _known_of(judged)

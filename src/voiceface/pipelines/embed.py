@@ -171,18 +171,18 @@ def _do_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
         part = parts / f"{first:09}.npz"
         if not part.is_file():
             rows, bad = make(first, last)
-            told = json.dumps([[place, error.what, error.fault, error.remedy] for place, error in bad])
+            errors = json.dumps([[place, error.what, error.fault, error.remedy] for place, error in bad])
             with atomic_path(part) as temporary, temporary.open("wb") as file:
-                np.savez(file, rows=rows, failed=np.array(told))
+                np.savez(file, rows=rows, failed=np.array(errors))
         done = last
         if progress is not None:
             progress(done, len(names))
     kept: list[int] = []
     for first, last in _blocks(len(names)):
         with np.load(parts / f"{first:09}.npz", allow_pickle=False) as stored:
-            told = json.loads(str(stored["failed"]))
-        failed += [InputError(*words) for _, *words in told]
-        lost = {place for place, *_ in told}
+            errors = json.loads(str(stored["failed"]))
+        failed += [InputError(*words) for _, *words in errors]
+        lost = {place for place, *_ in errors}
         kept += [k for k in range(first, last) if k not in lost]
     if not kept:
         shutil.rmtree(parts, ignore_errors=True)

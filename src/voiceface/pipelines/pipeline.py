@@ -12,7 +12,7 @@ import torch
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.encoders import ge2e
 from voiceface.models.model import Model
-from voiceface.pipelines.weights import Loaded, load_model, shipped
+from voiceface.pipelines.weights import Loaded, load_model, shipped_weights
 from voiceface.training.devices import torch_device
 
 __all__ = ["BEST", "Pipeline", "best_shipped", "load_for"]
@@ -79,7 +79,7 @@ def best_shipped(kind: str) -> str:
         MissingPartError: there are none.
     """
     for name in BEST[kind]:
-        if name not in shipped():
+        if name not in shipped_weights():
             continue
         try:
             if name == "matcher-ge2e":

@@ -18,7 +18,7 @@ from voiceface.recipes._weights import current_arguments
 from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["Loaded", "load_recipe", "load_model", "resolve", "run_of", "shipped"]
+__all__ = ["Loaded", "load_recipe", "load_model", "run_of", "shipped_weights", "weights_folder"]
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Loaded:
     """The folder's ``run.json``."""
 
 
-def shipped() -> dict[str, Path]:
+def shipped_weights() -> dict[str, Path]:
     """Name to folder of the weights that come with the package."""
     return {path.parent.name: path.parent for path in sorted(SHIPPED.glob("*/run.json"))}
 
 
-def resolve(weights: str | Path) -> Path:
+def weights_folder(weights: str | Path) -> Path:
     """The folder of shipped weights by name, or of any others by path.
 
     Raises:
         InputError: neither; the nearest shipped name is offered.
     """
-    known = shipped()
+    known = shipped_weights()
     if str(weights) in known:
         return known[str(weights)]
     path = Path(weights)
@@ -94,7 +94,7 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
     Raises:
         InputError: it cannot be found or read, was made by another version, or does not fit its recipe.
     """
-    folder = resolve(weights)
+    folder = weights_folder(weights)
     tensors, card = read_weights(folder)
     remedy = "use the voiceface version that trained it, or train again"
     try:

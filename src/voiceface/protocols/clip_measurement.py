@@ -184,8 +184,8 @@ def _sync(
         found.missing[side].append("sync: too short")
         return
     mouth, sound = mouth[:count], sound[:count]
-    told = sync(sound, mouth, reach=reach)
-    found.figures[side] |= {one.name: one.function(told) for one in figures("clip sync")}
+    measured = sync(sound, mouth, reach=reach)
+    found.figures[side] |= {one.name: one.function(measured) for one in figures("clip sync")}
     found.sync[side] = mouth, sound
 
 
@@ -250,8 +250,8 @@ def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
             mouth, sound = one.sync[side][0], other.sync[side][1]
             count = min(len(mouth), len(sound))
             if count >= reach + LEAST:
-                told = sync(sound[:count], mouth[:count], reach=reach)
-                chances.setdefault(f"{side} sync confidence", []).append(told.confidence)
+                mismatch = sync(sound[:count], mouth[:count], reach=reach)
+                chances.setdefault(f"{side} sync confidence", []).append(mismatch.confidence)
         for one, other in _beside([m for m in measured if side in m.course]):
             opening, levels = one.course[side][0], other.course[side][1]
             count = min(len(opening), len(levels))

@@ -128,14 +128,14 @@ def comparisons(
     counts = None
     if resamples:
         counts = resample_counts(_resampling_groups(sides, groups), sides.people, resamples, seed)
-    asked: dict[str, Any] = {"all": None, **(strata or {})}
+    wanted: dict[str, Any] = {"all": None, **(strata or {})}
     for direction in DIRECTIONS:
-        for stratum, values in asked.items():
+        for stratum, values in wanted.items():
             found, left_out = _comparison_groups(sides, groups, values, stratum)
             yield Comparison(_row_name(direction, stratum), sides, found, left_out, counts)
         sides = sides.reversed()
         groups = None if groups is None else groups[::-1]
-        asked = {name: None if values is None else values[::-1] for name, values in asked.items()}
+        wanted = {name: None if values is None else values[::-1] for name, values in wanted.items()}
 
 
 def _comparison_groups(

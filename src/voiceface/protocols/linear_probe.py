@@ -88,8 +88,8 @@ def probed(
         resamples: over people.
         seed: of the resamples.
     """
-    told, truth = probe(rows), np.asarray(labels).astype(str)
-    every = np.unique(np.concatenate([told, truth]))
-    shares = [(one[:, None] == every).mean(0) for one in (told, truth)]
+    predicted, truth = probe(rows), np.asarray(labels).astype(str)
+    every = np.unique(np.concatenate([predicted, truth]))
+    shares = [(one[:, None] == every).mean(0) for one in (predicted, truth)]
     whose = People(people, resamples=resamples, seed=seed)
-    return mean_of_items(name, told == truth, whose, chance=float(shares[0] @ shares[1]), share=True)
+    return mean_of_items(name, predicted == truth, whose, chance=float(shares[0] @ shares[1]), share=True)

@@ -113,14 +113,14 @@ def _collected(sheets: Sequence[Mapping[str, Any]]) -> tuple[Any, Any, Floats, F
             clips, seed = [str(clip) for clip in sheet["clips"]], int(sheet["seed"])
             rater, person_of = str(sheet["rater"]) or f"rater {number + 1}", dict(sheet.get("people", {}))
             answers = [(str(one["clip"]), str(one["choice"])) for one in sheet["answers"]]
-            told = str(sheet["study"])
+            stated = str(sheet["study"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("answers", f"lack {error}", "give the file that the page exported") from None
-        if told != study_id(clips, seed=seed) or study not in (None, told):
+        if stated != study_id(clips, seed=seed) or study not in (None, stated):
             raise InputError(f"answers of {rater}", "are of another study", "give the answers of one page")
         if rater in seen:
             raise InputError(f"rater {rater!r}", "is there twice", "give every rater's newest file once")
-        study = told
+        study = stated
         seen.add(rater)
         first_left = {pair.clip: pair.first_left for pair in study_pairs(clips, seed=seed)}
         if len({clip for clip, _ in answers}) < len(answers):

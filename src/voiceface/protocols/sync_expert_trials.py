@@ -81,15 +81,15 @@ def sync_trials(
 
 
 def _figures(
-    told: Sequence[Sync], offset: int, units: Sequence[str], over: str, resamples: int, seed: int
+    measured: Sequence[Sync], offset: int, units: Sequence[str], over: str, resamples: int, seed: int
 ) -> list[Estimate]:
     """Confidence and shares of offsets found, of one way to join mouths and sounds."""
     people = People(units, resamples=resamples, seed=seed)
-    offsets = np.array([one.offset for one in told])
-    every = len(told[0].distances)
+    offsets = np.array([one.offset for one in measured])
+    every = len(measured[0].distances)
     table: tuple[tuple[str, ArrayLike, float, bool], ...] = (
-        ("confidence", [one.confidence for one in told], float("nan"), False),
-        ("confidence at 0", [one.confidence_at_zero for one in told], 0.0, False),
+        ("confidence", [one.confidence for one in measured], float("nan"), False),
+        ("confidence at 0", [one.confidence_at_zero for one in measured], 0.0, False),
         ("offset exact", offsets == offset, 1 / every, True),
         ("offset within 1", np.abs(offsets - offset) <= 1, 3 / every, True),
     )

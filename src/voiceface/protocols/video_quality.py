@@ -141,8 +141,8 @@ def _notes(measured: Sequence[Measured], reach: int) -> list[str]:
             some = sum(one.faceless[side][0] > 0 for one in measured)
             notes.append(f"{side}: no face in {lost:,} of {frames:,} frames ({some} clips)")
     if any("sync confidence" in one.figures["generated"] for one in measured):
-        told = f"sync needs {reach + LEAST} frames or more; its scale is that of the expert used"
-        notes.append(told)
+        note = f"sync needs {reach + LEAST} frames or more; its scale is that of the expert used"
+        notes.append(note)
     return notes
 
 

@@ -71,7 +71,7 @@ def roldan_run(
         dropout=arguments["dropout"],
     )
     from_speech = condition != "person"
-    rates = {"judge": arguments["lr_judge"], "generator": arguments["lr_generator"]}
+    rates = {"discriminator": arguments["lr_judge"], "generator": arguments["lr_generator"]}
     return Run(
         recipe=recipe,
         arguments=arguments,

@@ -126,10 +126,10 @@ def _run(arguments: dict[str, Any]) -> Run[VoiceToFace]:
     """The run of a recipe's arguments."""
     betas = (arguments["beta1"], 0.999)
     gan = {
-        "judge": Optimiser(name="adam", lr=arguments["judge_lr"], betas=betas),
-        "draw": Optimiser(name="adam", lr=arguments["generator_lr"], betas=betas),
+        "discriminator": Optimiser(name="adam", lr=arguments["judge_lr"], betas=betas),
+        "generator": Optimiser(name="adam", lr=arguments["generator_lr"], betas=betas),
     }
-    vae = {"draw": Optimiser(name="adam", lr=arguments["vae_lr"])}
+    vae = {"generator": Optimiser(name="adam", lr=arguments["vae_lr"])}
     voice = arguments["voice_encoder"] or CONTRACT
     return Run(
         recipe="agarwal_voice2face",

@@ -80,7 +80,7 @@ def recipe(
         seed=seed,
         validate=_validate,
         every=every,
-        select="right",
+        select="accuracy",
         half=True,
         contract={"template": TEMPLATE, "size": size, "clips": True},
         licence="Apache-2.0",
@@ -176,4 +176,4 @@ def _validate(model: ExpressionClassifier, selection: Selection, facts: Facts) -
     right, right_faces = (
         float(np.mean([np.mean(v) for v in per_label.values()])) for per_label in (clips, faces)
     )
-    return {"right": right, "right_faces": right_faces, "chance": 1 / len(model.emotions)}
+    return {"accuracy": right, "accuracy_faces": right_faces, "chance": 1 / len(model.emotions)}

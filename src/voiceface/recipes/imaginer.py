@@ -163,8 +163,8 @@ def _build(facts: Facts, arguments: dict[str, Any]) -> ImaginerModel:
 def _optimisers(lr: float) -> dict[str, Optimiser]:
     betas = (0.0, 0.99)
     return {
-        "judge": Optimiser(name="adam", lr=lr, betas=betas, schedule="cosine", final=0.2),
-        "paint": Optimiser(name="adam", lr=lr, betas=betas, clip=10.0, schedule="cosine", final=0.1),
+        "discriminator": Optimiser(name="adam", lr=lr, betas=betas, schedule="cosine", final=0.2),
+        "generator": Optimiser(name="adam", lr=lr, betas=betas, clip=10.0, schedule="cosine", final=0.1),
     }
 
 

@@ -89,7 +89,7 @@ def recipe(
         seed=seed,
         validate=partial(_validate, length=length, moments=moments),
         every=every,
-        select="right",
+        select="accuracy",
         half=True,
         contract={"rate": SAMPLE_RATE, "hop": HOP, "clips": True},
         licence="Apache-2.0",
@@ -178,4 +178,4 @@ def _validate(
         found.append((float(losses.mean()), float(accuracies.mean()), float(accuracies[-1])))
     loss, near, far = np.mean(found, axis=0).tolist()
     chance = 1 / (min(_BATCH, len(items)) * moments)
-    return {"loss": loss, "right": near, "right_far": far, "chance": chance}
+    return {"loss": loss, "accuracy": near, "accuracy_far": far, "chance": chance}

@@ -146,7 +146,7 @@ def _optimisers(lr: float, adversarial: float) -> dict[str, Optimiser]:
         name="adam", lr=lr, betas=(0.5, 0.99), schedule="cosine", final=0.05, warmup=20, clip=5.0
     )
     judge = Optimiser(name="adam", lr=lr / 2, betas=(0.5, 0.99), schedule="cosine", final=0.1)
-    return {"judge": judge, "animate": animate} if adversarial else {"animate": animate}
+    return {"discriminator": judge, "generator": animate} if adversarial else {"generator": animate}
 
 
 def _validate(model: StillFaceModel, selection: Selection, facts: Facts) -> dict[str, float]:
@@ -168,4 +168,4 @@ def _validate(model: StillFaceModel, selection: Selection, facts: Facts) -> dict
         found.append([*errors, (own * real).sum(-1).mean(), (own * sounds).sum(-1).mean()])
     error, still, lips, sound = torch.tensor(found).mean(0).tolist()
     gain = 1 - error / max(still, 1e-9)
-    return {"error": error, "still": still, "lips": lips, "heard": sound, "score": gain + lips + sound}
+    return {"error": error, "still": still, "lips": lips, "sync": sound, "score": gain + lips + sound}

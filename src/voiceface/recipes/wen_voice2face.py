@@ -107,7 +107,7 @@ predict faces best (face)
         build=partial(_build, width=width, kernel=kernel, noise=noise, template=template),
         start=partial(_start, voice_network=voice_network, space=space),
         data=partial(UnpairedBatches, **sampling),
-        optimisers={"judge": adam, "generator": adam},
+        optimisers={"discriminator": adam, "generator": adam},
         steps=steps,
         seed=seed,
         validate=_validate,

@@ -113,9 +113,9 @@ def oracle_scores(
     log -= 0.5 * (a**2 @ (rho**2 / rest))[:, None] + 0.5 * (b**2 @ (rho**2 / rest))[None, :]
     for voice, face in zip(_voice_codes(model, voices), _face_codes(model, faces), strict=True):
         log += np.log(model.link * voice.shape[1] * (voice @ face.T) + 1 - model.link + 1e-300)
-    told, shown = label_posteriors(model, voices, "voice"), label_posteriors(model, faces, "face")
+    of_voice, of_face = label_posteriors(model, voices, "voice"), label_posteriors(model, faces, "face")
     for label in STRATA[stratum]:
-        log -= np.log((told[label] / _priors(model)[label]) @ shown[label].T + 1e-300)
+        log -= np.log((of_voice[label] / _priors(model)[label]) @ of_face[label].T + 1e-300)
     return np.asarray(log)
 
 
@@ -135,7 +135,7 @@ def _scores_given_labels(
 
     Given its label, a trait of two or more kinds links nothing further; ages still differ within their band.
     """
-    told, shown = label_posteriors(model, people, "voice"), label_posteriors(model, people, "face")
+    of_voice, of_face = label_posteriors(model, people, "voice"), label_posteriors(model, people, "face")
     priors, out = _priors(model), scores.copy()
     rows = np.arange(len(people))
     voice, face = _voice_codes(model, people), _face_codes(model, people)
@@ -153,7 +153,7 @@ def _scores_given_labels(
         own = labels["age"]
         joint = np.take_along_axis(both, own[:, None, None], axis=2)[..., 0]
         out += np.log(joint * priors["age"][own][:, None] + 1e-300)
-        out -= np.log(told["age"][rows, own][:, None] * shown["age"][:, own].T + 1e-300)
+        out -= np.log(of_voice["age"][rows, own][:, None] * of_face["age"][:, own].T + 1e-300)
     return out
 
 
@@ -308,8 +308,8 @@ def _block(
             auc, eer = _verification(pairs, allowed)
             note(auc, "verification", stratum, "auc")
             note(eer, "verification", stratum, "eer")
-        told = _scores_given_labels(model, people, stratum, scores, labels)
-        for way, matrix in (("v2f", told), ("f2v", told.T)):
+        given_labels = _scores_given_labels(model, people, stratum, scores, labels)
+        for way, matrix in (("v2f", given_labels), ("f2v", given_labels.T)):
             for size in sizes:
                 value = _matching(matrix, allowed, size)
                 if value is not None:

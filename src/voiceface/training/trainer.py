@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from voiceface.errors import InputError
-from voiceface.models.gather import alone
+from voiceface.models.gather import without_gather
 from voiceface.models.model import Batch, Model
 from voiceface.training.batches import seed_step
 from voiceface.training.checkpoint import Checkpoints, gather_random_states, restore_random_states
@@ -104,7 +104,7 @@ class Trainer:
         if not self.is_main_process:
             return {}
         self.exported_model.eval()
-        with torch.no_grad(), alone():
+        with torch.no_grad(), without_gather():
             figures = {
                 name: float(v)
                 for name, v in run.validate(self.exported_model, split.validation, self.facts).items()

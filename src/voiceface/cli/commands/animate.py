@@ -74,7 +74,7 @@ def _animate(
         done = animate_files(talker, jobs, options, progress=progress)
     if not done.clips:
         raise no_usable_file(done.failed, "recording")
-    _tell(talker, done, seed, json=json)
+    _print_result(talker, done, seed, json=json)
     return 0
 
 
@@ -94,13 +94,13 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
         raise InputError(out, "is a file that does not end in .mp4", "name a .mp4 file or a folder")
 
 
-def _tell(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> None:
+def _print_result(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> None:
     warnings = [f"{job.voice}: {clip.note}" for job, clip in done.clips if clip.note]
     warn_first([f"skipped: {error}" for error in done.failed])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
-        told: dict[str, Any] = {"model": talker.name, "fingerprint": talker.fingerprint, "seed": seed}
-        told["clips"] = [
+        facts: dict[str, Any] = {"model": talker.name, "fingerprint": talker.fingerprint, "seed": seed}
+        facts["clips"] = [
             {
                 "voice": str(job.voice),
                 "clip": str(clip.path),
@@ -113,8 +113,8 @@ def _tell(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> N
             }
             for job, clip in done.clips
         ]
-        told["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        print_json({**told, "warnings": warnings})
+        facts["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
+        print_json({**facts, "warnings": warnings})
         return
     for job, clip in done.clips:
         print_line(f"{printable(job.voice)}: {printable(clip.path)} ({clip.seconds:.1f} s)")

@@ -82,7 +82,7 @@ def _imagine(
         done = imagine_known_person(imaginer, out, options)
     if not done.faces:
         raise no_usable_file(done.failed, "recording")
-    _tell(imaginer, done, seed, json=json)
+    _print_result(imaginer, done, seed, json=json)
     return 0
 
 
@@ -101,7 +101,7 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
         raise InputError(out, "is a file that does not end in .png", "name a .png file or a folder")
 
 
-def _tell(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) -> None:
+def _print_result(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) -> None:
     from voiceface.pipelines.voice_recording import LOW_PLAUSIBILITY
 
     warnings = [
@@ -112,13 +112,13 @@ def _tell(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) 
     warn_first([f"skipped: {error}" for error in done.failed])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
-        told: dict[str, Any] = {"model": imaginer.name, "fingerprint": imaginer.fingerprint, "seed": seed}
-        told["faces"] = [
+        facts: dict[str, Any] = {"model": imaginer.name, "fingerprint": imaginer.fingerprint, "seed": seed}
+        facts["faces"] = [
             {"voice": str(job.voice), "pictures": list(map(str, job.pictures)), "plausibility": plausibility}
             for job, plausibility in done.faces
         ]
-        told["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        print_json({**told, "warnings": warnings})
+        facts["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
+        print_json({**facts, "warnings": warnings})
         return
     for job, _ in done.faces:
         pictures = printable(job.pictures[0])

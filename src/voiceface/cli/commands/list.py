@@ -75,10 +75,10 @@ def _weights() -> dict[str, str]:
     """The shipped weights with the recipe that trained them."""
     import json
 
-    from voiceface.pipelines.weights import shipped
+    from voiceface.pipelines.weights import shipped_weights
 
     found = {}
-    for name, folder in shipped().items():
+    for name, folder in shipped_weights().items():
         card = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         found[name] = f"trained with the recipe {card['recipe']} on {card['people']['count']:,} people"
     return found

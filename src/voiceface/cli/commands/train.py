@@ -100,12 +100,12 @@ def _train(
 ) -> int:
     from voiceface.corpus.corpus import Corpus
     from voiceface.evaluation.fold_training import NO_FOLD, claim_fold, leave_out_fold
-    from voiceface.pipelines.weights import resolve
+    from voiceface.pipelines.weights import weights_folder
     from voiceface.training.loop import train
 
     device, precision, init_name = how
     corpus = Corpus.open(corpus_path)
-    init = resolve(init_name) if init_name is not None else None
+    init = weights_folder(init_name) if init_name is not None else None
     if fold is not None:
         run = leave_out_fold(run, fold)
     claim_fold(out, f"fold {fold}" if fold is not None else NO_FOLD)

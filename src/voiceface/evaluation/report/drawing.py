@@ -42,12 +42,12 @@ def require_packages(*names: str) -> None:
 
 @contextmanager
 def drawing(
-    told: str, *, size: tuple[float, float] = (4.6, 3.9), panels: int = 1
+    description: str, *, size: tuple[float, float] = (4.6, 3.9), panels: int = 1
 ) -> Iterator[tuple[list[Axes], list[str]]]:
     """Axes to draw on, and a list that holds the SVG's text when the block has ended.
 
     Args:
-        told: What the drawing shows, for who does not see it.
+        description: What the drawing shows, for who does not see it.
         size: Inches; only the proportions matter, and how large letters are in it.
         panels: Axes beside each other.
     """
@@ -56,7 +56,7 @@ def drawing(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with rc_context(_style(told)):
+    with rc_context(_style(description)):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots(1, panels, squeeze=False)[0].tolist()
@@ -65,15 +65,15 @@ def drawing(
         text = io.StringIO()
         unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=unsaid, bbox_inches="tight", pad_inches=0.05)
-    out.append(_inline(text.getvalue(), told))
+    out.append(_inline(text.getvalue(), description))
 
 
-def _style(told: str) -> Any:  # noqa: ANN401  matplotlib names every key
+def _style(description: str) -> Any:  # noqa: ANN401  matplotlib names every key
     inks = ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor", "axes.titlecolor")
     lines = ("axes.edgecolor", "xtick.color", "ytick.color")
     return {
         "svg.fonttype": "none",
-        "svg.hashsalt": told,  # names of parts must not meet those of another drawing of the page
+        "svg.hashsalt": description,  # names of parts must not meet those of another drawing of the page
         "font.size": _SIZE,
         "font.family": "sans-serif",
         "figure.facecolor": "none",
@@ -93,7 +93,7 @@ def _style(told: str) -> Any:  # noqa: ANN401  matplotlib names every key
     }
 
 
-def _inline(text: str, told: str) -> str:
+def _inline(text: str, description: str) -> str:
     """The bare ``<svg>`` element without sizes, namespaces and metadata, its colours as variables."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -108,7 +108,7 @@ def _inline(text: str, told: str) -> str:
     )
     for colour, variable in _VARIABLES.items():
         rest = rest.replace(colour, f"var({variable})")
-    return f'<svg role="img" aria-label="{html.escape(told, quote=True)}" {box}>{rest.strip()}'
+    return f'<svg role="img" aria-label="{html.escape(description, quote=True)}" {box}>{rest.strip()}'
 
 
 def legend(axes: Axes, *, inside: str = "") -> None:

@@ -42,7 +42,7 @@ class FaceGridRow:
     """A line of a grid; a heading stands above the first line that has another one than the line before."""
 
     title: str
-    told: str = ""
+    caption: str = ""
     faces: Sequence[GridFace | None] = ()
     """None leaves a gap."""
     heading: str = ""
@@ -81,13 +81,13 @@ def retrieved_faces_figure(evidence: Evidence, *, each: int = 4, first: int = 6)
         return None
     voices, gallery = evidence.group()
     people = evidence.face_people[gallery]
-    asked = voices[np.isin(evidence.voice_people[voices], people)]
-    asked = asked[np.unique(evidence.voice_people[asked], return_index=True)[1]]  # a voice a person
-    if not len(asked):
+    queries = voices[np.isin(evidence.voice_people[voices], people)]
+    queries = queries[np.unique(evidence.voice_people[queries], return_index=True)[1]]  # a voice a person
+    if not len(queries):
         return None
-    if len(asked) > _MAX_QUERIES:
-        asked = np.sort(np.random.default_rng(0).choice(asked, _MAX_QUERIES, replace=False))
-    ranks = _ranks(evidence, asked, gallery)
+    if len(queries) > _MAX_QUERIES:
+        queries = np.sort(np.random.default_rng(0).choice(queries, _MAX_QUERIES, replace=False))
+    ranks = _ranks(evidence, queries, gallery)
     order = np.argsort(ranks, kind="stable")
     each = min(each, max(1, len(order) // 3))
     middle = len(order) // 2 - each // 2
@@ -98,24 +98,24 @@ def retrieved_faces_figure(evidence: Evidence, *, each: int = 4, first: int = 6)
         ("Worst", order[::-1][:each]),
     ):
         for k in places.tolist():
-            told = f"own face at place {ranks[k]:,} of {len(gallery):,}"
-            faces = _line(evidence, int(asked[k]), gallery, first)
-            title = f"Voice of {evidence.voice_people[asked[k]]}"
-            lines.append(FaceGridRow(title=title, told=told, faces=faces, heading=heading))
+            caption = f"own face at place {ranks[k]:,} of {len(gallery):,}"
+            faces = _line(evidence, int(queries[k]), gallery, first)
+            title = f"Voice of {evidence.voice_people[queries[k]]}"
+            lines.append(FaceGridRow(title=title, caption=caption, faces=faces, heading=heading))
     caption = (
         f"Left of the gap the own face, right of it the {first} faces found first; own ones are framed. "
-        f"One voice a person, of {len(asked):,} people. "
+        f"One voice a person, of {len(queries):,} people. "
         f"These are the corpus' own pictures: keep this page where they may lie."
     )
     return faces_figure("Faces found for voices: best, median, worst", lines, caption=caption)
 
 
 def _ranks(
-    evidence: Evidence, asked: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64]
+    evidence: Evidence, queries: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Place of the first own face for each voice, ties to its disadvantage."""
     ranks = []
-    for voice in asked.tolist():
+    for voice in queries.tolist():
         scores = evidence.faces[gallery] @ evidence.voices[voice]
         own = evidence.face_people[gallery] == evidence.voice_people[voice]
         ranks.append(int((scores[~own] >= scores[own].max()).sum()) + 1)
