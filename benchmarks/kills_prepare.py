@@ -1,11 +1,12 @@
 """Kill a preparation at random moments, resume it, and compare it with an uninterrupted one.
 
-    python benchmarks/kills_prepare.py [--kills 20] [--seed 0] [--workers 2] [--people 40]
+    python benchmarks/kills_prepare.py [--kills 20] [--strikes 1] [--seed 0] [--workers 2] [--people 40]
 
 Each round prepares made media (tones, drawings of faces, small videos) in a child process, ends it by SIGKILL
 after a random time, sees that its workers end with it, and lets a second child finish. Every file of the
-corpus must then equal that of a preparation left alone. Every fourth kill strikes the second child too,
-every fifth is a Ctrl-C. Prints one line a kill and ends with exit code 1 if anything differs.
+corpus must then equal that of a preparation left alone. The first ``--strikes`` children of a round end so,
+in every fourth round two, and every fifth kill is a Ctrl-C. Prints one line a kill and ends with exit code 1
+if anything differs.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--strikes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--people", type=int, default=40)
@@ -157,9 +159,10 @@ def rounds(args: argparse.Namespace, folder: Path) -> int:
     struck: Counter[str] = Counter()
     for number in range(1, args.kills + 1):
         out, how, told = folder / f"kill{number}", signal_of(number), []
-        for _ in range(2 if number % 4 == 0 else 1):
-            # Not to the very end: a strike on a finished preparation shows nothing.
-            wait = draw.uniform(0, 0.8 * span)
+        rounds = max(args.strikes, 2 if number % 4 == 0 else 1)
+        for _ in range(rounds):
+            # Not to the very end, together: a strike on a finished preparation shows nothing.
+            wait = draw.uniform(0, 0.8 * span / args.strikes)
             fault, lasted = strike(args, root, out, wait, how)
             torn, done = len(list(out.rglob(".*partial*"))), len(commits(out))
             bad += fault == LIVE_ON

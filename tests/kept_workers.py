@@ -1,4 +1,4 @@
-"""Worker processes of `prepare` that outlive one preparation: a new one loads face detectors for two seconds."""
+"""Worker processes that outlive one `prepare`: a new one loads face detectors for two seconds."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from generating_models import SIDE, fake_imaginer, loaded_canvas, speech_like_wa
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.origin import read_origin
 from voiceface.media.sound import save_sound
+from voiceface.models.generator_input import GeneratorInput
 from voiceface.pipelines import imaginer as pipeline
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import BEST
@@ -242,6 +243,13 @@ def test_the_voice_encoder_is_loaded_once_and_on_the_models_device(files, tmp_pa
     imaginer.many([files / "v1.wav", files / "v2.wav"])
     assert loads == [("student", "cpu")]
     assert not any("encoder" in name for name in imaginer._model.state_dict())
+    # A device that holds no numbers shows where the encoder goes when the model is moved.
+    encoder = load("student", device="cpu")
+    monkeypatch.setattr(
+        pretrained, "load_voice_encoder", lambda name, *, device: loads.append((name, device)) or encoder
+    )
+    moved = imaginer._model.to("meta").conditions([GeneratorInput(wave=np.zeros(16_000, np.float32))])
+    assert loads[1:] == [("student", "meta")] and moved.device.type == "meta"
 
 
 def test_no_recipe_runs_from_a_loaded_imaginer_to_its_face(files, tmp_path):
