@@ -10,13 +10,13 @@ import torch
 from cli_fixtures import call
 from voiceface.errors import InputError
 from voiceface.pipelines.matcher import Matcher
-from voiceface.pipelines.weights import load_model, shipped
+from voiceface.pipelines.weights import load_model, shipped_weights
 
 
 @pytest.fixture
 def folder(tmp_path):
     place = tmp_path / "w"
-    shutil.copytree(shipped()["matcher"], place)
+    shutil.copytree(shipped_weights()["matcher"], place)
     return place
 
 
