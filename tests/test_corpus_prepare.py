@@ -64,7 +64,7 @@ def test_only_a_lost_shard_is_done_again(listing, whole, tmp_path):
     copy = Path(shutil.copytree(whole.path, tmp_path / "copy"))
     lost = sorted((copy / "items").iterdir())[0]
     lost.unlink()  # its commit: voices and faces of the part are now leftovers
-    (copy / "voices" / ".000-00000.partial-1-ab.i16").write_bytes(b"litter")
+    (copy / "arrays" / "voices" / ".000-00000.partial-1-ab.i16").write_bytes(b"litter")
     assert len(Corpus.open(copy).voices) < len(whole.voices)
     told = []
     quiet(listing, copy, progress=told.append, workers=1)

@@ -274,7 +274,7 @@ def test_a_tiny_corpus_is_made_once(tmp_path, monkeypatch):
     monkeypatch.setattr(tiny_corpus, "prepare", real)
     assert small(seed=1).path != first.path
     # A damaged one is made again.
-    next((first.path / "voices").glob("*.i16")).unlink()
+    next((first.path / "arrays" / "voices").glob("*.i16")).unlink()
     assert contents(small().path) == before
 
 

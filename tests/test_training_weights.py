@@ -139,7 +139,7 @@ def test_bad_folders_are_refused_in_one_line(tmp_path):
             r"newer voiceface \(9.1\); pip install",
         ),
         (json.dumps(run | {"files": ["../secret.safetensors"]}), "names no files"),
-        (json.dumps(run | {"files": None}), "names no files"),
+        (json.dumps(run | {"files": None}), "run.json: is damaged"),
     ):
         card.write_text(text)
         refused(match)

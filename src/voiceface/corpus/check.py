@@ -96,10 +96,6 @@ def _people(corpus: Corpus) -> Iterator[Problem]:
             fault = f"has no {' and no '.join(lacks)}"
             found.append(Problem(severity="warning", what=f"person {person.id}", fault=fault, remedy=remedy))
     yield from _some(sorted(found, key=lambda problem: problem.fault))
-    unknown = (people_with_voice | people_with_face) - set(corpus.person_index)
-    for id in sorted(unknown)[:_NAMED]:
-        remedy = "prepare the corpus again"
-        yield Problem(severity="error", what=f"person {id}", fault="is not among the people", remedy=remedy)
 
 
 def _splits(corpus: Corpus) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voiceface.corpus.item import Rejection
+from voiceface.corpus.row_checks import people_fault
 from voiceface.corpus.table_reader import SOURCE_REJECTIONS, Commit, Records, Table, commits, read_card
 from voiceface.corpus.tables import ARRAYS, SCHEMAS, part_facts
 from voiceface.errors import InputError
@@ -29,7 +30,7 @@ __all__ = ["Corpus"]
 class Corpus:
     """A corpus folder, opened by `open`; items are numbered in the order of their ids.
 
-    Only the shards' commits are read at first; tables, records and media follow on demand, media
+    At first the shards' commits are read and the rows checked; records and media follow on demand, media
     through memory maps. A corpus does not change while it is open: open it again after preparing more.
     """
 
@@ -43,7 +44,8 @@ class Corpus:
         """Open a corpus folder.
 
         Raises:
-            InputError: it is not a corpus, of a newer format, or a part of it is missing or cut short.
+            InputError: it is not a corpus, of a newer format, a part of it is missing or cut short, or rows
+                are of nobody, lie outside their arrays, or have landmarks that are no numbers.
         """
         path = Path(path)
         corpus = cls(path, read_card(path), commits(path))
@@ -52,6 +54,12 @@ class Corpus:
             faults.append(InputError(path, "has no people table", "prepare it again"))
         if faults:
             raise faults[0]
+        ids = pa.array([person.id for person in corpus.people], pa.string())
+        if fault := people_fault(ids):
+            raise InputError(path / "people" / "people.parquet", fault, "prepare the corpus again")
+        for table in corpus.tables.values():
+            if wrong := table.row_fault(ids):
+                raise wrong
         return corpus
 
     def __repr__(self) -> str:

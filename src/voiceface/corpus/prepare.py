@@ -25,9 +25,10 @@ from voiceface.corpus.shards import (
     item_kind,
     items_digest,
     remove_partial_files,
+    table_folders,
 )
 from voiceface.corpus.table_reader import CARD, SOURCE_REJECTIONS, Commit, commits, read_card
-from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, Row, content_sum, write_table
+from voiceface.corpus.tables import FORMAT, SCHEMAS, Row, content_sum, write_table
 from voiceface.corpus.worker_pool import cluster_worker_pool, local_worker_pool, run_all_shards
 from voiceface.errors import InputError
 from voiceface.media.files import partial_files, write_json
@@ -95,7 +96,7 @@ def prepare(
             _run(shards, len(items), _rejections(finished), (workers, cluster), progress)
         shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
         if not card["complete"]:
-            write_json(out / CARD, card | {"complete": True})
+            write_json(out / CARD, card | {"complete": True, "format": FORMAT})
     return Corpus.open(out)
 
 
@@ -155,7 +156,7 @@ def _clean(out: Path, finished: set[str]) -> None:
     for path in partial_files(out):
         path.unlink(missing_ok=True)
     shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
-    there = {path.name.split(".")[0] for table in (*ARRAYS, "rejected") for path in (out / table).glob("*.*")}
+    there = {path.name.split(".")[0] for folder in table_folders(out) for path in folder.glob("*.*")}
     for part in there - finished - {SOURCE_REJECTIONS}:
         remove_partial_files(out, part)
 
@@ -217,7 +218,7 @@ def _plan(
                 *plans,
                 {"items": len(missing), "shards": len(list(cut_into_shards(missing))), "digest": digest},
             ]
-            card = card | {"plans": plans, "complete": False}
+            card = card | {"plans": plans, "complete": False, "format": FORMAT}
             write_json(out / CARD, card)
     done = {commit.part for commit in finished}
     named = (

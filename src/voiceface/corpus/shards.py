@@ -13,7 +13,7 @@ from typing import Any
 
 from voiceface.corpus.item import FaceItem, Item, MediaGenerator, VideoItem
 from voiceface.corpus.options import PrepareOptions
-from voiceface.corpus.tables import ARRAYS, PartWriter, Row, write_table
+from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, PartWriter, Row, write_table
 
 __all__ = [
     "JOURNAL_FOLDER",
@@ -24,6 +24,7 @@ __all__ = [
     "item_kind",
     "run_shard",
     "remove_partial_files",
+    "table_folders",
 ]
 
 JOURNAL_FOLDER = ".working"
@@ -79,9 +80,16 @@ def cut_into_shards(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 def remove_partial_files(out: Path, part: str) -> None:
     """Remove whatever an unfinished attempt at a shard left under final names."""
-    for table in (*ARRAYS, "rejected"):
-        for path in (out / table).glob(f"{part}.*"):
+    for folder in table_folders(out):
+        for path in folder.glob(f"{part}.*"):
             path.unlink(missing_ok=True)
+
+
+def table_folders(out: Path) -> list[Path]:
+    """The folders of a corpus that hold parts of shards."""
+    return [out / table for table in (*ARRAYS, "rejected")] + [
+        out / ARRAYS_FOLDER / table for table in ARRAYS
+    ]
 
 
 def read_journal(shard: Shard) -> int | None:

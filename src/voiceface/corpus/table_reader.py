@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Annotated, Any, Generic, NotRequired, TypedDict, TypeVar, overload
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from voiceface.corpus.tables import ARRAYS, FORMAT, SCHEMAS, part_facts
+from voiceface.corpus.row_checks import CHECKED_COLUMNS, row_fault
+from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, FORMAT, SCHEMAS, part_facts
 from voiceface.errors import InputError
+from voiceface.media.read_json import read_json
 
 __all__ = ["CARD", "SOURCE_REJECTIONS", "Commit", "Records", "Table", "commits", "read_card"]
 
@@ -28,8 +30,10 @@ SOURCE_REJECTIONS = "listed"
 """The part of ``rejected/`` with what the source itself rejected; no shard, so no commit."""
 
 R = TypeVar("R")
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 
 _AGAIN = "prepare it again, or copy the whole folder again"
+_THREADS = 8
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -41,22 +45,46 @@ def read_card(path: Path) -> dict[str, Any]:
     card = path / CARD
     if not path.exists():
         raise InputError(path, "does not exist", "make a corpus with `voiceface prepare`")
-    try:
-        facts = json.loads(card.read_text(encoding="utf-8"))
-        number = facts["format"]
-    except FileNotFoundError:
-        raise InputError(path, "is not a corpus (no corpus.json in it)", "name a prepared folder") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(card, "is not a corpus' card", _AGAIN) from error
-    except OSError as error:
-        raise InputError(card, error.strerror or "cannot be read", "check its permissions") from error
-    if not isinstance(number, int) or number > FORMAT:
+    if not card.is_file():
+        raise InputError(path, "is not a corpus (no corpus.json in it)", "name a prepared folder")
+    head = read_json(card, _Head, remedy=_AGAIN)
+    if head["format"] > FORMAT:
         raise InputError(
             path,
-            f"is of format {number}, and this version reads up to {FORMAT}",
-            f"update voiceface (it was made by {facts.get('version', 'a newer version')})",
+            f"is of format {head['format']}, and this version reads up to {FORMAT}",
+            f"update voiceface (it was made by {head.get('version', 'a newer version')})",
         )
-    return facts  # type: ignore[no-any-return]
+    facts: dict[str, Any] = read_json(card, _Card, remedy=_AGAIN)
+    return facts
+
+
+class _Head(TypedDict):
+    format: int
+    version: NotRequired[str]
+
+
+class _Plan(TypedDict):
+    shards: _Count
+    digest: str
+
+
+class _Card(_Head):
+    plans: NotRequired[list[_Plan]]
+    arguments: NotRequired[dict[str, Any]]
+    options: NotRequired[dict[str, Any]]
+    made: NotRequired[dict[str, Any]]
+
+
+class _TableFacts(TypedDict):
+    rows: _Count
+    arrays: NotRequired[dict[str, _Count]]
+    sum: NotRequired[Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]]
+
+
+class _Facts(TypedDict):
+    """What the footer of a commit says."""
+
+    tables: NotRequired[dict[str, _TableFacts]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +110,10 @@ def commits(path: Path) -> list[Commit]:
         if part.name.startswith("."):
             continue
         try:
-            found.append(Commit(part.stem, part_facts(part).get("tables", {})))
-        except (pa.ArrowException, OSError, ValueError) as error:
+            facts = part_facts(part)
+            msgspec.convert(facts, _Facts)
+            found.append(Commit(part.stem, facts.get("tables", {})))
+        except (pa.ArrowException, OSError, ValueError, msgspec.ValidationError, RecursionError) as error:
             raise InputError(part, "is no readable Parquet file", _AGAIN) from error
     return found
 
@@ -110,13 +140,32 @@ class Table:
             if not rows.is_file():
                 faults.append(InputError(rows, "is missing", _AGAIN))
             for suffix, size in part.facts[self.name]["arrays"].items():
-                array = self.folder / f"{part.part}.{suffix}"
+                array = self._array_path(part, suffix)
                 there = array.stat().st_size if array.is_file() else -1
                 if there < 0:
                     faults.append(InputError(array, "is missing beside its table", _AGAIN))
                 elif there != size:
                     faults.append(InputError(array, f"has {there} bytes instead of {size}", _AGAIN))
         return faults
+
+    def row_fault(self, people: pa.Array) -> InputError | None:
+        """The first fault in what the rows say: nobody's items, places outside the arrays (`row_fault`)."""
+
+        def check(index: int) -> str:
+            sizes = self.parts[index].facts[self.name]["arrays"]
+            return row_fault(self.name, self._part(index, CHECKED_COLUMNS[self.name]), people, sizes)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for part, fault in zip(self.parts, pool.map(check, range(len(self.parts))), strict=True):
+                if fault:
+                    return InputError(self.folder / f"{part.part}.parquet", fault, _AGAIN)
+        return None
+
+    def _array_path(self, part: Commit, suffix: str) -> Path:
+        """The file of an array; until format 2 it lay beside the part."""
+        name = f"{part.part}.{suffix}"
+        path, beside = self.folder.parent / ARRAYS_FOLDER / self.name / name, self.folder / name
+        return beside if beside.is_file() and not path.is_file() else path
 
     def _part(self, index: int, names: Sequence[str]) -> pa.Table:
         """Some columns of one part."""
@@ -139,7 +188,7 @@ class Table:
         if not self.parts:
             return pa.schema([SCHEMAS[self.name].field(name) for name in names]).empty_table()
         # Reading small files is mostly waiting: Arrow releases the interpreter's lock meanwhile.
-        with ThreadPoolExecutor(min(8, len(self.parts))) as pool:
+        with ThreadPoolExecutor(_THREADS) as pool:
             read = list(pool.map(lambda index: self._part(index, names), range(len(self.parts))))
         return pa.concat_tables(read).combine_chunks()
 
@@ -212,14 +261,14 @@ class Table:
             return np.zeros(0, dtype)
         whole = self._arrays.get((part, suffix))
         if whole is None:
-            path = self.folder / f"{self.parts[part].part}.{suffix}"
+            path = self._array_path(self.parts[part], suffix)
             try:
                 whole = np.memmap(path, dtype=dtype, mode="r")
             except (OSError, ValueError) as error:
                 raise InputError(path, "is missing beside its table", _AGAIN) from error
             self._arrays[part, suffix] = whole
-        if offset + length > len(whole):
-            path = self.folder / f"{self.parts[part].part}.{suffix}"
+        if offset < 0 or length < 0 or offset + length > len(whole):
+            path = self._array_path(self.parts[part], suffix)
             raise InputError(path, f"ends before row {index} of {self.name}", _AGAIN)
         return whole[offset : offset + length]
 

@@ -5,13 +5,15 @@ A corpus is a folder::
     corpus.json                     format, package version, source, arguments, options, plans
     people/people.parquet
     items/000-00042.parquet         what became of every item of shard 42: the shard's commit
-    voices/000-00042.parquet        rows of the shard  + 000-00042.i16    int16 samples, 16 kHz, little-endian
-    faces/000-00042.parquet                            + 000-00042.jpegs  JPEG files end to end
-                                                       + 000-00042.frames the same of whole frames, if kept
-    clips/000-00042.parquet                            + 000-00042.jpegs, 000-00042.i16
+    voices/000-00042.parquet        rows of the shard
+    faces/, clips/                  the same
+    arrays/voices/000-00042.i16     their int16 samples, 16 kHz, little-endian
+    arrays/faces/000-00042.jpegs    JPEG files end to end; 000-00042.frames the same of whole frames, if kept
+    arrays/clips/000-00042.jpegs    and 000-00042.i16
     rejected/000-00042.parquet      what could not be read, and why
 
-Only parts whose shard stands in ``items/`` count. Offsets and lengths are samples or bytes.
+Only parts whose shard stands in ``items/`` count. Offsets and lengths are samples or bytes. A table's folder
+holds nothing but Parquet, so that anything reads it as one; in format 1 the arrays lay beside the parts.
 """
 
 from __future__ import annotations
@@ -29,9 +31,19 @@ import pyarrow.parquet as pq
 
 from voiceface.media.files import atomic_path
 
-__all__ = ["ARRAYS", "FORMAT", "SCHEMAS", "PartWriter", "Row", "content_sum", "part_facts", "write_table"]
+__all__ = [
+    "ARRAYS",
+    "ARRAYS_FOLDER",
+    "FORMAT",
+    "SCHEMAS",
+    "PartWriter",
+    "Row",
+    "content_sum",
+    "part_facts",
+    "write_table",
+]
 
-FORMAT = 1
+FORMAT = 2
 """The layout's number; a reader refuses a higher one."""
 
 Row = dict[str, Any]
@@ -107,6 +119,9 @@ ARRAYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
     "clips": {"pictures": ("jpegs", "offset", "length"), "samples": ("i16", "sound_offset", "sound_length")},
 }
 """Of each table its arrays: name -> (file suffix, offset column, length column)."""
+
+ARRAYS_FOLDER = "arrays"
+"""The folder of the arrays, in it one a table."""
 
 _OFFSET_COLUMNS = frozenset(
     {"offset", "length", "frame_offset", "frame_length", "sound_offset", "sound_length"}
@@ -184,8 +199,9 @@ class PartWriter:
     def append(self, suffix: str, data: bytes | memoryview) -> tuple[int, int]:
         """Append bytes to an array; its offset and length there, in elements (2 bytes in ``i16``)."""
         if suffix not in self._files:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            final = self.folder / f"{self.part}.{suffix}"
+            folder = self.folder.parent / ARRAYS_FOLDER / self.table
+            folder.mkdir(parents=True, exist_ok=True)
+            final = folder / f"{self.part}.{suffix}"
             temporary = self._stack.enter_context(atomic_path(final))
             self._files[suffix] = self._stack.enter_context(temporary.open("wb"))
             self.sizes[suffix] = 0

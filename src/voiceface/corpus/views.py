@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -133,8 +134,14 @@ def _make(
 def _fill_in_process(task: tuple[Path, Path, int, int, str]) -> None:
     path, temporary, start, _, template = task
     array = np.load(temporary, mmap_mode="r+")
-    _fill(Corpus.open(path), array, start, template)
+    _fill(_opened(path), array, start, template)
     array.flush()
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(path: Path) -> Corpus:
+    """The corpus, opened once a process."""
+    return Corpus.open(path)
 
 
 def _fill(corpus: Corpus, array: npt.NDArray[np.uint8], start: int, template: str) -> None:
