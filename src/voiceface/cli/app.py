@@ -8,11 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, Group
 
 from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import HEADINGS
+from voiceface.cli.stopping import Stopped, stoppable
 from voiceface.cli.terminal import log_line, print_line, safe_streams
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import component_names
@@ -32,16 +34,27 @@ voiceface match VOICE FACE... ranks the faces for a voice. Every command has --h
 def run(tokens: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code.
 
-    0: done. 1: an input cannot be used; one line says why. 2: wrong options. 130: stopped by Ctrl-C.
+    0: done. 1: an input cannot be used; one line says why. 2: wrong options. 130: stopped by Ctrl-C,
+    143 and 129: by SIGTERM and SIGHUP.
     """
     safe_streams()
     try:
-        code = _dispatch(list(sys.argv[1:] if tokens is None else tokens))
+        with stoppable():
+            _check_working_directory()
+            code = _dispatch(list(sys.argv[1:] if tokens is None else tokens))
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
     except BaseException as error:  # every kind has its line and code
         code = _print_error(error)
     return code
+
+
+def _check_working_directory() -> None:
+    # Here, for torch cannot even be loaded in a folder that is gone, and ends the process.
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError("the working directory", "has been deleted", "change to another folder") from error
 
 
 def make_app(tokens: Sequence[str]) -> App:
@@ -97,6 +110,9 @@ def _print_error(error: BaseException) -> int:
     match error:
         case SystemExit():
             return error.code if isinstance(error.code, int) else int(error.code is not None)
+        case Stopped():
+            log_line(f"stopped by {error.name}; run the same command again to resume where that is possible")
+            return error.code
         case KeyboardInterrupt():
             log_line("interrupted; run the same command again to resume where that is possible")
             return _INTERRUPTED

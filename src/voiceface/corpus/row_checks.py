@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 
 from voiceface.corpus.tables import ARRAYS, SCHEMAS
 
-__all__ = ["CHECKED_COLUMNS", "people_fault", "row_fault"]
-
 
 def _checked_columns(table: str) -> list[str]:
     places = [name for _, *columns in ARRAYS[table].values() for name in columns]

@@ -121,8 +121,12 @@ def _make(
         else:
             tasks = [(corpus.path, temporary, start, size, template) for start in starts]
             with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-                for _ in pool.map(_fill_in_process, tasks):
-                    pass
+                try:
+                    for _ in pool.map(_fill_in_process, tasks):
+                        pass
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
         # Windows cannot rename a file that is still mapped.
         del array
     for old in path.parent.glob(f"{size}-{template}-*.npy"):

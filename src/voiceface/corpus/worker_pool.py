@@ -87,9 +87,10 @@ class _ProcessPool:
 
 
 def _initialise_worker(lifeline: connection.Connection) -> None:
-    """In a new worker: leave Ctrl-C to the parent, and end at once when its end of the lifeline is gone."""
-    with contextlib.suppress(ValueError, OSError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new worker: leave Ctrl-C and SIGHUP to the parent; end when its end of the lifeline is gone."""
+    for name in ("SIGINT", "SIGHUP"):
+        with contextlib.suppress(ValueError, OSError, AttributeError):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     def watch() -> None:
         connection.wait([lifeline])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ __all__ = [
     "atomic_path",
     "partial_files",
     "source_name",
+    "temporary_name",
     "check_readable",
     "write_bytes",
     "write_json",
@@ -26,6 +30,11 @@ __all__ = [
 ]
 
 _MARK = ".partial-"  # every temporary name holds it, so that what a killed process left can be found
+# The machine (or container) and process that write it: whether they live is known on that machine only.
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_TEMPORARY = re.compile(rf"\..*{re.escape(_MARK)}{_HOST}-(\d+)-[0-9a-f]{{8}}(\..*)?")
+_SWEPT: set[Path] = set()
+"""Folders in which this process has removed what dead ones left."""
 _FULL_BELOW = 64 * 1024  # bytes; a library that hides the errno has failed on a full disk if less is free
 
 _ELSEWHERE = "write to another folder"
@@ -94,7 +103,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary file exists (empty) from the start, so that a place that cannot be written to is
     refused before any work is done; it keeps the suffix, for libraries that go by it. On success it
     is flushed to the disk and renamed over ``path``; on any exception, Ctrl-C included, it is
-    removed and an older ``path`` stands as it was. A symbolic link is followed, not replaced.
+    removed and an older ``path`` stands as it was. A symbolic link is followed, not replaced. Temporary
+    files that killed processes of this machine left in the folder are removed at the first write there.
 
     Raises:
         InputError: the folder is missing or read-only, the disk is full, or ``path`` is no regular file.
@@ -108,7 +118,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     try:
         target = _target(path)
-        temporary = _temporary_name(target)
+        _sweep(target.parent)
+        temporary = temporary_name(target)
         # Exclusive creation, in the umask's permissions, and at the same time the test of the place.
         with temporary.open("xb"):
             pass
@@ -174,11 +185,41 @@ def _target(path: str | Path) -> Path:
     return target
 
 
-def _temporary_name(target: Path) -> Path:
-    tail = f"{_MARK}{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
+def temporary_name(target: Path) -> Path:
+    """A new hidden name beside ``target``, with its suffix, that tells which process writes there."""
+    tail = f"{_MARK}{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
     # Disks limit a name to 255 bytes; the temporary one must fit wherever the final one does.
     stem = target.stem.encode()[: max(0, 254 - len(tail.encode()))].decode(errors="ignore")
     return target.with_name(f".{stem}{tail}")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what dead processes of this machine were writing in the folder, once a process."""
+    if folder in _SWEPT:
+        return
+    _SWEPT.add(folder)
+    with contextlib.suppress(OSError):
+        found = [(entry, _TEMPORARY.fullmatch(entry.name)) for entry in os.scandir(folder)]
+        for entry, match in found:
+            if match is None or _alive(int(match[1])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this machine runs; where that cannot be asked (Windows), it counts as running."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:
@@ -204,12 +245,28 @@ def _explained(error: BaseException, path: str | Path, temporary: Path) -> Input
     if not isinstance(error, Exception) or isinstance(error, InputError):
         return None
     code = getattr(error, "errno", None)
+    # numpy, torch and safetensors report these without their errno.
     if code is None and _disk_is_full(temporary.parent):
-        code = errno.ENOSPC  # numpy, torch and safetensors report a full disk without its errno
+        code = errno.ENOSPC
+    if code is None and _is_as_large_as_allowed(temporary):
+        code = errno.EFBIG
     named = getattr(error, "filename", None)
     if named is not None and Path(os.fsdecode(named)) != temporary:
         return None  # the block failed on some other file, an input perhaps: not ours to explain
     return InputError(path, *_FAULTS[code]) if code in _FAULTS else None
+
+
+def _is_as_large_as_allowed(path: Path) -> bool:
+    """Whether a file has reached the limit that the system sets this process (``ulimit -f``)."""
+    try:
+        import resource
+    except ImportError:  # Windows sets none
+        return False
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    try:
+        return limit != resource.RLIM_INFINITY and path.stat().st_size >= limit
+    except OSError:
+        return False
 
 
 def _disk_is_full(folder: Path) -> bool:

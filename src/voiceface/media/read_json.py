@@ -9,8 +9,6 @@ import msgspec
 
 from voiceface.errors import InputError
 
-__all__ = ["parse_json", "read_json"]
-
 _LARGEST = 64_000_000
 """Bytes of a file."""
 

@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError
 
-__all__ = ["Header", "read_npz"]
-
 _ALWAYS = 100_000_000
 """Bytes that a file may hold whatever its own size."""
 _RATIO = 100

@@ -11,8 +11,6 @@ from filelock import FileLock, Timeout
 
 from voiceface.errors import InputError
 
-__all__ = ["LOCK", "writer_lock"]
-
 LOCK = ".lock"
 """The locked file in a folder; beside a file ``NAME`` it is ``.NAME.lock``. It is removed afterwards."""
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["BoundedTensors", "TooLargeError"]
-
 _LARGEST = 1 << 30
 """Numbers in all: 4 GB of float32, several times the largest published encoder."""
 _CALL = 1000

@@ -11,8 +11,6 @@ from voiceface.media.files import write_json
 from voiceface.media.read_json import read_json
 from voiceface.pipelines.gallery_items import equals
 
-__all__ = ["JOURNAL", "compact", "finish_removal", "remove_person"]
-
 JOURNAL = "removing.json"
 """The file in a gallery's folder that names a person who is being removed."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +26,14 @@ def seed_step(seed: int, step: int, rank: int, device: torch.device) -> None:
         torch.cuda.manual_seed(number)
     elif device.type == "mps":
         torch.mps.manual_seed(number)
+
+
+def seed_plain_generators(seed: int, rank: int) -> None:
+    """Seed python's and numpy's global generators, which a recipe of the user's may draw from."""
+    digest = hashlib.blake2b(f"{seed}/plain/{rank}".encode(), digest_size=4).digest()
+    number = int.from_bytes(digest, "big")
+    random.seed(number)
+    np.random.seed(number)
 
 
 def process_share(data: Batches, fabric: Any) -> Callable[[int], Batch]:  # noqa: ANN401

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
-from voiceface.training.batches import process_share, seed_step
+from voiceface.training.batches import process_share, seed_plain_generators, seed_step
 from voiceface.training.devices import launch_fabric
 from voiceface.training.logs import NotFiniteError, TrainingLog
 from voiceface.training.run import Run
@@ -42,8 +42,8 @@ def train(
     ``checkpoints/`` and at the end ``weights/``. A training that was stopped goes on from its last
     checkpoint when called again, to the same bits at the same number of threads: data and torch's
     random numbers of a step depend on the run's seed, the step and the process's rank alone, python's
-    and numpy's generators are in the checkpoint. ``init`` starts from a weights folder (fine-tuning);
-    class heads of another shape are reinitialised.
+    and numpy's generators are seeded at the start and are in the checkpoint. ``init`` starts from a
+    weights folder (fine-tuning); class heads of another shape are reinitialised.
 
     Raises:
         InputError: ``out`` holds another training, a loss is not finite, or the device, precision,
@@ -57,6 +57,7 @@ def train(
     if (folder / "weights" / "run.json").is_file():
         return folder / "weights"
     seed_step(run.seed, -1, 0, fabric.device)
+    seed_plain_generators(run.seed, fabric.global_rank)
     facts = check_facts(run, run.facts(split.train))
     model = run.build(facts)
     people = [str(person) for person in split.train.people]

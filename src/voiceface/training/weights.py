@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.metadata
 import secrets
 import shutil
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from voiceface.errors import InputError
-from voiceface.media.files import atomic_path, write_json
+from voiceface.media.files import atomic_path, temporary_name, write_json
 from voiceface.media.read_json import read_json
 
 FORMAT = 1
@@ -65,8 +66,8 @@ def write_weights(
         folder.is_dir() and ((folder / "run.json").is_file() or not any(folder.iterdir()))
     ):
         raise InputError(folder, "exists and is no weights folder", "give a new folder")
-    mark = secrets.token_hex(4)
-    fresh, old = (folder.with_name(f".{folder.name}.partial-{mark}{kind}") for kind in ("", "-old"))
+    fresh = temporary_name(folder)
+    old = folder.with_name(f".{folder.name}.replaced-{secrets.token_hex(4)}")
     try:
         fresh.mkdir(parents=True)
     except OSError as error:
@@ -80,7 +81,8 @@ def write_weights(
         fresh.replace(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+    for one in folder.parent.glob(f".{glob.escape(folder.name)}.replaced-*"):  # also what a kill left
+        shutil.rmtree(one, ignore_errors=True)
     return folder
 
 
