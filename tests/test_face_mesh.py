@@ -80,6 +80,8 @@ def test_a_trusted_mesh_is_looked_for_twice_and_a_doubtful_one_is_not() -> None:
     [
         ((0.2, 0.03, 1.0), "no upright face"),
         ((1.0, 0.40, 1.0), "too unclear"),
+        ((0.85, 0.03, 1.0), "no upright face"),
+        ((1.0, 0.11, 1.0), "too unclear"),
         ((1.0, 0.03, 9.0), "unlike any face's"),
         ((float("nan"), 0.03, 1.0), "no upright face"),
         ((1.0, float("nan"), 1.0), "too unclear"),
@@ -92,6 +94,13 @@ def test_a_refusal_names_the_picture_and_the_reason_in_one_line(
     with pytest.raises(InputError, match=rf"x\.jpg.*{why}") as error:
         find_or_refuse_mesh(IMAGE, five(), Fixed(*said), name="x.jpg")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("turn", "refused"), [(0.8, False), (-0.8, False), (1.3, True), (3.1, True)])
+def test_a_face_that_is_not_upright_is_refused(turn: float, refused: bool) -> None:
+    mesh = find_mesh(IMAGE, five(turn=turn), Fixed())
+    assert mesh.tilt == pytest.approx(np.degrees(turn), abs=3)
+    assert ("turned by" in mesh.fault) == refused
 
 
 def test_points_that_are_no_numbers_are_a_fault() -> None:

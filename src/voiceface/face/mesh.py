@@ -37,11 +37,13 @@ _CORNERS_AND_NOSE = np.array(
 _FIVE = np.array([(0.8578, 0.2179), (0.6500, 0.2268), (0.1207, 0.2206), (0.3304, 0.2261), (0.4909, 0.6244)])
 TEMPLATE = "head"
 """What the mesh network sees."""
-LEAST_CONFIDENCE = 0.5
-LARGEST_ERROR = 0.12
+LEAST_CONFIDENCE = 0.9
+LARGEST_ERROR = 0.1
 """Expected error of a point, in distances between the eyes, above which a mesh is refused."""
 LARGEST_DEVIATION = 1.5
 """Deviation from the mean shape above which a mesh is of no face; no unknown face of 883 is above 1.3."""
+LARGEST_TILT = 60.0
+"""Degrees between the eyes and the horizontal above which a face is not upright: the network knew none."""
 REMEDY = "give a sharper picture of a whole upright face from the front"
 
 
@@ -71,12 +73,20 @@ class Mesh:
     faces: half of all upright faces are below 0.3."""
 
     @property
+    def tilt(self) -> float:
+        """Degrees from the horizontal to the line from the right eye to the left, clockwise, -180 to 180."""
+        right, left = self.points[[33, 133]].mean(axis=0), self.points[[263, 362]].mean(axis=0)
+        return float(np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0])))
+
+    @property
     def fault(self) -> str:
         """Why the mesh must not be used, in a few words; empty where it may."""
         if not np.isfinite(self.points).all() or not self.deviation <= LARGEST_DEVIATION:
             return f"has a mesh unlike any face's ({self.deviation:.1f} deviations from the mean)"
         if not self.confidence >= LEAST_CONFIDENCE:
             return f"shows no upright face where one was detected (confidence {self.confidence:.2f})"
+        if not abs(self.tilt) <= LARGEST_TILT:
+            return f"shows a face turned by {abs(self.tilt):.0f} degrees"
         if not self.expected_error <= LARGEST_ERROR:
             return f"shows a face too unclear for a mesh (expected error {self.expected_error:.2f})"
         return ""

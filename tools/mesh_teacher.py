@@ -1,0 +1,63 @@
+"""Find the face mesh of every face of a corpus with MediaPipe, for `voiceface train face_mesh --points`.
+
+MediaPipe is no dependency of voiceface and needs an old numpy, so it has an environment of its own, which
+needs no voiceface either:
+
+    python -m venv teacher && teacher/bin/pip install "mediapipe==0.10.21" "pyarrow<21" pillow
+    teacher/bin/python tools/mesh_teacher.py CORPUS -o mesh.npz
+    voiceface train face_mesh --corpus CORPUS --points mesh.npz
+
+Writes ``face`` (ids) and ``points`` (n, 478, 2) float32 in pixels of the corpus' pictures. Where it finds no
+face, or more than one, the face is left out.
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image
+
+
+def faces(corpus: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Id and picture (height, width, 3) of each face, from the tables and the arrays beside them."""
+    for part in sorted((corpus / "faces").glob("*.parquet")):
+        media = np.memmap(part.with_suffix(".jpegs"), dtype=np.uint8, mode="r")
+        for row in pq.read_table(part, columns=["id", "offset", "length"]).to_pylist():
+            data = media[row["offset"] : row["offset"] + row["length"]].tobytes()
+            yield row["id"], np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def main() -> None:
+    """Find and write them."""
+    import mediapipe
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    given = parser.parse_args()
+    if not (given.corpus / "corpus.json").is_file():
+        sys.exit(f"{given.corpus}: is no corpus; make one with voiceface prepare")
+    teacher = mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, max_num_faces=2, refine_landmarks=True, min_detection_confidence=0.5
+    )
+    names, points, seen = [], [], 0
+    for name, picture in faces(given.corpus):
+        seen += 1
+        found = teacher.process(picture).multi_face_landmarks or []
+        if len(found) == 1:
+            height, width = picture.shape[:2]
+            # It measures from the corner in sides of the picture; a pixel is named by its centre.
+            points.append([(point.x * width - 0.5, point.y * height - 0.5) for point in found[0].landmark])
+            names.append(name)
+    if not names:
+        sys.exit(f"{given.corpus}: the teacher found no mesh in {seen} faces")
+    np.savez_compressed(given.out, face=np.array(names), points=np.array(points, dtype=np.float32))
+    print(f"{given.out}: {len(names)} of {seen} faces")
+
+
+if __name__ == "__main__":
+    main()
