@@ -13,12 +13,10 @@ from voiceface.face.align import TEMPLATES, template_points
 from voiceface.models import imaginer as model
 from voiceface.models.align_for_dlib import align_for_dlib
 from voiceface.models.augment_faces import augment_faces
-from voiceface.models.averaging import Averaging
 from voiceface.models.corpus_faces import frontal_faces
 from voiceface.models.encoders import student
 from voiceface.models.generated_faces import align_generated_faces
 from voiceface.models.generator_input import GeneratorInput
-from voiceface.models.matching import solve
 from voiceface.nn.face.refiner import FaceRefiner, PatchDiscriminator
 from voiceface.recipes import imaginer as recipe
 
@@ -371,28 +369,3 @@ def test_a_corpus_without_pairs_is_refused():
     corpus = SomeCorpus(["a", "b"], ["c", "b"], {})
     with pytest.raises(InputError, match="1 people with both"):
         a_run().start(None, Selection.everything(corpus), {})
-
-
-# The baseline
-
-
-def test_an_average_weighs_the_nearest_faces_as_a_slow_loop_does():
-    torch.manual_seed(0)
-    voices, faces = torch.randn(30, VOICE), torch.randn(30, FACE)
-    pictures = torch.randint(0, 256, (30, 4, 4, 3), dtype=torch.uint8)
-    averaging = Averaging(faces=30, voice_width=VOICE, face_width=FACE, size=4, dim=5, count=7)
-    averaging.start(voices, faces, embeddings=faces, pictures=pictures)
-    found = solve(voices, faces, ridge=5.0, dim=5)
-    for voice, drawn in zip(voices[:5], averaging.average_faces(voices[:5]), strict=True):
-        alike = []
-        for face in faces:
-            left, right = (
-                (voice - found.voice_mean) @ found.voice_map,
-                (face - found.face_mean) @ found.face_map,
-            )
-            alike.append(float(left @ right / left.norm() / right.norm()))
-        best = sorted(range(30), key=lambda k: -alike[k])[:7]
-        weights = np.exp([alike[k] / 0.1 for k in best])
-        wanted = np.average(pictures[best].numpy(), axis=0, weights=weights)
-        assert np.abs(drawn.numpy() - wanted).max() <= 0.51
-    assert averaging.average_faces(voices[:0]).shape == (0, 4, 4, 3)

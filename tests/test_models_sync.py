@@ -145,13 +145,13 @@ def test_published_weights_load_by_name_and_shape(tmp_path):
 def test_files_that_are_not_syncnets(tmp_path):
     path = tmp_path / "x.model"
     path.write_bytes(b"text")
-    with pytest.raises(InputError, match="tensors alone"):
+    with pytest.raises(InputError, match="weights file|damaged"):
         load_syncnet(path)
     torch.save({"netcnnaud.0.weight": torch.zeros(64, 1, 3, 3)}, path)
-    with pytest.raises(InputError, match="does not fit"):
+    with pytest.raises(InputError, match="lacks the tensor"):
         load_syncnet(path)
     torch.save([1, 2], path)
-    with pytest.raises(InputError, match="no state dict"):
+    with pytest.raises(InputError, match="no tensors by name"):
         load_syncnet(path)
     with pytest.raises(InputError, match="cannot be read|No such"):
         load_syncnet(tmp_path / "none")

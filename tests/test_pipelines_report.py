@@ -215,7 +215,7 @@ def test_the_map_keeps_neighbours_and_folds_apart(measured):
         assert (nearest // 20 == np.arange(80) // 20).mean() > 0.95
     _, evidence = measured
     folds = np.array(["0", "1"])[np.arange(24) % 2]
-    apart = Evidence(**{**vars(evidence), "voice_groups": folds, "face_groups": folds})
+    apart = Evidence(**{**vars(evidence), "voice_folds": folds, "face_folds": folds})
     assert [places.tolist() for places in apart.group()] == [list(range(0, 24, 2))] * 2
     people = embedding_map.sample_people((np.array(list("aab")), np.array(list("abc"))), rng)
     assert people == ["a", "b"]

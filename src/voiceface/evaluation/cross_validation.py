@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from voiceface.corpus.splits import Split, fold_people
 from voiceface.errors import InputError
+from voiceface.evaluation.report.evidence import Evidence
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections, score_selection
 from voiceface.pipelines.weights import Loaded, load_model, load_recipe
 from voiceface.protocols.calibration import Calibration, calibration
@@ -29,21 +30,15 @@ Names = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class Held(Evidence):
     """Everybody's embeddings, each by the weights of the fold that held the person back."""
 
-    voices: Floats
-    faces: Floats
-    voice_people: Names
-    face_people: Names
     voice_folds: Names
     face_folds: Names
     voice_genders: Names
     face_genders: Names
     calibrations: dict[str, tuple[float, float]]
     """Fold to slope and offset of its own calibration, fitted on its validation people."""
-    face_places: npt.NDArray[np.int64] | None = None
-    """Where each face stands in the corpus."""
     scores: Floats | None = None
     """(voices, faces) of a model that judges pairs as one, 0 between folds; its rows have no numbers."""
 
@@ -250,6 +245,7 @@ def _gather_folds(corpus: Corpus, parts: list[_FoldResult]) -> Held:
         face_people=owners[1],
         voice_folds=folds("voices"),
         face_folds=folds("faces"),
+        corpus=corpus,
         voice_genders=np.array([genders[p] for p in owners[0]], dtype=str),
         face_genders=np.array([genders[p] for p in owners[1]], dtype=str),
         face_places=np.concatenate([np.asarray(p.split.test.faces, dtype=np.int64) for p in parts]),

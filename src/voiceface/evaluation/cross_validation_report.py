@@ -31,18 +31,14 @@ def cross_validation_ceiling(found: CrossValidation, corpus: Corpus) -> CeilingT
     return ceiling_for_people(corpus, people, faces=int((held.face_folds == "0").sum()))
 
 
-def write_cross_validation(
-    files: ReportFiles, found: CrossValidation, corpus: Corpus, *, command: str
-) -> list[str]:
+def write_cross_validation(files: ReportFiles, found: CrossValidation, *, command: str) -> list[str]:
     """Write the requested files; returns a line about each.
 
     Args:
         files: The requested files.
         found: The cross-validation.
-        corpus: The corpus it was run on, for the faces in the report.
         command: The command that reproduces it.
     """
-    from voiceface.evaluation.report.evidence import Evidence
     from voiceface.evaluation.report.sections import evidence_section, report_sections
 
     reports = cross_validation_reports(found)
@@ -52,19 +48,7 @@ def write_cross_validation(
         held = found.held
         if not plots or held.scores is not None:  # a model without a common space has no map of it
             return parts
-        evidence = Evidence(
-            voices=held.voices,
-            faces=held.faces,
-            voice_people=held.voice_people,
-            face_people=held.face_people,
-            voice_genders=held.voice_genders,
-            face_genders=held.face_genders,
-            voice_groups=held.voice_folds,
-            face_groups=held.face_folds,
-            corpus=corpus,
-            face_places=held.face_places,
-        )
-        return [*parts, evidence_section(evidence)]
+        return [*parts, evidence_section(held)]
 
     subject = ReportSubject(
         title=f"{found.recipe}: {found.folds} folds over people",

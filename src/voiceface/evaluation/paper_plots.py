@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.errors import InputError, MissingPartError
+from voiceface.errors import InputError
 
 Floats = npt.NDArray[np.floating]
 
 _MOST = 600
 """Points of a t-SNE: more take minutes and show no more."""
-
-
-def check_plots() -> None:
-    """Refuse before hours of training what cannot be drawn at their end.
-
-    Raises:
-        MissingPartError: matplotlib or scikit-learn is not installed.
-    """
-    for module, package in (("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")):
-        if find_spec(module) is None:
-            raise MissingPartError(package, "is not installed", f"pip install {package}")
 
 
 def threshold_plot(

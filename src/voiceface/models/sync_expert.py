@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from voiceface.errors import InputError
 from voiceface.face.align import MEAN_FACE, crop_box, fit_similarity_transform
 from voiceface.face.mouth import crop_mouths_from_frames, smooth_landmarks
 from voiceface.models.model import Batch, Model, Shared, Turn
+from voiceface.models.published_weights import load_tensors, read_tensors
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES, MouthNet, SoundNet, sync_nce
 from voiceface.nn.syncnet import SyncNet
@@ -190,25 +189,8 @@ def load_syncnet(path: str | Path) -> PublishedSyncNet:
     Raises:
         InputError: the file is missing, no state dict of tensors alone, or not SyncNet's.
     """
-    path = Path(path)
-    remedy = "give the published syncnet_v2.model"
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(path, error.strerror or "cannot be read", remedy) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError) as error:
-        raise InputError(path, "is not a file of tensors alone", remedy) from error
-    if not isinstance(stored, Mapping) or not all(isinstance(t, Tensor) for t in stored.values()):
-        raise InputError(path, "holds no state dict", remedy)
     network = SyncNet()
-    own = network.state_dict()
-    # Weights of an older torch lack the counters of batches, which nothing here reads.
-    needed = {name for name in own if not name.endswith("num_batches_tracked")}
-    wrong = [n for n in sorted(needed) if n not in stored or stored[n].shape != own[n].shape]
-    if wrong or stored.keys() - own.keys():
-        which = wrong[0] if wrong else sorted(stored.keys() - own.keys())[0]
-        raise InputError(path, f"does not fit SyncNet ({which})", remedy)
-    network.load_state_dict(dict(stored), strict=False)
+    load_tensors(network, read_tensors(Path(path)), Path(path))
     return PublishedSyncNet(network)
 
 

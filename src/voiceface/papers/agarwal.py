@@ -21,8 +21,9 @@ from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.embed_redetected_faces import embed_redetected_faces
 from voiceface.evaluation.image_grid import write_image_grid
-from voiceface.evaluation.paper_plots import check_plots, threshold_plot, tsne_plot
+from voiceface.evaluation.paper_plots import threshold_plot, tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
+from voiceface.evaluation.report.drawing import require_packages
 from voiceface.metrics import image
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
 from voiceface.models.generated_faces import generate_for_selection
@@ -136,7 +137,7 @@ def tables(
     Raises:
         InputError: nobody has that many recordings, or matplotlib or scikit-learn is missing.
     """
-    check_plots()
+    require_packages()
     shared: dict[str, Any] = {"minimum": minimum, "seed": seed}
 
     def trained(recipe: str, name: str, **options: Any) -> Loaded:  # noqa: ANN401

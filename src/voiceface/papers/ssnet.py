@@ -28,8 +28,9 @@ from voiceface.evaluation.embedding_space import (
     share_of_ceiling,
     synthetic_ceiling,
 )
-from voiceface.evaluation.paper_plots import check_plots, tsne_plot
+from voiceface.evaluation.paper_plots import tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
+from voiceface.evaluation.report.drawing import require_packages
 from voiceface.pipelines.weights import load_model
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.estimate import Estimate
@@ -122,7 +123,7 @@ def tables(
     Raises:
         InputError: the corpus serves none of the settings asked for, or a drawing package is missing.
     """
-    check_plots()
+    require_packages()
     given = dict(_QUICK if quick else {})
     given |= {"size": size} if size else {}
     count = steps or (_QUICK_STEPS if quick else _STEPS)

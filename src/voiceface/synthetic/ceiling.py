@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
+from voiceface.metrics.roc import SortedTrials, area, crossing
 from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years, random_generator
 
 Floats = npt.NDArray[np.float64]
@@ -330,18 +331,12 @@ def _verification(scores: Floats, allowed: npt.NDArray[np.bool_]) -> tuple[float
     positive = np.diag(scores)[use]
     negative = scores[use][allowed[use]]
     weight = np.repeat(1 / count[use], count[use]) / use.sum()
-    values = np.concatenate([positive, negative])
-    w_pos = np.concatenate([np.full(len(positive), 1 / len(positive)), np.zeros(len(negative))])
-    w_neg = np.concatenate([np.zeros(len(positive)), weight])
-    order = np.argsort(-np.round(values, 12), kind="stable")
-    ends = np.flatnonzero(np.diff(np.round(values[order], 12), append=-np.inf) != 0)
-    hit = np.concatenate([[0.0], np.cumsum(w_pos[order])[ends]])
-    alarm = np.concatenate([[0.0], np.cumsum(w_neg[order])[ends]])
-    auc = float(np.sum(np.diff(alarm) * (hit[1:] + hit[:-1]) / 2))
-    gap = 1 - hit - alarm
-    at = int(np.argmax(gap <= 0))
-    share = gap[at - 1] / (gap[at - 1] - gap[at])
-    return auc, float(alarm[at - 1] + share * (alarm[at] - alarm[at - 1]))
+    weights = np.concatenate([np.full(len(positive), 1 / len(positive)), weight])
+    # Equal likelihoods, computed in another order, differ in their last digits.
+    values = np.round(np.concatenate([positive, negative]), 12)
+    trials = SortedTrials.of(values, np.arange(len(values)) < len(positive))
+    false, true = trials.cumulate(weights[trials.order])
+    return area(false, true), crossing(false, true)
 
 
 def _matching(scores: Floats, allowed: npt.NDArray[np.bool_], size: int) -> float | None:

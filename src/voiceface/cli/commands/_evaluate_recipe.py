@@ -78,7 +78,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         _print(found, cross_validation_ceiling(found, opened), json=outputs.json)
         words = ["voiceface", "evaluate", name, "--corpus", "CORPUS", "--folds", str(folds)]
         line = reproducing_command(words, non_default_values(given, options))
-        outputs.print_written(write_cross_validation(files, found, opened, command=line))
+        outputs.print_written(write_cross_validation(files, found, command=line))
         return 0
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)

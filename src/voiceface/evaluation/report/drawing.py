@@ -29,14 +29,14 @@ _SIZE = 10.0
 
 
 def require_packages(*names: str) -> None:
-    """Refuse to begin where a package that a report needs is not installed (``matplotlib``, ``sklearn``).
+    """Refuse to begin where a package that drawings need is not installed (``matplotlib``, ``sklearn``).
 
     Raises:
         MissingPartError: names it and how to get it.
     """
     for name in names or ("matplotlib", "sklearn"):
         if find_spec(name) is None:
-            fault = "is not installed, and an HTML report needs it"
+            fault = "is not installed, and drawings need it"
             raise MissingPartError(name, fault, 'pip install "voiceface[report]"')
 
 

@@ -55,7 +55,7 @@ def map_figures(evidence: Evidence, *, seed: int = 0) -> list[Figure]:
         None if evidence.voice_genders is None else evidence.voice_genders[sides[0]],
         None if evidence.face_genders is None else evidence.face_genders[sides[1]],
     )
-    groups = 1 if evidence.voice_groups is None else len(np.unique(evidence.voice_groups))
+    groups = 1 if evidence.voice_folds is None else len(np.unique(evidence.voice_folds))
     whose = f" Of the first of {groups} folds: each fold has a space of its own." if groups > 1 else ""
     by_gender = (
         f"{method} by cosine of {cut:,} voices (circles) and {len(sides[1]):,} faces (triangles).{whose} "

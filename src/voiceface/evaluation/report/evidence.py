@@ -28,16 +28,16 @@ class Evidence:
     voice_genders: Names | None = None
     """``f``, ``m`` or blank."""
     face_genders: Names | None = None
-    voice_groups: Names | None = None
+    voice_folds: Names | None = None
     """Folds: rows of two are never compared."""
-    face_groups: Names | None = None
+    face_folds: Names | None = None
     corpus: Corpus | None = None
     face_places: Places | None = None
     """Where each face stands in the corpus; without it no picture is shown."""
 
     def group(self) -> tuple[Places, Places]:
         """Places of the voices and faces of the first fold; of all where there are no folds."""
-        if self.voice_groups is None or self.face_groups is None:
+        if self.voice_folds is None or self.face_folds is None:
             return np.arange(len(self.voices)), np.arange(len(self.faces))
-        first = np.unique(self.voice_groups)[0]
-        return np.flatnonzero(self.voice_groups == first), np.flatnonzero(self.face_groups == first)
+        first = np.unique(self.voice_folds)[0]
+        return np.flatnonzero(self.voice_folds == first), np.flatnonzero(self.face_folds == first)
