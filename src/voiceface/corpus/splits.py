@@ -50,8 +50,18 @@ class Selection:
         """Sorted ids of everybody with an item here."""
         found: set[str] = set()
         for table in TABLES:
-            found.update(np.unique(self.corpus.person_of(table)[getattr(self, table)]).tolist())
+            found.update(np.unique(self.person_of(table)).tolist())
         return sorted(found)
+
+    def person_of(self, table: str) -> npt.NDArray[np.str_]:
+        """The person of each of the voices, faces or clips here, ``(items,)``."""
+        rows: Rows = getattr(self, table)
+        return self.corpus.person_of(table)[rows]
+
+    def gender_of(self, table: str) -> npt.NDArray[np.str_]:
+        """That person's gender, ``(items,)``: ``f``, ``m`` or blank."""
+        known = {person.id: person.gender for person in self.corpus.people}
+        return np.array([known[person] for person in self.person_of(table).tolist()], dtype=str)
 
     def restrict(self, people: Iterable[str]) -> Selection:
         """The items of these people only."""

@@ -101,9 +101,9 @@ def embed_generated_part(pictures: Pictures, part: VoiceSelection, *, template: 
     return FaceSet(
         faces=Faces.of(
             embed_generated_faces(pictures, template=template),
-            _column(part.test, "voices", "person"),
-            genders=_genders(part.test, "voices"),
-            names=_column(part.test, "voices", "id"),
+            part.test.person_of("voices"),
+            genders=part.test.gender_of("voices"),
+            names=part.test.corpus.column("voices", "id")[part.test.voices],
             sharpness=sharpness(pictures),
             what="generated faces",
         ),
@@ -126,9 +126,9 @@ def embed_real_part(selection: Selection, *, size: int, template: str) -> FaceSe
     return FaceSet(
         faces=Faces.of(
             face_embeddings(selection.corpus)[selection.faces],
-            _column(selection, "faces", "person"),
-            genders=_genders(selection, "faces"),
-            names=_column(selection, "faces", "id"),
+            selection.person_of("faces"),
+            genders=selection.gender_of("faces"),
+            names=selection.corpus.column("faces", "id")[selection.faces],
             sharpness=sharpness(pictures),
             what="real faces",
         ),
@@ -150,13 +150,3 @@ def has_detectable_face(
         if progress is not None:
             progress(k + 1, len(pictures))
     return found
-
-
-def _column(selection: Selection, table: str, name: str) -> npt.NDArray[np.str_]:
-    values: npt.NDArray[np.str_] = selection.corpus.column(table, name)[getattr(selection, table)].astype(str)
-    return values
-
-
-def _genders(selection: Selection, table: str) -> npt.NDArray[np.str_]:
-    known = {person.id: person.gender for person in selection.corpus.people}
-    return np.array([known[person] for person in _column(selection, table, "person").tolist()], dtype=str)

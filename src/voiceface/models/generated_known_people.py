@@ -19,7 +19,7 @@ Labels = npt.NDArray[np.int64]
 
 def mean_embedding(selection: Selection) -> list[float]:
     """Mean dlib embedding of the selection's faces, 128 numbers; every person counts equally."""
-    owners = selection.corpus.person_of("faces")[selection.faces]
+    owners = selection.person_of("faces")
     embeddings = face_embeddings(selection.corpus)[selection.faces]
     means = [embeddings[owners == person].mean(0) for person in np.unique(owners)]
     return [round(float(value), 6) for value in np.mean(means, axis=0)]

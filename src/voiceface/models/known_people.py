@@ -31,9 +31,9 @@ def known_people(selection: Selection, *, require_voices: bool) -> list[str]:
         InputError: fewer than two of them, which no condition could tell apart.
     """
     corpus = selection.corpus
-    found = set(corpus.person_of("faces")[selection.faces].tolist())
+    found = set(selection.person_of("faces").tolist())
     if require_voices:
-        found &= set(corpus.person_of("voices")[selection.voices].tolist())
+        found &= set(selection.person_of("voices").tolist())
     if len(found) < 2:
         what = "both a voice and a face" if require_voices else "a face"
         raise InputError(corpus.path, f"has {len(found)} people with {what} to learn", "prepare more people")
@@ -111,7 +111,7 @@ class KnownPeopleBatches:
 
 
 def _voices_of_each(selection: Selection, people: Sequence[str]) -> list[Indices]:
-    owners = selection.corpus.person_of("voices")[selection.voices]
+    owners = selection.person_of("voices")
     found = [selection.voices[owners == person] for person in people]
     for person, voices in zip(people, found, strict=True):
         if not len(voices):
@@ -175,7 +175,7 @@ def speech_frames(inputs: Sequence[GeneratorInput], frame: int) -> Tensor:
 
 def face_labels(selection: Selection, people: Sequence[str]) -> tuple[Indices, Indices]:
     """The selection's faces of ``people``, and the index of the person in it of each: two of ``(faces,)``."""
-    owners = selection.corpus.person_of("faces")[selection.faces]
+    owners = selection.person_of("faces")
     kept = np.isin(owners, list(people))
     index = {person: k for k, person in enumerate(people)}
     labels = np.array([index[owner] for owner in owners[kept].tolist()], dtype=np.int64)

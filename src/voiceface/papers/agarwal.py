@@ -191,7 +191,7 @@ def _evaluation(split: Split, loaded: Loaded, *, seed: int) -> Evaluation:
     report = threshold_search(
         distances, people[first] == people[second], people=(people[first], people[second]), seed=seed
     )
-    speakers = corpus.person_of("voices")[split.test.voices]
+    speakers = split.test.person_of("voices")
     if not set(speakers.tolist()) <= set(facts["people"]):
         lost = sorted(set(speakers.tolist()) - set(facts["people"]))
         raise InputError(corpus.path, f"{lost[0]} has voices and no face", "leave such people out")
@@ -223,7 +223,7 @@ def _generate(
 
 def _classified(test: Selection, classifiers: dict[str, Loaded], *, seed: int) -> Table:
     """Accuracy of the classifier itself."""
-    owners = test.corpus.person_of("voices")[test.voices]
+    owners = test.person_of("voices")
     rows: dict[str, list[Cell]] = {}
     for name, one in classifiers.items():
         scores = classifier_posteriors(cast(VoiceClassifier, one.model), test).numpy()

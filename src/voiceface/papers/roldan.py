@@ -179,7 +179,7 @@ class _Sweep:
         self.steps = steps or sizes.steps
         self.inception: _Inception | None = None
         self.split: Split = load_recipe("roldan_name2face").recipe(seed=seed).split(corpus)
-        owners = corpus.person_of("faces")[self.split.train.faces]
+        owners = self.split.train.person_of("faces")
         self.people = sorted(set(owners.tolist()))
         faces, labels = face_labels(self.split.train, self.people)
         embeddings = face_embeddings(corpus)[faces]
@@ -244,7 +244,7 @@ class _Sweep:
         requested = np.repeat(np.arange(len(self.people)), FACES_PER_PERSON)
         if not model.takes_voices:
             return [GeneratorInput(person=self.people[k]) for k in requested], requested
-        owners = self.corpus.person_of("voices")[part.voices]
+        owners = part.person_of("voices")
         chosen = [np.resize(part.voices[owners == person], FACES_PER_PERSON) for person in self.people]
         waves = [self.corpus.wave(int(voice)) for voices in chosen for voice in voices]
         inputs = [

@@ -156,9 +156,9 @@ def _known(loaded: Loaded, split: Split, seed: int) -> Table:
     pictures = generate_for_selection(model, test, typical=True)
     template = model.face_template
     view = face_view(corpus, size=SIZE, template=template)
-    speakers, owners = _owners(test, "voices"), _owners(test, "faces")
+    speakers, owners = test.person_of("voices"), test.person_of("faces")
     generated, real = embed_generated_faces(pictures, template=template), face_embeddings(corpus)
-    train_owners = _owners(split.train, "faces")
+    train_owners = split.train.person_of("faces")
     rows: dict[str, list[Cell]] = {}
 
     def add(name: str, scores: npt.ArrayLike, labels: npt.NDArray[np.str_], columns: list[str]) -> None:
@@ -195,7 +195,7 @@ def _gender(loaded: Loaded, split: Split, out: Path, steps: int, seed: int) -> T
     """Section 4.2: the gender of generated faces by a classifier of the discriminator's architecture."""
     model, test = loaded.model, split.test
     assert isinstance(model, WenVoice2Face)
-    speakers = _genders(test, "voices")
+    speakers = test.gender_of("voices")
     if not (set(speakers) & set(wen_gender.GENDERS)) or not len(split.train.faces):
         return None
     arguments = loaded.card["arguments"]
@@ -215,13 +215,13 @@ def _gender(loaded: Loaded, split: Split, out: Path, steps: int, seed: int) -> T
     kept = np.isin(speakers, wen_gender.GENDERS)
     pictures = torch.from_numpy(np.ascontiguousarray(generated[kept].transpose(0, 3, 1, 2)))
     cells: dict[str, list[Cell]] = {}
-    known_faces = np.isin(_genders(test, "faces"), wen_gender.GENDERS)
+    known_faces = np.isin(test.gender_of("faces"), wen_gender.GENDERS)
     sides = {
-        "real faces": (faces, genders.numpy(), _owners(test, "faces")[known_faces]),
+        "real faces": (faces, genders.numpy(), test.person_of("faces")[known_faces]),
         "generated faces": (
             pictures,
             np.array([wen_gender.GENDERS.index(g) for g in speakers[kept].tolist()]),
-            _owners(test, "voices")[kept],
+            test.person_of("voices")[kept],
         ),
     }
     for name, (faces_of, codes, owners) in sides.items():
@@ -246,23 +246,23 @@ def _matching(loaded: Loaded, split: Split, seed: int) -> Table:
     """Table 3, with the generated face as probe, beside averages of training faces that need no generator."""
     parts: dict[str, Report | None] = {"training": None, "testing": None}
     plain: dict[str, Report | None] = dict(parts)
-    some = np.unique(_owners(split.train, "voices"))
+    some = np.unique(split.train.person_of("voices"))
     order = np.random.default_rng(seed).permutation(len(some))[:_TRAINING_PEOPLE]
     selections = {"training": split.train.restrict(some[order].tolist()), "testing": split.test}
     centre = np.asarray(loaded.card["facts"]["descriptor_mean"])
     model = loaded.model
     assert isinstance(model, WenVoice2Face)
     for name, selection in selections.items():
-        if len(np.intersect1d(_owners(selection, "voices"), _owners(selection, "faces"))) < 2:
+        if len(np.intersect1d(selection.person_of("voices"), selection.person_of("faces"))) < 2:
             continue
         real = face_embeddings(selection.corpus)[selection.faces]
-        gallery = Faces.of(real, _owners(selection, "faces"), genders=_genders(selection, "faces"))
+        gallery = Faces.of(real, selection.person_of("faces"), genders=selection.gender_of("faces"))
         probes = {"generated": generate_for_selection(model, selection, typical=True)}
         if name == "testing" and len(split.train.voices):
             probes["averages"] = _nearest_average_faces(loaded, split.train, selection)
         for kind, pictures in probes.items():
             embeddings = embed_generated_faces(pictures, template=model.face_template)
-            faces = Faces.of(embeddings, _owners(selection, "voices"), genders=_genders(selection, "voices"))
+            faces = Faces.of(embeddings, selection.person_of("voices"), genders=selection.gender_of("voices"))
             report = generated_face_matching(faces, gallery, centre=centre, n=(2,), seed=seed)
             (parts if kind == "generated" else plain)[name] = report
 
@@ -307,7 +307,7 @@ def _nearest_average_faces(
     model, corpus = loaded.model, selection.corpus
     assert isinstance(model, WenVoice2Face)
     view = face_view(corpus, size=SIZE, template=model.face_template)
-    owners, speakers = _owners(train_part, "faces"), _owners(train_part, "voices")
+    owners, speakers = train_part.person_of("faces"), train_part.person_of("voices")
     kept = np.isin(speakers, owners)
     means = {p: view[train_part.faces[owners == p]].astype(np.float32).mean(0) for p in np.unique(owners)}
     faces = np.stack([means[p] for p in speakers[kept].tolist()])
@@ -328,12 +328,3 @@ def _generate(model: WenVoice2Face, waves: Waves) -> Pictures:
     inputs = [GeneratorInput(wave=wave) for wave in waves]
     blocks = [inputs[first : first + 64] for first in range(0, len(inputs), 64)]
     return np.concatenate([model.generate(block, typical=True) for block in blocks])
-
-
-def _owners(selection: Selection, table: str) -> npt.NDArray[np.str_]:
-    return np.asarray(selection.corpus.person_of(table)[getattr(selection, table)])
-
-
-def _genders(selection: Selection, table: str) -> npt.NDArray[np.str_]:
-    known = {person.id: person.gender for person in selection.corpus.people}
-    return np.array([known[person] for person in _owners(selection, table).tolist()], dtype=str)

@@ -156,31 +156,44 @@ def paired_items(selection: Selection, *, wrong_labels: int | None) -> PersonIte
         InputError: fewer than two people have both.
     """
     corpus: Corpus = selection.corpus
-    owners = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")[selection.faces]
+    owners = selection.person_of("voices"), selection.person_of("faces")
     people = np.intersect1d(*owners)
     if len(people) < 2:
         fault = f"has {len(people)} people with both a voice and a face to learn from"
         raise InputError(corpus.path, fault, "prepare more people with both")
     others = people
     if wrong_labels is not None:
-        # In a shuffled cycle everybody gets the faces of the next one: nobody keeps their own.
-        cycle = np.random.default_rng(wrong_labels).permutation(len(people))
-        others = people.copy()
-        others[cycle] = people[np.roll(cycle, 1)]
+        others = people[exchange(len(people), wrong_labels)]
     return [
         (selection.voices[owners[0] == own], selection.faces[owners[1] == other])
         for own, other in zip(people, others, strict=True)
     ]
 
 
+def exchange(count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Whose items each of ``count`` people gets in a control: in a shuffled cycle nobody keeps their own."""
+    cycle = np.random.default_rng(seed).permutation(count)
+    other = np.empty(count, dtype=np.int64)
+    other[cycle] = np.roll(cycle, 1)
+    return other
+
+
 def validation_auc(model: Model, selection: Selection) -> dict[str, float]:
     """AUC over the voice-face pairs of the validation people, of 2,000 voices and faces at most."""
-    corpus = selection.corpus
-    some = Selection(corpus, _subsample(selection.voices), _subsample(selection.faces), selection.clips)
-    people = corpus.person_of("voices")[some.voices], corpus.person_of("faces")[some.faces]
-    trials = pair_trials(score_selection(model, some), people=people)
+    voices, faces = _subsample(selection.voices), _subsample(selection.faces)
+    return {"auc": selection_auc(model, Selection(selection.corpus, voices, faces, selection.clips))}
+
+
+def selection_auc(model: Model, selection: Selection) -> float:
+    """AUC over all voice-face pairs of a selection.
+
+    Raises:
+        InputError: they are all of one person, or all of two.
+    """
+    people = selection.person_of("voices"), selection.person_of("faces")
+    trials = pair_trials(score_selection(model, selection), people=people)
     check_both_kinds(trials.labels)
-    return {"auc": float(auc(trials.scores, trials.labels))}
+    return float(auc(trials.scores, trials.labels))
 
 
 def check_both_kinds(labels: npt.NDArray[np.bool_]) -> None:

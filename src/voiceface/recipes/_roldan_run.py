@@ -129,7 +129,7 @@ def _validate(model: ConditionalGan, selection: Selection, facts: Facts) -> dict
     else:
         requested = np.resize(np.arange(len(people)), max(_MAX_VALIDATED, len(people)))
         pictures = model.generate([GeneratorInput(person=people[k]) for k in requested])
-    labels = np.array([index.get(person, -1) for person in corpus.person_of("faces")[selection.faces]])
+    labels = np.array([index.get(person, -1) for person in selection.person_of("faces")])
     return generation_metrics(
         embed_generated_faces(pictures, template=TEMPLATE),
         requested,

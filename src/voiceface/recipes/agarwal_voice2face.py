@@ -187,13 +187,7 @@ def _data(selection: Selection, facts: Facts, *, arguments: dict[str, Any]) -> T
 class TargetFaceBatches:
     """Batches of random recordings, each with the target face of its speaker.
 
-    Args:
-        selection: the training items; recordings of people without a target are left out.
-        facts: of the run: each person's target.
-        encoder: of the voices.
-        batch_size: recordings a step; there may be fewer.
-        wrong_labels: shuffle the targets over the recordings.
-        seed: random seed.
+    The options are the recipe's.
     """
 
     def __init__(
@@ -208,7 +202,7 @@ class TargetFaceBatches:
     ) -> None:
         corpus, self.batch_size, self.seed = selection.corpus, batch_size, seed
         index = {person: k for k, person in enumerate(facts["people"])}
-        owners = corpus.person_of("voices")[selection.voices]
+        owners = selection.person_of("voices")
         kept = np.isin(owners, facts["people"])
         self.voices = as_tensor(voice_embeddings(corpus, encoder)[selection.voices[kept]])
         targets = np.array([index[owner] for owner in owners[kept].tolist()])
@@ -286,10 +280,7 @@ def _training_facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
     corpus, own = selection.corpus, isinstance(encoder, PatchEncoder)
     if own:
         _check_classifier_split(selection, arguments)
-    speakers, owners = (
-        corpus.person_of("voices")[selection.voices],
-        corpus.person_of("faces")[selection.faces],
-    )
+    speakers, owners = selection.person_of("voices"), selection.person_of("faces")
     people = np.intersect1d(speakers, owners)
     if len(people) < 2:
         fault = f"has {len(people)} people with both a voice and a face to learn from"
@@ -341,9 +332,9 @@ def _validate(model: VoiceToFace, selection: Selection, facts: Facts) -> dict[st
     A person's face is the target of a known person, and the first of the selection's faces of an unknown one.
     """
     corpus = selection.corpus
-    owners = corpus.person_of("faces")[selection.faces]
+    owners = selection.person_of("faces")
     real = dict(zip(owners[::-1].tolist(), selection.faces[::-1].tolist(), strict=True))
-    speakers = corpus.person_of("voices")[selection.voices]
+    speakers = selection.person_of("voices")
     if set(speakers.tolist()) & set(facts["people"]):
         real = dict(zip(facts["people"], target_face_indices(selection, facts).tolist(), strict=True))
     kept = np.flatnonzero(np.isin(speakers, list(real)))

@@ -94,12 +94,7 @@ def _build(facts: Facts, *, dropout: float, penalty: float) -> VoiceClassifier:
 class PatchBatches:
     """Batches of random patches of random recordings, with the indices of their speakers.
 
-    Args:
-        selection: the training items.
-        facts: of the run: the people in the order of the classes.
-        batch_size: patches a step; recordings may be fewer.
-        wrong_labels: shuffle the labels.
-        seed: random seed.
+    The options are the recipe's.
     """
 
     def __init__(
@@ -132,7 +127,7 @@ def speaker_classes(selection: Selection, people: list[str]) -> np.ndarray[Any, 
     Raises:
         InputError: a speaker is not among them.
     """
-    owners = selection.corpus.person_of("voices")[selection.voices]
+    owners = selection.person_of("voices")
     known = {person: k for k, person in enumerate(people)}
     unknown = sorted(set(owners.tolist()) - known.keys())
     if unknown:
@@ -143,7 +138,7 @@ def speaker_classes(selection: Selection, people: list[str]) -> np.ndarray[Any, 
 
 
 def _facts(selection: Selection) -> Facts:
-    owners = selection.corpus.person_of("voices")[selection.voices]
+    owners = selection.person_of("voices")
     people = sorted(set(owners.tolist()))
     if len(people) < 2:
         raise InputError(

@@ -150,8 +150,7 @@ def _trials(
 ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_]]:
     """Scores and labels of the selection's voice-face pairs, or of a sample of a million of each kind."""
     voices, faces = embed_selection(model, selection)
-    corpus = selection.corpus
-    people = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")[selection.faces]
+    people = selection.person_of("voices"), selection.person_of("faces")
     if len(voices) * len(faces) <= 2 * _MAX_PAIRS:
         trials = pair_trials(voices.astype(np.float64) @ faces.T, people=people)
         scores, labels = trials.scores, trials.labels

@@ -32,7 +32,7 @@ from voiceface.errors import InputError
 from voiceface.models.single_stream import WINDOW, Backbone, SingleStream
 from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
-from voiceface.recipes._encoder_pairs import validation_auc
+from voiceface.recipes._encoder_pairs import exchange, validation_auc
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
@@ -168,10 +168,7 @@ class MixedBatches:
         self.names = _names(selection)
         indices = {kind: _by_person(owners[kind], getattr(selection, kind), self.names) for kind in _KINDS}
         if wrong_labels:
-            cycle = np.random.default_rng(seed).permutation(len(self.names))
-            faces = list(indices["faces"])
-            for own, other in zip(cycle, np.roll(cycle, 1), strict=True):
-                indices["faces"][own] = faces[other]
+            indices["faces"] = [indices["faces"][other] for other in exchange(len(self.names), seed)]
         self.indices, self.grouped = indices, grouped
         self.count = people * items
         self.people, self.items = min(people, len(self.names)), max(2, items)

@@ -133,13 +133,7 @@ def clip_mouths_and_sound(
 class SegmentBatches:
     """Segments of consecutive frames, each of another clip, with one augmentation for a whole segment.
 
-    Args:
-        selection: holds the clips.
-        clips: segments a step.
-        windows: windows of five frames in each segment.
-        augment: strength of the augmentation, 0 to 1.
-        wrong_sound: every clip gets another clip's sound.
-        seed: random seed.
+    The options are the recipe's.
 
     Raises:
         InputError: fewer than two clips with sound and enough frames.

@@ -91,12 +91,7 @@ def smoke() -> Run[VoiceDistillation]:
 class DistillationBatches:
     """Augmented crops of 1.6 s with the states of the teacher's layers.
 
-    Args:
-        selection: holds the voices.
-        batch_size: crops a step.
-        forced_steps: first steps, in which the teacher's states are fed to the student.
-        augment: share of crops augmented.
-        seed: random seed.
+    The options are the recipe's.
     """
 
     def __init__(

@@ -85,12 +85,7 @@ def _build(facts: Facts, *, width: int, kernel: Kernel) -> WenFaceClassifier:
 class GenderBalancedBatches:
     """Real faces with their gender, women and men equally often, half of them mirrored.
 
-    Args:
-        selection: the training items.
-        facts: of the run.
-        template: alignment of the faces.
-        batch_size: faces a step.
-        seed: random seed.
+    The options are the recipe's.
     """
 
     def __init__(
@@ -117,7 +112,7 @@ class GenderBalancedBatches:
 def faces_of_known_gender(selection: Selection, template: str) -> tuple[Tensor, Tensor]:
     """The selection's faces of people of known gender ``(n, 3, 64, 64)``, and its index in `GENDERS`."""
     corpus = selection.corpus
-    owners = corpus.person_of("faces")[selection.faces].tolist()
+    owners = selection.person_of("faces").tolist()
     genders = [corpus.people[corpus.person_index[person]].gender for person in owners]
     kept = np.isin(np.array(genders, dtype=str), GENDERS)
     view = face_view(corpus, size=SIZE, template=template)

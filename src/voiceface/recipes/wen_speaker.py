@@ -79,16 +79,12 @@ def _build(facts: Facts, *, width: int, dim: int) -> WenSpeaker:
 class CropBatches:
     """Random crops of random voices, with the indices of their people.
 
-    Args:
-        selection: the training items.
-        facts: of the run.
-        batch_size: crops a step.
-        seed: random seed.
+    The options are the recipe's.
     """
 
     def __init__(self, selection: Selection, facts: Facts, *, batch_size: int, seed: int) -> None:
         self.voices, self.batch_size, self.seed = selection.voices, batch_size, seed
-        owners = selection.corpus.person_of("voices")[selection.voices]
+        owners = selection.person_of("voices")
         _, classes = np.unique(owners, return_inverse=True)
         self.classes = torch.from_numpy(classes.astype(np.int64))
         self.logmels = corpus_logmels(selection.corpus)
@@ -104,7 +100,7 @@ class CropBatches:
 
 
 def _facts(selection: Selection) -> Facts:
-    owners = np.unique(selection.corpus.person_of("voices")[selection.voices])
+    owners = np.unique(selection.person_of("voices"))
     if len(owners) < 2:
         fault = f"has {len(owners)} training people with a voice to classify"
         raise InputError(selection.corpus.path, fault, "prepare more people")
@@ -113,7 +109,7 @@ def _facts(selection: Selection) -> Facts:
 
 def _validate(model: WenSpeaker, selection: Selection, facts: Facts) -> dict[str, float]:
     """AUC of verification between first and second halves of the validation recordings."""
-    logmels, corpus = corpus_logmels(selection.corpus), selection.corpus
+    logmels = corpus_logmels(selection.corpus)
     device = next(model.parameters()).device
     halves: list[list[Tensor]] = [[], []]
     for index in selection.voices.tolist():
@@ -121,7 +117,7 @@ def _validate(model: WenSpeaker, selection: Selection, facts: Facts) -> dict[str
         for embeddings, part in zip(halves, whole.chunk(2, dim=1), strict=True):
             embeddings.append(model.voice(part[None]))
     first, second = (F.normalize(torch.cat(side), dim=1).cpu().double() for side in halves)
-    owners = corpus.person_of("voices")[selection.voices]
+    owners = selection.person_of("voices")
     trials = pair_trials((first @ second.T).numpy(), people=(owners, owners))
     if trials.labels.all() or not trials.labels.any():
         raise InputError("validation", "has only one person", "give --validation a larger share")

@@ -31,10 +31,8 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
-from voiceface.metrics.roc import auc
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.encoders import student
-from voiceface.models.generated_faces import embed_generated_and_real
 from voiceface.models.logmels import Logmels, corpus_logmels
 from voiceface.models.step_seed import torch_generator
 from voiceface.models.voice_encoder import WindowEncoder
@@ -42,7 +40,7 @@ from voiceface.models.voice_features import EncoderFeatures, LogmelFeatures, Spa
 from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.nn.face.wen_gan import SIZE, Kernel
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
-from voiceface.protocols.pair_verification import pair_trials
+from voiceface.recipes._encoder_pairs import exchange, selection_auc
 from voiceface.recipes._weights import find_weights_folder
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
@@ -128,15 +126,7 @@ class UnpairedBatches:
 
     A voice whose person has no face is left out.
 
-    Args:
-        selection: the training items.
-        facts: of the run.
-        voice_network: as the recipe's.
-        template: alignment of the faces.
-        batch_size: voices, and faces, a step.
-        mirror: mirror half of the faces.
-        wrong_labels: give every voice another person's index.
-        seed: random seed.
+    The options are the recipe's.
     """
 
     def __init__(
@@ -153,13 +143,14 @@ class UnpairedBatches:
     ) -> None:
         self.batch_size, self.mirror, self.seed = batch_size, mirror, seed
         corpus, index = selection.corpus, {person: k for k, person in enumerate(facts["people"])}
-        speakers, owners = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")
+        speakers, owners = selection.person_of("voices"), selection.person_of("faces")
         kept = np.isin(speakers, np.array(facts["people"]))
         self.voices = selection.voices[kept]
         voice_people = np.array([index[person] for person in speakers[kept].tolist()], dtype=np.int64)
         if wrong_labels:
-            voice_people = _other_people(voice_people, len(index), seed)
-        face_people = [index[person] for person in owners[selection.faces].tolist()]
+            present, people = np.unique(voice_people, return_inverse=True)
+            voice_people = present[exchange(len(present), seed)][people]
+        face_people = [index[person] for person in owners.tolist()]
         self.voice_people, self.face_people = torch.from_numpy(voice_people), torch.tensor(face_people)
         view = face_view(corpus, size=SIZE, template=template)
         self.faces = torch.from_numpy(np.ascontiguousarray(view[selection.faces].transpose(0, 3, 1, 2)))
@@ -191,14 +182,6 @@ class UnpairedBatches:
         }
 
 
-def _other_people(people: Indices, count: int, seed: int) -> Indices:
-    """In a shuffled cycle of those who speak everybody gets the next one's index: nobody keeps the own."""
-    cycle = np.random.default_rng(seed).permutation(np.unique(people))
-    other = np.zeros(count, dtype=np.int64)
-    other[cycle] = np.roll(cycle, 1)
-    return other[people]
-
-
 def _split(corpus: Corpus, *, people: People, validation: float, test: float, seed: int) -> Split:
     if people == "known":
         return split_known(corpus, validation=validation, test=test, seed=seed)
@@ -209,8 +192,8 @@ def _split(corpus: Corpus, *, people: People, validation: float, test: float, se
 
 def _facts(selection: Selection, *, voice_network: str) -> Facts:
     corpus = selection.corpus
-    owners = np.unique(corpus.person_of("faces")[selection.faces])
-    speakers = np.unique(corpus.person_of("voices")[selection.voices])
+    owners = np.unique(selection.person_of("faces"))
+    speakers = np.unique(selection.person_of("voices"))
     both = np.intersect1d(owners, speakers)
     if len(both) < 2:
         fault = f"has {len(both)} training people with both a voice and a face"
@@ -298,10 +281,7 @@ def _start(
     encoder = _encoder(voice_network)
     voice.encoder.load_state_dict(encoder.network.state_dict())
     corpus = selection.corpus
-    owners, speakers = (
-        corpus.person_of("faces")[selection.faces],
-        corpus.person_of("voices")[selection.voices],
-    )
+    owners, speakers = selection.person_of("faces"), selection.person_of("voices")
     # Each voice with its person's mean face.
     kept = np.isin(speakers, owners)
     faces = face_embeddings(corpus)[selection.faces]
@@ -313,11 +293,4 @@ def _start(
 
 def _validate(model: WenVoice2Face, selection: Selection, facts: Facts) -> dict[str, float]:
     """AUC of verification between generated and real faces of the validation people, by dlib's embeddings."""
-    generated, real = embed_generated_and_real(model, selection)
-    corpus = selection.corpus
-    people = corpus.person_of("voices")[selection.voices], corpus.person_of("faces")[selection.faces]
-    trials = pair_trials(generated.astype(np.float64) @ real.T, people=people)
-    if trials.labels.all() or not trials.labels.any():
-        fault = "the validation people give no pairs of one person, or none of two"
-        raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
-    return {"auc": float(auc(trials.scores, trials.labels))}
+    return {"auc": selection_auc(model, selection)}
