@@ -45,7 +45,7 @@ def test_tables_are_saved_to_read_and_to_compute_with(tmp_path):
     told = json.loads((tmp_path / "o" / "p.json").read_text())["tables"][0]
     assert told["rows"]["r"][0] is None and told["rows"]["r"][1]["value"] == 0.5
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         save_tables([], tmp_path / "file" / "o", name="p", title="P")
 
 

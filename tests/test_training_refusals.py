@@ -91,7 +91,7 @@ def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["photo.jpg"]
     with pytest.raises(InputError, match="photo.jpg: is a file; give a folder"):
         fit(small_run("regression"), tmp_path / "photo.jpg")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         fit(small_run("regression"), tmp_path / "photo.jpg" / "run")
 
 

@@ -16,7 +16,6 @@ from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
 from voiceface.protocols.input_checks import unit_embeddings
 from voiceface.protocols.pair_verification import PairTrials, VerificationReport, pair_trials, verification
 from voiceface.synthetic.ceiling import AGE_BANDS, age_band
-from voiceface.synthetic.ground_truth import CeilingTable, ceiling_for, is_synthetic
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -120,14 +119,6 @@ def evaluate_embedding_space(
         retrieval=retrieval(rows, ks=(10,), strata=within, **given),
         left_out=left_out,
     )
-
-
-def synthetic_ceiling(corpus: Corpus, placed: EmbeddedItems) -> CeilingTable | None:
-    """The best anybody could score on these people if they were unknown; None for people who exist."""
-    if not is_synthetic(corpus):
-        return None
-    known = sorted(set(np.concatenate(placed.people).tolist()))
-    return ceiling_for(corpus, known, recall=(10,), faces=max(1, round(len(placed.faces) / len(known))))
 
 
 def share_of_ceiling(found: Estimate, ceiling: float) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_json, write_text
+from voiceface.media.make_folder import make_folder
 from voiceface.protocols.estimate import Estimate, number
 
 if TYPE_CHECKING:
@@ -105,11 +106,7 @@ def save_tables(tables: Sequence[Table], out: Path, *, name: str, title: str) ->
     Raises:
         InputError: the folder cannot be written to.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(out, f"cannot be made ({error.strerror})", "write to another folder") from error
-    page = out / f"{name}.md"
+    page = make_folder(out) / f"{name}.md"
     write_json(out / f"{name}.json", {"title": title, "tables": [table.to_dict() for table in tables]})
     write_text(page, "\n\n".join([f"# {title}", *map(str, tables)]) + "\n")
     return page

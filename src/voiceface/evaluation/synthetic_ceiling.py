@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,16 @@ _FIGURES = {"AUC": "auc", "1:2": "1:2", "1:5": "1:5", "1:10": "1:10", "R@10": "R
 """Names in a report to those in a ceiling; all are shares, of which more is better."""
 
 
-def ceiling_for_people(corpus: Corpus, people: Iterable[str], *, faces: int) -> CeilingTable | None:
+def ceiling_for_people(
+    corpus: Corpus, people: Iterable[str], *, faces: int, recall: Sequence[int] = (1, 5, 10)
+) -> CeilingTable | None:
     """The ceiling for these people with ``faces`` pictures among them; None of people who exist."""
     from voiceface.synthetic.ground_truth import ceiling_for, is_synthetic
 
     if not is_synthetic(corpus):
         return None
     known = sorted(set(people))
-    return ceiling_for(corpus, known, faces=max(1, round(faces / max(1, len(known)))))
+    return ceiling_for(corpus, known, recall=recall, faces=max(1, round(faces / max(1, len(known)))))
 
 
 def ceiling_for_embedding_files(

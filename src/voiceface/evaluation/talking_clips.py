@@ -16,6 +16,7 @@ from voiceface.errors import InputError
 from voiceface.face.align import change_template, template_points
 from voiceface.media.files import atomic_path
 from voiceface.media.read_npz import read_npz
+from voiceface.media.make_folder import make_folder
 from voiceface.models.talking_face import Speaker
 from voiceface.models.voice_encoder import as_wave
 from voiceface.pipelines.talker import resize_frames
@@ -165,11 +166,7 @@ def cached_frames(talk: TalkFunction, clips: Sequence[TestClip], folder: Path) -
     Raises:
         InputError: the folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fault = f"cannot be created ({error.strerror})"
-        raise InputError(folder, fault, "write to another folder") from error
+    make_folder(folder)
     found = {}
     for number, clip in enumerate(clips):
         path = folder / f"{number:04d}-{''.join(c if c.isalnum() else '-' for c in clip.name)}.npz"

@@ -26,11 +26,11 @@ from voiceface.evaluation.embedding_space import (
     evaluate_embedding_space,
     place,
     share_of_ceiling,
-    synthetic_ceiling,
 )
 from voiceface.evaluation.paper_plots import tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.report.drawing import require_packages
+from voiceface.evaluation.synthetic_ceiling import ceiling_for_people
 from voiceface.pipelines.weights import load_model
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.estimate import Estimate
@@ -179,7 +179,10 @@ def _judged(corpus: Corpus, out: Path, setting: str, runs: Mapping[str, Any], *,
     one = next(iter(placed.values()))
     held = len(set(np.concatenate(one.people).tolist()))
     counted = f"{held:,} people, {len(one.voices):,} voices and {len(one.faces):,} faces were held back"
-    ceiling = synthetic_ceiling(corpus, one) if setting == "unknown" else None
+    ceiling = None
+    if setting == "unknown":
+        everybody = np.concatenate(one.people).tolist()
+        ceiling = ceiling_for_people(corpus, everybody, faces=len(one.faces), recall=(10,))
     return Judged(setting=setting, reports=reports, placed=placed, ceiling=ceiling, notes=[counted, *notes])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from voiceface.errors import InputError
 from voiceface.media.files import write_json
 from voiceface.media.read_json import read_json
+from voiceface.media.make_folder import make_folder
 from voiceface.models.model import Model
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import package_version, read_weights, write_weights
@@ -69,10 +70,7 @@ def claim_training_folder(
         raise InputError(out, "holds other files and no training", "give a new folder")
     fabric.barrier()  # every process has looked before the first one writes
     if fabric.global_rank == 0 and not path.is_file():
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(out, f"cannot be made ({error.strerror})", "train in another folder") from error
+        make_folder(out)
         write_json(path, identity | {"voiceface": package_version()})
     fabric.barrier()
     return out

@@ -31,8 +31,7 @@ _DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 0.999)
 
 def roc_figure(curves: Mapping[str, RocPoints]) -> Figure:
     """True against false accepts."""
-    with drawing("ROC: share of positives accepted over share of negatives accepted") as (panels, out):
-        axes = panels[0]
+    with drawing("ROC: share of positives accepted over share of negatives accepted") as (axes, out):
         axes.plot([0, 1], [0, 1], color=CHANCE, lw=1, ls=(0, (2, 2)), label="chance")
         for k, (name, label) in enumerate(short_names(list(curves)).items()):
             axes.plot(curves[name].fpr, curves[name].tpr, color=SERIES[k % 10], ls=DASHES[k % 6], label=label)
@@ -50,11 +49,8 @@ def det_figure(curves: Mapping[str, RocPoints]) -> Figure:
     """Misses against false accepts, both on normal deviates: two normal score distributions give a line."""
     probit = NormalDist().inv_cdf
     ends = probit(_DET_TICKS[0]), probit(_DET_TICKS[-1])
-    with drawing("DET: share of positives refused over share of negatives accepted, normal deviates") as (
-        panels,
-        out,
-    ):
-        axes = panels[0]
+    title = "DET: share of positives refused over share of negatives accepted, normal deviates"
+    with drawing(title) as (axes, out):
         axes.plot(ends, [-end for end in ends], color=CHANCE, lw=1, ls=(0, (2, 2)), label="chance")
         axes.plot(ends, ends, color=INK, lw=0.7, ls=(0, (1, 3)), label="equal errors")
         for k, (name, label) in enumerate(short_names(list(curves)).items()):
@@ -78,8 +74,7 @@ def det_figure(curves: Mapping[str, RocPoints]) -> Figure:
 
 def gallery_size_figure(report: MatchingReport) -> Figure:
     """Accuracy of 1:N by N, with 95 % intervals over people and chance."""
-    with drawing("Accuracy of matching by the number of people to choose from") as (panels, out):
-        axes = panels[0]
+    with drawing("Accuracy of matching by the number of people to choose from") as (axes, out):
         rows = {name: report.by_size(name) for name in report.rows}
         sizes = sorted({n for row in rows.values() for n in row})
         axes.plot(sizes, [1 / n for n in sizes], color=CHANCE, lw=1, ls=(0, (2, 2)), label="chance, 1/N")
@@ -116,8 +111,7 @@ def gallery_size_figure(report: MatchingReport) -> Figure:
 
 def cmc_figure(curves: Mapping[str, CmcCurve]) -> Figure:
     """Recall at every rank, with its 95 % band and chance."""
-    with drawing("CMC: share of probes with a right item among the first K") as (panels, out):
-        axes = panels[0]
+    with drawing("CMC: share of probes with a right item among the first K") as (axes, out):
         for k, (name, label) in enumerate(short_names(list(curves)).items()):
             one, colour = curves[name], SERIES[k % 10]
             axes.plot(one.ranks, one.recall, color=colour, ls=DASHES[k % 6], label=label)
@@ -137,8 +131,7 @@ def cmc_figure(curves: Mapping[str, CmcCurve]) -> Figure:
 
 def reliability_figure(found: Calibration) -> Figure:
     """Stated probability against the share found, above a histogram of what is stated."""
-    with drawing("Reliability: share of positives found over stated probability") as (panels, out):
-        axes = panels[0]
+    with drawing("Reliability: share of positives found over stated probability") as (axes, out):
         below = axes.inset_axes((0.0, -0.44, 1.0, 0.2))
         used = [k for k, weight in enumerate(found.weight) if weight > 0]
         axes.plot([0, 1], [0, 1], color=CHANCE, lw=1, ls=(0, (2, 2)), label="perfectly calibrated")

@@ -41,15 +41,11 @@ def require_packages(*names: str) -> None:
 
 
 @contextmanager
-def drawing(
-    description: str, *, size: tuple[float, float] = (4.6, 3.9), panels: int = 1
-) -> Iterator[tuple[list[Axes], list[str]]]:
+def drawing(description: str) -> Iterator[tuple[Axes, list[str]]]:
     """Axes to draw on, and a list that holds the SVG's text when the block has ended.
 
     Args:
         description: What the drawing shows, for who does not see it.
-        size: Inches; only the proportions matter, and how large letters are in it.
-        panels: Axes beside each other.
     """
     require_packages("matplotlib")
     from matplotlib import rc_context
@@ -57,11 +53,10 @@ def drawing(
     from matplotlib.figure import Figure
 
     with rc_context(_style(description)):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(4.6, 3.9), layout="constrained")
         FigureCanvasSVG(figure)
-        axes = figure.subplots(1, panels, squeeze=False)[0].tolist()
         out: list[str] = []
-        yield axes, out
+        yield figure.subplots(), out
         text = io.StringIO()
         unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=unsaid, bbox_inches="tight", pad_inches=0.05)

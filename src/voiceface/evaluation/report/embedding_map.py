@@ -76,8 +76,7 @@ def map_figures(evidence: Evidence, *, seed: int = 0) -> list[Figure]:
 def _map(title: str, caption: str) -> Iterator[tuple[Axes, list[Figure]]]:
     """Bare axes, and a list that holds the figure when the block has ended."""
     figures: list[Figure] = []
-    with drawing(title) as (panels, out):
-        axes = panels[0]
+    with drawing(title) as (axes, out):
         axes.set(xticks=[], yticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
