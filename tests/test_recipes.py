@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from voiceface.components import component_names, load_component
+from voiceface.corpus.splits import Selection
 from voiceface.errors import MissingPartError
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.pipelines.weights import load_model
@@ -180,7 +181,7 @@ def test_a_million_validation_pairs_stand_for_all_of_them(monkeypatch):
     again = recipe.sample_pairs(*whose, most=2_000, seed=3)
     assert all((one == other).all() for one, other in zip(again, (left, right, same), strict=True))
     corpus = SimpleNamespace(person_of=lambda table: whose[table == "faces"])
-    selection = SimpleNamespace(corpus=corpus, voices=np.arange(300), faces=np.arange(500))
+    selection = Selection(corpus, np.arange(300), np.arange(500), np.zeros(0, np.int64))
     monkeypatch.setattr(recipe, "embed_selection", lambda *_: (voices, faces))
     whole = recipe._trials(None, selection, 0)
     monkeypatch.setattr(recipe, "_MAX_PAIRS", 20_000)

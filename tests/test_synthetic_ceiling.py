@@ -9,6 +9,7 @@ from scipy import stats
 from voiceface.errors import InputError
 from voiceface.synthetic.ceiling import (
     STRATA,
+    CeilingKey,
     _scores_given_labels,
     age_band,
     ceiling,
@@ -18,6 +19,7 @@ from voiceface.synthetic.ceiling import (
 from voiceface.synthetic.people import synthetic_person
 from voiceface.synthetic.traits import CONTINUOUS, CausalModel, Population, age_in_years
 
+AUC = CeilingKey("verification", "random", "", "auc")
 LOUD = 200.0
 """Noise that hides a trait."""
 ONLY_SEX = CausalModel(
@@ -134,18 +136,18 @@ def test_an_oracle_reaches_the_ceiling(link):
     scores = oracle_scores(model, people, people)
     off = ~np.eye(900, dtype=bool)
     found = auc(np.diag(scores), np.random.default_rng(0).choice(scores[off], 4000, replace=False))
-    stated = best.verification["random"]["auc"]
+    stated = best[AUC]
     own_error = np.sqrt(found * (1 - found) / 900)
     assert abs(found - stated.value) < 4 * np.hypot(stated.error, own_error)
     rng, right = np.random.default_rng(5), 0.0
     for i in range(900):
         others = rng.choice(np.delete(np.arange(900), i), 4, replace=False)
         right += scores[i, i] > scores[i, others].max()
-    stated = best.matching["v2f"]["random"][5]
+    stated = best[CeilingKey("matching", "random", "voice->face", "1:5")]
     rate = right / 900
     assert abs(rate - stated.value) < 4 * np.hypot(stated.error, np.sqrt(rate * (1 - rate) / 900))
     nearest = (scores > np.diag(scores)[:, None]).sum(axis=1)
-    chance_of_first = best.retrieval["v2f"]["R@1"].value
+    chance_of_first = best[CeilingKey("retrieval", "random", "voice->face", "R@1")].value
     assert (nearest == 0).mean() <= chance_of_first  # a gallery of 900 is harder than one of 120
 
 
@@ -156,20 +158,20 @@ def test_no_statistic_of_the_traits_beats_the_ceiling():
     rival = people.voice @ people.face.T + 2 * np.outer(people.voice_sex, people.face_sex)
     off = ~np.eye(1200, dtype=bool)
     rng = np.random.default_rng(0)
-    best = ceiling(model, strata=["random"], sizes=[2], gallery=200, blocks=12).verification["random"]["auc"]
+    best = ceiling(model, strata=["random"], sizes=[2], gallery=200, blocks=12)[AUC]
     assert 0.6 < auc(np.diag(rival), rng.choice(rival[off], 4000)) < best.value - 3 * best.error
 
 
 def test_without_a_link_there_is_only_chance():
     best = ceiling(CausalModel(link=0.0), sizes=[2, 10], gallery=60, blocks=3)
-    for name, estimate in best.rows():
-        if name.startswith("verification"):
-            assert estimate.value == pytest.approx(0.5, abs=1e-9), name
-        if name.startswith("matching"):
-            assert estimate.value == pytest.approx(1 / int(name.split(":")[1]), abs=1e-9), name
-    assert best.retrieval["f2v"]["R@5"].value == pytest.approx(5 / 60)
-    assert best.attributes["voice"]["sex"].value == pytest.approx(0.5)
-    assert best.attributes["voice"]["accent"].value == pytest.approx(1 / 8)
+    for key, estimate in best.items():
+        if key.protocol == "verification":
+            assert estimate.value == pytest.approx(0.5, abs=1e-9), key
+        if key.protocol == "matching":
+            assert estimate.value == pytest.approx(1 / int(key.figure[2:]), abs=1e-9), key
+    assert best[CeilingKey("retrieval", "random", "face->voice", "R@5")].value == pytest.approx(5 / 60)
+    assert best[CeilingKey("attributes", "voice", "", "sex")].value == pytest.approx(0.5)
+    assert best[CeilingKey("attributes", "voice", "", "accent")].value == pytest.approx(1 / 8)
     people = stacked([synthetic_person(seed, link=0.0) for seed in range(700)])
     scores = oracle_scores(CausalModel(link=1.0), people, people)  # even a mistaken believer in the link
     off = ~np.eye(700, dtype=bool)
@@ -179,25 +181,25 @@ def test_without_a_link_there_is_only_chance():
 def test_within_sex_strata_remove_exactly_the_sex_information():
     """Where sex is the only link, it decides 3/4 of all pairs, and nothing is left among pairs of one sex."""
     best = ceiling(ONLY_SEX, sizes=[2, 4], gallery=200, blocks=12)
-    assert best.verification["random"]["auc"].value == pytest.approx(0.75, abs=0.01)
-    assert best.matching["v2f"]["random"][2].value == pytest.approx(0.75, abs=0.01)
+    assert best[AUC].value == pytest.approx(0.75, abs=0.01)
+    assert best[CeilingKey("matching", "random", "voice->face", "1:2")].value == pytest.approx(0.75, abs=0.01)
     # With 3 others, k of whom share the sex: mean of 1/(1+k), k binomial(3, 1/2).
-    assert best.matching["v2f"]["random"][4].value == pytest.approx((1 + 3 / 2 + 3 / 3 + 1 / 4) / 8, abs=0.01)
-    assert best.verification["G"]["auc"].value == pytest.approx(0.5, abs=0.01)
-    assert best.matching["v2f"]["G"][2].value == pytest.approx(0.5, abs=0.01)
-    assert best.verification["A"]["auc"].value == pytest.approx(0.75, abs=0.02)
-    assert best.attributes["voice"]["sex"].value > 0.999
+    assert best[CeilingKey("matching", "random", "voice->face", "1:4")].value == pytest.approx(
+        (1 + 3 / 2 + 3 / 3 + 1 / 4) / 8, abs=0.01
+    )
+    assert best[AUC._replace(stratum="G")].value == pytest.approx(0.5, abs=0.01)
+    assert best[CeilingKey("matching", "G", "voice->face", "1:2")].value == pytest.approx(0.5, abs=0.01)
+    assert best[AUC._replace(stratum="A")].value == pytest.approx(0.75, abs=0.02)
+    assert best[CeilingKey("attributes", "voice", "", "sex")].value > 0.999
 
 
 def test_within_sex_strata_keep_everything_else():
     """Hiding sex altogether gives the same score within one sex as the stratum does."""
     hidden = CausalModel(link=1.0, voice_noise={"sex": LOUD}, face_noise={"sex": LOUD})
-    blind = ceiling(hidden, strata=["random"], sizes=[2], gallery=200, blocks=16).verification["random"][
-        "auc"
+    blind = ceiling(hidden, strata=["random"], sizes=[2], gallery=200, blocks=16)[AUC]
+    within = ceiling(CausalModel(link=1.0), strata=["G"], sizes=[2], gallery=200, blocks=16)[
+        AUC._replace(stratum="G")
     ]
-    within = ceiling(CausalModel(link=1.0), strata=["G"], sizes=[2], gallery=200, blocks=16).verification[
-        "G"
-    ]["auc"]
     assert abs(blind.value - within.value) < 5 * np.hypot(blind.error, within.error) + 2e-4
 
 
@@ -215,8 +217,14 @@ def test_attribute_posteriors_are_calibrated():
 def test_more_faces_a_person_are_counted_as_found_together():
     one = ceiling(CausalModel(), strata=["random"], sizes=[2], gallery=50, blocks=3, faces=1, recall=(1, 2))
     four = ceiling(CausalModel(), strata=["random"], sizes=[2], gallery=50, blocks=3, faces=4, recall=(4, 8))
-    assert four.retrieval["v2f"]["R@4"] == one.retrieval["v2f"]["R@1"]
-    assert four.retrieval["v2f"]["R@8"] == one.retrieval["v2f"]["R@2"]
+    assert (
+        four[CeilingKey("retrieval", "random", "voice->face", "R@4")]
+        == one[CeilingKey("retrieval", "random", "voice->face", "R@1")]
+    )
+    assert (
+        four[CeilingKey("retrieval", "random", "voice->face", "R@8")]
+        == one[CeilingKey("retrieval", "random", "voice->face", "R@2")]
+    )
 
 
 def test_people_repeat_by_seed():

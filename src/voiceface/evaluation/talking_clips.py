@@ -15,8 +15,8 @@ from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.face.align import change_template, template_points
 from voiceface.media.files import atomic_path
-from voiceface.media.read_npz import read_npz
 from voiceface.media.make_folder import make_folder
+from voiceface.media.read_npz import read_npz
 from voiceface.models.talking_face import Speaker
 from voiceface.models.voice_encoder import as_wave
 from voiceface.pipelines.talker import resize_frames

@@ -8,9 +8,10 @@ independent blocks, whose scatter gives the error stated beside every number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import erf
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -175,36 +176,17 @@ class Estimate:
         return f"{self.value:.4f} ± {self.error:.4f}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ceiling:
-    """The oracle's scores: see `ceiling`."""
+class CeilingKey(NamedTuple):
+    """Which of an oracle's figures."""
 
-    model: CausalModel
-    verification: Mapping[str, Mapping[str, Estimate]]
-    """stratum -> ``auc`` and ``eer``."""
-    matching: Mapping[str, Mapping[str, Mapping[int, Estimate]]]
-    """``v2f`` or ``f2v`` -> stratum -> gallery size -> accuracy."""
-    retrieval: Mapping[str, Mapping[str, Estimate]]
-    """``v2f`` or ``f2v`` -> ``R@K``, ``map`` and ``median_rank``."""
-    attributes: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """``voice`` or ``face`` -> label -> accuracy."""
-
-    def rows(self) -> list[tuple[str, Estimate]]:
-        """All numbers with a name each, for a table."""
-        table = [
-            (f"verification {s} {k}", e) for s, kinds in self.verification.items() for k, e in kinds.items()
-        ]
-        for way, strata in self.matching.items():
-            table += [
-                (f"matching {way} {s} 1:{n}", e) for s, sizes in strata.items() for n, e in sizes.items()
-            ]
-        table += [
-            (f"retrieval {way} {k}", e) for way, kinds in self.retrieval.items() for k, e in kinds.items()
-        ]
-        table += [
-            (f"{k} from {side}", e) for side, kinds in self.attributes.items() for k, e in kinds.items()
-        ]
-        return table
+    protocol: str
+    """``verification``, ``matching``, ``retrieval`` or ``attributes``."""
+    stratum: str
+    """One of `STRATA`; of attributes the side that shows them, ``voice`` or ``face``."""
+    direction: str
+    """``voice->face``, ``face->voice``, or empty where there is none."""
+    figure: str
+    """``auc``, ``eer``, ``1:N``, ``R@K``, ``map`` or ``median_rank``; of attributes the label."""
 
 
 def ceiling(
@@ -217,7 +199,7 @@ def ceiling(
     recall: Sequence[int] = (1, 5, 10),
     blocks: int = 24,
     seed: int = 0,
-) -> Ceiling:
+) -> dict[CeilingKey, Estimate]:
     """The best possible verification, matching, retrieval and attribute scores of a causal model.
 
     ``gallery`` people with ``faces`` items each are searched in retrieval and drawn anew for each of the
@@ -226,42 +208,25 @@ def ceiling(
     impossible number.
 
     >>> best = ceiling(CausalModel(link=0.0), strata=["random"], sizes=[2], gallery=40, blocks=4)
-    >>> print(best.verification["random"]["auc"])
+    >>> print(best[CeilingKey("verification", "random", "", "auc")])
     0.5000 ± 0.0000
     """
-    names = list(strata)
-    for name in names:
-        _check_stratum(name)
+    strata = tuple(strata)
     if blocks < 2 or gallery < max(*sizes, 2) or faces < 1 or min(sizes) < 2:
         raise InputError(
             "ceiling", "was asked for impossible numbers", "at least 2 blocks, sizes 2..gallery, 1 face"
         )
-    found: dict[tuple[str, ...], list[float]] = {}
-
-    def note(value: float, *key: str) -> None:
-        found.setdefault(key, []).append(value)
-
+    found: dict[CeilingKey, list[float]] = {}
     for block in range(blocks):
         people = model.sample(gallery, random_generator(seed, block, 0xCE11))
-        _block(model, people, names, sizes, faces, recall, note)
-    tree: dict[str, dict[str, dict[str, Estimate]]] = {}
-    matching: dict[str, dict[str, dict[int, Estimate]]] = {"v2f": {}, "f2v": {}}
-    for key, values in found.items():
-        array = np.asarray(values)
-        if len(array) < 2:
-            continue  # a stratum that hardly any draw of so few people has: no error can be stated
-        estimate = Estimate(float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array))))
-        if key[0] == "matching":
-            matching[key[1]].setdefault(key[2], {})[int(key[3])] = estimate
-        else:
-            tree.setdefault(key[0], {}).setdefault(key[1], {})[key[2]] = estimate
-    return Ceiling(
-        model=model,
-        verification=tree.get("verification", {}),
-        matching=matching,
-        retrieval=tree["retrieval"],
-        attributes=tree["attributes"],
-    )
+        reached = people_scores(model, people, strata=strata, sizes=sizes, faces=faces, recall=recall)
+        for key, value in reached.items():
+            found.setdefault(key, []).append(value)
+    return {
+        key: Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))))
+        for key, values in found.items()
+        if len(values) > 1  # else a stratum that hardly any draw of so few people has: no error can be stated
+    }
 
 
 def people_scores(
@@ -272,56 +237,38 @@ def people_scores(
     sizes: Sequence[int] = (2, 5, 10),
     faces: int = 1,
     recall: Sequence[int] = (1, 5, 10),
-) -> dict[tuple[str, ...], float]:
-    """What the oracle reaches on these very people: named as `Ceiling` nests them, by tuples of names.
+) -> dict[CeilingKey, float]:
+    """What the oracle reaches on these very people.
 
     Off the ceiling by the luck of the draw; strata without two people and too large galleries are left out.
+    Raises InputError for an unknown stratum.
     """
-    found: dict[tuple[str, ...], float] = {}
-
-    def note(value: float, *key: str) -> None:
-        found[key] = value
-
-    names = list(strata)
-    for name in names:
-        _check_stratum(name)
-    _block(model, people, names, sizes, faces, recall, note)
-    return found
-
-
-def _block(
-    model: CausalModel,
-    people: Population,
-    strata: Sequence[str],
-    sizes: Sequence[int],
-    faces: int,
-    recall: Sequence[int],
-    note: Callable[..., None],
-) -> None:
+    found: dict[CeilingKey, float] = {}
     labels = {"sex": people.sex, "accent": people.accent, "age": age_band(age_in_years(people.causes[:, 0]))}
     scores = oracle_scores(model, people, people)
     for stratum in strata:
+        _check_stratum(stratum)
+        pairs = oracle_scores(model, people, people, stratum=stratum) if STRATA[stratum] else scores
         allowed = ~np.eye(len(people), dtype=bool)
         for label in STRATA[stratum]:
             allowed &= labels[label][:, None] == labels[label][None, :]
-        pairs = oracle_scores(model, people, people, stratum=stratum) if STRATA[stratum] else scores
         if allowed.any():
-            auc, eer = _verification(pairs, allowed)
-            note(auc, "verification", stratum, "auc")
-            note(eer, "verification", stratum, "eer")
+            for figure, value in zip(("auc", "eer"), _verification(pairs, allowed), strict=True):
+                found[CeilingKey("verification", stratum, "", figure)] = value
         given_labels = _scores_given_labels(model, people, stratum, scores, labels)
-        for way, matrix in (("v2f", given_labels), ("f2v", given_labels.T)):
+        for way, matrix in (("voice->face", given_labels), ("face->voice", given_labels.T)):
             for size in sizes:
-                value = _matching(matrix, allowed, size)
-                if value is not None:
-                    note(value, "matching", way, stratum, str(size))
-    for way, matrix in (("v2f", scores), ("f2v", scores.T)):
-        for name, value in _retrieval(matrix, faces, recall).items():
-            note(value, "retrieval", way, name)
+                accuracy = _matching(matrix, allowed, size)
+                if accuracy is not None:
+                    found[CeilingKey("matching", stratum, way, f"1:{size}")] = accuracy
+    for way, matrix in (("voice->face", scores), ("face->voice", scores.T)):
+        for figure, value in _retrieval(matrix, faces, recall).items():
+            found[CeilingKey("retrieval", "random", way, figure)] = value
     for side in ("voice", "face"):
         for label, posterior in label_posteriors(model, people, side).items():
             # The best guess's own probability of being right: same mean as counting hits, less scatter.
-            note(float(posterior.max(axis=1).mean()), "attributes", side, label)
+            found[CeilingKey("attributes", side, "", label)] = float(posterior.max(axis=1).mean())
+    return found
 
 
 def _verification(scores: Floats, allowed: npt.NDArray[np.bool_]) -> tuple[float, float]:

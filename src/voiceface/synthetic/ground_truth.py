@@ -157,9 +157,6 @@ class CeilingTable:
         return "\n".join([head, *map(str, self.rows)])
 
 
-_WAYS = {"v2f": "voice->face", "f2v": "face->voice"}
-
-
 def ceiling_for(
     corpus: Corpus,
     people: Iterable[str] | None = None,
@@ -192,24 +189,9 @@ def ceiling_for(
     reached = people_scores(
         model, true_traits(corpus, ids), strata=strata, sizes=sizes, faces=faces, recall=recall
     )
-    rows = []
-    for key, value in reached.items():
-        row: tuple[str, str, str, str, Estimate | None]
-        match key:
-            case ("verification", stratum, figure):
-                row = "verification", stratum, "", figure, expected.verification.get(stratum, {}).get(figure)
-            case ("matching", way, stratum, size):
-                estimate = expected.matching[way].get(stratum, {}).get(int(size))
-                row = "matching", stratum, _WAYS[way], f"1:{size}", estimate
-            case ("retrieval", way, figure):
-                row = "retrieval", "random", _WAYS[way], figure, expected.retrieval[way].get(figure)
-            case _:
-                continue
-        if row[4] is not None and np.isfinite(value):
-            rows.append(
-                CeilingRow(
-                    protocol=row[0], stratum=row[1], direction=row[2], figure=row[3], ceiling=row[4],
-                    oracle=value,
-                )
-            )  # fmt: skip
+    rows = (
+        CeilingRow(**key._asdict(), ceiling=expected[key], oracle=value)
+        for key, value in reached.items()
+        if key.protocol != "attributes" and key in expected and np.isfinite(value)
+    )
     return CeilingTable(len(ids), tuple(rows))

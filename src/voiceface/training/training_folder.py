@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_json
-from voiceface.media.read_json import read_json
 from voiceface.media.make_folder import make_folder
+from voiceface.media.read_json import read_json
 from voiceface.models.model import Model
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import package_version, read_weights, write_weights
