@@ -165,7 +165,7 @@ def test_a_face_grid_is_pictures_inside_the_page(tmp_path):
         FaceGridRow(
             title="<a>", heading="Best", faces=[GridFace(picture=grey, words="own", right=True), None]
         ),
-        FaceGridRow(title="b", told="rank 1", heading="Best", faces=[GridFace(picture=small)]),
+        FaceGridRow(title="b", caption="rank 1", heading="Best", faces=[GridFace(picture=small)]),
     ]
     figure = faces_figure("Faces", lines, caption="c")
     write_html(tmp_path / "r.html", [Section(title="s", figures=[figure])])
