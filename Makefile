@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 endif
 # Results do not depend on it, but two test processes with all cores each would only fight.
 export OMP_NUM_THREADS ?= 2
-# Test processes, one thread each; a file's tests stay together.
+# Test processes, one thread each; a file's tests stay together, and the many short doctests come last, so that
+# no process ends long before the other.
 WORKERS ?= auto
 
 .PHONY: demo test test-all lint bench wheel clean
@@ -28,7 +29,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m voiceface.demo $(if $(VOICE),--voice "$$VOICE") $(if $(FACES),--faces "$$FACES")
 
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -247,7 +247,14 @@ def test_at_the_shipped_width_and_size_it_is_indexed_and_who_is_removed_is_gone(
         return any(data in path.read_bytes() for path in gallery.path.rglob("*.lance") if path.is_file())
 
     assert on_disk(rows[30_000].tobytes()) and on_disk(rows[30_001].tobytes())
+    indices = gallery.path / "items.lance" / "_indices"
+    (kept,) = [index for index in gallery._table.list_indices() if "vector" in index.columns]
+    before = {place.name for place in indices.iterdir() if (place / "auxiliary.idx").is_file()}
+    assert before
     assert gallery.remove("leaving") == 1
+    # The index holds compressed embeddings of all rows, also of deleted ones: nothing of the old one stays.
+    assert not before & {place.name for place in indices.iterdir()}
+    assert gallery._table.index_stats(kept.name).num_indexed_rows == 59_999
     assert not on_disk(rows[30_000].tobytes()) and on_disk(rows[30_001].tobytes())
     assert gallery.search(rows[30_000], side="voice", k=1)[0].person != "leaving"
 

@@ -51,6 +51,10 @@ def finish_removal(path: Path, table: Any) -> tuple[str, int]:  # noqa: ANN401
     told = read_json(journal, _Removal, remedy="delete it and remove the person again")
     person, items, parts = told["person"], told["items"], told["parts"]
     table.delete(equals("person", person))
+    # An index keeps the compressed embeddings of deleted rows; the gallery builds it anew (`Gallery.tidy`).
+    for index in table.list_indices():
+        if "vector" in index.columns:
+            table.drop_index(index.name)
     # Deleting only marks rows. The parts that held them are written anew without them, and older versions
     # of the data deleted, before anything else that may fail.
     for part in parts:

@@ -202,8 +202,9 @@ def _validate(model: VoiceDistillation, selection: Selection, facts: Facts) -> d
     """Cosine to the teacher without teacher forcing, on plain and on augmented crops of validation people."""
     figures = {}
     device = model.student.scale.device
+    count = min(128, 8 * len(selection.voices))
     for name, augment in (("cosine", 0.0), ("cosine_altered", 1.0)):
-        crops = DistillationBatches(selection, batch_size=128, forced_steps=0, augment=augment, seed=1)
+        crops = DistillationBatches(selection, batch_size=count, forced_steps=0, augment=augment, seed=1)
         batch = crops.batch(0)
         embeddings = model.student(batch["mels"].to(device))
         figures[name] = float(F.cosine_similarity(embeddings.cpu(), batch["embedding"], dim=-1).mean())
