@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["add_noise", "random_equaliser", "add_reverb", "resample_by", "shift_formants", "band_limit"]
-
 _FFT = 512
 _HOP = 128
 _LIFTER = 30  # cepstra kept as the envelope: below the pitch period of a high voice at 16 kHz

@@ -15,15 +15,6 @@ from voiceface.audio.mel import mel_bank, power_frames
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = [
-    "BANDS",
-    "PARTIAL_FRAMES",
-    "ge2e_mel",
-    "ge2e_partials",
-    "normalise_volume",
-    "partial_starts",
-]
-
 BANDS = 40
 PARTIAL_FRAMES = 160  # 1.6 s, the length the encoder was trained on
 

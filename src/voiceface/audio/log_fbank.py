@@ -10,8 +10,6 @@ from torch import Tensor
 from voiceface.audio.wave_checks import as_batch, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["log_fbank"]
-
 _FFT, _HOP = 400, 160
 _FLOOR, _RANGE_DB = 1e-10, 80.0
 

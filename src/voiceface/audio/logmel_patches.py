@@ -9,8 +9,6 @@ from torch import Tensor
 from voiceface.audio.mel import mel_bank, power_frames
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision
 
-__all__ = ["BANDS", "FRAMES", "logmel_patches", "patch_count", "silent_patches"]
-
 BANDS = 60
 FRAMES = 41
 

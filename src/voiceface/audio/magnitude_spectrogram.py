@@ -9,8 +9,6 @@ from torch import Tensor
 from voiceface.audio.wave_checks import as_batch
 from voiceface.errors import InputError
 
-__all__ = ["magnitude_spectrogram"]
-
 
 def magnitude_spectrogram(
     wave: Tensor, *, rate: int, window_seconds: float = 0.025, hop_seconds: float = 0.010, bins: int = 512

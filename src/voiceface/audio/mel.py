@@ -8,8 +8,6 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["cosine_transform", "hz_to_mel", "mel_bank", "mel_to_hz", "power_frames"]
-
 # Slaney's Auditory Toolbox scale: linear below 1 kHz (200/3 Hz a mel), 27 logarithmic steps up to 6.4 kHz.
 _LINEAR_HZ = 200.0 / 3.0
 _BREAK_HZ = 1000.0

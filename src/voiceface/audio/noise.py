@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError
 
-__all__ = ["KINDS", "noise"]
-
 KINDS = ("white", "pink", "brown", "hum")
 _SLOPES = {"white": 0.0, "pink": 0.5, "brown": 1.0}
 """Power of the frequency that the amplitude falls with."""

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from voiceface.audio.wave_checks import as_batch
 
-__all__ = ["normalise_peak"]
-
 
 def normalise_peak(wave: Tensor) -> Tensor:
     """Bring every wave's largest sample to 1; silence stays silent.

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["FLOOR_HZ", "CEILING_HZ", "frame_samples", "pitch"]
-
 FLOOR_HZ = 60.0
 CEILING_HZ = 400.0
 

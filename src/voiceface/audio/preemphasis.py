@@ -7,10 +7,6 @@ from torch import Tensor
 
 from voiceface.audio.wave_checks import as_batch
 
-__all__ = [
-    "preemphasis",
-]
-
 
 def preemphasis(wave: Tensor, *, coefficient: float = 0.95) -> Tensor:
     """Lift high frequencies: y[t] = x[t] - coefficient * x[t - 1], the first sample kept as it is.

@@ -13,13 +13,6 @@ from voiceface.audio.voice_statistics import analyse_frames
 from voiceface.audio.wave_checks import as_batch, as_lengths, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = [
-    "SpeechFacts",
-    "is_speech",
-    "speech_facts",
-]
-
-
 _FRAME_SECONDS = 0.010
 _VAD_FRAME_MS = 20
 

@@ -9,9 +9,6 @@ from voiceface.audio.vad import Wave, require_mono
 from voiceface.audio.wave_checks import require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["steadiness"]
-
-
 _WINDOW, _FFT, _HOP = 1024, 2048, 256
 _LOW_HZ, _HIGH_HZ = 200, 3000
 _APART = 9

@@ -11,8 +11,6 @@ from voiceface.audio.mel import mel_bank, power_frames
 from voiceface.audio.wave_checks import as_batch, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["BANDS", "HOPS", "WINDOW", "sync_mel", "sync_windows", "syncnet_cepstra"]
-
 BANDS = 40
 WINDOW = 20
 """Frames of 10 ms that one window holds: 5 video frames at 25 a second."""

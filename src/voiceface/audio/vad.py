@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 
-__all__ = ["RATES", "Wave", "keep_speech", "require_mono", "speech_flags", "speech_mask"]
-
 RATES = (8_000, 16_000, 32_000, 48_000)
 _FRAMES_MS = (10, 20, 30)
 

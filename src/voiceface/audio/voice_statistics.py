@@ -17,8 +17,6 @@ from voiceface.audio.pitch import CEILING_HZ, FLOOR_HZ, frame_samples, pitch
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["SIZE", "Frames", "analyse_frames", "voice_statistics"]
-
 CEPSTRA = 20
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SIZE = 3 * CEPSTRA + len(PERCENTILES) + 1

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from voiceface.errors import InputError
 
-__all__ = ["as_batch", "as_lengths", "full_precision", "require_rate"]
-
 
 def as_batch(wave: Tensor) -> Tensor:
     """Give a wave as ``(batch, samples)``, refusing what no feature can be computed from.

@@ -16,8 +16,6 @@ from torch import Tensor
 from voiceface.audio.wave_checks import as_batch, as_lengths, full_precision, require_rate
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["BANDS", "frame_count", "repeat_frames", "wen_bank", "wen_logmel"]
-
 BANDS = 64
 
 _WINDOW = 400

@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["alter_face_crops"]
-
 _SMALL, _BLURRED, _COMPRESSED, _COVERED = 0.25, 0.2, 0.4, 0.15
 """Shares of the crops; none is both reduced and blurred."""
 

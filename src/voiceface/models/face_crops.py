@@ -24,8 +24,6 @@ from voiceface.nn.face.landmark_net import LandmarkNet
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["FaceCrops", "place_windows", "read_mesh_points"]
-
 Points = npt.NDArray[np.float64]
 
 _WIDE = 136

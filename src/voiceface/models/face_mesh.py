@@ -14,8 +14,6 @@ from voiceface.face.mesh import MESH_POINTS, Mesh, find_mesh, find_or_refuse_mes
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.nn.face.landmark_net import LandmarkNet
 
-__all__ = ["FaceMeshModel", "eye_distance"]
-
 
 class FaceMeshModel(Model):
     """`LandmarkNet` with its losses.

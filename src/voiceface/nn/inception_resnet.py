@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["InceptionResNetV1", "SmallConvNet"]
-
 
 class InceptionResNetV1(nn.Module):
     """Stem, 5 blocks A, reduction, 10 blocks B, reduction, 5 blocks C, mean, dropout, one dense layer.

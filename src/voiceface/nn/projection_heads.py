@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Heads"]
-
 
 class Heads(nn.Module):
     """``count`` perceptrons of one hidden layer, each with weights of its own.

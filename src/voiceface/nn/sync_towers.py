@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["MouthNet", "SoundNet", "sync_nce"]
-
 FRAMES = 5
 
 

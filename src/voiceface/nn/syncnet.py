@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-__all__ = ["SyncNet"]
-
 
 class SyncNet(nn.Module):
     """Two towers of convolutions over a face's five frames and over 0.2 s of cepstra, 1,024 numbers each.

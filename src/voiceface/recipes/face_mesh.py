@@ -26,8 +26,6 @@ from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.landmark_net import LandmarkNet
 from voiceface.training.run import Facts, Optimiser, Run
 
-__all__ = ["recipe", "smoke"]
-
 
 def recipe(
     *,

@@ -11,8 +11,6 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["frame_difference", "find_cuts", "thumbnail"]
-
 THUMBNAIL = (32, 24)
 """Width and height of the reduced picture that frames are compared by: small motion drops out."""
 NOISE = 64.0

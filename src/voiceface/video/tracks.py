@@ -14,8 +14,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Track", "link_boxes", "box_iou", "best_track"]
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Track:

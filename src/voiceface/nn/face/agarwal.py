@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SIDE", "EmbeddingEncoder", "EmbeddingGenerator", "EmbeddingDiscriminator", "LatentDecoder"]
-
 SIDE = 64
 """Pixels a side of the faces."""
 

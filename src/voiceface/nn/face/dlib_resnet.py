@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["BLOCKS", "MEAN_COLOUR", "DlibResNet", "Residual"]
-
 MEAN_COLOUR = (122.782, 117.001, 104.298)
 """What dlib takes off red, green and blue before it divides by 256."""
 

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ExpressionNet"]
-
 _HALVINGS = 4
 
 

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from voiceface.nn.inception_resnet import Branches, InceptionResNetV1, ScaledResidual, Unit
 
-__all__ = ["FaceNet"]
-
 
 class FaceNet(nn.Module):
     """The published trunk, a sixth block C without its rectifier, mean, dense layer, normalisation.

@@ -10,8 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FacePoints", "LandmarkNet"]
-
 
 class FacePoints(NamedTuple):
     """What `LandmarkNet` says of a batch of faces."""

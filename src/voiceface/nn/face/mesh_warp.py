@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["barycentric_coordinates", "locate_triangles", "sample_pixels", "warp_grid"]
-
 _INSIDE = -1e-4
 """A pixel on an edge belongs to one of the two triangles in spite of rounding."""
 

@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["MotionNet", "MouthGenerator", "warp"]
-
 _MAX_FLOW = 0.25
 """The largest displacement, as a share of the picture's side."""
 

@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FaceRefiner", "PatchDiscriminator"]
-
 
 class FaceRefiner(nn.Module):
     """Adds the details that a blurred face lacks, coarse to fine, modulated by a style vector.

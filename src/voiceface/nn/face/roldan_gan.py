@@ -16,8 +16,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from voiceface.errors import InputError
 
-__all__ = ["Norm", "RoldanGenerator", "RoldanDiscriminator"]
-
 Norm = Literal["none", "batch", "spectral"]
 
 _SLOPE = 0.2

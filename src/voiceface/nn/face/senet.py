@@ -13,8 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["DEPTHS", "SeNet50"]
-
 DEPTHS = (3, 4, 6, 3)
 """Blocks of the four stages."""
 _EXPANSION, _REDUCTION = 4, 16

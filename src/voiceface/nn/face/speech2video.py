@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 
-__all__ = ["FrameDecoder", "IdentityInflation", "IdentityDiscriminator", "check_size", "map_sides"]
-
 _SLOPE = 0.2
 
 

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 
-__all__ = ["DEPTHS", "VggFace"]
-
 DEPTHS = (2, 2, 3, 3, 3)
 """Convolutions of the five blocks."""
 _WIDER = (1, 2, 4, 8, 8)

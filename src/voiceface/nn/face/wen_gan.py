@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 
-__all__ = ["SIZE", "Kernel", "WenFaceTrunk", "WenGenerator", "WenLinear"]
-
 SIZE = 64
 """Pixels a side of the faces."""
 

@@ -11,17 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    "auxiliary_generator",
-    "auxiliary_discriminator",
-    "cross_entropy_generator",
-    "cross_entropy_discriminator",
-    "least_squares_generator",
-    "least_squares_discriminator",
-    "wasserstein_critic",
-    "wasserstein_generator",
-]
-
 
 def least_squares_discriminator(real: Tensor, fake: Tensor, mismatched: Tensor | None = None) -> Tensor:
     """Half the squared distance of real scores to 1 and of fake ones to 0, each averaged.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["RunningCentres", "batch_centre_loss"]
-
 
 def batch_centre_loss(features: Tensor, people: Tensor) -> Tensor:
     """Sum of squared distances of every feature to the mean of its person's features in the batch.

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["info_nce", "sigmoid_pair_loss", "supervised_contrastive"]
-
 
 def info_nce(voices: Tensor, faces: Tensor, *, people: Tensor, temperature: float) -> Tensor:
     """Symmetric InfoNCE over cosine, where everybody of the same person is no negative.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["distillation", "normalised_distance"]
-
 
 def distillation(student: Tensor, teacher: Tensor, *, printed: bool = False) -> Tensor:
     """Cross-entropy between the softmaxes of student and teacher, averaged over the batch.

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["gradient_loss", "half_frame_l1", "smoothed"]
-
 
 def half_frame_l1(generated: Tensor, real: Tensor, *, lower: bool = False) -> Tensor:
     """Mean absolute difference over the upper half of the rows, above the nose, which speech does not move.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["margin_contrastive"]
-
 
 def margin_contrastive(
     voices: Tensor, faces: Tensor, *, people: Tensor, margin: float, hardness: float

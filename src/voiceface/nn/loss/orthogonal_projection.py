@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["orthogonal_projection"]
-
 
 def orthogonal_projection(rows: Tensor, *, people: Tensor) -> Tensor:
     """One minus the mean cosine of two rows of one person, plus the size of that of two people.

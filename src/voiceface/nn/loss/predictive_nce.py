@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["predictive_nce"]
-
 
 def predictive_nce(predicted: Tensor, actual: Tensor) -> tuple[Tensor, Tensor]:
     """InfoNCE: every prediction must score its own latent above those of all other moments.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HOP", "RECEPTIVE_FIELD", "CpcNet", "rms_level"]
-
 HOP = 160
 """Samples from one latent to the next: 10 ms at 16 kHz."""
 _KERNELS, _STRIDES = (10, 8, 4, 4, 4), (5, 4, 2, 2, 2)

@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Ecapa"]
-
 DILATIONS = (2, 3, 4)
 """Of the three blocks (paper, figure 2)."""
 

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from voiceface.errors import InputError
 from voiceface.nn.voice.run_lstm import run_lstm
 
-__all__ = ["Ge2e", "embed_windows", "load_ge2e_weights"]
-
 # Parameters of the training loss, published with the network: never loaded.
 _LOSS_TENSORS = frozenset({"similarity_weight", "similarity_bias"})
 

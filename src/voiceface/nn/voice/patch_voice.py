@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["PatchVoice"]
-
 
 class PatchVoice(nn.Module):
     """Three convolutions and three fully connected layers (Agarwal et al. 2019, III-A and Figure 1).

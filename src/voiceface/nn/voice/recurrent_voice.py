@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from voiceface.nn.voice.run_lstm import run_lstm
 
-__all__ = ["RecurrentVoice"]
-
 
 class RecurrentVoice(nn.Module):
     """Voice encoder: from power mel windows to non-negative embeddings of length 1.

@@ -7,8 +7,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-__all__ = ["run_lstm"]
-
 
 def run_lstm(layer: nn.LSTM, rows: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """Run ``layer`` over ``rows (windows, frames, bands)``: states, and the last state and cell.

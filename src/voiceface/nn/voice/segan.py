@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from voiceface.errors import InputError
 
-__all__ = ["SeganEncoder"]
-
 _KERNEL, _STRIDE, _SLOPE = 15, 4, 0.3
 
 

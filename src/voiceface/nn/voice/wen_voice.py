@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-__all__ = ["WenVoice"]
-
 GROWTH = (1.0, 1.5, 2.25, 3.375)
 """Channels of the four inner layers in units of the first: 256, 384, 576 and 864 as published."""
 
