@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -16,15 +16,21 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from voiceface.errors import InputError
+from voiceface.media.bounded_reader import BoundedReader, open_bounded
+from voiceface.media.container_bytes import share_of_riff
 from voiceface.media.files import check_readable, source_name
 
 __all__ = [
-    "declared_seconds",
+    "GAP_SECONDS",
+    "JUMP_SECONDS",
+    "CannotSeekError",
+    "OpenMedia",
     "check_complete",
+    "counted_seconds",
+    "declared_seconds",
     "decode_frames",
-    "open_container",
-    "start_time",
-    "find_stream",
+    "open_media",
+    "seek_container",
 ]
 
 # FFmpeg's own remarks are dropped: a fault reaches the user once, as an InputError. Any level but None
@@ -34,40 +40,94 @@ av.logging.set_level(None)
 
 _REMEDY = {"audio": "give an audio file, or a video with sound", "video": "give a video file"}
 _HOLDS = {"audio": "contains no sound", "video": "contains no video"}
-# Containers whose header states how long they are; elsewhere FFmpeg guesses it from the bit rate.
-_STATES_LENGTH = {"wav", "w64", "aiff", "au", "flac", "mov", "matroska", "avi", "asf", "caf", "ogg"}
+# Containers whose header states how long they are; elsewhere FFmpeg guesses it from the bit rate, or, in
+# Ogg, from the last page that is there. What the second ones state is when they end on their own clock,
+# which need not begin at zero: in the middle of a recording that was cut into segments it does not.
+_STATES_LENGTH = {"wav", "w64", "aiff", "au", "mov", "caf"}
+_STATES_END = {"flac", "matroska", "asf"}
+_STARTS_LATE = 0.5  # seconds; an encoder's delay is shorter
+GAP_SECONDS = 0.1  # of silence; a shorter gap is the jitter of a coarse clock
+JUMP_SECONDS = 600.0  # a longer one is a clock that was set anew, or another clock
+# Every container of sound or video that people have, and none that names other files: a playlist, an edit
+# list or a script would have FFmpeg read what its writer chose.
+_CONTAINERS = (
+    "wav,w64,aiff,au,caf,flac,mp3,ogg,aac,loas,amr,amrnb,amrwb,ac3,eac3,dts,truehd,ape,wv,tta,tak,mpc,mpc8,"
+    "oma,voc,nistsphere,ircam,sox,qcp,gsm,dss,mov,matroska,avi,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,m4v,"
+    "mxf,rm,dv,ivf,nut,wtv,gif"
+)
 _FEW_BAD_PACKETS = 3  # a lost packet or two is a click, not a damaged file
 _BAD_SHARE = 0.1
 
 
-@contextlib.contextmanager
-def open_container(
-    source: str | Path | BinaryIO, kind: Literal["audio", "video"]
-) -> Iterator[InputContainer]:
-    """An open container; FFmpeg's errors, while opening and inside the block, become the user's.
+@dataclass(frozen=True)
+class OpenMedia:
+    """An open file with the stream of it that is read."""
 
-    Only the file itself is read: playlists that point to the network are not followed. A file object
-    stays open.
+    name: str
+    container: InputContainer
+    stream: Any
+    """`AudioStream` or `VideoStream`."""
+    reader: BoundedReader
+    share: float | None = None
+    """How much of the announced bytes is there, 0 to 1, where that is known (see `share_of_riff`)."""
+
+    @property
+    def zero(self) -> float:
+        """The container's own time of its first moment, in seconds: sound and picture count from it.
+
+        A stream that begins more than `JUMP_SECONDS` later has a clock of its own.
+        """
+        first = 0.0 if self.container.start_time is None else self.container.start_time / av.time_base
+        return self.own_start if self.own_start - first > JUMP_SECONDS else first
+
+    @property
+    def late(self) -> float:
+        """Seconds from the first moment to the stream's beginning."""
+        return max(self.own_start - self.zero, 0.0)
+
+    @property
+    def own_start(self) -> float:
+        """The container's own time of the stream's beginning, in seconds."""
+        start, tick = self.stream.start_time, self.stream.time_base
+        return 0.0 if start is None or tick is None else float(start * tick)
+
+
+@contextlib.contextmanager
+def open_media(source: str | Path | BinaryIO, kind: Literal["audio", "video"]) -> Iterator[OpenMedia]:
+    """An open file; FFmpeg's errors, while opening and inside the block, become the user's.
+
+    FFmpeg reads the file itself and nothing else, whatever names stand in it; playlists and scripts are
+    refused, and opening takes at most `PATIENCE` seconds. A file object stays open.
 
     Raises:
-        InputError: missing, empty, a folder, not media, or not readable.
+        InputError: missing, empty, a folder, not media, without a stream of this kind, or not readable.
     """
     check_readable(source)
     name = source_name(source)
-    # "file:" keeps FFmpeg from taking a colon in a name for a protocol.
-    target: Any = f"file:{os.fspath(source)}" if isinstance(source, str | os.PathLike) else source
-    try:
-        container = av.open(
-            target, mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
-    except av.FFmpegError as error:
-        raise _explained(error, name, kind) from error
-    try:
-        yield container
-    except av.FFmpegError as error:
-        raise _explained(error, name, kind) from error
-    finally:
-        container.close()
+    with open_bounded(source, name) as reader:
+        share = share_of_riff(reader)
+        try:
+            container = av.open(
+                reader,
+                mode="r",
+                options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"},
+                metadata_errors="replace",
+                io_open=reader.refuse,
+            )
+        except av.error.ArgumentError as error:  # the answer to a demuxer that is not on the list
+            fault = (
+                f"is no {'sound' if kind == 'audio' else 'video'} file (a picture, a playlist or a script)"
+            )
+            raise InputError(name, fault, _REMEDY[kind]) from error
+        except av.FFmpegError as error:
+            raise _explained(error, name, kind) from error
+        try:
+            reader.restart()
+            yield OpenMedia(name, container, _find_stream(container, kind, name), reader, share)
+        except av.FFmpegError as error:
+            raise _explained(error, name, kind) from error
+        finally:
+            container.close()
 
 
 def _explained(error: av.FFmpegError, name: str, kind: Literal["audio", "video"]) -> InputError:
@@ -80,14 +140,10 @@ def _explained(error: av.FFmpegError, name: str, kind: Literal["audio", "video"]
     return InputError(name, f"cannot be decoded ({error.strerror})", _REMEDY[kind])
 
 
-def find_stream(
+def _find_stream(
     container: InputContainer, kind: Literal["audio", "video"], name: str
 ) -> AudioStream | VideoStream:
-    """The stream a player would choose.
-
-    Raises:
-        InputError: there is none of this kind (a cover picture is no video), or no decoder for it.
-    """
+    """The stream a player would choose; a cover picture is no video."""
     streams: list[Any] = [s for s in container.streams if s.type == kind and not _is_cover(s)]
     if not streams:
         raise InputError(name, _HOLDS[kind], _REMEDY[kind])
@@ -105,15 +161,17 @@ def _is_cover(stream: Any) -> bool:  # noqa: ANN401 - any stream
     return bool(disposition & av.stream.Disposition.attached_pic) if disposition is not None else False
 
 
-def decode_frames(container: InputContainer, stream: AudioStream | VideoStream, name: str) -> Iterator[Any]:
+def decode_frames(media: OpenMedia) -> Iterator[Any]:
     """Every frame from where the container stands; damaged packets are left out while they are few.
 
     Raises:
-        InputError: at the end, when more than a tenth of the packets (and more than three) were damaged.
+        InputError: at the end, when more than a tenth of the packets (and more than three) were damaged, or
+            nothing comes for `PATIENCE` seconds.
     """
     good = bad = 0
-    packets = container.demux(stream)
+    packets = media.container.demux(media.stream)
     while True:
+        media.reader.restart()
         try:
             packet = next(packets)
         except (StopIteration, av.error.EOFError):
@@ -133,55 +191,79 @@ def decode_frames(container: InputContainer, stream: AudioStream | VideoStream, 
         good += 1
         yield from frames
     if bad > _FEW_BAD_PACKETS and bad > _BAD_SHARE * (good + bad):
-        raise InputError(name, f"is damaged ({bad} of {good + bad} packets)", "copy or download it again")
+        fault = f"is damaged ({bad} of {good + bad} packets)"
+        raise InputError(media.name, fault, "copy or download it again")
 
 
 class CannotSeekError(Exception):
     """This container gives no usable times after a seek; it must be read from its beginning."""
 
 
-def seek_container(container: InputContainer, second: float) -> None:
-    """Go to the last point at or before ``second`` (of the container's clock) where decoding can begin.
+def seek_container(media: OpenMedia, second: float) -> None:
+    """Go to the last point at or before ``second`` (from the first moment) where decoding can begin.
 
     Raises:
         CannotSeekError: the container cannot.
     """
     try:
-        container.seek(round(max(second, 0.0) * av.time_base))
+        media.container.seek(round(max(media.zero + second, 0.0) * av.time_base))
     except (av.FFmpegError, OSError) as error:
         raise CannotSeekError from error
 
 
-def start_time(container: InputContainer) -> float:
-    """The container's own time of its first moment, in seconds: sound and picture count from it."""
-    return 0.0 if container.start_time is None else container.start_time / av.time_base
+def declared_seconds(media: OpenMedia) -> float | None:
+    """When the stream ends, in seconds from the file's first moment, as its header says.
 
-
-def declared_seconds(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
-    """When ``stream`` ends on the file's own clock (see `start_time`), in seconds, as its header says.
-
-    None where it does not say, or only guesses.
+    None where it does not say, only guesses, or may have been cut out of something longer.
     """
-    if container.format.name.split(",")[0] not in _STATES_LENGTH:
+    kind, container, stream = media.container.format.name.split(",")[0], media.container, media.stream
+    if kind not in _STATES_LENGTH | _STATES_END or (kind in _STATES_END and media.own_start > _STARTS_LATE):
+        return None
+    if kind == "asf" and len(container.streams) > 1:  # of the longest stream
         return None
     if stream.duration is not None and stream.time_base is not None:
-        late = (
-            0.0
-            if stream.start_time is None
-            else float(stream.start_time * stream.time_base) - start_time(container)
-        )
-        return max(late, 0.0) + float(stream.duration * stream.time_base)
+        return (media.late if kind in _STATES_LENGTH else 0.0) + float(stream.duration * stream.time_base)
     if container.duration is not None and len(container.streams) == 1:
-        return container.duration / av.time_base
+        return float(container.duration / av.time_base)
     return None
 
 
-def check_complete(name: str, had: float, announced: float) -> None:
-    """Refuse a file that ends well before its own header says (both in seconds).
+def counted_seconds(media: OpenMedia) -> float:
+    """When the stream ends, in seconds from the file's first moment, by the packets that are there.
+
+    Nothing is decoded. Clocks that begin anew, as in joined Ogg files, add up.
+    """
+    end = 0.0
+    for packet in media.container.demux(media.stream):
+        media.reader.restart()
+        if packet.time_base is None or (packet.pts is None and not packet.duration):
+            continue
+        begin = end if packet.pts is None else float(packet.pts * packet.time_base) - media.zero
+        length = float((packet.duration or 0) * packet.time_base)
+        if media.stream.type == "video":  # in the order of decoding, not of showing
+            end = max(end, begin + length) if begin - end < JUMP_SECONDS else end
+        else:
+            end = (begin if GAP_SECONDS * (end > 0) < begin - end < JUMP_SECONDS else end) + length
+    return end
+
+
+def check_complete(media: OpenMedia, had: float, stop: float | None) -> None:
+    """Refuse a file that ends well before its own header says.
+
+    Args:
+        media: The file, read to its end or to ``stop``.
+        had: Seconds from its first moment to the end of what was decoded.
+        stop: The second that was to be read to; None for the end.
 
     Raises:
-        InputError: more than half a second and more than a twentieth are missing.
+        InputError: more than half a second and more than a twentieth are missing, or everything is.
     """
-    if announced - had > max(0.5, 0.05 * announced):
-        fault = f"is cut short: {had:.1f} of {announced:.1f} s are there"
-        raise InputError(name, fault, "copy or download it again")
+    if media.share == 0:
+        raise InputError(media.name, "is cut short: its header is all there is", "copy or download it again")
+    announced = had / media.share if media.share else declared_seconds(media)
+    if announced is None:
+        return
+    wanted = announced if stop is None else min(announced, stop)
+    if wanted - had > max(0.5, 0.05 * wanted):
+        fault = f"is cut short: {had:.1f} of {wanted:.1f} s are there"
+        raise InputError(media.name, fault, "copy or download it again")

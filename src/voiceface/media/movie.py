@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from voiceface.errors import InputError
 from voiceface.media.container import (
     CannotSeekError,
+    OpenMedia,
     check_complete,
+    counted_seconds,
     declared_seconds,
     decode_frames,
-    find_stream,
-    open_container,
+    open_media,
     seek_container,
-    start_time,
 )
 from voiceface.media.files import source_name
 from voiceface.media.mp4 import write_movie
@@ -58,17 +58,16 @@ def movie_facts(path: str | Path | BinaryIO) -> MovieFacts:
     Raises:
         InputError: missing, empty, no video, or damaged from its beginning.
     """
-    with open_container(path, "video") as container:
-        name = source_name(path)
-        stream: Any = find_stream(container, "video", name)
-        seconds = declared_seconds(container, stream)
-        if seconds is None:
-            seconds = (container.duration or 0) / av.time_base
-        first = next(_timed(container, stream, name, seeked=False), None)
+    with open_media(path, "video") as media:
+        name, container, stream = media.name, media.container, media.stream
+        first = next(_timed(media, seeked=False), None)
+        seconds = declared_seconds(media)
         if first is None:
             raise InputError(name, "contains no frame that can be decoded", "copy or download it again")
         turns = _quarter_turns(first[1])
         width, height = _upright_size(first[1], stream, None)
+        if seconds is None:  # what was read for the first frame is behind us
+            seconds = _counted(path)
         return MovieFacts(
             seconds=seconds or float(first[1].duration or 0) * float(stream.time_base),
             fps=float(stream.average_rate or stream.guessed_rate or 0),
@@ -78,6 +77,11 @@ def movie_facts(path: str | Path | BinaryIO) -> MovieFacts:
             rotation=90 * turns,
             metadata=dict(container.metadata),
         )
+
+
+def _counted(path: str | Path | BinaryIO) -> float:
+    with open_media(path, "video") as media:
+        return counted_seconds(media)
 
 
 def frames(
@@ -129,18 +133,18 @@ def _frames(
     seeked: bool,
 ) -> Iterator[tuple[float, Picture]]:
     name, (start, stop) = source_name(path), span
-    with open_container(path, "video") as container:
-        stream: Any = find_stream(container, "video", name)
+    with open_media(path, "video") as media:
+        stream = media.stream
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        announced = declared_seconds(container, stream)
+        announced = declared_seconds(media)
         if announced is not None and start >= announced:
             raise InputError(
                 name, f"ends at second {announced:g}, before {start:g}", "choose an earlier start"
             )
         if seeked:
-            seek_container(container, start_time(container) + start)
-        every = _checked_seek(_timed(container, stream, name, seeked=seeked), start if seeked else None)
+            seek_container(media, start)
+        every = _checked_seek(_timed(media, seeked=seeked), start if seeked else None)
         last = _LastFrameEnd()
         chosen = _between(last.watch(every), span) if fps is None else _nearest(last.watch(every), span, fps)
         convert = _FrameConverter(stream, long_side)
@@ -148,22 +152,22 @@ def _frames(
         for time, frame in chosen:
             count += 1
             yield time, convert(frame)
-    if announced is not None:
-        check_complete(name, last.end, announced if stop is None else min(announced, stop))
+        check_complete(media, last.end, stop)
     if not count:
         raise InputError(name, f"contains no frame after second {start:g}", "choose an earlier start")
 
 
-def _timed(container: Any, stream: Any, name: str, *, seeked: bool) -> _Timed:  # noqa: ANN401 - av types
+def _timed(media: OpenMedia, *, seeked: bool) -> _Timed:
     """Decoded frames with seconds since the file's first moment, rising; a frame without a time gets one."""
+    stream = media.stream
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > _MOST_PIXELS:
-        raise InputError(name, f"has frames of {width} x {height} pixels", "scale it down first")
-    zero, step = start_time(container), 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        raise InputError(media.name, f"has frames of {width} x {height} pixels", "scale it down first")
+    step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
     before: float | None = None
-    for frame in decode_frames(container, stream, name):
+    for frame in decode_frames(media):
         if frame.pts is not None:
-            time = float(frame.pts * frame.time_base) - zero
+            time = float(frame.pts * frame.time_base) - media.zero
         elif seeked and before is None:
             raise CannotSeekError
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import wave as riff
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +13,18 @@ from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.container import (
+    GAP_SECONDS,
+    JUMP_SECONDS,
     CannotSeekError,
+    OpenMedia,
     check_complete,
+    counted_seconds,
     declared_seconds,
     decode_frames,
-    find_stream,
-    open_container,
+    open_media,
     seek_container,
-    start_time,
 )
+from voiceface.media.container_bytes import is_chained_ogg
 from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.resample import join_pieces, resample
 from voiceface.media.samples import (
@@ -47,9 +49,6 @@ _Parts = Iterator[tuple[int, int, Wave]]
 _LONGEST_PACKET = 4096  # samples: AAC with spectral band replication has 2048
 _PIECE_SECONDS = 1.0  # what is mixed and resampled at a time
 _PREROLL_SECONDS = 1.0  # decoders need some packets before their output settles
-_GAP_SECONDS = 0.1  # a shorter gap is the jitter of a coarse clock
-_JUMP_SECONDS = 600.0  # a longer one is a clock that was set anew, not silence
-_WAV_PLACEHOLDER = 0x7FFF0000  # a data size from here up says that the writer did not know it
 
 
 def load_sound(
@@ -142,16 +141,10 @@ def sound_seconds(source: SoundSource) -> float:
     if isinstance(source, tuple):
         samples, rate = channels_and_rate(source)
         return float(samples.shape[-1] / rate)
-    with open_container(source, "audio") as container:
-        stream = find_stream(container, "audio", source_name(source))
-        seconds = declared_seconds(container, stream)
+    with open_media(source, "audio") as media:
+        seconds = declared_seconds(media)
         if seconds is None:
-            ends = [
-                float((p.pts + (p.duration or 0)) * p.time_base)
-                for p in container.demux(stream)
-                if p.pts is not None and p.time_base is not None
-            ]
-            seconds = max(ends, default=0.0) - start_time(container)
+            seconds = counted_seconds(media)
     if seconds <= 0:
         raise InputError(source_name(source), "contains no sound (0 samples)", "record it again")
     return seconds
@@ -217,20 +210,18 @@ def _array_pieces(source: tuple[np.ndarray, int], start: float, stop: float | No
 
 def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None, *, seek: bool) -> Pieces:
     """Mixed samples of a file between two times of its own clock."""
-    name = source_name(source)
     check_readable(source)
-    stated = _wav_seconds(source)
     at, rate = 0, 1
-    with open_container(source, "audio") as container:
-        stream = find_stream(container, "audio", name)
-        announced = stated or declared_seconds(container, stream)
+    with open_media(source, "audio") as media:
+        announced = declared_seconds(media)
         if announced is not None and start >= announced:
             return
+        if seek and media.container.format.name == "ogg" and is_chained_ogg(media.reader):
+            raise CannotSeekError  # its clock begins anew with every link
         if seek:
-            seek_container(container, start_time(container) + start - _PREROLL_SECONDS)
-        sought = start if seek else None
-        parts = _placed(decode_frames(container, stream, name), start_time(container), sought, name)
-        if announced is not None and container.format.name.startswith("mov"):
+            seek_container(media, start - _PREROLL_SECONDS)
+        parts = _placed(media, start if seek else None)
+        if announced is not None and media.container.format.name.startswith("mov"):
             parts = _without_padding(parts, announced)
         for at, rate, part in parts:
             first = round(start * rate)
@@ -241,8 +232,7 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
                 yield wanted, rate
             if last is not None and at >= last:
                 return
-    if announced is not None:
-        check_complete(name, at / rate, announced if stop is None else min(announced, stop))
+        check_complete(media, at / rate, stop)
 
 
 def _without_padding(parts: _Parts, seconds: float) -> _Parts:
@@ -266,13 +256,13 @@ def _without_padding(parts: _Parts, seconds: float) -> _Parts:
             return
 
 
-def _placed(frames: Iterator[Any], zero: float, sought: float | None, name: str) -> _Parts:
+def _placed(media: OpenMedia, sought: float | None) -> _Parts:
     """Mixed frames as (sample it begins at, rate, samples), with silence where the clock leaves a gap."""
     at: int | None = None
     rate = 1
-    for frame in frames:
+    for frame in decode_frames(media):
         tick = frame.time_base
-        time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - zero
+        time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - media.zero
         if at is None and sought is not None:
             if time is None or not 0 <= time <= sought:
                 raise CannotSeekError
@@ -280,8 +270,8 @@ def _placed(frames: Iterator[Any], zero: float, sought: float | None, name: str)
         else:
             at, rate = round((at or 0) * frame.sample_rate / rate), frame.sample_rate
             late = 0.0 if time is None else time - at / rate
-            late = late if _GAP_SECONDS * (at > 0) < late < _JUMP_SECONDS else 0.0
-        for part in (*_silence(round(late * rate), rate), _mono(frame, name)):
+            late = late if GAP_SECONDS * (at > 0) < late < JUMP_SECONDS else 0.0
+        for part in (*_silence(round(late * rate), rate), _mono(frame, media.name)):
             yield at, rate, part
             at += len(part)
     if at is None and sought is not None:
@@ -298,29 +288,3 @@ def _mono(frame: av.AudioFrame, name: str) -> Wave:
     if not frame.format.is_planar:
         samples = samples.reshape(-1, len(frame.layout.channels)).T
     return mix_to_mono(as_float(samples, name), [channel.name for channel in frame.layout.channels])
-
-
-def _wav_seconds(source: str | Path | BinaryIO) -> float | None:
-    """What a WAV's own header says it lasts: FFmpeg quietly believes the file's size instead."""
-    if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
-            return _wav_seconds(file) if file.seekable() else None
-    if not getattr(source, "seekable", lambda: False)():
-        return None
-    source.seek(0)
-    try:
-        if not (source.read(4) == b"RIFF" and source.read(8)[4:] == b"WAVE"):
-            return None
-        bytes_a_second = 0
-        while len(chunk := source.read(8)) == 8:
-            size = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"data":
-                # A recorder that wrote to a pipe, or was killed, leaves a placeholder.
-                known = bytes_a_second and 0 < size < _WAV_PLACEHOLDER
-                return size / bytes_a_second if known else None
-            body = source.read(min(size, 16)) if chunk[:4] == b"fmt " else b""
-            bytes_a_second = int.from_bytes(body[8:12], "little") or bytes_a_second
-            source.seek(size + size % 2 - len(body), 1)
-        return None
-    finally:
-        source.seek(0)
