@@ -69,7 +69,9 @@ def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
         try:
             return load_component("voiceface.recipes", name)
         except InputError as error:
-            remedy = f"{error.remedy.rstrip('?')}, or name the file of your own recipe with --trust"
+            known = error.remedy.startswith("did you mean")
+            near = error.remedy.rstrip("?") if known else "see `voiceface list`"
+            remedy = f"{near}, or name the file of your own recipe with --trust"
             raise InputError(name, error.fault, remedy) from None
     path = Path(trust)
     if path.stem != name:
