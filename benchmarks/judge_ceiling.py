@@ -27,13 +27,13 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
 from voiceface.media.picture import load_picture
 from voiceface.metrics.bootstrap import interval
-from voiceface.models.align_for_dlib import align_for_dlib
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
-from voiceface.models.dlib_recogniser import load_dlib_recogniser
 from voiceface.models.encoder_loading import load_voice_encoder
-from voiceface.models.imaginer import TEMPLATE
+from voiceface.models.face_model import TEMPLATE
+from voiceface.models.generated_faces import embed_generated_faces
 from voiceface.models.matching import solve
-from voiceface.recipes.imaginer import paired_indices, recipe
+from voiceface.recipes._paired_people import paired_indices
+from voiceface.recipes.imaginer import recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from second_recogniser import (  # type: ignore[import-not-found]  # noqa: E402
@@ -116,12 +116,7 @@ def described(folder: Path, corpus: Corpus, part: Selection, second: FaceRes | N
         pictures = np.stack([np.asarray(load_picture(folder / f"{name}.png")) for name in names])
     if second is not None:
         return torch.from_numpy(describe_faces(second, pictures, template=TEMPLATE)["embeddings"])
-    network = load_dlib_recogniser()
-    faces = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.no_grad():
-        return torch.cat(
-            [network(align_for_dlib(some, template=TEMPLATE)) for some in torch.split(faces, 32)]
-        )
+    return torch.from_numpy(embed_generated_faces(pictures, template=TEMPLATE))
 
 
 if __name__ == "__main__":

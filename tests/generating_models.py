@@ -83,23 +83,25 @@ def loaded(name, model, card):
 
 
 def write_imaginer_weights(folder):
-    """A weights folder of the recipe ``imaginer`` in its smallest, all tensors random."""
+    """A weights folder of the recipe ``imaginer``: the shipped face model, its voices' maps random."""
     from voiceface.models.encoder_loading import load_voice_encoder
     from voiceface.recipes import imaginer as recipe
     from voiceface.training.weights import write_weights
 
     run = recipe.smoke()
     encoder = load_voice_encoder("student")
+    tensors, shape = recipe._face_model("imaginer")
     facts = {
         "voice_width": encoder.dim,
         "voice_fingerprint": encoder.fingerprint,
         "descriptor_mean": [0.0] * 128,
+        "face_model": shape,
     }
     model = run.build(facts)
+    model.faces.load_weights(tensors)
     make = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for tensor in model.weights().values():
-            if tensor.is_floating_point():
-                tensor.copy_(0.3 * torch.randn(tensor.shape, generator=make))
+    for name in ("direct_map", "residual"):
+        buffer = model.get_buffer(name)
+        buffer.copy_(0.3 * torch.randn(buffer.shape, generator=make))
     card = {"recipe": "imaginer", "arguments": dict(run.arguments), "facts": facts, "people": {"count": 3}}
     return write_weights(Path(folder) / "made", model.weights(), card)

@@ -14,15 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from voiceface.corpus.corpus import Corpus
-from voiceface.models.averaging import Averaging
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.corpus_faces import aligned_faces
 from voiceface.models.encoder_loading import load_voice_encoder
-from voiceface.models.imaginer import TEMPLATE
-from voiceface.recipes.imaginer import paired_indices, recipe
+from voiceface.models.face_model import TEMPLATE
+from voiceface.models.matching import solve
+from voiceface.recipes._paired_people import paired_indices
+from voiceface.recipes.imaginer import recipe
 
 
 def main() -> None:
@@ -40,19 +42,23 @@ def main() -> None:
     kept = np.unique(right)
     voices = voice_embeddings(corpus, load_voice_encoder(run.arguments["voice_encoder"]))
     faces = face_embeddings(corpus)
-    averaging = Averaging(faces=len(kept), voice_width=voices.shape[1], size=size, count=asked.count)
-    averaging.start(
-        as_tensor(voices[left]),
-        as_tensor(faces[right]),
-        embeddings=as_tensor(faces[kept]),
-        pictures=torch.from_numpy(aligned_faces(corpus, kept, size, template=TEMPLATE)),
-    )
+    found = solve(as_tensor(voices[left]), as_tensor(faces[right]), ridge=5.0, dim=64)
+    pictures = torch.from_numpy(aligned_faces(corpus, kept, size, template=TEMPLATE))
+    places = F.normalize((as_tensor(faces[kept]) - found.face_mean) @ found.face_map, dim=1)
     tested = getattr(split, asked.split).voices
-    drawn = averaging.average_faces(as_tensor(voices[tested])).numpy()
+    near = F.normalize((as_tensor(voices[tested]) - found.voice_mean) @ found.voice_map, dim=1) @ places.T
+    best, indices = near.topk(min(asked.count, len(kept)), dim=1)
+    weights = (best / 0.1).softmax(dim=1)
+    drawn = np.stack(
+        [
+            torch.einsum("k,khwc->hwc", share, pictures[some].float()).round().to(torch.uint8).numpy()
+            for share, some in zip(weights, indices, strict=True)
+        ]
+    )
     asked.folder.mkdir(parents=True, exist_ok=True)
     for name, picture in zip(corpus.column("voices", "id")[tested], drawn, strict=True):
         Image.fromarray(picture).save(asked.folder / f"{name}.png")
-    print(f"{len(drawn)} averages of {averaging.count} of {len(kept)} training faces in {asked.folder}")
+    print(f"{len(drawn)} averages of {indices.shape[1]} of {len(kept)} training faces in {asked.folder}")
 
 
 if __name__ == "__main__":

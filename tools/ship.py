@@ -50,7 +50,8 @@ def main() -> None:
     tensors, card = read_weights(given.weights)
     if given.results is not None:
         card["results"] = card["results"] | {"cross_validation": headline(given.results)}
-    card["model_card"] = "docs/model-cards/matcher.md"
+    page = f"docs/model-cards/{card['recipe'].replace('_', '-')}.md"
+    card["model_card"] = page if (SHIPPED.parents[2] / page).is_file() else "docs/model-cards/matcher.md"
     # Tensors that were rounded to fp16 before are exactly fp16 now: nothing is lost a second time.
     print(write_weights(SHIPPED / given.name, tensors, card))
 

@@ -33,7 +33,7 @@ from voiceface.models.sync_expert import SyncModel, sample_grey
 from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.face.mouth_animation import MotionNet, MouthGenerator
-from voiceface.nn.face.refiner import PatchDiscriminator
+from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 from voiceface.nn.loss.adversarial import least_squares_discriminator, least_squares_generator
 from voiceface.nn.loss.frame_losses import gradient_loss
 from voiceface.nn.sync_towers import FRAMES

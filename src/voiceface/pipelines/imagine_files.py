@@ -35,12 +35,13 @@ class Job:
     pictures: list[Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class GenerationOptions:
     """How faces are generated: the options of `Imaginer`'s call."""
 
     n: int = 1
     seed: int = 0
+    size: int | None = None
     person: str = ""
     typical: bool = False
     force: bool = False
@@ -123,7 +124,13 @@ def imagine_known_person(imaginer: Imaginer, out: Path, options: GenerationOptio
 
     picture = out if out.suffix.lower() == ".png" else out / f"{options.person}.png"
     job = Job(voice=options.person, pictures=_numbered(picture, options.n))
-    faces = imaginer(n=options.n, seed=options.seed, person=options.person, typical=options.typical)
+    faces = imaginer(
+        n=options.n,
+        seed=options.seed,
+        size=options.size,
+        person=options.person,
+        typical=options.typical,
+    )
     picture.parent.mkdir(parents=True, exist_ok=True)
     for path, face in zip(job.pictures, faces, strict=True):
         save_png(path, face)
@@ -151,6 +158,7 @@ def _faces(
         one_each = imaginer.many(
             [voice for _, voice in voices],
             seed=options.seed,
+            size=options.size,
             typical=options.typical,
             force=options.force,
             on_error=lambda _, error: failed.append(error),
@@ -164,6 +172,7 @@ def _faces(
                     voice,
                     n=options.n,
                     seed=options.seed,
+                    size=options.size,
                     person=options.person,
                     typical=options.typical,
                     force=options.force,

@@ -112,8 +112,7 @@ class Imaginer(Pipeline):
             InputError: the recording cannot be read or is shorter than 0.2 s, the name is unknown, ``n`` is
                 not 1 or more, or ``size`` is out of range.
         """
-        if size is not None and not 16 <= size <= 1024:
-            raise InputError("size", f"is {size} pixels", "give 16 to 1024")
+        _check_size(size)
         if n < 1 or (typical and n > 1):
             remedy = "give 1 or more" if n < 1 else "leave one of the two out: there is one typical face"
             raise InputError("n", f"is {n}{' with typical' if typical else ''}", remedy)
@@ -132,6 +131,7 @@ class Imaginer(Pipeline):
         voices: Sequence[SoundSource | VoiceRecording],
         *,
         seed: int = 0,
+        size: int | None = None,
         typical: bool = False,
         force: bool = False,
         on_error: OnError | None = None,
@@ -141,6 +141,7 @@ class Imaginer(Pipeline):
         Args:
             voices: As ``voice`` of a call.
             seed: Random seed, the same for all voices.
+            size: As in a call.
             typical: As in a call.
             force: As in a call.
             on_error: Called with the index and the error of a voice that cannot be used, whose face is
@@ -149,6 +150,7 @@ class Imaginer(Pipeline):
         Raises:
             InputError: as a call.
         """
+        _check_size(size)
         if isinstance(voices, str | Path):
             raise InputError(voices, "is one file where a list is expected", "give [file]")
         faces: list[GeneratedImage | None] = [None] * len(voices)
@@ -165,7 +167,7 @@ class Imaginer(Pipeline):
                     requests[index] = self._request(voices[index], "", force=force)
                 except InputError as error:
                     fail(index, error)
-            images = self._one_each(list(requests.values()), seed, typical)
+            images = self._one_each(list(requests.values()), seed, typical, size)
             for index, image in zip(requests, images, strict=True):
                 if isinstance(image, InputError):
                     fail(index, image)
@@ -196,7 +198,7 @@ class Imaginer(Pipeline):
         )
 
     def _one_each(
-        self, requests: Sequence[_FaceRequest], seed: int, typical: bool
+        self, requests: Sequence[_FaceRequest], seed: int, typical: bool, size: int | None
     ) -> list[GeneratedImage | InputError]:
         """The first sample of each request, or what is wrong with it."""
         if not requests:
@@ -208,9 +210,9 @@ class Imaginer(Pipeline):
             if len(requests) == 1:
                 return [requests[0].named(error)]
             # One by one, to find which request the error is about.
-            return [one for request in requests for one in self._one_each([request], seed, typical)]
+            return [one for request in requests for one in self._one_each([request], seed, typical, size)]
         return [
-            self._image(pictures, index, seed, request, typical=typical)
+            self._image(pictures, index, seed, request, typical=typical, size=size)
             for index, request in enumerate(requests)
         ]
 
@@ -235,3 +237,8 @@ class Imaginer(Pipeline):
         if size is not None and size != image.width:
             image = image.resize((size, size), Image.Resampling.LANCZOS)
         return GeneratedImage.of(image, origin)
+
+
+def _check_size(size: int | None) -> None:
+    if size is not None and not 16 <= size <= 1024:
+        raise InputError("size", f"is {size} pixels", "give 16 to 1024")

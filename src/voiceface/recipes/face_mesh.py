@@ -72,7 +72,7 @@ def recipe(
         ),
         start=partial(_start, points=points, colour=colour, shapes=shapes, seed=seed),
         data=lambda selection, facts: FaceCrops(
-            selection, _meshes(selection, points), batch_size=batch_size, colour=colour, seed=seed
+            selection, corpus_meshes(selection, points), batch_size=batch_size, colour=colour, seed=seed
         ),
         optimisers={"find": Optimiser(lr=lr, weight_decay=1e-4, clip=5.0, schedule="cosine", warmup=200)},
         steps=steps,
@@ -102,7 +102,7 @@ def smoke() -> Run[FaceMeshModel]:
     )
 
 
-def _meshes(selection: Selection, points: str) -> dict[str, Points]:
+def corpus_meshes(selection: Selection, points: str) -> dict[str, Points]:
     """The teacher's meshes of a selection's faces; of the shipped network those that may be trusted."""
     if points:
         return read_mesh_points(points)
@@ -126,14 +126,14 @@ def _start(
     shapes: int,
     seed: int,
 ) -> None:
-    faces = FaceCrops(selection, _meshes(selection, points), colour=colour, seed=seed)
+    faces = FaceCrops(selection, corpus_meshes(selection, points), colour=colour, seed=seed)
     model.start(faces.mirrored_points(shapes))
 
 
 @torch.no_grad()
 def _validate(model: FaceMeshModel, selection: Selection, facts: Facts, *, points: str) -> dict[str, float]:
     """Mean error of a point in distances between the eyes, at windows placed as in training."""
-    faces = FaceCrops(selection, _meshes(selection, points))
+    faces = FaceCrops(selection, corpus_meshes(selection, points))
     rows = torch.arange(len(faces.crops))
     crops, target = faces.cut(rows, place_windows(len(rows), torch_generator("validation")))
     found = torch.cat([model.network(some).points for some in torch.split(crops, 64)])

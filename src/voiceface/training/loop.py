@@ -86,6 +86,10 @@ def _train_to_the_end(
         is_main_process=trainer.is_main_process,
         progress=progress,
     ) as log:
+        if not run.steps:  # all was computed before the first step
+            log.write(0, trainer.validate(split))
+            log.commit()
+            trainer.save()
         while trainer.step < run.steps:
             figures = trainer.train_step(make_batch)
             log.add(trainer.step, figures)

@@ -55,6 +55,14 @@ class Batches(Protocol):
         ...
 
 
+class NoBatches:
+    """The data of a run without steps, whose model is computed by `Run.start`."""
+
+    def batch(self, step: int, /) -> Batch:
+        """There is none."""
+        raise IndexError(step)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Generic[M]):
     """One training: a recipe's answer to its arguments.

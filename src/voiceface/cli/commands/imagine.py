@@ -32,6 +32,7 @@ def _imagine(
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     n: Annotated[int, Parameter(name=["--n", "-n"])] = 1,
     seed: int = 0,
+    size: int | None = None,
     typical: Flag = False,
     person: str = "",
     weights: str | None = None,
@@ -43,16 +44,16 @@ def _imagine(
 
     voiceface imagine VOICE -o face.png or voiceface imagine FOLDER -o FACES
 
-    Voices are audio or video files in any format. A folder stands for the files
-    in it; its faces are written to -o with the same folder structure. A face is
-    one of many that fit the voice. It is not a portrait of the speaker, and the
-    file says so. The same seed generates the same face.
+    Voices are audio or video files in any format. A folder stands for its files;
+    -o gets the same folder structure. A face is one of many that fit the voice,
+    not a portrait of the speaker. The same seed generates the same face.
 
     Args:
         voices: recordings of one person each; files or folders
         out: the .png file for one recording, otherwise a folder, created if needed
         n: number of faces per recording
         seed: random seed
+        size: pixels a side, 16 to 1024; by default the weights' own, from which other sizes are resampled
         typical: generate the most typical face instead of a random one
         person: name of a person, for models conditioned on names
         weights: shipped weights' name or a weights folder; by default the best available
@@ -71,9 +72,9 @@ def _imagine(
 
     if not voices and not person:
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
-    _check(voices, out, n=n, typical=typical)
+    _check(voices, out, n=n, typical=typical, size=size)
     jobs = plan_jobs(voices, out, n=n) if voices else []
-    options = GenerationOptions(n=n, seed=seed, person=person, typical=typical, force=force)
+    options = GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:
@@ -86,13 +87,15 @@ def _imagine(
     return 0
 
 
-def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool) -> None:
+def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: int | None) -> None:
     """Refuse wrong options before the weights are loaded."""
     from voiceface.media.check_writable import check_writable
 
     if n < 1 or (typical and n > 1):
         remedy = "give 1 or more" if n < 1 else "there is one typical face: remove -n"
         raise InputError("--n", f"is {n}", remedy)
+    if size is not None and not 16 <= size <= 1024:
+        raise InputError("--size", f"is {size} pixels", "give 16 to 1024")
     if len(voices) == 1 and not voices[0].is_dir():
         check_readable(voices[0])
     if out.suffix.lower() == ".png":

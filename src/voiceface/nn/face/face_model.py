@@ -1,0 +1,275 @@
+"""A statistical model of faces: shape, texture, hair styles and background, rendered without a network.
+
+An active appearance model (Cootes, Edwards, Taylor 1998): every face is warped to one canonical shape; shape
+and texture are means plus principal components. What surrounds a face (hair, ears, neck, clothes) is the
+average of the training people whose outlines are alike, a *hair style*; it is recoloured to go with the
+face, and laid over a plain background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
+
+SIZE = 256
+"""Pixels a side of the canonical frame."""
+BLOCKS: dict[str, str] = {
+    "shape": "points of the mesh in pixels, in the portrait template",
+    "luminance": "inside the face, less its mean, over its standard deviation",
+    "chroma": "inside the face at 64 pixels: Cb, then Cr, less their means, over the same deviation",
+    "tone": "mean and standard deviation of the luminance, means of Cb and Cr, inside the face",
+    "hair": "mean luminance, Cb and Cr of the hair",
+}
+"""Blocks of coefficients, and what they describe."""
+_SMALL = 64
+_STYLE = 128
+_DARKEST, _LIGHTEST = 50.0, 195.0
+
+
+class FaceModelNet(nn.Module):
+    """Decodes coefficients and renders portraits; all its tensors are computed in closed form.
+
+    Args:
+        points: of the mesh, without its ring of outer points.
+        ring: outer points, which never move.
+        triangles: of mesh and ring.
+        pixels: inside the face in the canonical frame.
+        small_pixels: the same at 64 pixels.
+        components: principal components of each block (`BLOCKS`).
+        styles: hair styles.
+        expressions: numbers that describe expression and pose, whose effect is taken out of faces.
+    """
+
+    def __init__(
+        self,
+        *,
+        points: int,
+        ring: int,
+        triangles: int,
+        pixels: int,
+        small_pixels: int,
+        components: Mapping[str, int],
+        styles: int,
+        expressions: int,
+    ) -> None:
+        super().__init__()
+        self.points = points
+        widths = {
+            "shape": 2 * points,
+            "luminance": pixels,
+            "chroma": 2 * small_pixels,
+            "tone": 4,
+            "hair": 3,
+        }
+        self.components = {name: min(components[name], width) for name, width in widths.items()}
+        for name, width in widths.items():
+            self.register_buffer(f"{name}_mean", torch.zeros(width))
+            self.register_buffer(f"{name}_basis", torch.zeros(self.components[name], width).half())
+            self.register_buffer(f"{name}_scale", torch.zeros(self.components[name]))
+            if name in ("shape", "luminance", "chroma"):
+                self.register_buffer(f"{name}_expression", torch.zeros(expressions, width).half())
+        self.register_buffer("canonical", torch.zeros(points + ring, 2))
+        self.register_buffer("triangles", torch.zeros(triangles, 3, dtype=torch.int64))
+        self.register_buffer("template", torch.zeros(5, 2))
+        self.register_buffer("five", torch.zeros(5, dtype=torch.int64))
+        self.register_buffer("inside", torch.zeros(SIZE, SIZE, dtype=torch.bool))
+        self.register_buffer("inside_small", torch.zeros(_SMALL, _SMALL, dtype=torch.bool))
+        self.register_buffer("detail", torch.zeros(_STYLE, _STYLE).half())
+        shape = (styles, _STYLE, _STYLE)
+        self.register_buffer("style_colours", torch.zeros(styles, 3, _STYLE, _STYLE, dtype=torch.uint8))
+        for name in ("style_person", "style_hair", "style_skin"):
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.uint8))
+        self.register_buffer("style_hair_colour", torch.zeros(styles, 3))
+
+    @property
+    def width(self) -> int:
+        """Coefficients of a face."""
+        return sum(self.components.values())
+
+    def split(self, coefficients: Tensor) -> dict[str, Tensor]:
+        """Coefficients (n, `width`) block by block."""
+        parts = torch.split(coefficients, list(self.components.values()), dim=1)
+        return dict(zip(self.components, parts, strict=True))
+
+    def decode(self, coefficients: Tensor) -> dict[str, Tensor]:
+        """Each block's numbers (n, its width) of coefficients (n, `width`) in standard deviations."""
+        return {
+            name: self.get_buffer(f"{name}_mean")
+            + (part * self.get_buffer(f"{name}_scale")) @ self.get_buffer(f"{name}_basis").to(part)
+            for name, part in self.split(coefficients).items()
+        }
+
+    def encode(self, name: str, numbers: Tensor) -> Tensor:
+        """One block's coefficients (n, components) of its numbers (n, width)."""
+        basis = self.get_buffer(f"{name}_basis").to(numbers)
+        return (
+            (numbers - self.get_buffer(f"{name}_mean"))
+            @ basis.T
+            / self.get_buffer(f"{name}_scale").clamp_min(1e-9)
+        )
+
+    def face(self, blocks: Mapping[str, Tensor]) -> Tensor:
+        """Colours (n, 3, 256, 256) in [0, 255] inside the face, in the canonical shape."""
+        tone, inside, small = blocks["tone"], self.get_buffer("inside"), self.get_buffer("inside_small")
+        mean = tone[:, :1].clamp(_DARKEST, _LIGHTEST)
+        deviation = tone[:, 1:2].clamp(14, 55)
+        luminance = mean[:, :, None].expand(-1, SIZE, SIZE).clone()
+        luminance[:, inside] = blocks["luminance"] * deviation + mean
+        chroma = tone.new_zeros(len(tone), 2, _SMALL, _SMALL)
+        for k, part in enumerate(blocks["chroma"].chunk(2, dim=1)):
+            chroma[:, k, small] = part * deviation + tone[:, 2 + k : 3 + k]
+        faces = to_rgb(luminance, *_resize(_extend(chroma, small), SIZE).unbind(1))
+        # What principal components left out is mostly sharp: an unsharp mask gives some of it back.
+        return faces + 0.5 * (faces - blur(faces, 5))
+
+    def surroundings(self, faces: Tensor, hair: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours (n, 3, 256, 256) around faces, and the share (n, 1, 256, 256) of each pixel that is person.
+
+        Args:
+            faces: (n, 3, 256, 256) colours inside the faces.
+            hair: (n, 3) luminance, Cb and Cr of the hair.
+            styles: (n,) indices of hair styles.
+        """
+
+        def layer(name: str) -> Tensor:
+            maps = self.get_buffer(name)[styles].float()
+            return _resize(maps if maps.ndim == 4 else maps[:, None] / 255, SIZE)
+
+        colours = layer("style_colours")
+        colours = colours + 0.5 * (colours - blur(colours, 7))
+        inside = self.get_buffer("inside")
+        # Neck and ears take the colour of the face, hair its own; averages of people blend from one to the
+        # other, so the share of hair is read off the colour itself.
+        own, average = (x[:, :, inside].mean(2)[..., None, None] for x in (faces, colours))
+        before = self.get_buffer("style_hair_colour")[styles]
+        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, hair))
+        between = old - average
+        along = ((colours - average) * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
+        # The labels call the whole face skin; at its border hair may lie over it.
+        near = blur(F.max_pool2d(layer("style_hair"), 25, stride=1, padding=12), 9).clamp(0, 1)
+        certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
+        strands = certain * along.clamp(0, 1) * (4 * near).clamp(0, 1)
+        strands = strands + (1 - certain) * (2 * near).clamp(0, 1)
+        # What the pixel has beside its share of hair and skin is shading, which stays.
+        shading = colours - (1 - strands) * average - strands * old
+        contrast = (hair[:, :1] / before[:, :1].clamp_min(15)).clamp(0.6, 1.4)[..., None, None]
+        light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
+        shading = shading * ((1 - strands) * light + strands * contrast)
+        combed = (1 - strands) * own + strands * new + shading
+        clothed = (1 - blur(layer("style_hair") + layer("style_skin"), 9)).clamp(0, 1)
+        # Clothes are as many as people: their average is a pattern that nobody wears.
+        colours = (1 - clothed) * combed + clothed * blur(blur(colours, 13), 13)
+        solid = self.solid()
+        # What still differs at the border of the face fades out from there.
+        bare = solid * (1 - strands)
+        difference, weight = F.avg_pool2d((faces - colours) * bare, 4), F.avg_pool2d(bare, 4)
+        share = blur(weight, 13)
+        fading = blur(difference, 13) / share.clamp_min(0.02) * (5 * share).clamp(0, 1)
+        fading = F.interpolate(fading, size=SIZE, mode="bilinear", align_corners=False)
+        colours = colours + fading * (1 - strands) * (1 - clothed)
+        person = torch.sigmoid(11 * (layer("style_person") - 0.5))
+        return colours, person
+
+    def render(
+        self,
+        coefficients: Tensor,
+        styles: Tensor,
+        background: Tensor,
+        *,
+        generators: Sequence[torch.Generator] = (),
+        size: int = SIZE,
+    ) -> Tensor:
+        """Portraits (n, 3, size, size) in [0, 255].
+
+        Args:
+            coefficients: (n, `width`).
+            styles: (n,) indices of hair styles.
+            background: (n, 3, 4, 4) colours in [0, 255], of which the background is a smooth blend.
+            generators: of the detail of the skin, one a face; none: no detail.
+            size: pixels a side.
+        """
+        blocks = self.decode(coefficients)
+        faces = self.face(blocks)
+        if generators:
+            faces = faces + self.skin_detail(generators)[:, None]
+        around, person = self.surroundings(faces, blocks["hair"], styles)
+        solid = self.solid()
+        picture = faces * solid + around * (1 - solid)
+        shape = self.placed(blocks["shape"].view(len(faces), self.points, 2))
+        canonical = self.get_buffer("canonical")[None]
+        ring = canonical[:, self.points :].expand(len(faces), -1, -1)
+        # The warp is smooth: half the resolution shows no difference and costs a quarter.
+        half = SIZE // 2
+        grid = warp_grid(canonical / 2, torch.cat([shape, ring], 1) / 2, self.get_buffer("triangles"), half)
+        grid = 2 * F.interpolate(
+            grid.permute(0, 3, 1, 2), size=(size, size), mode="bilinear", align_corners=False
+        )
+        person = torch.maximum(person, solid)
+        warped = sample_pixels(torch.cat([picture, person], 1), grid.permute(0, 2, 3, 1))
+        behind = F.interpolate(background, size=(size, size), mode="bicubic", align_corners=True)
+        return (warped[:, :3] * warped[:, 3:] + behind * (1 - warped[:, 3:])).clamp(0, 255)
+
+    def solid(self) -> Tensor:
+        """The share (1, 1, 256, 256) of each pixel that the face's own texture gives."""
+        inside = self.get_buffer("inside").float()[None, None]
+        return blur(((blur(inside, 15) - 0.55) / 0.45).clamp(0, 1), 9)
+
+    def skin_detail(self, generators: Sequence[torch.Generator]) -> Tensor:
+        """Random luminance (n, 256, 256) as strong as what principal components leave out of real faces."""
+        noise = torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])
+        noise = blur(noise, 3)
+        noise = noise / noise.std()
+        strength = _resize(self.get_buffer("detail").float()[None, None], SIZE)
+        return 0.5 * (noise.to(strength) * strength)[:, 0]
+
+    def placed(self, shapes: Tensor) -> Tensor:
+        """Shapes (n, points, 2) moved so that eyes and nose are where the portrait template has them.
+
+        The least-squares similarity (Umeyama 1991); in the plane it is one complex factor.
+        """
+        five, wanted = shapes[:, self.get_buffer("five")], self.get_buffer("template")
+        middle, aim = five.mean(1, keepdim=True), wanted.mean(0)
+        a, b = (five - middle), (wanted - aim)
+        power = a.square().sum((1, 2)).clamp_min(1e-6)
+        cosine = (a * b).sum((1, 2)) / power
+        sine = (a[..., 0] * b[:, 1] - a[..., 1] * b[:, 0]).sum(1) / power
+        turn = torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], 1)
+        return (shapes - middle) @ turn.transpose(1, 2) + aim
+
+
+def to_rgb(luminance: Tensor, blue: Tensor, red: Tensor) -> Tensor:
+    """RGB (n, 3, h, w) of luminance, Cb and Cr (n, h, w) around 0 (ITU-R BT.601)."""
+    return torch.stack(
+        [luminance + 1.403 * red, luminance - 0.344 * blue - 0.714 * red, luminance + 1.773 * blue], 1
+    )
+
+
+def to_luminance_chroma(colours: Tensor) -> Tensor:
+    """Luminance, Cb and Cr around 0 (n, 3, h, w) of RGB (n, 3, h, w), the inverse of `to_rgb`."""
+    luminance = 0.299 * colours[:, 0] + 0.587 * colours[:, 1] + 0.114 * colours[:, 2]
+    return torch.stack(
+        [luminance, (colours[:, 2] - luminance) * 0.564, (colours[:, 0] - luminance) * 0.713], 1
+    )
+
+
+def blur(pictures: Tensor, width: int) -> Tensor:
+    """The mean over squares of ``width`` (odd) pixels; the edge is repeated."""
+    padded = F.pad(pictures, (width // 2,) * 4, mode="replicate")
+    # Rows, then columns: a large square at once takes many times as long.
+    return F.avg_pool2d(F.avg_pool2d(padded, (1, width), stride=1), (width, 1), stride=1)
+
+
+def _resize(pictures: Tensor, size: int) -> Tensor:
+    return F.interpolate(pictures, size=size, mode="bicubic", align_corners=False)
+
+
+def _extend(chroma: Tensor, known: Tensor) -> Tensor:
+    """Fill pixels (n, 2, h, w) next to the ``known`` ones (h, w) with the mean within four pixels."""
+    weight = known.to(chroma)[None, None]
+    mean, share = (F.avg_pool2d(F.pad(x, (4,) * 4), 9, stride=1) for x in (chroma * weight, weight))
+    return torch.where(known, chroma, mean / share.clamp_min(1e-3))
