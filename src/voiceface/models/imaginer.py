@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _RENDERED = 16
 _RESIDUALS = 96
 _FOLDS = 5
-_FARTHEST, _FARTHEST_COLOUR = 3.5, 1.8
-"""Standard deviations of real faces beyond which no coefficient goes; skin and hair keep to usual colours."""
+_FARTHEST, _FARTHEST_COLOUR = 2.2, 1.8
+"""Standard deviations of real faces that no coefficient reaches, lest faces be caricatures."""
 _CERTAIN = 1.5
 """Power of the hair styles' probabilities: rare styles look wrong more often than they are missed."""
 
@@ -33,9 +33,9 @@ _CERTAIN = 1.5
 class FaceVariation(NamedTuple):
     """How far generated faces are from the mean face, and how much of them is sampled."""
 
-    direct: float = 1.2
+    direct: float = 1.0
     """Length of the coefficients predicted from the voice, in units of the regression's."""
-    identity: float = 4.0
+    identity: float = 3.0
     """Length of the coefficients that give the predicted face embedding, in units of the regression's."""
     colours: float = 0.4
     """Share of both that skin tone and hair colour take."""
@@ -197,7 +197,7 @@ class ImaginerModel(FaceGenerator):
                 noise = torch.stack([torch.randn(_RESIDUALS, generator=g) for g in generators]).to(wanted)
                 wanted = wanted + noise_scale * (noise @ self.get_buffer("residual"))
                 background = torch.stack([_background(g) for g in generators])
-            wanted = wanted.clamp(-limits, limits)
+            wanted = limits * torch.tanh(wanted / limits)
             # Hair goes with the face that it is on.
             shares = self.faces.style_shares(wanted) ** _CERTAIN
             styles = shares.argmax(1)
