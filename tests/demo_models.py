@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from voiceface.demo.run_demo import DemoModels
+from voiceface.demo.demo_result import DemoModels
 from voiceface.errors import InputError
 from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import GeneratedImage, Origin

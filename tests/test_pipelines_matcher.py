@@ -275,7 +275,7 @@ def test_a_training_folder_serves_as_its_weights(tmp_path):
 def test_the_best_whose_parts_are_here_is_taken(monkeypatch):
     require_ge2e()
     folder = matcher_weights()
-    monkeypatch.setattr(pipeline, "shipped", lambda: {"matcher": folder, "matcher-ge2e": folder})
+    monkeypatch.setattr(pipeline, "shipped_weights", lambda: {"matcher": folder, "matcher-ge2e": folder})
     assert best_shipped("matcher") == "matcher-ge2e"
 
     def missing():
@@ -283,7 +283,7 @@ def test_the_best_whose_parts_are_here_is_taken(monkeypatch):
 
     monkeypatch.setattr(ge2e, "weights_path", missing)
     assert best_shipped("matcher") == "matcher"
-    monkeypatch.setattr(pipeline, "shipped", lambda: {"matcher-ge2e": folder})
+    monkeypatch.setattr(pipeline, "shipped_weights", lambda: {"matcher-ge2e": folder})
     with pytest.raises(MissingPartError):
         best_shipped("matcher")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
-    from voiceface.demo.run_demo import DemoResult
+    from voiceface.demo.demo_result import DemoResult
 
 MOST_PRINTED = 10
 """Ranked pictures in the terminal."""

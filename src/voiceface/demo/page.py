@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voiceface.demo.demo_result import CLIP, MOST_SHOWN
 from voiceface.demo.rankings import ImaginedRanking, PictureRanking
-from voiceface.demo.run_demo import CLIP, MOST_SHOWN
 from voiceface.demo.statements import (
     compared,
     imagined_statement,
@@ -20,7 +20,7 @@ from voiceface.evaluation.report.template import render
 from voiceface.media.files import write_text
 
 if TYPE_CHECKING:
-    from voiceface.demo.run_demo import DemoResult
+    from voiceface.demo.demo_result import DemoResult
 
 
 def write_page(path: Path, result: DemoResult) -> None:

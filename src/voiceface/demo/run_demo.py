@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voiceface.demo.demo_result import CLIP, MOST_SHOWN, DemoModels, DemoResult
 from voiceface.demo.demo_voice import DemoVoice
-from voiceface.demo.next_commands import Suggestion, demo_command, next_commands
+from voiceface.demo.next_commands import demo_command, next_commands
 from voiceface.demo.replaced_folder import replaced_folder
 from voiceface.demo.user_files import check_outside, find_pictures, find_voice, shown_name
 from voiceface.errors import InputError
@@ -23,58 +23,11 @@ if TYPE_CHECKING:
     from voiceface.demo.rankings import ImaginedRanking, PictureRanking
     from voiceface.media.origin import GeneratedImage
     from voiceface.media.sound import SoundSource
-    from voiceface.pipelines.imaginer import Imaginer
-    from voiceface.pipelines.matcher import Matcher
-    from voiceface.pipelines.talker import Talker, TalkingVideo
 
 FACES_PER_VOICE = 6
 FACE_SIDE = 256
 SECONDS = 10.0
 """Of the user's speech, for faces and clip: more takes longer and changes little."""
-MOST_SHOWN = 24
-"""Ranked pictures on the page."""
-CLIP = "talking.mp4"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoModels:
-    """What the demo shows."""
-
-    imaginer: Imaginer
-    talker: Talker
-    matcher: Matcher
-
-    @classmethod
-    def load(cls) -> DemoModels:
-        """The best shipped ones.
-
-        Raises:
-            MissingPartError: a part that they need is not installed.
-        """
-        from voiceface.pipelines.imaginer import Imaginer
-        from voiceface.pipelines.matcher import Matcher
-        from voiceface.pipelines.talker import Talker
-
-        return cls(imaginer=Imaginer.load(), talker=Talker.load(), matcher=Matcher.load())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoResult:
-    """What came out: files by their names in the demo's folder."""
-
-    voices: Sequence[DemoVoice]
-    faces: Sequence[Sequence[str]]
-    """By voice."""
-    video: TalkingVideo
-    """The clip of the first voice's first face, `CLIP`."""
-    ranking: PictureRanking | ImaginedRanking | None
-    pictures: Sequence[str]
-    """The faces in the user's pictures, the best first, at most `MOST_SHOWN`."""
-    own_files: bool
-    """Whether the voice is the user's."""
-    models: DemoModels
-    suggestions: Sequence[Suggestion]
-    seconds: float
 
 
 def run_demo(
