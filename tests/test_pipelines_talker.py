@@ -11,6 +11,7 @@ from draw_face import draw_face
 from generating_models import fake_imaginer, speech_like_wave
 from talking_models import SIDE, fake_talker, write_talker_weights
 from voiceface.errors import InputError, MissingPartError
+from voiceface.face.align import align, template_points
 from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines import talker as pipeline
@@ -93,9 +94,16 @@ def test_the_speaker_is_set_once_and_another_seed_gives_another_face(voice, tmp_
     assert own._model.speakers[0].face is None
     with pytest.raises(InputError, match="generates the face from the voice"):
         own(voice, tmp_path / "e.mp4", face=draw_face(1, 200))
-    with pytest.raises(InputError, match="aligned as 'dlib', not as 'head'"):
-        fake_talker(template="head")(voice, tmp_path / "e.mp4")
-    assert not (tmp_path / "e.mp4").exists()
+
+
+def test_generated_faces_of_another_template_are_aligned_anew(voice, tmp_path):
+    """The eyes are where the talker's template has them, and shrink as its window is wider."""
+    talker = fake_talker(template="head")
+    talker(voice, tmp_path / "a.mp4", seed=1)
+    generated = np.asarray(fake_imaginer()(voice, seed=1)[0])
+    points = template_points("dlib", len(generated)) - 0.5
+    expected = align(generated, points, size=SIDE, template="head", border="edge")
+    assert np.array_equal(talker._model.speakers[0].face, expected)
 
 
 def test_a_picture_is_animated_aligned_as_the_weights_need_it(voice, tmp_path):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from voiceface.errors import InputError
-from voiceface.face.align import align
+from voiceface.face.align import align, template_points
 from voiceface.face.detect import detect
 from voiceface.face.quality import best_face
 from voiceface.media.files import source_name
@@ -193,11 +193,13 @@ class Talker(Pipeline):
             self._imaginer = Imaginer.load(device=self.device, precision=self.precision)
         generated = self._imaginer(recording, seed=seed, force=True)[0]
         template = self._imaginer.template
-        if template != self.template:
-            fault = f"generates faces aligned as {template!r}, not as {self.template!r}"
-            raise InputError(self._imaginer.name, fault, "give weights that `voiceface train imaginer` wrote")
-        picture = generated.resize((self.size, self.size), Image.Resampling.LANCZOS)
-        return np.asarray(picture.convert("RGB")), ""
+        if template == self.template:
+            picture = generated.resize((self.size, self.size), Image.Resampling.LANCZOS)
+            return np.asarray(picture.convert("RGB")), ""
+        pixels = np.asarray(generated.convert("RGB"))
+        # `align` adds the half pixel between a pixel's index and its centre.
+        points = template_points(template, len(pixels)) - 0.5
+        return align(pixels, points, size=self.size, template=self.template, border="edge"), ""
 
     def _align(self, face: PictureSource) -> tuple[Frames, str]:
         name = "the picture" if isinstance(face, np.ndarray | Image.Image) else source_name(face)
