@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.io.wavfile
 import scipy.signal
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -374,6 +375,14 @@ def test_hours_of_sound_pass_through_bounded_memory(tmp_path, minutes):
     assert samples == minutes * 60 * 16000 and grown / 1024 < 40
     assert sound_seconds(path) == pytest.approx(60 * minutes, abs=0.01)
     assert len(load_sound(path, start=60 * minutes - 9, stop=60 * minutes - 5)) == 64000
+
+
+def test_the_length_of_vorbis_with_long_and_short_blocks(tmp_path):
+    """A packet's stated duration is too short where the block's length changes; the clock is right."""
+    wave = speechlike(4, 16000)
+    wave[::3000] += 0.9  # a click makes the encoder take short blocks
+    soundfile.write(tmp_path / "a.ogg", wave, 16000, format="OGG", subtype="VORBIS")
+    assert sound_seconds(tmp_path / "a.ogg") == pytest.approx(len(load_sound(tmp_path / "a.ogg")) / 16000)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared data is not here")

@@ -233,17 +233,16 @@ def counted_seconds(media: OpenMedia) -> float:
 
     Nothing is decoded. Clocks that begin anew, as in joined Ogg files, add up.
     """
-    end = 0.0
+    end = shift = 0.0
+    sound = media.stream.type == "audio"
     for packet in media.container.demux(media.stream):
         media.reader.restart()
         if packet.time_base is None or (packet.pts is None and not packet.duration):
             continue
-        begin = end if packet.pts is None else float(packet.pts * packet.time_base) - media.zero
-        length = float((packet.duration or 0) * packet.time_base)
-        if media.stream.type == "video":  # in the order of decoding, not of showing
-            end = max(end, begin + length) if begin - end < JUMP_SECONDS else end
-        else:
-            end = (begin if GAP_SECONDS * (end > 0) < begin - end < JUMP_SECONDS else end) + length
+        begin = end if packet.pts is None else float(packet.pts * packet.time_base) - media.zero + shift
+        if begin - end > JUMP_SECONDS or (sound and end - begin > GAP_SECONDS):  # pictures are not in order
+            begin, shift = end, shift + end - begin
+        end = max(end, begin + float((packet.duration or 0) * packet.time_base))
     return end
 
 
