@@ -15,7 +15,7 @@ from voiceface.corpus.splits import split_people
 from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.pipelines import matcher as place
 from voiceface.training.training_folder import people_fingerprint
-from voiceface.training.weights import read_weights, write_weights
+from voiceface.training.weights import read_run, read_weights, write_weights
 
 PEOPLE = 12
 
@@ -93,9 +93,14 @@ def test_people_who_trained_it_are_refused_named_or_dropped(corpus, weights, tmp
     said = call(*tokens, "--known-people", "drop", "--json")
     assert said.json["model"] == {"name": "weights", "known_people": True, "dropped": 8}
     assert said.json["rows"]["voice->face"][0]["people"] == len(fold.test.people) == 4
-    tokens[3] = carded(
-        weights, tmp_path / "far", people={"count": 5, "fingerprint": "ab" * 32}, corpus="cd" * 32
-    )
+    # Fine-tuned since on other people: those of the training before are still known to it.
+    far = {"people": {"count": 5, "fingerprint": "ab" * 32}, "corpus": "cd" * 32}
+    own = {name: read_run(tokens[3])[name] for name in ("recipe", "arguments", "people")}
+    tokens[3] = carded(weights, tmp_path / "tuned", **far, ancestors=[own])
+    call(*tokens).refused("matcher that it was fine-tuned from", "--known-people keep")
+    said = call(*tokens, "--known-people", "drop", "--json")
+    assert said.json["model"] == {"name": "tuned", "known_people": True, "dropped": 8}
+    tokens[3] = carded(weights, tmp_path / "far", **far)
     assert "5 people of another corpus" in call(*tokens).out
 
 

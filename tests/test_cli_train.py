@@ -1,6 +1,7 @@
 """`train` and `evaluate RECIPE` from the command line, on a corpus of made people."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.fold_training import parse_fold
 from voiceface.pipelines.weights import weights_folder
 from voiceface.training.training_folder import people_fingerprint
-from voiceface.training.weights import read_weights
+from voiceface.training.weights import read_weights, write_weights
 
 SMALL = ("--voice-encoder", "ge2e", "--dim", "8", "--heads", "2", "--hidden", "16", "--batch-size", "8",
          "--validation", "0.3", "--device", "cpu")  # fmt: skip
@@ -170,6 +171,27 @@ def test_shipped_weights_are_tuned_by_name(corpus, tmp_path):
     call(
         "train", "matcher", "--corpus", corpus, *given, "--init", "matcher-ge2", "-o", tmp_path / "s"
     ).refused("matcher-ge2", "matcher-ge2e")
+
+
+def test_shipped_weights_learn_from_a_few_people_in_closed_form(corpus, tmp_path):
+    given = ("train", "matcher", "--corpus", corpus, "--validation", "0.3", "--init", "matcher")
+    said = call(*given, "-o", tmp_path / "r")
+    assert said.code == 0, said.err
+    ours, card = read_weights(tmp_path / "r" / "weights")
+    shipped, theirs = read_weights(weights_folder("matcher"))
+    assert not torch.equal(ours["link.voice_map"], shipped["link.voice_map"])
+    assert ours["moments.count"] > shipped["moments.count"]
+    assert card["ancestors"][0]["people"] == theirs["people"] != card["people"]
+    # A few validation people do not overrule the calibration on many.
+    before, after = theirs["facts"]["calibration"], card["facts"]["calibration"]
+    assert after != before and after["slope"] == pytest.approx(before["slope"], rel=0.5)
+    require_ge2e()
+    other = (*given, "--voice-encoder", "ge2e", "-o", tmp_path / "s")
+    call(*other).refused("--init", "another voice encoder", "--voice-encoder")
+    older = shutil.copytree(weights_folder("matcher"), tmp_path / "older")
+    kept = {name: t for name, t in shipped.items() if not name.startswith("moments.")}
+    write_weights(older, kept, {n: v for n, v in theirs.items() if n != "files"}, half=True)
+    call(*given[:-1], older, "-o", tmp_path / "t").refused("keep no covariances", "--heads 8")
 
 
 def test_a_smoke_run_makes_its_own_people(tiny_corpus, tmp_path):

@@ -133,6 +133,64 @@ def test_the_heads_learn_and_everything_is_saved():
         assert torch.equal(other.faces(faces), model.faces(faces))
 
 
+def known(model, voices, faces):
+    """AUC over all pairs of voice and face."""
+    rows = model.project_voices(voices.numpy()), model.project_faces(faces.numpy())
+    return auc((rows[0] @ rows[1].T).ravel(), np.eye(len(voices), dtype=bool).ravel())
+
+
+def test_more_people_help_as_if_they_had_been_there_from_the_start():
+    first, more, test = people(60, seed=7), people(300, seed=8), people(400, seed=9)
+    tuned, whole = made(), made()
+    tuned.start(*first[:2], ridge=1.0)
+    before = known(tuned, *test[:2])
+    tuned.adapt(*more[:2], ridge=1.0)
+    whole.start(*(torch.cat(sides) for sides in zip(first[:2], more[:2], strict=True)), ridge=1.0)
+    after, wanted = known(tuned, *test[:2]), known(whole, *test[:2])
+    assert after > before + 0.02 and after > wanted - 0.02, (before, after, wanted)
+    assert int(tuned.moments.get_buffer("count")) == 360
+
+
+def test_moments_of_pairs_solve_to_the_closed_form():
+    voices, faces, _ = people(200, seed=10)
+    model = made()
+    model.start(voices, faces, ridge=1.0)
+    found = model.moments.solve(ridge=1.0, dim=6)
+    for name in ("voice_map", "face_map"):
+        ours, wanted = getattr(found, name), model.link.get_buffer(name)
+        torch.testing.assert_close(ours @ ours.T, wanted @ wanted.T, atol=1e-4, rtol=1e-3)
+
+
+def test_another_microphone_is_followed_and_chance_is_not():
+    voices, faces, _ = people(600, seed=11)
+    model = made()
+    model.start(voices, faces, ridge=1.0)
+    few = people(20, seed=12)
+    offset = 4.0 * torch.randn(20, generator=torch.Generator().manual_seed(0))
+    reduced = model.reduction(few[1])
+    chance = (model.groups.logit("voice", few[0]) + model.groups.logit("face", reduced)).sigmoid()[:, None]
+    rest = few[0] - model.groups.voice_base - chance * model.groups.voice_shift
+    assert model.moments.shift("voice", rest).norm() < 0.5
+    torch.testing.assert_close(model.moments.shift("voice", rest + offset), 0.4 * offset, atol=1.0, rtol=0)
+    test = people(400, seed=13)
+    spoken = test[0] + offset
+    before = known(model, spoken, test[1])
+    model.adapt(few[0] + offset, few[1], ridge=1.0)
+    assert known(model, spoken, test[1]) > before + 0.02
+
+
+def test_weights_without_moments_load_and_have_the_same_fingerprint():
+    voices, faces, _ = people(100, seed=14)
+    model, older = made(), made()
+    model.start(voices, faces, ridge=1.0)
+    kept = {name: t.clone() for name, t in model.weights().items() if not name.startswith("moments.")}
+    older.load_weights(kept)
+    assert older.fingerprint() == model.fingerprint()
+    assert model.adaptable and not older.adaptable
+    with pytest.raises(ValueError, match="not known"):
+        older.adapt(voices, faces, ridge=1.0)
+
+
 def test_layers_of_a_face_and_its_mirror_image():
     chips = np.random.default_rng(0).integers(0, 256, (2, 150, 150, 3), dtype=np.uint8)
     encoder = dlib_layers.load()

@@ -177,7 +177,14 @@ def test_fine_tuning_starts_from_weights_and_only_class_heads_start_afresh(tmp_p
     weights = fit(tuned(classes=2), tmp_path / "fewer", init=first)
     assert torch.equal(built[0]["body.0.weight"], tensors["body.0.weight"])
     assert built[0]["head.weight"].shape == (2, 16)
-    assert read_weights(weights)[1]["started_afresh"] == ["head.bias", "head.weight"]
+    card = read_weights(weights)[1]
+    assert card["started_afresh"] == ["head.bias", "head.weight"]
+    again = read_weights(fit(tuned(classes=2), tmp_path / "again", init=weights))[1]
+    own = {name: read_weights(first)[1][name] for name in ("recipe", "arguments", "people", "corpus")}
+    assert card["ancestors"] == [own] and again["ancestors"][0] == own and len(again["ancestors"]) == 2
+    assert read_weights(first)[1]["ancestors"] == []
+    with pytest.raises(InputError, match="--init: would change nothing"):
+        fit(small_run("regression", steps=0), tmp_path / "still", init=first)
 
     class Wider(Regression):
         def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,29 @@ def training_overlap(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Tra
     """Compare the fingerprints of people and corpus in run.json with a corpus.
 
     run.json names nobody. But the recipe splits a corpus the same way again, and where the training part
-    has the fingerprint in run.json, its people are the training people.
+    has the fingerprint in run.json, its people are the training people. Weights that were fine-tuned have met
+    the people of all trainings before (``ancestors``) too.
     """
+    own = _overlap(weights, loaded, corpus)
+    before = [
+        _overlap(
+            weights,
+            replace(loaded, name=f"the {one.get('recipe')} that it was fine-tuned from", card=one),
+            corpus,
+        )
+        for one in loaded.card.get("ancestors") or []
+    ]
+    if not before:
+        return own
+    every = [own, *before]
+    known = [one for one in every if one.known]
+    # Who is to be left out can be told only if it can be told of every training.
+    met = frozenset().union(*(one.met for one in known)) if all(one.met for one in known) else frozenset()
+    return TrainingOverlap(known=bool(known), summary=" ".join(one.summary for one in every), met=met)
+
+
+def _overlap(weights: str | Path, loaded: Loaded, corpus: Corpus) -> TrainingOverlap:
+    """Of the people of one training."""
     people = loaded.card.get("people") or {}
     count, fingerprint = people.get("count"), people.get("fingerprint")
     if count is None or fingerprint is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,8 +10,10 @@ from torch import Tensor
 from voiceface.models.blockwise_pca import Block, BlockwisePca
 from voiceface.models.matching import Matching
 from voiceface.models.model import Batch, Shared, Turn
+from voiceface.models.pair_moments import PairMoments
 from voiceface.models.projection_model import ProjectionModel
 from voiceface.models.two_groups import TwoGroups
+from voiceface.models.weights_fingerprint import weights_fingerprint
 
 
 class GroupedMatching(ProjectionModel):
@@ -30,12 +32,16 @@ class GroupedMatching(ProjectionModel):
     class_heads = ("link.voice_heads", "link.face_heads")
     """Fine-tuning may add heads to weights that have none."""
 
+    _ROUNDS = 10
+    """Of `adapt`: who is in which group and how far the groups moved depend on each other."""
+
     def __init__(self, link: Matching, *, blocks: Sequence[Block], weight: float = 5.0) -> None:
         super().__init__(link.encoders)
         self.reduction = BlockwisePca(blocks)
         width = link.get_buffer("voice_mean").shape[0]
         self.groups = TwoGroups(voice_width=width, face_width=self.reduction.dim)
         self.link, self.weight = link, weight
+        self.moments = PairMoments(voice_width=width, face_width=self.reduction.dim)
         self.dim = link.dim + self.groups.rank + 2
 
     def start(self, voices: Tensor, faces: Tensor, *, ridge: float) -> None:
@@ -45,6 +51,51 @@ class GroupedMatching(ProjectionModel):
         self.groups.fit(voices, faces, ridge=ridge)
         sides = self.groups.rest("voice", voices), self.groups.rest("face", faces)
         self.link.start(*sides, ridge=ridge, power=1.0)
+        self.moments.get_buffer("count").zero_()
+        self.moments.add(*self._centred(*sides))
+
+    def adapt(self, voices: Tensor, faces: Tensor, *, ridge: float) -> None:
+        """Fit to more pairs as if they had been among the first, and follow a shift of their means.
+
+        The closed form of all pairs together; only the reduction of the faces and the directions between
+        the groups stay as they were.
+
+        Raises:
+            ValueError: the weights are from before moments were kept (`adaptable`).
+        """
+        if not self.adaptable:
+            raise ValueError("the moments of the first pairs are not known")
+        faces, groups = self.reduction(faces), self.groups
+        moved = {"voice": torch.zeros_like(voices[0]), "face": torch.zeros_like(faces[0])}
+        for _ in range(self._ROUNDS):
+            chance = (groups.logit("voice", voices) + groups.logit("face", faces)).sigmoid()[:, None]
+            for side, rows in (("voice", voices), ("face", faces)):
+                centre = groups.get_buffer(f"{side}_base") - moved[side]
+                shift = self.moments.shift(side, rows - centre - chance * groups.get_buffer(f"{side}_shift"))
+                groups.move(side, shift - moved[side])
+                moved[side] = shift
+        self.moments.add(*self._centred(groups.rest("voice", voices), groups.rest("face", faces)))
+        found = self.moments.solve(ridge=ridge, dim=self.link.get_buffer("voice_map").shape[1])
+        with torch.no_grad():
+            for name in ("voice_map", "face_map"):
+                self.link.get_buffer(name).copy_(getattr(found, name))
+
+    @property
+    def adaptable(self) -> bool:
+        """Whether the moments of the first pairs are known."""
+        return bool(self.moments.get_buffer("count") > 0)
+
+    def fingerprint(self) -> str:
+        """As `Model.fingerprint`; without the moments, on which no embedding depends."""
+        return weights_fingerprint({n: t for n, t in self.weights().items() if not n.startswith("moments.")})
+
+    def load_weights(self, tensors: Mapping[str, Tensor], *, source: object = "weights") -> None:
+        """As `Model.load_weights`; older weights have no moments and cannot be adapted."""
+        none = {n: torch.zeros_like(t) for n, t in self.weights().items() if n.startswith("moments.")}
+        super().load_weights(none | dict(tensors), source=source)
+
+    def _centred(self, voices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+        return voices - self.link.get_buffer("voice_mean"), faces - self.link.get_buffer("face_mean")
 
     def turns(self) -> Sequence[Turn]:
         """The finer link's turn, on embeddings without their groups."""

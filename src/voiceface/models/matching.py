@@ -48,7 +48,7 @@ def solve(voices: Tensor, faces: Tensor, *, ridge: float, dim: int, power: float
     """
     means = voices.double().mean(0), faces.double().mean(0)
     centred = voices.double() - means[0], faces.double() - means[1]
-    whiten = [_whitening(rows, ridge) for rows in centred]
+    whiten = [whitening(rows.T @ rows / len(rows), ridge) for rows in centred]
     cross = (centred[0] @ whiten[0]).T @ (centred[1] @ whiten[1]) / len(voices)
     left, values, right = torch.linalg.svd(cross, full_matrices=False)
     root = values[:dim] ** power
@@ -60,8 +60,8 @@ def solve(voices: Tensor, faces: Tensor, *, ridge: float, dim: int, power: float
     return Solution(means[0].float(), maps[0], means[1].float(), maps[1], values[:dim].float())
 
 
-def _whitening(rows: Tensor, ridge: float) -> Tensor:
-    covariance = rows.T @ rows / len(rows)
+def whitening(covariance: Tensor, ridge: float) -> Tensor:
+    """The inverse root ``(width, width)`` of a covariance plus ``ridge`` times its mean variance."""
     values, vectors = torch.linalg.eigh(covariance)
     values = values.clamp_min(0) + ridge * values.clamp_min(0).mean() + 1e-12
     white: Tensor = vectors * values.rsqrt() @ vectors.T

@@ -82,6 +82,12 @@ class TwoGroups(nn.Module):
         for name, value in (found | {"shift": one - base}).items():
             self.get_buffer(f"{side}_{name}").copy_(value)
 
+    def move(self, side: str, shift: Tensor) -> None:
+        """Move one side's groups by ``(width,)``, as if every embedding to come had it added."""
+        with torch.no_grad():
+            self.get_buffer(f"{side}_base").add_(shift)
+            self.get_buffer(f"{side}_offset").sub_(self.get_buffer(f"{side}_direction") @ shift)
+
     def logit(self, side: str, rows: Tensor) -> Tensor:
         """Log odds ``(...,)`` that embeddings ``(..., width)`` are of group one, at equal group sizes."""
         return rows @ self.get_buffer(f"{side}_direction") + self.get_buffer(f"{side}_offset")

@@ -34,6 +34,8 @@ Matchers = Matching | GroupedMatching
 _MAX_PAIRS = 1_000_000
 """Pairs of a kind that a validation compares: VoxCeleb's validation people have hundreds of millions."""
 _BLOCK = 100_000
+_PRIOR_PEOPLE = 38
+"""As many as calibrated the shipped matchers."""
 
 
 @option_help()
@@ -92,6 +94,7 @@ def _run(arguments: dict[str, Any]) -> Run[Matchers]:
         facts=partial(_facts, pairs),
         build=partial(_build, pairs),
         start=partial(_start, pairs),
+        adapt=partial(_adapt, pairs),
         data=partial(_batches, pairs),
         optimisers={"contrast": optimiser},
         # The closed form alone has nothing to learn step by step.
@@ -130,15 +133,35 @@ def _build(pairs: EncoderPairs, facts: Facts) -> Matchers:
 
 
 def _start(pairs: EncoderPairs, model: Matchers, selection: Selection, facts: Facts) -> None:
-    """The closed form on each person's k-th voice with the k-th face, the shorter list repeated."""
+    """The closed form on the paired rows."""
+    model.start(*_paired_rows(pairs, selection), ridge=pairs.arguments["ridge"])
+
+
+def _adapt(pairs: EncoderPairs, model: Matchers, selection: Selection, facts: Facts, prior: Facts) -> Facts:
+    """The closed form of the first people and these together; heads learn step by step instead."""
+    for side in ("voice", "face"):
+        name = f"{side}_fingerprint"
+        if name in prior and prior[name] != facts.get(name):
+            fault = f"holds weights that were trained on another {side} encoder ({prior[name][:12]})"
+            raise InputError("--init", fault, f"name theirs with --{side}-encoder")
+    if pairs.arguments["heads"]:
+        return {}
+    if not isinstance(model, GroupedMatching) or not model.adaptable:
+        fault = "holds weights that keep no covariances of their people, which the closed form needs"
+        raise InputError("--init", fault, "train them again with this version, or add --heads 8")
+    model.adapt(*_paired_rows(pairs, selection), ridge=pairs.arguments["ridge"])
+    return {"prior_calibration": prior["calibration"]} if "calibration" in prior else {}
+
+
+def _paired_rows(pairs: EncoderPairs, selection: Selection) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each person's k-th voice with the k-th face, the shorter list repeated."""
     left, right = [], []
     for own_voices, own_faces in pairs.items(selection):
         count = max(len(own_voices), len(own_faces))
         left.append(np.resize(own_voices, count))
         right.append(np.resize(own_faces, count))
     voices, faces = pairs.embeddings(selection.corpus)
-    paired = voices[torch.from_numpy(np.concatenate(left))], faces[torch.from_numpy(np.concatenate(right))]
-    model.start(*paired, ridge=pairs.arguments["ridge"])
+    return voices[torch.from_numpy(np.concatenate(left))], faces[torch.from_numpy(np.concatenate(right))]
 
 
 def _batches(pairs: EncoderPairs, selection: Selection, facts: Facts) -> PairedEmbeddings:
@@ -204,7 +227,15 @@ def _validate(seed: int, model: Matchers, selection: Selection, facts: Facts) ->
 
 
 def _calibrate(seed: int, model: Matchers, selection: Selection, facts: Facts) -> Facts:
-    """Slope and offset from a dot product to log odds at even odds, on the validation people."""
+    """Slope and offset from a dot product to log odds at even odds, on the validation people.
+
+    After fine-tuning, those of the weights before count as much as `_PRIOR_PEOPLE` validation people.
+    """
     fitted = fit_logistic(*_trials(model, selection, seed), prior=0.5)
+    slope, offset = fitted.slope, fitted.offset
+    if before := facts.get("prior_calibration"):
+        share = len(selection.people) / (len(selection.people) + _PRIOR_PEOPLE)
+        slope = share * slope + (1 - share) * before["slope"]
+        offset = share * offset + (1 - share) * before["offset"]
     # A slope of zero or less would reverse the ranking: a model that bad must say so, not rank.
-    return {"calibration": {"slope": max(fitted.slope, 1e-3), "offset": fitted.offset, "prior": 0.5}}
+    return {"calibration": {"slope": max(slope, 1e-3), "offset": offset, "prior": 0.5}}

@@ -14,6 +14,7 @@ from voiceface.training.logs import NotFiniteError, TrainingLog
 from voiceface.training.run import Run
 from voiceface.training.trainer import Trainer
 from voiceface.training.training_folder import (
+    adapt_initial_weights,
     check_facts,
     check_split,
     claim_training_folder,
@@ -61,15 +62,18 @@ def train(
     facts = check_facts(run, run.facts(split.train))
     model = run.build(facts)
     people = [str(person) for person in split.train.people]
-    reinitialised = load_initial_weights(init, model, people) if init is not None else []
-    if run.start is not None and init is None:
+    reinitialised: list[str] = []
+    if init is not None:
+        reinitialised = load_initial_weights(init, model, people)
+        facts |= check_facts(run, adapt_initial_weights(run, model, split, facts, init))
+    elif run.start is not None:
         run.start(model, split.train, facts)
     trainer = Trainer(run, model, facts, folder, fabric)
     trainer.resume()
     _train_to_the_end(trainer, process_share(run.data(split.train, facts), fabric), split, progress=progress)
     if trainer.is_main_process:
         trainer.load_best()
-        export(trainer, corpus, split, reinitialised=reinitialised)
+        export(trainer, corpus, split, init=init, reinitialised=reinitialised)
     fabric.barrier()
     return folder / "weights"
 

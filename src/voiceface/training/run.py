@@ -95,6 +95,9 @@ class Run(Generic[M]):
     start: Callable[[M, Selection, Facts], None] | None = None
     """Fills tensors that are computed from the training people rather than learnt (a whitening, a
     closed-form answer), before the first step; not called when starting from other weights."""
+    adapt: Callable[[M, Selection, Facts, Facts], Facts] | None = None
+    """Called instead when starting from other weights, whose facts are the last argument: moves computed
+    tensors towards the training people; returns more facts."""
     calibrate: Callable[[M, Selection, Facts], Facts] | None = None
     """More facts, learnt on the validation people with the exported weights."""
     ema: float | None = None

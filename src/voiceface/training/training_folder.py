@@ -14,7 +14,7 @@ from voiceface.media.make_folder import make_folder
 from voiceface.media.read_json import read_json
 from voiceface.models.model import Model
 from voiceface.training.run import Facts, Run
-from voiceface.training.weights import package_version, read_weights, write_weights
+from voiceface.training.weights import package_version, read_run, read_weights, write_weights
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -116,8 +116,34 @@ def load_initial_weights(init: str | Path, model: Model, people: Sequence[str]) 
     return reinitialised
 
 
-def export(trainer: Trainer, corpus: Corpus, split: Split, *, reinitialised: Sequence[str]) -> None:
-    """Write ``weights/`` from the model as it stands, and ``cost.json`` (hours, machine) beside it."""
+def adapt_initial_weights(run: Run, model: Model, split: Split, facts: Facts, init: str | Path) -> Facts:
+    """Call `Run.adapt` with the facts of the weights folder that ``model`` starts from; more facts.
+
+    Raises:
+        InputError: neither a step nor `Run.adapt` would change the weights.
+    """
+    if run.adapt is not None:
+        return run.adapt(model, split.train, facts, read_run(init).get("facts") or {})
+    if not run.steps:
+        fault = (
+            f"would change nothing: {run.recipe} is computed in closed form from its training people alone"
+        )
+        raise InputError("--init", fault, "train without --init")
+    return {}
+
+
+def export(
+    trainer: Trainer,
+    corpus: Corpus,
+    split: Split,
+    *,
+    init: str | Path | None,
+    reinitialised: Sequence[str],
+) -> None:
+    """Write ``weights/`` from the model as it stands, and ``cost.json`` (hours, machine) beside it.
+
+    ``run.json`` also has what all weights it started from say of their own training people.
+    """
     run, model, folder = trainer.run, trainer.exported_model, trainer.folder
     facts = dict(trainer.facts)
     if run.calibrate is not None:
@@ -130,6 +156,7 @@ def export(trainer: Trainer, corpus: Corpus, split: Split, *, reinitialised: Seq
         "contract": dict(run.contract),
         "people": {"count": len(people), "fingerprint": people_fingerprint(people)},
         "corpus": corpus.fingerprint,
+        "ancestors": _ancestors(init) if init is not None else [],
         "licence": run.licence,
         "steps": run.steps,
         "best_step": trainer.best["step"],
@@ -143,6 +170,13 @@ def export(trainer: Trainer, corpus: Corpus, split: Split, *, reinitialised: Seq
     }
     write_json(folder / "cost.json", cost)
     write_weights(folder / "weights", model.weights(), run_json, half=run.half)
+
+
+def _ancestors(init: str | Path) -> list[dict[str, Any]]:
+    """Trainings that a weights folder comes from, its own last: what is needed to tell their people."""
+    card = read_run(init)
+    own = {name: card[name] for name in ("recipe", "arguments", "people", "corpus") if name in card}
+    return [*card.get("ancestors", []), own]
 
 
 def people_fingerprint(people: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ class _RunJson(TypedDict):
     facts: NotRequired[_Facts]
     contract: NotRequired[dict[str, Any]]
     people: NotRequired[dict[str, Any]]
+    ancestors: NotRequired[list[dict[str, Any]]]
     results: NotRequired[dict[str, Any]]
 
 
