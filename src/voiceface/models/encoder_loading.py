@@ -10,6 +10,7 @@ from typing import cast
 from voiceface.components import component_names, load_component
 from voiceface.errors import InputError
 from voiceface.models.face_encoder import FaceEncoder
+from voiceface.models.stacked_voices import StackedVoices
 from voiceface.models.teacher import Teacher
 from voiceface.models.voice_encoder import VoiceEncoder
 
@@ -20,10 +21,15 @@ _TEACHERS = "voiceface.models.teachers"
 def load_voice_encoder(name: str, *, device: str = "cpu") -> VoiceEncoder:
     """The voice encoder of that name, or the one that weights of this path belong to.
 
+    Names joined by ``+`` are a stack of encoders (`StackedVoices`), each a name or ``NAME=PATH``.
+
     Raises:
         InputError: there is no such encoder, or its weights cannot be used.
         MissingPartError: its weights, or a package that it needs, are not installed.
     """
+    names = name.split("+")
+    if len(names) > 1 and all(one.partition("=")[0] in component_names(_VOICES) for one in names):
+        return StackedVoices([load_voice_encoder(one, device=device) for one in names])
     return cast(VoiceEncoder, _pick(_VOICES, name, "student", device))
 
 

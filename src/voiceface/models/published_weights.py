@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.util
 import os
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,13 @@ def find_weights(
     raise MissingPartError(
         name, "needs weights, which do not come with voiceface", f"set {variable} to their file, {_DOCUMENT}"
     )
+
+
+def file_in_package(package: str, path: str) -> Path | None:
+    """A file of an installed package that is not imported, or None where there is none."""
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    return next((Path(folder) / path for folder in folders if (Path(folder) / path).is_file()), None)
 
 
 def hub_folder(repository: str) -> Path | None:

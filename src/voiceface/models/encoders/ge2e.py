@@ -6,13 +6,12 @@ package nor its weights are part of voiceface (``pip install --no-deps resemblyz
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import torch
 
 from voiceface.errors import InputError, MissingPartError
-from voiceface.models.published_weights import digest
+from voiceface.models.published_weights import digest, file_in_package
 from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.ge2e import Ge2e, load_ge2e_weights
 
@@ -23,14 +22,12 @@ def weights_path() -> Path:
     Raises:
         MissingPartError: the wheel is not installed.
     """
-    spec = importlib.util.find_spec("resemblyzer")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "pretrained.pt"
-        if path.is_file():
-            return path
-    raise MissingPartError(
-        "ge2e", "the weights of resemblyzer are not installed", "pip install --no-deps resemblyzer"
-    )
+    path = file_in_package("resemblyzer", "pretrained.pt")
+    if path is None:
+        raise MissingPartError(
+            "ge2e", "the weights of resemblyzer are not installed", "pip install --no-deps resemblyzer"
+        )
+    return path
 
 
 def load(*, device: str = "cpu") -> WindowEncoder:

