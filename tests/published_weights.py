@@ -7,6 +7,7 @@ import torch
 
 from voiceface.nn.face.facenet import FaceNet
 from voiceface.nn.face.iresnet import IResNet
+from voiceface.nn.voice.campplus import Campplus
 from voiceface.nn.voice.ecapa import Ecapa
 
 
@@ -35,6 +36,18 @@ def ecapa_file(path, seed=0):
         wrapped = "norm" if layer.split(".")[-1] in ("norm", "asp_bn") else "conv"
         tensors[f"{layer}.{wrapped}.{leaf}"] = tensor
     torch.save(tensors, path)
+    return network
+
+
+def campplus_file(path, seed=0):
+    """3D-Speaker's ``campplus_cn_en_common.pt``, narrower and with fewer dense layers."""
+    network = lively(Campplus(bands=16, planes=4, channels=12, growth=4, dim=10, layers=(2, 3, 2)), seed)
+    last = network.xvector["dense"].nonlinear.batchnorm.train()
+    last.momentum = 1.0  # the statistics of these frames: with others all embeddings would be nearly equal
+    with torch.no_grad():
+        network(3 * torch.randn(8, 150, 16, generator=torch.Generator().manual_seed(seed)))
+    last.eval()
+    torch.save(network.state_dict(), path)
     return network
 
 

@@ -9,7 +9,7 @@ import torch
 
 from corpus_media import synthetic_voice
 from encoder_contract import VOICE_CHECKS, check_voice_encoder
-from published_weights import ecapa_file, wavlm_folder
+from published_weights import campplus_file, ecapa_file, wavlm_folder
 from voiceface.audio.ge2e_features import ge2e_partials, normalise_volume
 from voiceface.components import component_names, load_component
 from voiceface.errors import InputError, MissingPartError
@@ -40,6 +40,10 @@ def encoder(request, student_weights, tmp_path_factory):
             path = tmp_path_factory.mktemp("ecapa") / "embedding_model.ckpt"
             ecapa_file(path)
             return load_component(ENCODERS, "ecapa").load(path)
+        if request.param == "campplus":
+            path = tmp_path_factory.mktemp("campplus") / "campplus_cn_en_common.pt"
+            campplus_file(path)
+            return load_component(ENCODERS, "campplus").load(path)
         if request.param == "wavlm":
             pytest.importorskip("transformers")
             folder = tmp_path_factory.mktemp("wavlm")
