@@ -45,6 +45,8 @@ def test_frames_are_kaldis(bands):
     wave = synthetic_voice(5, 0.15)
     found = kaldi_fbank(torch.from_numpy(wave), bands=bands).numpy()
     np.testing.assert_allclose(found, slow_fbank(wave, bands), atol=5e-3)
+    with pytest.raises(InputError, match="399 samples"):
+        kaldi_fbank(torch.ones(399))
 
 
 def slow_campplus(tensors, frames):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from voiceface.audio.wave_checks import as_batch, require_rate
+from voiceface.errors import InputError
 from voiceface.records import SAMPLE_RATE
 
 _WINDOW, _HOP, _FFT = 400, 160, 512
@@ -34,20 +35,23 @@ def kaldi_fbank(wave: Tensor, *, rate: int = SAMPLE_RATE, bands: int = 80) -> Te
         ``(batch, frames, bands)``, or ``(frames, bands)`` for one wave; 1 + (samples - 400) // 160 frames.
 
     Raises:
-        InputError: no samples, NaN, another rate or shape.
+        InputError: fewer samples, NaN, another rate or shape.
 
     >>> kaldi_fbank(torch.ones(16_000)).shape
     torch.Size([98, 80])
     """
     require_rate(rate, needed=SAMPLE_RATE, feature="kaldi_fbank")
-    frames = as_batch(wave).unfold(-1, _WINDOW, _HOP)
+    batch = as_batch(wave)
+    if batch.shape[-1] < _WINDOW:
+        raise InputError("wave", f"has {batch.shape[-1]} samples", f"give {_WINDOW} or more")
+    frames = batch.unfold(-1, _WINDOW, _HOP)
     frames = frames - frames.mean(dim=-1, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
-    window = torch.hann_window(_WINDOW, periodic=False, dtype=frames.dtype, device=frames.device) ** 0.85
-    spectra = torch.fft.rfft((frames - _PREEMPHASIS * before) * window, n=_FFT)
+    hann = torch.hann_window(_WINDOW, periodic=False, dtype=frames.dtype, device=frames.device)
+    spectra = torch.fft.rfft((frames - _PREEMPHASIS * before) * hann**0.85, n=_FFT)
     power = spectra.real.square() + spectra.imag.square()
     logarithms = (power @ _bands(bands).to(power)).clamp_min(_FLOOR).log()
-    found = logarithms - logarithms.mean(dim=1, keepdim=True)
+    found: Tensor = logarithms - logarithms.mean(dim=1, keepdim=True)
     return found if wave.ndim == 2 else found[0]
 
 
@@ -66,4 +70,5 @@ def _bands(count: int) -> Tensor:
 
 
 def _mel(hertz: Tensor) -> Tensor:
-    return 1127 * (1 + hertz / 700).log()
+    mels: Tensor = 1127 * (1 + hertz / 700).log()
+    return mels

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_BLOCKS = ((12, 1), (24, 2), (16, 2))
-"""Layers and dilation of the three dense blocks (paper, section 3)."""
+_DILATIONS = (1, 2, 2)
+"""Of the three dense blocks (paper, section 3)."""
 _SEGMENT = 100
 """Frames over which a layer's context is averaged beside the whole."""
 
@@ -37,14 +37,14 @@ class Campplus(nn.Module):
         channels: int = 128,
         growth: int = 32,
         dim: int = 192,
-        layers: tuple[int, ...] = tuple(count for count, _ in _BLOCKS),
+        layers: tuple[int, ...] = (12, 24, 16),
     ) -> None:
         super().__init__()
         self.bands, self.dim = bands, dim
         self.head = Head(planes)
         width = channels
         parts: dict[str, nn.Module] = {"tdnn": First(planes * (bands // 8), width)}
-        for number, (count, (_, dilation)) in enumerate(zip(layers, _BLOCKS, strict=True), start=1):
+        for number, (count, dilation) in enumerate(zip(layers, _DILATIONS, strict=True), start=1):
             parts[f"block{number}"] = DenseBlock(count, width, growth=growth, dilation=dilation)
             width += count * growth
             parts[f"transit{number}"] = Transit(width, width // 2)
@@ -55,7 +55,7 @@ class Campplus(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Embeddings ``(batch, dim)``, not normalised, of frames ``(batch, frames, bands)``; four or more."""
-        maps = self.head(frames.transpose(1, 2))
+        maps: Tensor = self.head(frames.transpose(1, 2))
         for name, part in self.xvector.items():
             if name == "dense":
                 maps = torch.cat([maps.mean(dim=2), maps.std(dim=2)], dim=1)
