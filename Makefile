@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 2
 # no process ends long before the other.
 WORKERS ?= auto
 
-.PHONY: demo test test-all lint bench wheel clean
+.PHONY: demo test test-all fuzz lint bench wheel clean
 
 # The last install: the weights behind matcher-ge2e lie inside resemblyzer's pure-Python wheel, whose own
 # dependencies are not needed; without it `matcher` serves. Windows: run make from Git Bash.
@@ -33,6 +33,13 @@ test: $(VENV)/.installed
 
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+# Altered files of every kind, as many as fit into MINUTES; the same SEED gives the same ones.
+INPUTS ?= 10000
+SEED ?= 0
+MINUTES ?= 20
+fuzz: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz.py --inputs $(INPUTS) --seed $(SEED) --minutes $(MINUTES) --keep fuzz-faults
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

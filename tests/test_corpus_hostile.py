@@ -137,3 +137,14 @@ def test_a_corpus_whose_arrays_lie_beside_its_tables_is_read_as_before(whole, co
     assert old.fingerprint == new.fingerprint
     assert [old.wave(k).tolist() for k in range(3)] == [[k] * 100 for k in range(3)]
     assert old.clip_wave(0).tolist() == new.clip_wave(0).tolist()
+
+
+def test_text_that_is_no_utf8_is_found(copy):
+    path = next((copy / "voices").glob("*.parquet"))
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("session")
+    binary = pa.array([b"\xff\xfe"] * table.num_rows, pa.binary()).view(pa.string())
+    changed = table.set_column(at, table.schema.field(at), binary)
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(InputError, match="is no readable Parquet file"):
+        Corpus.open(copy).column("voices", "session")

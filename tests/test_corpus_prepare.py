@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from voiceface.corpus import item_processing, item_rows, worker_pool
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, VoiceItem
+from voiceface.corpus.item_limits import ItemLimits
+from voiceface.corpus.item_rows import ItemResult
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.shards import Shard, cut_into_shards, run_shard
@@ -295,3 +298,38 @@ def test_a_dask_cluster_writes_the_same_bytes(listing, whole, tmp_path):
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         there = quiet(listing, tmp_path / "c", cluster=cluster.scheduler_address)
     assert contents(there.path) == contents(whole.path)
+
+
+def _hangs_or_eats(item, root, options):
+    if item.key == "p3" and isinstance(item, VoiceItem):
+        # Like a decoder in C that never returns, and never gives the interpreter back to other threads.
+        re.fullmatch("(a+)+b", "a" * 60)
+    if item.key == "p4" and isinstance(item, VoiceItem):
+        result = ItemResult()
+        result.run_step(lambda: np.ones(3_000_000_000, np.uint8))
+        return result
+    return _process_item(item, root, options)
+
+
+def costly_shard(shard):
+    item_processing.process_item = _hangs_or_eats
+    return run_shard(shard)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
+def test_an_item_that_hangs_or_eats_memory_is_rejected_alone(listing, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=costly_shard)
+    )
+    limits = ItemLimits(item_minutes=0.1, item_gigabytes=2.0)
+    corpus = quiet(listing, tmp_path / "c", workers=2, limits=limits)
+    reasons = {one.path: one.reason for one in corpus.rejected}
+    assert set(reasons) == {"p3.wav", "p4.wav"}
+    assert "took too long" in reasons["p3.wav"] and "needs more memory" in reasons["p4.wav"]
+    assert len(corpus.voices) == len(whole.voices) - 2 and len(corpus.faces) == len(whole.faces)
+
+
+def test_limits_that_cannot_be_are_refused():
+    for wrong in ({"item_minutes": 0}, {"item_minutes": float("nan")}, {"item_gigabytes": 0.5}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            ItemLimits(**wrong)

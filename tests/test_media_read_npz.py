@@ -9,6 +9,7 @@ import pytest
 
 from cli_fixtures import call
 from voiceface.errors import InputError
+from voiceface.evaluation.embedding_files import read_named_embeddings
 from voiceface.media import read_npz as room
 from voiceface.pipelines.embed import read_embeddings
 
@@ -76,6 +77,7 @@ LIES = {
     "no code point": lambda p: write(p, names=header("<U1", (2,)) + b"\xff" * 8, embeddings=ROWS),
     "no utf-8": lambda p: write(p, names=np.array([b"\xff", b"b"]), embeddings=ROWS),
     "NaN": lambda p: write(p, names=NAMES, embeddings=ROWS * np.nan),
+    "beyond float32": lambda p: write(p, names=NAMES, embeddings=ROWS.astype(float) * 1e300),
     "a row of zeros": lambda p: write(p, names=NAMES, embeddings=ROWS * [[1], [0]]),
     "no row": lambda p: write(p, names=NAMES[:0], embeddings=ROWS[:0]),
     "rows of no width": lambda p: write(p, names=NAMES, embeddings=ROWS[:, :0]),
@@ -129,3 +131,11 @@ def test_names_as_bytes_are_text(tmp_path):
     path = tmp_path / "e.npz"
     write(path, names=np.array(["é".encode(), b"b"]), embeddings=ROWS)
     assert read_embeddings(path)["names"].tolist() == ["é", "b"]
+
+
+def test_a_name_that_fills_a_screen_is_shortened(tmp_path):
+    path = tmp_path / "e.npz"
+    write(path, names=np.array(["é" * 9000] * 2), embeddings=ROWS)
+    with pytest.raises(InputError) as refusal:
+        read_named_embeddings(path)
+    assert len(str(refusal.value)) < 500

@@ -104,3 +104,8 @@ def test_a_reader_that_gets_nowhere_is_given_up(tmp_path, monkeypatch):
         load_sound(slow)
     assert time.monotonic() - began < 3
     assert len(load_sound(tmp_path / "a.wav")) == 32000
+
+
+def test_a_header_that_leads_before_the_file_is_no_fault_of_the_disk():
+    reader = bounded_reader.BoundedReader(io.BytesIO(b"abc"), "x")
+    assert [reader.seek(2), reader.seek(-5), reader.seek(2**70), reader.tell()] == [2, -1, -1, 2]

@@ -179,3 +179,11 @@ def test_the_real_pairs():
     assert all(item.session for item in found.items)
     more = listing(DATA, faces_only=True)
     assert len(more.items) == 2 * 874 + 371 and len(more.people) == 756 + 371
+
+
+def test_a_cell_longer_than_any_name_is_a_missing_file(tmp_path):
+    (tmp_path / "v.wav").write_bytes(b"x")
+    (tmp_path / "pairs.csv").write_text(f"voice,person\nv.wav,P1\n{'9' * 400}.wav,P2\n")
+    listed = listing(tmp_path)
+    assert [item.path for item in listed.items] == ["v.wav"]
+    assert len(listed.rejected) == 1 and "is not there" in listed.rejected[0].reason

@@ -70,7 +70,7 @@ class ItemResult:
             # Without the path: the row has it, relative to the root and so the same on every machine.
             self.rejected.append("; ".join(filter(None, (error.fault, error.remedy))))
         except MemoryError:
-            self.rejected.append("is too large for this machine's memory")
+            self.rejected.append("needs more memory than it may have; leave it out, or give --item-gigabytes")
         except Exception as error:  # noqa: BLE001 - decoders meet files nobody foresaw, and the run must go on
             self.rejected.append(" ".join(f"cannot be used ({type(error).__name__}: {error})".split()))
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.default_workers import default_workers
 from voiceface.corpus.item import Item, Listing, Rejection
+from voiceface.corpus.item_limits import ItemLimits
 from voiceface.corpus.options import UNNAMED, PrepareOptions
 from voiceface.corpus.progress import Progress, show_progress
 from voiceface.corpus.shards import (
@@ -32,6 +33,7 @@ from voiceface.corpus.tables import FORMAT, SCHEMAS, Row, content_sum, write_tab
 from voiceface.corpus.worker_pool import cluster_worker_pool, local_worker_pool, run_all_shards
 from voiceface.errors import InputError
 from voiceface.media.files import partial_files, write_json
+from voiceface.media.make_folder import make_folder
 from voiceface.media.writer_lock import LOCK, writer_lock
 from voiceface.records import Person
 
@@ -46,6 +48,7 @@ def prepare(
     options: PrepareOptions | None = None,
     workers: int | None = None,
     cluster: str | None = None,
+    limits: ItemLimits | None = None,
     progress: bool | Callable[[Progress], None] = True,
 ) -> Corpus:
     """Prepare everything listed into the corpus folder ``out`` and open it.
@@ -60,6 +63,7 @@ def prepare(
         options: What is kept of the media; by default ``PrepareOptions()``.
         workers: Processes on this machine; by default one a core.
         cluster: ``"local"`` or a Dask scheduler's address: its workers instead of ours.
+        limits: What one item may cost a process of this machine (a cluster has its own limits).
         progress: A bar on the terminal, or a function called now and then.
 
     Raises:
@@ -76,11 +80,7 @@ def prepare(
     items, duplicates = _unique(listing.items)
     if not items and not (out / CARD).exists():
         raise InputError(listing.root, "contains nothing to prepare", _first_reason(listing))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fault = f"cannot be made ({error.strerror or error})"
-        raise InputError(out, fault, "choose a folder that you may write to") from error
+    make_folder(out)
     with writer_lock(out, busy="is being prepared by another process"):
         if not (out / CARD).exists():
             write_json(out / CARD, card)
@@ -91,7 +91,8 @@ def prepare(
         if listing.generator:
             listing.generator.write(out)
         missing, card = _plan(out, card, items, finished)
-        shards = [_shard(listing, out, options, part, chunk) for part, chunk in missing]
+        bounds = None if cluster else limits or ItemLimits()
+        shards = [_shard(listing, out, (options, bounds), *one) for one in missing]
         if shards:
             _run(shards, len(items), _rejections(finished), (workers, cluster), progress)
         shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
@@ -100,9 +101,22 @@ def prepare(
     return Corpus.open(out)
 
 
-def _shard(listing: Listing, out: Path, options: PrepareOptions, part: str, chunk: Sequence[Item]) -> Shard:
+def _shard(
+    listing: Listing,
+    out: Path,
+    how: tuple[PrepareOptions, ItemLimits | None],
+    part: str,
+    chunk: Sequence[Item],
+) -> Shard:
+    options, limits = how
     return Shard(
-        part=part, items=chunk, root=listing.root, out=out, options=options, generator=listing.generator
+        part=part,
+        items=chunk,
+        root=listing.root,
+        out=out,
+        options=options,
+        generator=listing.generator,
+        limits=limits,
     )
 
 

@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from voiceface.corpus.item import FaceItem, Item, MediaGenerator, VideoItem
+from voiceface.corpus.item_limits import ItemLimits
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, PartWriter, Row, write_table
 
@@ -56,6 +57,13 @@ class Shard:
     fatal: Mapping[int, str] = field(default_factory=dict)
     """Items that ended a worker (index -> reason): rejected without being touched again."""
     generator: MediaGenerator | None = None
+    limits: ItemLimits | None = None
+    """For a process that does one shard at a time; without them nothing is bounded."""
+
+    @property
+    def stopped_note(self) -> Path:
+        """The file that tells that an item's time was over."""
+        return self.out / JOURNAL_FOLDER / f"{self.part}.stopped"
 
 
 def items_digest(items: Iterable[Item]) -> str:
@@ -114,6 +122,8 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
     from voiceface.corpus.item_processing import process_item
 
     remove_partial_files(shard.out, shard.part)
+    if shard.limits:
+        shard.limits.hold_memory()
     note = shard.out / JOURNAL_FOLDER / shard.part
     item_rows: list[Row] = []
     with ExitStack() as stack:
@@ -126,7 +136,8 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
             if index in shard.fatal:
                 reasons = [shard.fatal[index]]
             else:
-                result = process_item(item, shard.generator or shard.root, shard.options)
+                with shard.limits.hold_time(shard.stopped_note) if shard.limits else nullcontext():
+                    result = process_item(item, shard.generator or shard.root, shard.options)
                 reasons = result.rejected
                 for table, rows in result.rows.items():
                     row[table] = len(rows)

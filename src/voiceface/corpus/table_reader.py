@@ -174,6 +174,7 @@ class Table:
         try:
             with pq.ParquetFile(path, memory_map=False) as file:
                 rows = file.read(columns=list(names), use_threads=False)
+            rows.validate(full=True)  # text that is no UTF-8 is found here, not where it is used
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(path, "is no readable Parquet file", _AGAIN) from error
         if rows.num_rows != part.rows(self.name):

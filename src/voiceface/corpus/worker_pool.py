@@ -18,6 +18,7 @@ from dataclasses import replace
 from multiprocessing import connection
 from typing import Any, Protocol
 
+from voiceface.corpus.item_limits import was_stopped
 from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, read_journal, run_shard
 from voiceface.errors import InputError, MissingPartError
 
@@ -30,6 +31,9 @@ _POLL = 0.25  # seconds between looks at the journals
 _CRASHED_TWICE = (
     "ended the program that read it, twice (a crash in its decoder, or too little memory); leave it out"
 )
+
+
+_TOO_LONG = "took too long to read; leave it out, or give more time with --item-minutes"
 
 
 class WorkerPool(Protocol):
@@ -201,6 +205,9 @@ def _retry_or_reject(shard: Shard, deaths: Counter[tuple[str, int | None]]) -> S
     index = read_journal(shard)
     if index is not None and index >= len(shard.items):
         index = None
+    if index is not None and was_stopped(shard.stopped_note):
+        shard.stopped_note.unlink()
+        return replace(shard, fatal={**shard.fatal, index: _TOO_LONG})
     # Otherwise a worker that dies before it begins would be blamed on the last one's item.
     (shard.out / JOURNAL_FOLDER / shard.part).unlink(missing_ok=True)
     deaths[shard.part, index] += 1

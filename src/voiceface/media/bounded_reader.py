@@ -51,8 +51,11 @@ class BoundedReader:
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As a file's."""
-        return int(self.file.seek(offset, whence))
+        """As a file's; -1 where a damaged header leads before the file's beginning, or past any end."""
+        try:
+            return int(self.file.seek(offset, whence))
+        except (OSError, ValueError, OverflowError):
+            return -1
 
     def tell(self) -> int:
         """As a file's."""

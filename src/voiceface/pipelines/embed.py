@@ -96,7 +96,7 @@ def read_embeddings(path: str | Path) -> dict[str, npt.NDArray[Any]]:
 
     Raises:
         InputError: no such file, no ``.npz``, one without names and embeddings, or rows that are no
-            embeddings: NaN or all zeros.
+            embeddings: NaN, beyond float32, or all zeros in it.
     """
     remedy = "give a file that `voiceface embed` wrote"
 
@@ -118,7 +118,9 @@ def read_embeddings(path: str | Path) -> dict[str, npt.NDArray[Any]]:
     seen = found["found"] if "found" in found else np.ones(len(rows), bool)
     if seen.dtype != bool or seen.shape != names.shape:
         raise InputError(path, "does not say of each row whether it was found", remedy)
-    bad = seen & ~(np.isfinite(rows).all(axis=1) & rows.any(axis=1))
+    with np.errstate(over="ignore"):
+        single = rows.astype(np.float32)  # what they are used in
+    bad = seen & ~(np.isfinite(single).all(axis=1) & single.any(axis=1))
     if bad.any():
         fault = (
             f"rows {few(np.flatnonzero(bad).tolist())} of {len(rows):,} hold NaN or infinity, or only zeros"

@@ -46,6 +46,11 @@ _PREPARE_HELP = {
     "landmarks": "what places the landmarks that faces are aligned by; mesh leaves out unclear faces",
 }
 
+_LIMITS_HELP = {
+    "item_minutes": "time that one file may take; it is left out beyond, and the others go on",
+    "item_gigabytes": "memory that a process may take for a file (on Linux)",
+}
+
 _PRINTED = 5  # rejections printed; the corpus lists them all
 
 
@@ -60,11 +65,13 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 def _command(name: str) -> Callable[..., int]:
     module = load_component(SOURCES, name)
     module_name = module.__name__.rpartition(".")[2]
+    from voiceface.corpus.item_limits import ItemLimits
     from voiceface.corpus.options import PrepareOptions
 
     groups = {
         "listed": keyword_options(module.listing, title=f"Options of {name}"),
         "kept": field_options(PrepareOptions, title="Corpus options", help_texts=_PREPARE_HELP),
+        "bounds": field_options(ItemLimits, title="Limits of one file", help_texts=_LIMITS_HELP),
     }
 
     def run(
@@ -75,9 +82,10 @@ def _command(name: str) -> Callable[..., int]:
         json: bool,
         listed: OptionValues,
         kept: OptionValues,
+        bounds: OptionValues,
     ) -> int:
         arguments = {"source": module_name, **non_default_values(listed, groups["listed"])}
-        how = (arguments, PrepareOptions(**kept), workers, cluster)
+        how = (arguments, PrepareOptions(**kept), workers, cluster, ItemLimits(**bounds))
         return _report(_prepare(module.listing, root, out, listed, how), json=json)
 
     def command(
@@ -90,9 +98,10 @@ def _command(name: str) -> Callable[..., int]:
         json: Flag = False,
         listed: OptionValues,
         kept: OptionValues,
+        bounds: OptionValues,
     ) -> int:
         """Placeholder, replaced by the source's docstring."""
-        return run(root, out, workers, cluster, json, listed, kept)
+        return run(root, out, workers, cluster, json, listed, kept, bounds)
 
     def command_without_root(
         *,
@@ -102,9 +111,10 @@ def _command(name: str) -> Callable[..., int]:
         json: Flag = False,
         listed: OptionValues,
         kept: OptionValues,
+        bounds: OptionValues,
     ) -> int:
         """Placeholder, for a source that generates its people instead of reading a folder."""
-        return run(None, out, workers, cluster, json, listed, kept)
+        return run(None, out, workers, cluster, json, listed, kept, bounds)
 
     rootless = getattr(module, "ROOTLESS", False)
     chosen: Callable[..., int] = command_without_root if rootless else command
@@ -127,7 +137,7 @@ def _prepare(
 ) -> Corpus:
     from voiceface.corpus.prepare import prepare
 
-    arguments, options, workers, cluster = how
+    arguments, options, workers, cluster, limits = how
     if out.is_file():
         raise InputError(out, "is a file", "name a folder")
     found = listing(**listed) if root is None else listing(root, **listed)
@@ -138,6 +148,7 @@ def _prepare(
         options=options,
         workers=workers,
         cluster=cluster,
+        limits=limits,
         progress=interactive(),
     )
 

@@ -13,6 +13,7 @@ Command   voiceface prepare pairs ROOT -o CORPUS
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -206,9 +207,11 @@ class _Folder:
         found: str | None = None
         if written:
             for spelling in (written, written.replace("\\", "/")):
-                if (self._root / spelling).is_file():
-                    found = relative(self._root / spelling, self._root)
-                    break
+                # A cell longer than any name is no file either.
+                with contextlib.suppress(OSError):
+                    if (self._root / spelling).is_file():
+                        found = relative(self._root / spelling, self._root)
+                        break
         else:
             found = self._exact.get(clip) or self._loose.get(_loose(clip))
             if found is None and media_kind(clip):  # the table may give the file's name with its suffix
