@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -107,12 +108,16 @@ class Data:
         return {"x": self.x[rows], "y": self.y[rows]}
 
 
-CORPUS: Any = SimpleNamespace(fingerprint="made")
+CORPUS: Any = SimpleNamespace(
+    fingerprint="made", people=[], column=lambda table, name: np.array([], dtype=str)
+)
 
 
 def small_split(corpus: Any) -> Any:
     return SimpleNamespace(
-        train=SimpleNamespace(people=["ann", "bob"]), validation=SimpleNamespace(people=["eve"])
+        train=SimpleNamespace(people=["ann", "bob"]),
+        validation=SimpleNamespace(people=["eve"]),
+        test=SimpleNamespace(people=[]),
     )
 
 

@@ -51,9 +51,12 @@ def written(folder, text, name="list.txt"):
 
 def test_pins_there_and_back(tmp_path):
     trials = read_pins(written(tmp_path, PINS))
-    assert trials.labels.tolist() == [True, False, False, True] and trials.left_people.tolist() == list(
-        "1122"
-    )
+    assert trials.labels.tolist() == [True, False, False, True] and trials.left_people.tolist() == [
+        "Ada",
+        "Ada",
+        "Bo",
+        "Bo",
+    ]
     write_pins(tmp_path / "again.txt", trials)
     assert (tmp_path / "again.txt").read_text() == PINS
     packed = tmp_path / "list.txt.gz"
@@ -214,7 +217,7 @@ def test_audit_finds_every_planted_defect(tmp_path):
     repeated = "5,1,2,0,Ada/v-_1v-_1v-__0000001.wav,Bo/wwwwwwwwwww/0000050.jpg\n"
     trials = read_pins(written(tmp_path, PINS.replace("4,2,2,1,", "4,2,2,0,") + repeated))
     audit = audit_list(
-        trials, share={"gender": {"1": "f", "2": "m"}, "age": {"1": "30"}}, training=["2", "9"],
+        trials, share={"gender": {"Ada": "f", "Bo": "m"}, "age": {"Ada": "30"}}, training=["Bo", "9"],
         media=set(trials.left.tolist()) | set(trials.right.tolist()) - {"Bo/wwwwwwwwwww/0000050.jpg"},
     )  # fmt: skip
     assert (audit.trials, audit.positives, audit.misread, audit.mislabelled, audit.repeated) == (
@@ -226,7 +229,7 @@ def test_audit_finds_every_planted_defect(tmp_path):
     )
     assert audit.violated == {"gender": 3, "age": 0} and audit.unknown == {"gender": 0, "age": 4}
     assert (
-        audit.shared_people == ("2",)
+        audit.shared_people == ("Bo",)
         and audit.left_out == ("Bo/wwwwwwwwwww/0000050.jpg",)
         and audit.one_sided == 1
     )
@@ -235,7 +238,7 @@ def test_audit_finds_every_planted_defect(tmp_path):
     for words in (
         "2 of 5 rows would be misread", "1 labels contradict", "1 trials stand",
         "3 negatives differ in gender",
-        "4 negatives have no known age", "1 (2) people of the list are also in training",
+        "4 negatives have no known age", "1 (Bo) people of the list are also in training",
     ):  # fmt: skip
         assert words in text
     assert audit.to_dict()["findings"] == audit.findings()

@@ -77,7 +77,7 @@ def test_other_arguments_are_refused_by_name_and_change_nothing(tmp_path):
     assert "other arguments: lr (0.1 there, 0.2 here); give the same" in one_line(error)
     with pytest.raises(InputError, match=r"recipe \(regression there, contrast here\)"):
         fit(small_run("contrast", arguments={"lr": 0.1, "dim": 3}, steps=20), tmp_path / "run")
-    other: Any = SimpleNamespace(fingerprint="another")
+    other: Any = SimpleNamespace(**vars(CORPUS) | {"fingerprint": "another"})
     with pytest.raises(InputError, match=r"corpus \(made there, another here\)"):
         run = small_run("regression", arguments={"lr": 0.1, "dim": 3}, steps=20)
         train(run, other, tmp_path / "run", device="cpu", progress=False)

@@ -93,6 +93,7 @@ def split_people(
     validation: float = 0.1,
     test: float = 0.1,
     stratify: str | None = "gender",
+    among: Iterable[str] | None = None,
 ) -> Split:
     """Split into unknown people: nobody is in two parts.
 
@@ -105,11 +106,13 @@ def split_people(
         validation: Share of the people to select on; 0 for none.
         test: Share of the people to test on; 0 for none.
         stratify: ``"gender"``, ``"nationality"`` or None.
+        among: Only these people; None: everybody.
 
     Raises:
         InputError: shares that leave nobody to train on, fewer people than parts, an unknown attribute.
     """
     whole = Selection.everything(corpus)
+    whole = whole if among is None else whole.restrict(among)
     strata = _strata(corpus, whole.people, stratify)
     part_of = _assign_parts(strata, _shares(validation, test, len(whole.people), "people"), str(seed))
     return _of_people(whole, part_of)
@@ -167,7 +170,8 @@ def split_known(
         corpus: What to split.
         by: What stays together: ``"recording"`` (a file), ``"session"`` (a video or session; the file
             where no session is known) or ``"clip"`` (what overlaps in time, such as neighbouring windows).
-        minimum: People with fewer of these that hold their voice are left out.
+        minimum: People with fewer recordings (clips) that hold their voice are left out; so are people
+            with fewer sessions than parts.
         seed: Another seed, other items.
         validation: Share of each person's recordings (sessions, clips) to select on.
         test: The same to test on.
@@ -177,8 +181,10 @@ def split_known(
     """
     if by not in ("recording", "session", "clip"):
         raise InputError("by", f"there is no {by!r}", "give 'recording', 'session' or 'clip'")
-    shares = _shares(validation, test, minimum, f"{by}s a person (minimum)")
-    units = _units(corpus, by)
+    word = "clip" if by == "clip" else "recording"
+    shares = _shares(validation, test, minimum, f"{word}s a person (minimum)")
+    needed = minimum if by != "session" else sum(share > 0 for share in shares.values())
+    units, counted = _units(corpus, by), _recordings(corpus) if by == "session" else {}
     owned: dict[str, dict[Hashable, set[str]]] = defaultdict(lambda: defaultdict(set))
     for table in TABLES:
         for unit, person in zip(units[table], corpus.person_of(table), strict=True):
@@ -187,7 +193,7 @@ def split_known(
     kept = []
     for person in sorted(owned):
         with_voice = [unit for unit, tables in owned[person].items() if tables != {"faces"}]
-        if len(with_voice or owned[person]) < minimum:
+        if len(with_voice or owned[person]) < needed or counted.get(person, minimum) < minimum:
             continue
         kept.append(person)
         # Voices and photographs are often files of their own: both are split over all parts.
@@ -199,13 +205,18 @@ def split_known(
             part_of |= _assign_parts(group, shares, f"{seed} {person} {silent}", every=True)
     if not kept:
         remedy = "lower the minimum, or take another corpus or a split into unknown people"
-        raise InputError(corpus.path, f"nobody has {minimum} {by}s", remedy)
+        sessions = f" of {needed} sessions" if by == "session" else ""
+        raise InputError(corpus.path, f"nobody has {minimum} {word}s{sessions}", remedy)
     whole = Selection.everything(corpus).restrict(kept)
     return _split(whole, lambda table, rows: [part_of[units[table][row]] for row in rows])
 
 
-def authors_split(corpus: Corpus) -> Split:
+def authors_split(corpus: Corpus, named: Mapping[str, str] | None = None) -> Split:
     """The split that the source's authors made, by item or by person; items without one are left out.
+
+    Args:
+        corpus: What to split.
+        named: Another split instead: part by item, by session or by person, what is nearest deciding.
 
     Raises:
         InputError: the source has no split, or names a part that is none of train, validation and test.
@@ -214,14 +225,17 @@ def authors_split(corpus: Corpus) -> Split:
     whole = Selection.everything(corpus)
 
     def parts(table: str, rows: Rows) -> list[str]:
+        if named is not None:
+            columns = [corpus.column(table, name) for name in ("id", "session", "person")]
+            return [next((named[c[row]] for c in columns if c[row] in named), "") for row in rows]
         splits, people = corpus.column(table, "split"), corpus.person_of(table)
         return [splits[row] or of_person.get(people[row], "") for row in rows]
 
-    named = {part for table in TABLES for part in parts(table, getattr(whole, table))} - {""}
-    if not named:
+    found = {part for table in TABLES for part in parts(table, getattr(whole, table))} - {""}
+    if not found:
         remedy = "split it into unknown people instead (split_people)"
         raise InputError(corpus.path, "its source has no split by its authors", remedy)
-    if strange := named - set(PARTS):
+    if strange := found - set(PARTS):
         fault = f"has a split called {sorted(strange)[0]!r}"
         raise InputError(corpus.path, fault, f"the source must name one of {', '.join(PARTS)}")
     return _split(whole, parts)
@@ -311,20 +325,39 @@ def _fill_empty(part_of: dict[T, str], wanted: Sequence[str], seed: str) -> None
             part_of[_shuffled((one for one, p in part_of.items() if p == largest), f"{seed} fill")[0]] = part
 
 
+def _recordings(corpus: Corpus) -> dict[str, int]:
+    """Files with each person's voice, or of their faces where there is no voice."""
+    held: dict[str, dict[bool, set[str]]] = defaultdict(lambda: {True: set(), False: set()})
+    for table in TABLES:
+        for person, source in zip(corpus.person_of(table), corpus.column(table, "source"), strict=True):
+            held[person][table != "faces"].add(source)
+    return {person: len(files[True] or files[False]) for person, files in held.items()}
+
+
 def _units(corpus: Corpus, by: str) -> dict[str, list[Hashable]]:
     """What must stay together, for each row of each table."""
-    units: dict[str, list[Hashable]] = {}
+    if by == "clip":
+        return _overlapping(corpus)
+    sources = {table: corpus.column(table, "source") for table in TABLES}
+    if by == "recording":
+        return {table: [("file", source) for source in found] for table, found in sources.items()}
+    # Two people's sessions may have one name ("1", "morning"); a file's name is its own.
+    sessions = {
+        table: list(zip(corpus.person_of(table), corpus.column(table, "session"), strict=True))
+        for table in TABLES
+    }
+    files: dict[tuple[str, str], set[str]] = defaultdict(set)
     for table in TABLES:
-        sources = corpus.column(table, "source")
-        sessions = corpus.column(table, "session")
-        people = corpus.person_of(table)
-        if by == "session":
-            # Two people's sessions may have one name ("1", "morning"); a file's name is its own.
-            rows = zip(people, sessions, sources, strict=True)
-            units[table] = [("session", p, s) if s else ("file", f) for p, s, f in rows]
-        else:
-            units[table] = [("file", source) for source in sources]
-    return units if by != "clip" else _overlapping(corpus)
+        for session, source in zip(sessions[table], sources[table], strict=True):
+            files[session].add(source)
+    # A session of one file is that file, in the order and so in the part that a split by recording gives it.
+    return {
+        table: [
+            ("session", *session) if session[1] and len(files[session]) > 1 else ("file", source)
+            for session, source in zip(sessions[table], sources[table], strict=True)
+        ]
+        for table in TABLES
+    }
 
 
 def _overlapping(corpus: Corpus) -> dict[str, list[Hashable]]:

@@ -50,7 +50,13 @@ class CorpusEmbeddings:
 
 
 def cached_embeddings(
-    weights: str | Path, corpus: Corpus, *, known_people: str = "refuse", device: str = "cpu", bar: Bar
+    weights: str | Path,
+    corpus: Corpus,
+    *,
+    known_people: str = "refuse",
+    among: frozenset[str] | None = None,
+    device: str = "cpu",
+    bar: Bar,
 ) -> CorpusEmbeddings:
     """Place all voices and faces of a corpus by a model, or find that it was done before.
 
@@ -61,6 +67,7 @@ def cached_embeddings(
         corpus: A prepared corpus with voices and faces.
         known_people: ``refuse`` a corpus whose people trained the weights, ``keep`` them all the same, or
             ``drop`` those that trained or selected them.
+        among: The people who are evaluated, where a list names some of the corpus' alone.
         device: Where a matcher works.
         bar: Shows progress.
 
@@ -75,18 +82,9 @@ def cached_embeddings(
     if lost:
         raise InputError(corpus.path, f"holds no {' and no '.join(lost)}", "name another corpus")
     people = training_overlap(weights, loaded, corpus)
-    if people.known and known_people == "refuse":
-        command = f"voiceface evaluate {loaded.card['recipe']} --corpus CORPUS --folds 5"
-        remedy = f"measure the recipe on unknown people: {command}"
-        ways = "--known-people keep to measure it all the same" + (
-            ", or drop to leave them out" if people.met else ""
-        )
-        raise InputError(corpus.path, people.summary.rstrip("."), f"{remedy}; or give {ways}")
-    if known_people == "drop" and people.known and not people.met:
-        raise InputError(corpus.path, "it cannot be told which people to drop", "give --known-people keep")
-    if known_people == "drop" and people.known and people.met >= {person.id for person in corpus.people}:
-        remedy = "give --known-people keep, or another corpus"
-        raise InputError(corpus.path, f"{loaded.name} has met all of its people", remedy)
+    if among is not None:
+        people = people.among(among)
+    _check_overlap(people, loaded, corpus, known_people)
     matcher = Matcher(loaded, device=device) if Matcher.accepts(loaded.model) else None
     name = loaded.model.fingerprint()[:12]
     folder = _cache_folder(corpus)
@@ -109,6 +107,22 @@ def cached_embeddings(
         dropped=dropped,
         calibration=(float(found["slope"]), float(found["offset"])) if found else None,
     )
+
+
+def _check_overlap(people: TrainingOverlap, loaded: Loaded, corpus: Corpus, known_people: str) -> None:
+    """Refuse known people, or to drop those who cannot be identified or are everybody."""
+    if people.known and known_people == "refuse":
+        command = f"voiceface evaluate {loaded.card['recipe']} --corpus CORPUS --folds 5"
+        remedy = f"measure the recipe on unknown people: {command}"
+        ways = "--known-people keep to measure it all the same" + (
+            ", or drop to leave them out" if people.met else ""
+        )
+        raise InputError(corpus.path, people.summary.rstrip("."), f"{remedy}; or give {ways}")
+    if known_people == "drop" and people.known and not people.met:
+        raise InputError(corpus.path, "it cannot be told which people to drop", "give --known-people keep")
+    if known_people == "drop" and people.known and people.met >= {person.id for person in corpus.people}:
+        remedy = "give --known-people keep, or another corpus"
+        raise InputError(corpus.path, f"{loaded.name} has met all of its people", remedy)
 
 
 def _place(matcher: Matcher | None, loaded: Loaded, corpus: Corpus, files: dict[str, Path], bar: Bar) -> None:

@@ -20,6 +20,7 @@ from voiceface.protocols.gallery_matching import MatchingReport, matching
 from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
 from voiceface.protocols.pair_verification import PairTrials, VerificationReport, pair_trials, verification
 from voiceface.training.loop import train
+from voiceface.training.split_choice import SplitChoice, choose_split
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -54,6 +55,7 @@ class CrossValidation:
 
     recipe: str
     folds: int
+    """1: one training, tested on the test part of a published split."""
     corpus: str
     """The corpus' fingerprint."""
     verification: VerificationReport
@@ -63,12 +65,17 @@ class CrossValidation:
     """ECE, Cllr and the reliability table of the probabilities, positives weighing as much as negatives."""
     held: Held
 
+    @property
+    def division(self) -> str:
+        """How the people are divided, in words."""
+        return f"{self.folds} folds over people" if self.folds > 1 else "test people of a published split"
+
     def __str__(self) -> str:
         """As it is printed."""
         calibration = ", ".join(f"{k} {v:.3f}" for k, v in self.calibration.items() if isinstance(v, float))
         return "\n\n".join(
             [
-                f"{self.recipe}, {self.folds} folds over people, corpus {self.corpus[:12]}",
+                f"{self.recipe}, {self.division}, corpus {self.corpus[:12]}",
                 f"Verification\n{self.verification}",
                 f"Matching\n{self.matching}",
                 f"Retrieval\n{self.retrieval}",
@@ -95,7 +102,7 @@ def cross_validate(
     corpus: Corpus,
     out: str | Path,
     *,
-    folds: int = 5,
+    folds: int | SplitChoice = 5,
     resamples: int = 1000,
     device: str = "auto",
     progress: bool = True,
@@ -111,7 +118,8 @@ def cross_validate(
         arguments: The recipe's arguments.
         corpus: What to train and judge on.
         out: A folder; ``fold-0-of-5``, ``fold-1-of-5``, … are made in it.
-        folds: Two or more.
+        folds: Two or more; or a choice of folds or of a published split, whose test part is then tested
+            after one training.
         resamples: Over people, for the 95 % intervals.
         device: As in `train`.
         progress: Show a bar for each training.
@@ -120,15 +128,17 @@ def cross_validate(
         InputError: the recipe embeds nothing, or cannot be trained on this corpus.
     """
     module = load_recipe(recipe)
+    choice = folds if isinstance(folds, SplitChoice) else SplitChoice(by="random", folds=folds)
     parts: list[_FoldResult] = []
-    for fold in range(folds):
+    for fold in range(choice.folds or 1):
         given = {k: v.replace("{fold}", str(fold)) if isinstance(v, str) else v for k, v in arguments.items()}
         run: Run = module.recipe(**given)
-        held_back = hold_out_fold(run, fold, folds)
-        split = held_back.split(corpus)
+        run = replace(run, people="unknown", choice=choice)
+        held_back = hold_out_fold(run, fold, choice.folds) if choice.folds else run
+        split = choose_split(held_back, corpus).split
         _check_comparable(held_back, split)
         # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
-        place = Path(out) / f"fold-{fold}-of-{folds}"
+        place = Path(out) / (f"fold-{fold}-of-{choice.folds}" if choice.folds else "split")
         weights = train(held_back, corpus, place, device=device, progress=progress)
         loaded = load_model(weights)
         voices, faces, scored = _fold_outputs(loaded, split)
@@ -170,6 +180,8 @@ def hold_out_fold(run: Run, fold: int, folds: int) -> Run:
     share = float(run.arguments.get("validation", 0.1))
     return replace(
         run,
+        people="unknown",
+        choice=run.choice.random(),
         split=lambda corpus: fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share),
     )
 

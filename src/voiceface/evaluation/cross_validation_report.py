@@ -51,11 +51,11 @@ def write_cross_validation(files: ReportFiles, found: CrossValidation, *, comman
         return [*parts, evidence_section(held)]
 
     subject = ReportSubject(
-        title=f"{found.recipe}: {found.folds} folds over people",
+        title=f"{found.recipe}: {found.division}",
         recipe=found.recipe,
         corpus=found.corpus,
         command=command,
-        protocol=f"{found.folds} folds over people",
+        protocol=found.division,
     )
     rows = [row for kind, report in reports.items() for row in results_table_rows(kind, report)]
     return write_reports(files, subject, sections, rows)

@@ -300,6 +300,10 @@ def _same_masks(people: tuple[Any, Any], known: Known) -> dict[str, NDArray[np.b
         values = known.tables.get(name) or {}
         if not values:
             raise InputError(f"--same {name}", "nothing tells it", "give --people vox1_meta.csv or --corpus")
+        listed = {str(person) for side in people for person in side.tolist()}
+        if listed.isdisjoint(values):
+            fault = f"the people are written like {min(listed)!r}, of whom it is not known"
+            raise InputError(f"--same {name}", fault, "give the --people or --corpus that they belong to")
         one, other = (np.array([values.get(str(p), "") for p in side.tolist()]) for side in people)
         masks[f"same {name}"] = (one == other) & (one != "")
     return masks

@@ -73,13 +73,21 @@ class Measurement:
         if corpus is None:
             raise InputError("--model", "has no corpus to evaluate it on", "give --corpus CORPUS")
         from voiceface.corpus.corpus import Corpus
+        from voiceface.corpus.split_names import corpus_names
         from voiceface.evaluation.cached_embeddings import cached_embeddings
+        from voiceface.protocols.list_people import listed_names, people_of_names
         from voiceface.training.devices import torch_device
 
+        opened, among = Corpus.open(corpus), None
+        if given["trials"] is not None:
+            names, owners = corpus_names(opened)
+            listed = listed_names(given["trials"])
+            among = frozenset(people_of_names(given["trials"], listed, names, owners)[0])
         embedded = cached_embeddings(
             model,
-            Corpus.open(corpus),
+            opened,
             known_people=known_people,
+            among=among,
             device=torch_device(device),
             bar=bar,
         )

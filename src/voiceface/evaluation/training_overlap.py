@@ -24,6 +24,14 @@ class TrainingOverlap:
     met: frozenset[str] = field(default_factory=frozenset)
     """People in the training or validation set; empty where they cannot be identified."""
 
+    def among(self, people: frozenset[str]) -> TrainingOverlap:
+        """The overlap with these people alone, as far as the training people can be identified."""
+        if not self.met:
+            return self
+        met = self.met & people
+        summary = f"{self.summary} They are {len(met):,} of the list's {len(people):,} people."
+        return TrainingOverlap(known=bool(met), summary=summary, met=met)
+
 
 def training_overlap(weights: str | Path, loaded: Loaded, corpus: Corpus) -> TrainingOverlap:
     """Compare the fingerprints of people and corpus in run.json with a corpus.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceface.errors import InputError
 from voiceface.evaluation.cross_validation import hold_out_fold
 from voiceface.pipelines.weights import Loaded, run_of, weights_folder
+from voiceface.training.split_choice import choose_split, saved_choice
 from voiceface.training.training_folder import people_fingerprint
 
 if TYPE_CHECKING:
@@ -30,9 +32,11 @@ def training_split(weights: str | Path, loaded: Loaded, corpus: Corpus) -> Split
     count, fingerprint = people.get("count"), people.get("fingerprint")
     if count is None or fingerprint is None or int(count) > len(corpus.people):
         return None
-    for run in _runs(weights_folder(weights), run_of(loaded)):
+    folder = weights_folder(weights)
+    own = replace(run_of(loaded), choice=saved_choice(folder, loaded.card))
+    for run in _runs(folder, own):
         try:
-            split = run.split(corpus)
+            split = choose_split(run, corpus).split
         except InputError:  # a corpus that cannot be split so is not the training corpus
             continue
         trained = [str(person) for person in split.train.people]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from voiceface.errors import InputError
-from voiceface.media.voxceleb_names import VoxCelebNames, read_names
+from voiceface.media.voxceleb_names import VoxCelebNames, is_voxceleb_id, read_names
 from voiceface.protocols.read_lines import read_lines
 from voiceface.protocols.trial_lists import (
     PINS_HEADER,
@@ -36,7 +38,7 @@ def read_trials(path: Path, format: str, people: VoxCelebNames | None) -> TrialL
             fault = f"begins with {first[:60]!r}, which is not a known format of verification trials"
             raise InputError(path, fault, f"give `label item item` lines, or the header {PINS_HEADER}")
     if format == "pins":
-        return read_pins(path)
+        return read_pins(path, people)
     if format == "voxceleb":
         return read_voxceleb(path, people)
     if people is None:
@@ -71,10 +73,44 @@ def read_name_list(path: Path) -> list[str]:
     return [line.strip() for line in read_lines(path) if line.strip()]
 
 
-def read_person_ids(path: Path) -> list[str]:
-    """The people of a prepared corpus, or of a file of names."""
+def training_people(path: Path, trials: TrialList, people: VoxCelebNames | None) -> list[str]:
+    """The training people as a list of trials names them.
+
+    Args:
+        path: a prepared corpus, or a file of ids or names, one per line.
+        trials: the list that they are compared with.
+        people: metadata that joins ids and names; a corpus joins its own.
+
+    Raises:
+        InputError: the list and the training people are named by different schemes, so that nobody could
+            be recognised.
+    """
     if path.is_dir():
         from voiceface.corpus.corpus import Corpus
+        from voiceface.corpus.split_names import corpus_names
 
-        return [person.id for person in Corpus.open(path).people]
-    return read_name_list(path)
+        corpus = Corpus.open(path)
+        written, names = [person.id for person in corpus.people], corpus_names(corpus)[0]
+    else:
+        written, names = read_name_list(path), VoxCelebNames()
+    listed = np.unique(np.concatenate([trials.left_people, trials.right_people])).tolist()
+
+    def joined(one: str) -> str:
+        inner = names.person(one)
+        return people.person(inner) if people is not None and people.identity(inner) else inner
+
+    trained = {joined(one) for one in written}
+    found = [one for one in listed if joined(one) in trained]
+    if not found and not _one_scheme(listed, sorted(trained)):
+        fault = f"names people like {written[0]!r}, and {trials.name} like {listed[0]!r}"
+        raise InputError(path, fault, "give --people vox1_meta.csv, which joins ids and names")
+    return found
+
+
+def _one_scheme(listed: Sequence[str], trained: Sequence[str]) -> bool:
+    """Whether two sets of people without a common one are written alike: VoxCeleb's ids, or names."""
+    kinds = [
+        {"number" if one.isdecimal() else "id" if is_voxceleb_id(one) else "name" for one in side}
+        for side in (listed, trained)
+    ]
+    return bool(kinds[0] & kinds[1])

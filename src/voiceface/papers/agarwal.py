@@ -38,6 +38,7 @@ from voiceface.recipes import agarwal_voice_classifier
 from voiceface.recipes.agarwal_voice2face import target_face_indices
 from voiceface.recipes.agarwal_voice_classifier import classifier_posteriors
 from voiceface.training.loop import train
+from voiceface.training.split_choice import choose_split
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -147,7 +148,7 @@ def tables(
     length = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
     classifier = trained("agarwal_voice_classifier", "classifier", **length)
     control = trained("agarwal_voice_classifier", "classifier-wrong-labels", wrong_labels=True, **length)
-    split = agarwal_voice_classifier.recipe(**shared).split(corpus)
+    split = choose_split(agarwal_voice_classifier.recipe(**shared), corpus).split
     count = steps or (_QUICK_STEPS if quick else _STEPS)
     generators = {}
     for name, variant in {**_VARIANTS, _CONTROL: "rcgan"}.items():

@@ -32,6 +32,7 @@ from voiceface.models.known_people import face_labels
 from voiceface.pipelines.weights import Loaded, load_model, load_recipe
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.identification import identify
+from voiceface.training.split_choice import choose_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +179,7 @@ class _Sweep:
         self.corpus, self.out, self.sizes, self.seed = corpus, out, sizes, seed
         self.steps = steps or sizes.steps
         self.inception: _Inception | None = None
-        self.split: Split = load_recipe("roldan_name2face").recipe(seed=seed).split(corpus)
+        self.split: Split = choose_split(load_recipe("roldan_name2face").recipe(seed=seed), corpus).split
         owners = self.split.train.person_of("faces")
         self.people = sorted(set(owners.tolist()))
         faces, labels = face_labels(self.split.train, self.people)

@@ -39,6 +39,7 @@ from voiceface.protocols.paired_comparison import compare
 from voiceface.recipes import nawaz_ssnet
 from voiceface.training.logs import NotFiniteError
 from voiceface.training.loop import train
+from voiceface.training.split_choice import choose_split
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -164,7 +165,7 @@ _FOLDERS = {_NONE: "pull-0", _ONE: "pull-1", _WRONG: "pull-1-wrong-labels", _RAT
 
 
 def _judged(corpus: Corpus, out: Path, setting: str, runs: Mapping[str, Any], *, seed: int) -> Judged:
-    chosen = runs[_ONE].split(corpus).test
+    chosen = choose_split(runs[_ONE], corpus).split.test
     reports, placed, notes = {}, {}, []
     for name, run in runs.items():
         try:

@@ -39,6 +39,7 @@ from voiceface.protocols.report import Report
 from voiceface.recipes import wen_gender, wen_voice2face
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.loop import train
+from voiceface.training.split_choice import SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -207,7 +208,7 @@ def _gender(loaded: Loaded, split: Split, out: Path, steps: int, seed: int) -> T
         batch_size=64,
     )
     # The weights' own split, a fold's say: the classifier is tested on nobody it was trained on.
-    run = replace(run, split=lambda corpus: split)
+    run = replace(run, split=lambda corpus: split, choice=SplitChoice(by="random"))
     classifier = load_model(train(run, test.corpus, out / "wen_gender", progress=False)).model
     assert isinstance(classifier, WenFaceClassifier)
     faces, genders = wen_gender.faces_of_known_gender(test, arguments["template"])

@@ -199,7 +199,11 @@ def _strata(
 ) -> tuple[dict[str, int], dict[str, int]]:
     assert trials.labels is not None
     violated, unknown = {}, {}
+    listed = {*trials.left_people.tolist(), *trials.right_people.tolist()}
     for attribute, values in share.items():
+        if listed.isdisjoint(values):
+            fault = f"its people are written like {min(listed)!r}, of whom no {attribute} is known"
+            raise InputError(trials.name, fault, "give the metadata that belongs to the list")
         left, right = (
             np.array([values.get(p, "") for p in people[~trials.labels].tolist()], dtype=str)
             for people in (trials.left_people, trials.right_people)

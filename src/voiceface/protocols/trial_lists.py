@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.files import write_text
-from voiceface.media.voxceleb_names import VoxCelebNames
+from voiceface.media.voxceleb_names import VoxCelebNames, parse_voxceleb_path
 from voiceface.protocols.input_checks import as_scores, few
 from voiceface.protocols.read_lines import read_lines
 
@@ -119,12 +120,19 @@ def _people(names: Names, people: VoxCelebNames | None) -> Names:
     return np.array([name.partition("/")[0] for name in names.tolist()])
 
 
-def read_pins(path: str | Path) -> TrialList:
-    """A Learnable PINs verification list; people are its speaker numbers.
+def read_pins(path: str | Path, people: VoxCelebNames | None = None) -> TrialList:
+    """A Learnable PINs verification list, whose people are told by the names of its items.
+
+    The list's own speaker numbers belong to no other list or corpus; they stand where an item's name
+    follows none of VoxCeleb's schemes.
+
+    Args:
+        path: The list.
+        people: Metadata that joins names and ids; without it people stand as the items write them.
 
     Raises:
-        InputError: another header or separator, rows out of sequence, or fewer rows than were published
-            under this file name.
+        InputError: nobody of the list is in the metadata, another header or separator, rows out of
+            sequence, or fewer rows than were published under this file name.
     """
     lines = read_lines(path)
     if lines[0].strip() != PINS_HEADER:
@@ -139,14 +147,36 @@ def read_pins(path: str | Path) -> TrialList:
     rows = PINS_TRIAL_COUNTS.get(_stem(path).removeprefix("veriflist_test_"))
     if rows is not None and rows != len(number):
         raise InputError(path, f"has {len(number):,} rows; {rows:,} were published", "fetch the list again")
+    owners = _pins_people(path, [(left, voice), (right, face)], people)
     return TrialList(
         name=_stem(path),
         left=left,
         right=right,
         labels=_labels(path, label, 2),
-        left_people=voice,
-        right_people=face,
+        left_people=owners[0],
+        right_people=owners[1],
     )
+
+
+def _pins_people(
+    path: str | Path, sides: Sequence[tuple[Names, Names]], people: VoxCelebNames | None
+) -> list[Names]:
+    """Whose the items are; the list's numbers where that cannot be told and nobody asks for ids."""
+    files = [{name: parse_voxceleb_path(name) for name in np.unique(items).tolist()} for items, _ in sides]
+    if any(file is None for side in files for file in side.values()):
+        if people is not None:
+            fault = "has items whose names tell no person of the metadata"
+            raise InputError(path, fault, "check the list, or leave the metadata out")
+        return [numbers for _, numbers in sides]
+    written = [{name: file.person for name, file in side.items() if file is not None} for side in files]
+    if people is not None:
+        if not any(people.identity(one) for side in written for one in side.values()):
+            raise InputError(path, "names nobody of the metadata", "give the metadata that belongs to it")
+        written = [{name: people.person(one) for name, one in side.items()} for side in written]
+    return [
+        np.array([owners[name] for name in items.tolist()])
+        for owners, (items, _) in zip(written, sides, strict=True)
+    ]
 
 
 def _writable(columns: list[Names], separators: str) -> None:
@@ -158,7 +188,7 @@ def _writable(columns: list[Names], separators: str) -> None:
 
 
 def write_pins(path: str | Path, trials: TrialList) -> None:
-    """Write trials in the format that `read_pins` reads.
+    """Write trials in the format that `read_pins` reads; people who are no numbers get some, by name.
 
     Raises:
         InputError: the trials have no labels, or a name holds a comma or is blank.
@@ -166,7 +196,10 @@ def write_pins(path: str | Path, trials: TrialList) -> None:
     if trials.labels is None:
         raise InputError(trials.name, "has no labels", "this format holds labelled trials")
     _writable([trials.left, trials.right, trials.left_people, trials.right_people], ",\n")
-    columns = (trials.left_people, trials.right_people, trials.labels.astype(int), trials.left, trials.right)
+    people = np.unique(np.concatenate([trials.left_people, trials.right_people])).tolist()
+    numbers = {one: one if one.isdecimal() else str(at) for at, one in enumerate(people, start=1)}
+    owners = ([numbers[one] for one in side.tolist()] for side in (trials.left_people, trials.right_people))
+    columns = (*owners, trials.labels.astype(int), trials.left, trials.right)
     rows = (
         f"{i},{v},{f},{y},{a},{b}" for i, (v, f, y, a, b) in enumerate(zip(*columns, strict=True), start=1)
     )

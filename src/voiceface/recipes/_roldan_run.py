@@ -75,6 +75,7 @@ def roldan_run(
     return Run(
         recipe=recipe,
         arguments=arguments,
+        people="known",
         split=partial(split_known, **{name: arguments[name] for name in ("by", "minimum", "seed")}),
         facts=partial(_facts, require_voices=from_speech),
         build=partial(_build, parts=parts, shape=shape, options=options),

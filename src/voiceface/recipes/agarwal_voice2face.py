@@ -59,7 +59,7 @@ from voiceface.recipes.agarwal_voice_classifier import CONTRACT
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
-from voiceface.training.training_folder import people_fingerprint
+from voiceface.training.training_folder import people_fingerprint, selection_fingerprint
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -134,6 +134,7 @@ def _run(arguments: dict[str, Any]) -> Run[VoiceToFace]:
     return Run(
         recipe="agarwal_voice2face",
         arguments=arguments,
+        people="known" if arguments["known"] else "unknown",
         split=partial(_split, arguments=arguments),
         facts=partial(_facts, arguments=arguments),
         build=partial(_build, arguments=arguments),
@@ -153,7 +154,7 @@ def _run(arguments: dict[str, Any]) -> Run[VoiceToFace]:
 def _split(corpus: Corpus, *, arguments: dict[str, Any]) -> Split:
     shares = {name: arguments[name] for name in ("seed", "validation", "test")}
     if arguments["known"]:
-        return split_known(corpus, minimum=arguments["minimum"], **shares)
+        return split_known(corpus, by="session", minimum=arguments["minimum"], **shares)
     return split_people(corpus, **shares)
 
 
@@ -312,9 +313,11 @@ def _check_classifier_split(selection: Selection, arguments: dict[str, Any]) -> 
     if card["corpus"] != selection.corpus.fingerprint:
         return
     same = all(card["arguments"][n] == arguments[n] for n in ("seed", "minimum", "validation", "test"))
+    trained = (card.get("split") or {}).get("trained")
+    same = same and (trained is None or trained == selection_fingerprint(selection))
     if not same or card["people"]["fingerprint"] != people_fingerprint(selection.people):
         fault = "was trained on recordings or people that are held back here"
-        remedy = "train it with the same seed, minimum, validation and test; for unknown people give "
+        remedy = "train it with the same split, seed, minimum, validation and test; for unknown people give "
         raise InputError(folder, fault, f"{remedy}--voice-encoder instead")
 
 

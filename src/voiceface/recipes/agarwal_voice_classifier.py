@@ -67,7 +67,10 @@ def recipe(
     return Run(
         recipe="agarwal_voice_classifier",
         arguments=arguments,
-        split=partial(split_known, minimum=minimum, seed=seed, validation=validation, test=test),
+        people="known",
+        split=partial(
+            split_known, by="session", minimum=minimum, seed=seed, validation=validation, test=test
+        ),
         facts=_facts,
         build=partial(_build, dropout=dropout, penalty=penalty),
         data=partial(PatchBatches, batch_size=batch_size, wrong_labels=wrong_labels, seed=seed),

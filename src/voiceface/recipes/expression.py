@@ -65,6 +65,7 @@ def recipe(
     return Run(
         recipe="expression",
         arguments=arguments,
+        people="clips",
         split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
         facts=_facts,
         build=lambda facts: ExpressionClassifier(

@@ -103,6 +103,7 @@ def _run(arguments: dict[str, Any]) -> Run[SingleStream]:
     return Run(
         recipe="nawaz_ssnet",
         arguments=arguments,
+        people="known" if shares["known"] else "unknown",
         split=partial(_split, **shares),
         facts=_facts,
         build=lambda facts: SingleStream(classes=facts["classes"], log=arguments["log_magnitude"], **sizes),
@@ -126,7 +127,8 @@ def _run(arguments: dict[str, Any]) -> Run[SingleStream]:
 
 def _split(corpus: Corpus, *, known: bool, seed: int, validation: float, test: float) -> Split:
     if known:
-        return split_known(corpus, seed=seed, validation=max(validation, 0.15), test=max(test, 0.15))
+        validation, test = max(validation, 0.15), max(test, 0.15)
+        return split_known(corpus, by="session", seed=seed, validation=validation, test=test)
     return split_people(corpus, seed=seed, validation=validation, test=test)
 
 

@@ -45,7 +45,7 @@ def recipe(
     batch_size: int = 64,
     steps: int = 40_000,
     every: int = 2_000,
-    by: Literal["recording", "session", "clip"] = "recording",
+    by: Literal["recording", "session", "clip"] = "session",
     minimum: int = 3,
     wrong_labels: bool = False,
     seed: int = 0,

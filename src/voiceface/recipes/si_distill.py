@@ -90,18 +90,18 @@ def recipe(
     """
     arguments: dict[str, Any] = dict(locals())
     trained = _Distillation(arguments)
+    optimiser = Optimiser(
+        name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
+    )
     return Run(
         recipe="si_distill",
         arguments=arguments,
+        people="clips",
         split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
         facts=trained.facts,
         build=trained.build,
         data=trained.data,
-        optimisers={
-            "distil": Optimiser(
-                name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
-            )
-        },
+        optimisers={"distil": optimiser},
         steps=steps,
         seed=seed,
         validate=trained.validate,

@@ -135,6 +135,7 @@ class _Speech2VideoTraining:
         return Run(
             recipe="si_speech2video",
             arguments=given,
+            people="clips",
             split=partial(split_clips, **shares),
             facts=self.facts,
             build=self.build,

@@ -93,6 +93,7 @@ def recipe(
     return Run(
         recipe="vougioukas_sda",
         arguments=arguments,
+        people="clips",
         split=partial(split_clips, seed=seed, validation=validation, test=test, leave_out=leave_out),
         facts=_facts,
         build=partial(_build, size=size, width=width, motion=motion, weights=weights, idle=idle),

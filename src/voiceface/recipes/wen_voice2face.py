@@ -100,6 +100,7 @@ predict faces best (face)
     return Run(
         recipe="wen_voice2face",
         arguments=arguments,
+        people=people,
         split=partial(_split, people=people, validation=validation, test=test, seed=seed),
         facts=partial(_facts, voice_network=voice_network),
         build=partial(_build, width=width, kernel=kernel, noise=noise, template=template),
@@ -184,7 +185,7 @@ class UnpairedBatches:
 
 def _split(corpus: Corpus, *, people: People, validation: float, test: float, seed: int) -> Split:
     if people == "known":
-        return split_known(corpus, validation=validation, test=test, seed=seed)
+        return split_known(corpus, by="session", validation=validation, test=test, seed=seed)
     if people != "unknown":
         raise InputError("people", f"is {people!r}", "give 'unknown' or 'known'")
     return split_people(corpus, seed=seed, validation=validation, test=test)

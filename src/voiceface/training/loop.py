@@ -12,6 +12,7 @@ from voiceface.training.batches import process_share, seed_plain_generators, see
 from voiceface.training.devices import launch_fabric
 from voiceface.training.logs import NotFiniteError, TrainingLog
 from voiceface.training.run import Run
+from voiceface.training.split_choice import ChosenSplit, choose_split
 from voiceface.training.trainer import Trainer
 from voiceface.training.training_folder import (
     adapt_initial_weights,
@@ -36,6 +37,7 @@ def train(
     precision: str = "auto",
     init: str | Path | None = None,
     progress: bool = True,
+    tell_split: Callable[[ChosenSplit], None] | None = None,
 ) -> Path:
     """Train ``run`` on ``corpus`` in the folder ``out``; returns its weights folder, ``out/weights``.
 
@@ -44,7 +46,8 @@ def train(
     checkpoint when called again, to the same bits at the same number of threads: data and torch's
     random numbers of a step depend on the run's seed, the step and the process's rank alone, python's
     and numpy's generators are seeded at the start and are in the checkpoint. ``init`` starts from a
-    weights folder (fine-tuning); class heads of another shape are reinitialised.
+    weights folder (fine-tuning); class heads of another shape are reinitialised. ``tell_split`` is told
+    the split before the first step.
 
     Raises:
         InputError: ``out`` holds another training, a loss is not finite, or the device, precision,
@@ -52,7 +55,8 @@ def train(
         MissingPartError: the ``train`` extra is not installed.
     """
     fabric = launch_fabric(device, precision)
-    split = run.split(corpus)
+    chosen = choose_split(run, corpus)
+    split = chosen.split
     check_split(run, split)
     folder = claim_training_folder(Path(out), run, corpus, split, init=init, fabric=fabric)
     if (folder / "weights" / "run.json").is_file():
@@ -68,12 +72,14 @@ def train(
         facts |= check_facts(run, adapt_initial_weights(run, model, split, facts, init))
     elif run.start is not None:
         run.start(model, split.train, facts)
+    if tell_split is not None and fabric.global_rank == 0:
+        tell_split(chosen)
     trainer = Trainer(run, model, facts, folder, fabric)
     trainer.resume()
     _train_to_the_end(trainer, process_share(run.data(split.train, facts), fabric), split, progress=progress)
     if trainer.is_main_process:
         trainer.load_best()
-        export(trainer, corpus, split, init=init, reinitialised=reinitialised)
+        export(trainer, corpus, chosen, init=init, reinitialised=reinitialised)
     fabric.barrier()
     return folder / "weights"
 

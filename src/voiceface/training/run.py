@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 from typing_extensions import TypeVar
 
 from voiceface.models.model import Batch, Model
+from voiceface.training.split_choice import SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -76,6 +77,7 @@ class Run(Generic[M]):
     arguments: Mapping[str, Any]
     """The recipe's resolved arguments, JSON values; loading calls the recipe with them again."""
     split: Callable[[Corpus], Split]
+    """The recipe's own, by its shares and random seed; `choose_split` decides whether it is used."""
     facts: Callable[[Selection], Facts]
     """From the training people alone."""
     build: Callable[[Facts], M]
@@ -111,3 +113,8 @@ class Run(Generic[M]):
     """Steps a line of the log averages over."""
     keep: int = 2
     """Newest checkpoints kept, beside the best."""
+    people: Literal["unknown", "known", "clips"] = "unknown"
+    """What ``split`` divides, and so which published splits serve: people, the recordings of known
+    people, or talking clips of either."""
+    choice: SplitChoice = SplitChoice()
+    """The split that is wanted instead; by default that of the corpus' authors where it serves."""

@@ -14,11 +14,12 @@ from voiceface.media.make_folder import make_folder
 from voiceface.media.read_json import read_json
 from voiceface.models.model import Model
 from voiceface.training.run import Facts, Run
+from voiceface.training.split_choice import ChosenSplit, save_choice
 from voiceface.training.weights import package_version, read_run, read_weights, write_weights
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
-    from voiceface.corpus.splits import Split
+    from voiceface.corpus.splits import Selection, Split
     from voiceface.training.trainer import Trainer
 
 
@@ -135,7 +136,7 @@ def adapt_initial_weights(run: Run, model: Model, split: Split, facts: Facts, in
 def export(
     trainer: Trainer,
     corpus: Corpus,
-    split: Split,
+    chosen: ChosenSplit,
     *,
     init: str | Path | None,
     reinitialised: Sequence[str],
@@ -144,6 +145,7 @@ def export(
 
     ``run.json`` also has what all weights it started from say of their own training people.
     """
+    split = chosen.split
     run, model, folder = trainer.run, trainer.exported_model, trainer.folder
     facts = dict(trainer.facts)
     if run.calibrate is not None:
@@ -157,6 +159,7 @@ def export(
         "people": {"count": len(people), "fingerprint": people_fingerprint(people)},
         "corpus": corpus.fingerprint,
         "ancestors": _ancestors(init) if init is not None else [],
+        "split": chosen.record() | {"trained": selection_fingerprint(split.train)},
         "licence": run.licence,
         "steps": run.steps,
         "best_step": trainer.best["step"],
@@ -168,6 +171,7 @@ def export(
         "device": str(trainer.fabric.device),
         "processes": trainer.fabric.world_size,
     }
+    save_choice(folder, run.choice)
     write_json(folder / "cost.json", cost)
     write_weights(folder / "weights", model.weights(), run_json, half=run.half)
 
@@ -188,10 +192,21 @@ def _split_fingerprint(split: Split) -> str:
     """Fingerprint of the items that train and that select, and of their people."""
     digest = hashlib.sha256()
     for part in (split.train, split.validation):
-        for table in ("voices", "faces", "clips"):
-            digest.update(repr([int(row) for row in getattr(part, table, ())]).encode())
-        digest.update(people_fingerprint([str(person) for person in part.people]).encode())
+        _add_selection(digest, part)
     return digest.hexdigest()
+
+
+def selection_fingerprint(selection: Selection) -> str:
+    """SHA-256 of a selection's items and people, the same for the same part of the same corpus."""
+    digest = hashlib.sha256()
+    _add_selection(digest, selection)
+    return digest.hexdigest()
+
+
+def _add_selection(digest: hashlib._Hash, part: Selection) -> None:
+    for table in ("voices", "faces", "clips"):
+        digest.update(repr([int(row) for row in getattr(part, table, ())]).encode())
+    digest.update(people_fingerprint([str(person) for person in part.people]).encode())
 
 
 def _refuse_other_training(path: Path, identity: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,18 +14,23 @@ from voiceface.cli.options import OptionValues, non_default_values, with_options
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows, print_shares
 from voiceface.cli.recipe_options import named_recipe, recipe_options
+from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
 from voiceface.cli.terminal import interactive, print_json, print_line
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
+    from voiceface.corpus.corpus import Corpus
     from voiceface.evaluation.cross_validation import CrossValidation
     from voiceface.synthetic.ground_truth import CeilingTable
+    from voiceface.training.run import Run
+    from voiceface.training.split_choice import SplitChoice
 
 __all__ = ["recipe_command"]
 
 _OPTIONS_HELP = """Args:
     corpus: the prepared corpus
-    folds: number of cross-validation folds over people
+    folds: number of cross-validation folds over people; by default 5, where no published split is used
+    splits: a published split of people instead of folds: one training, tested on the test part
     out: folder of the trainings: new, or an interrupted one to resume; by default runs/RECIPE-folds-N
     device: auto, cpu, cuda, cuda:N or mps
     resamples: bootstrap resamples over people for the intervals
@@ -37,12 +43,15 @@ _PRINTED = {"matching": ("1:2", "1:5", "1:10"), "retrieval": ("R@1", "R@10", "mA
 def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
     """The command ``evaluate NAME``, with the recipe's options."""
     module = named_recipe(name, tokens)
-    options = recipe_options(module, name)
+    found = recipe_options(module, name)
+    own = {option.name for option in found}
+    options = [option for option in found if option.name != "leave_out"]
 
     def command(
         *,
         corpus: Path,
-        folds: int = 5,
+        folds: int | None = None,
+        splits: SplitOptions = DEFAULT_SPLIT,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         device: str = "auto",
         resamples: int = 1000,
@@ -61,28 +70,47 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
         opened = Corpus.open(corpus)
         files = outputs.files()
-        if folds < 2:
-            raise InputError("--folds", f"is {folds}", "give 2 or more")
-        folder = out or Path("runs") / f"{name}-folds-{folds}"
-        claim_fold(folder, f"each of {folds} folds in turn", trained="fold-*")
-        found = cross_validate(
+        given, leave_out = splits.of_recipe(given, own)
+        choice = _choice(module.recipe(**given), opened, folds, splits.split, leave_out)
+        count = choice.folds
+        folder = out or Path("runs") / f"{name}-{f'folds-{count}' if count else 'split'}"
+        who = f"each of {count} folds in turn" if count else "a published split"
+        claim_fold(folder, who, trained="fold-*" if count else "split/training.json")
+        report = cross_validate(
             name,
             given,
             opened,
             folder,
-            folds=folds,
+            folds=choice,
             resamples=resamples,
             device=device,
             progress=interactive(),
         )
-        _print(found, cross_validation_ceiling(found, opened), json=outputs.json)
-        words = ["voiceface", "evaluate", name, "--corpus", "CORPUS", "--folds", str(folds)]
-        line = reproducing_command(words, non_default_values(given, options))
-        outputs.print_written(write_cross_validation(files, found, command=line))
+        _print(report, cross_validation_ceiling(report, opened), json=outputs.json)
+        words = ["voiceface", "evaluate", name, "--corpus", "CORPUS"]
+        words += [*(["--folds", str(count)] if count else []), *splits.words()]
+        line = reproducing_command(words, non_default_values(given, found))
+        outputs.print_written(write_cross_validation(files, report, command=line))
         return 0
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"recipe {name}")
+
+
+def _choice(
+    run: Run, corpus: Corpus, folds: int | None, split: str | None, leave_out: str | None
+) -> SplitChoice:
+    """A published split where one is wanted, or serves and no folds are wanted; else folds."""
+    from voiceface.training.split_choice import read_choice, serves
+
+    if folds is not None and folds < 2:
+        raise InputError("--folds", f"is {folds}", "give 2 or more")
+    if folds is not None and split not in (None, "random"):
+        raise InputError("--folds", f"is given together with --split {split}", "give one of them")
+    choice = read_choice(corpus, split=split or ("random" if folds else None), leave_out=leave_out)
+    if folds is None and serves(run, corpus, choice):
+        return choice
+    return replace(choice.random(), folds=folds or 5)
 
 
 def _print(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool) -> None:
@@ -94,7 +122,7 @@ def _print(found: CrossValidation, ceiling: CeilingTable | None, *, json: bool) 
     if json:
         print_json(found.to_dict() | ceiling_to_dict(ceiling) | ({"shares": shares} if shares else {}))
         return
-    print_line(f"{found.recipe}: {found.folds} folds over people, corpus {found.corpus[:12]}")
+    print_line(f"{found.recipe}: {found.division}, corpus {found.corpus[:12]}")
     for kind, report in reports.items():
         print_line(f"\n{kind.capitalize()}")
         rows = {

@@ -53,8 +53,8 @@ def _audit(
         person_attributes,
         read_metadata,
         read_name_list,
-        read_person_ids,
         read_trials,
+        training_people,
     )
     from voiceface.protocols.list_audit import audit_list
 
@@ -64,7 +64,7 @@ def _audit(
         trials,
         share=person_attributes(matched or [], known),
         media=read_name_list(media) if media is not None else None,
-        training=read_person_ids(training) if training is not None else None,
+        training=training_people(training, trials, known) if training is not None else None,
     )
     if json:
         print_json(found.to_dict())

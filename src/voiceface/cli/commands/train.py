@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,8 @@ from cyclopts import App, Parameter
 from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.options import Flag, OptionValues, help_group, with_options
 from voiceface.cli.recipe_options import RECIPES, named_recipe, recipe_options
-from voiceface.cli.terminal import interactive, print_json, print_line, printable
+from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
+from voiceface.cli.terminal import interactive, log_line, print_json, print_line, printable
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ _OPTIONS_HELP = """Args:
     device: auto, cpu, cuda, cuda:N or mps
     precision: auto, 32 or bf16
     init: weights to fine-tune: a weights folder or shipped weights' name
-    fold: K/N: hold out the people of fold K (1 to N) of N, instead of the recipe's own split
+    splits: which split is trained with
+    fold: K/N: hold out the people of fold K (1 to N) of N, instead of these splits
     trust: a Python file of your own that contains the recipe; its code is run
     smoke: a run of a few seconds to check that everything works
     json: print JSON
@@ -48,7 +51,9 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 
 def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
     module = named_recipe(name, tokens)
-    options = {"given": recipe_options(module, name)}
+    found = recipe_options(module, name)
+    own = {option.name for option in found}
+    options = {"given": [option for option in found if option.name != "leave_out"]}
 
     def command(
         *,
@@ -57,6 +62,7 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         device: str = "auto",
         precision: str = "auto",
         init: str | None = None,
+        splits: SplitOptions = DEFAULT_SPLIT,
         fold: str | None = None,
         trust: Path | None = None,
         smoke: Flag = False,
@@ -64,13 +70,17 @@ def _command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         given: OptionValues,
     ) -> int:
         """Placeholder, replaced by the recipe's docstring."""
+        given, leave_out = splits.of_recipe(given, own)
         run = _run(module, name, given, smoke=smoke)
         if corpus is None:
             corpus = _tiny_synthetic_corpus(smoke=smoke)
         folder = out or Path("runs") / "-".join(
             [module.__name__.rpartition(".")[2], *(["smoke"] if smoke else []), *_fold_name(fold)]
         )
-        return _train(run, corpus, folder, fold=fold, how=(device, precision, init), json=json)
+        if fold is not None and splits.split is not None:
+            raise InputError("--fold", "is given together with --split", "give one of them")
+        wanted = (splits.split, leave_out, fold)
+        return _train(run, corpus, folder, wanted=wanted, how=(device, precision, init), json=json)
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, options, owner=f"recipe {name}")
@@ -96,20 +106,38 @@ def _tiny_synthetic_corpus(*, smoke: bool) -> Path:
 
 
 def _train(
-    run: Run, corpus_path: Path, out: Path, *, fold: str | None, how: tuple[str, str, str | None], json: bool
+    run: Run,
+    corpus_path: Path,
+    out: Path,
+    *,
+    wanted: tuple[str | None, str | None, str | None],
+    how: tuple[str, str, str | None],
+    json: bool,
 ) -> int:
     from voiceface.corpus.corpus import Corpus
     from voiceface.evaluation.fold_training import NO_FOLD, claim_fold, leave_out_fold
     from voiceface.pipelines.weights import weights_folder
     from voiceface.training.loop import train
+    from voiceface.training.split_choice import read_choice
 
     device, precision, init_name = how
+    split, leave_out, fold = wanted
     corpus = Corpus.open(corpus_path)
+    run = replace(run, choice=read_choice(corpus, split=split, leave_out=leave_out))
     init = weights_folder(init_name) if init_name is not None else None
     if fold is not None:
         run = leave_out_fold(run, fold)
     claim_fold(out, f"fold {fold}" if fold is not None else NO_FOLD)
-    weights = train(run, corpus, out, device=device, precision=precision, init=init, progress=interactive())
+    weights = train(
+        run,
+        corpus,
+        out,
+        device=device,
+        precision=precision,
+        init=init,
+        progress=interactive(),
+        tell_split=lambda split: log_line(str(split)),
+    )
     return _report(weights, corpus, json=json)
 
 
@@ -126,6 +154,7 @@ def _report(weights: Path, corpus: Corpus, *, json: bool) -> int:
                 "steps": card["steps"],
                 "best_step": card["best_step"],
                 "people": card["people"]["count"],
+                "split": card.get("split"),
                 "validation": figures,
             }
         )

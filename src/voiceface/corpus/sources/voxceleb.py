@@ -20,6 +20,7 @@ from pathlib import Path
 from voiceface.corpus.file_tree import FoundFile, checked_root, find_file, walk_media
 from voiceface.corpus.item import FaceItem, Listing, VideoItem, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gender_of
+from voiceface.corpus.split_names import PART_CODES
 from voiceface.errors import InputError
 from voiceface.media.text_tables import read_words
 from voiceface.media.voxceleb_names import (
@@ -36,8 +37,6 @@ __all__ = ["listing"]
 _EXPECTED_LAYOUT = (
     "id10001/VIDEO/00001.wav (.m4a, .mp4), NAME/VIDEO_0000001.wav and NAME/1.6/VIDEO/FRAME.jpg, at any depth"
 )
-# iden_split.txt codes 1-3; Learnable PINs' list has 4 for the unseen-unheard people.
-_CODES = {"1": "train", "2": "validation", "3": "test", "4": "test"}
 _SETS = {"dev": "train", "train": "train", "test": "test"}
 
 
@@ -104,12 +103,14 @@ class _Splits:
         for number, words in read_words(path) if path else ():
             code, what = (words[0], words[-1]) if "/" in words[-1] else (words[-1], words[0])
             key = names.key(what) if "/" in what else names.person(what)
-            if len(words) != 2 or code not in _CODES or key is None:
-                fault = f"is neither 'CODE RECORDING' nor 'PERSON CODE' with a code of {', '.join(_CODES)}"
+            if len(words) != 2 or code not in PART_CODES or key is None:
+                fault = (
+                    f"is neither 'CODE RECORDING' nor 'PERSON CODE' with a code of {', '.join(PART_CODES)}"
+                )
                 raise InputError(
                     f"{path}, line {number}", fault, "give iden_split.txt or identity_splits.txt"
                 )
-            split = _CODES[code]
+            split = PART_CODES[code]
             if "/" not in what:
                 self.people[key] = split
                 continue
