@@ -26,7 +26,6 @@ from torch import Tensor
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
 from voiceface.media.picture import load_picture
-from voiceface.metrics.bootstrap import interval
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.face_model import TEMPLATE
@@ -36,6 +35,7 @@ from voiceface.recipes._paired_people import paired_indices
 from voiceface.recipes.imaginer import recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from face_realism import matching  # type: ignore[import-not-found]  # noqa: E402
 from second_recogniser import (  # type: ignore[import-not-found]  # noqa: E402
     FaceRes,
     describe_corpus,
@@ -65,12 +65,12 @@ def main() -> None:
         for name in given.voices:
             rows = as_tensor(voice_embeddings(corpus, load_voice_encoder(name)))
             for way, answer in predictions(rows[left], real[right], rows[split.test.voices]).items():
-                told = matching(answer, real[split.test.faces] - mean, corpus, split.test)
+                told = matching(answer.numpy(), (real[split.test.faces] - mean).numpy(), 0.0, split.test)
                 print(f"| {judge} | {way} from {name} | {told} |", flush=True)
         for one in given.drawn:
             name, _, folder = one.partition("=")
             seen = described(Path(folder), corpus, split.test, None if judge == "dlib" else second)
-            told = matching(seen - mean, real[split.test.faces] - mean, corpus, split.test)
+            told = matching(seen.numpy(), real[split.test.faces].numpy(), mean.numpy(), split.test)
             print(f"| {judge} | drawn by {name} | {told} |", flush=True)
 
 
@@ -85,23 +85,6 @@ def predictions(voices: Tensor, faces: Tensor, asked: Tensor) -> dict[str, Tenso
     turned = F.normalize(asked @ found.voice_map, dim=-1) @ found.face_map.T
     turned = turned / turned.square().sum(1).mean().sqrt()
     return {"ridge": near, "canonical correlation": turned, "both": near + turned}
-
-
-def matching(probes: Tensor, real: Tensor, corpus: Corpus, part: Selection) -> str:
-    """The mean over speakers of how often the own face is nearer than somebody else's, and its interval."""
-    speakers = corpus.column("voices", "person")[part.voices].astype(str)
-    owners = corpus.column("faces", "person")[part.faces].astype(str)
-    scores = (F.normalize(probes, dim=1) @ F.normalize(real, dim=1).T).numpy()
-    wins: dict[str, list[float]] = {}
-    for line, speaker in zip(scores, speakers, strict=True):
-        own, other = line[owners == speaker], line[owners != speaker]
-        if len(own) and len(other):
-            won = (own[:, None] > other).mean() + 0.5 * (own[:, None] == other).mean()
-            wins.setdefault(speaker, []).append(float(won))
-    each = np.array([np.mean(one) for one in wins.values()])
-    picked = np.random.default_rng(0).integers(len(each), size=(1000, len(each)))
-    low, high = interval(each[picked].mean(axis=1, keepdims=True))
-    return f"{each.mean():.3f} [{low[0]:.3f}, {high[0]:.3f}]"
 
 
 def described(folder: Path, corpus: Corpus, part: Selection, second: FaceRes | None) -> Tensor:

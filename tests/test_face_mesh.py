@@ -193,7 +193,7 @@ def test_a_teachers_file_is_read_or_refused_in_one_line(tmp_path) -> None:
     with pytest.raises(InputError, match=r"1 faces and points of the shape \(2, 478, 3\)"):
         read_mesh_points(str(path))
     path.write_text("no npz")
-    with pytest.raises(InputError, match="holds no face and points"):
+    with pytest.raises(InputError, match="is no readable .npz file"):
         read_mesh_points(str(path))
 
 

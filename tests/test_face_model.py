@@ -1,20 +1,16 @@
-"""The face model: its triangulation, measures, principal components, hair styles and rendering."""
+"""The face model: its measures, principal components, hair styles and rendering."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from scipy.spatial import Delaunay
 
 from small_face_model import COUNT, draw_faces, fitted_model, framed_model, mean_mesh
-from voiceface.errors import InputError
 from voiceface.face.align import fit_similarity_transform, template_points
 from voiceface.face.mesh import EYE_CORNERS_AND_NOSE
 from voiceface.face.mesh_mirror import MIRRORED_POINTS
 from voiceface.models import fit_hair_styles as styles
-from voiceface.models.corpus_face_set import read_person_masks
 from voiceface.models.face_model import FaceModel, glasses_features
 from voiceface.models.face_regions import BACKGROUND, CLOTHES, HAIR, SKIN, label_regions
 from voiceface.models.fit_face_model import (
@@ -24,7 +20,6 @@ from voiceface.models.fit_face_model import (
     principal_components,
 )
 from voiceface.nn.face.face_model import SIZE, to_luminance_chroma, to_rgb
-from voiceface.nn.face.triangulate import triangulate
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +35,6 @@ def model(faces):
 @pytest.fixture(scope="module")
 def fitted(faces):
     return fitted_model(faces)
-
-
-def test_triangles_are_delaunays():
-    points = torch.from_numpy(np.random.default_rng(0).uniform(0, 100, (60, 2)))
-    ours = {tuple(sorted(one)) for one in triangulate(points).tolist()}
-    assert ours == {tuple(sorted(one)) for one in Delaunay(points.numpy()).simplices.tolist()}
 
 
 def test_the_canonical_frame_is_symmetric_and_covered(faces):
@@ -224,8 +213,6 @@ def test_rendered_faces_are_the_photographs_inside_and_the_wall_outside(fitted):
     tone = to_luminance_chroma(pictures)[:, 0, 170:190, 120:136].mean((1, 2))
     own = to_luminance_chroma(model.net.face(model.net.decode(coefficients)))[:, 0, 170:190, 120:136]
     assert (tone - own.mean((1, 2))).abs().max() < 8
-    small = model.net.render(coefficients, style[:3].clamp_min(0), wall, size=128)
-    assert (small - F.avg_pool2d(pictures, 2)).abs().mean() < 2
 
 
 def test_skin_detail_follows_the_seed_and_stays_inside(fitted):
@@ -240,23 +227,20 @@ def test_skin_detail_follows_the_seed_and_stays_inside(fitted):
     assert (made(1) - made(2))[:, :, :20].abs().max() < 1e-3
 
 
+def test_a_face_does_not_depend_on_those_rendered_beside_it(fitted):
+    model, measures, _, _, _, style = fitted
+    coefficients, wall = model.encode(measures)[:3], torch.full((3, 3, 4, 4), 200.0)
+
+    def made(rows):
+        random = [torch.Generator().manual_seed(row) for row in rows]
+        return model.net.render(coefficients[rows], style[rows].clamp_min(0), wall[rows], generators=random)
+
+    assert (made([0, 1, 2])[1] - made([1])[0]).abs().max() < 0.01
+
+
 def test_rendering_has_gradients(fitted):
     model, measures, _, _, _, style = fitted
     coefficients = model.encode(measures)[:1].requires_grad_()
     wall = torch.full((1, 3, 4, 4), 200.0)
     model.net.render(coefficients, style[:1].clamp_min(0), wall)[:, :, 100:160, 90:160].mean().backward()
     assert coefficients.grad is not None and coefficients.grad.abs().sum() > 0
-
-
-def test_a_file_that_holds_no_masks_is_refused(tmp_path):
-    path = tmp_path / "masks.npz"
-    np.savez(path, face=np.array(["a"]), person=np.zeros((2, 8, 8), np.uint8), glasses=np.zeros(1))
-    with pytest.raises(InputError, match="1 faces and masks of the shape"):
-        read_person_masks(str(path))
-    np.savez(path, face=np.array(["a"]))
-    with pytest.raises(InputError, match=r"tools/person_masks\.py"):
-        read_person_masks(str(path))
-    person = np.stack([np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8)])
-    np.savez(path, face=np.array(["a", "b"]), person=person, glasses=np.array([np.nan, 1.0]))
-    masks = read_person_masks(str(path))
-    assert masks["a"].person is None and masks["b"].glasses == 1.0

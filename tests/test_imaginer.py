@@ -10,7 +10,7 @@ from small_face_model import draw_faces, fitted_model
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, template_points
-from voiceface.models import fit_response as fitting
+from voiceface.models import fit_recogniser_response as fitting
 from voiceface.models import imaginer as model
 from voiceface.models.corpus_faces import frontal_faces
 from voiceface.models.encoders import student
@@ -146,6 +146,27 @@ def test_variety_and_light_are_what_is_sampled(drawing):
     assert np.abs(inner(variety=0.0, light=1.0) - nothing).mean() > 0.5
 
 
+def test_no_face_goes_farther_than_real_ones_do(drawing, monkeypatch):
+    """However far a voice points, coefficients stay within the limits, and keep their order."""
+    imagining, (one, _) = drawing
+    rendered = []
+
+    def render(coefficients, *rest, **options):
+        rendered.append(coefficients)
+        return torch.zeros(len(coefficients), 3, 2, 2)
+
+    monkeypatch.setattr(imagining.faces.net, "render", render)
+    monkeypatch.setattr(imagining, "variation", model.FaceVariation(direct=80.0, identity=80.0))
+    conditions = imagining.conditions([one])
+    imagining.generate_from(conditions, [0], typical=True)
+    wanted, found = imagining.predict(conditions)[0], rendered[0][0]
+    names = [name for name, count in imagining.faces.net.components.items() for _ in range(count)]
+    limits = torch.tensor([1.8 if name in ("tone", "hair") else 2.2 for name in names])
+    assert (wanted.abs() > limits).any() and (found.abs() <= limits).all()
+    assert torch.equal(found.sign(), wanted.sign())
+    assert (found.abs() <= wanted.abs() + 1e-5).all()
+
+
 def test_an_input_without_a_voice_is_refused_and_none_give_none(drawing):
     imagining, inputs = drawing
     with pytest.raises(InputError, match="input 1: has no voice"):
@@ -166,7 +187,7 @@ def test_the_response_is_that_of_the_recogniser(face_model, monkeypatch):
     monkeypatch.setattr(fitted.net, "render", render)
     monkeypatch.setattr(fitting, "embed_generated_faces", lambda *a, **k: (seen[-1] @ truth + 1).numpy())
     kept = fitted.get_buffer("response").clone()
-    fitting.fit_response(fitted, coefficients, style.clamp_min(0), count=400, seed=0)
+    fitting.fit_recogniser_response(fitted, coefficients, style.clamp_min(0), count=400, seed=0)
     found = fitted.get_buffer("response").clone()
     fitted.get_buffer("response").copy_(kept)
     faces = torch.cat(seen)

@@ -12,23 +12,11 @@ face, or more than one, the face is left out.
 """
 
 import argparse
-import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
-from PIL import Image
-
-
-def faces(corpus: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Id and picture (height, width, 3) of each face, from the tables and the arrays beside them."""
-    for part in sorted((corpus / "faces").glob("*.parquet")):
-        media = np.memmap(part.with_suffix(".jpegs"), dtype=np.uint8, mode="r")
-        for row in pq.read_table(part, columns=["id", "offset", "length"]).to_pylist():
-            data = media[row["offset"] : row["offset"] + row["length"]].tobytes()
-            yield row["id"], np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+from corpus_pictures import corpus_pictures
 
 
 def main() -> None:
@@ -39,13 +27,11 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     given = parser.parse_args()
-    if not (given.corpus / "corpus.json").is_file():
-        sys.exit(f"{given.corpus}: is no corpus; make one with voiceface prepare")
     teacher = mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=True, max_num_faces=2, refine_landmarks=True, min_detection_confidence=0.5
     )
     names, points, seen = [], [], 0
-    for name, picture in faces(given.corpus):
+    for name, picture in corpus_pictures(given.corpus):
         seen += 1
         found = teacher.process(picture).multi_face_landmarks or []
         if len(found) == 1:

@@ -1,13 +1,15 @@
-"""Masks of the person in each picture of a corpus, as the recipe ``face_model`` takes them.
+"""Masks of the person in every face picture of a corpus, for `voiceface train face_model --masks`.
 
-    python -m venv teacher && teacher/bin/pip install mediapipe==0.10.21 pyarrow
-    voiceface prepare pairs DATA -o CORPUS
-    teacher/bin/python tools/person_masks.py PICTURES -o masks.npz [--glasses glasses.csv]
+MediaPipe's Selfie Segmentation (Apache-2.0) is the teacher. It needs an old NumPy, so it has an environment
+of its own, which needs no voiceface:
 
-MediaPipe's Selfie Segmentation (Apache-2.0) is the teacher; it needs an older NumPy than voiceface and so an
-environment of its own, and reads folders of pictures: a face's id in the corpus is the name of the picture
-without its suffix. ``--glasses`` names a table ``face,glasses`` of 0 and 1 that somebody has looked at; a few
-hundred faces are enough for the logistic regression that finds the others.
+    python -m venv teacher && teacher/bin/pip install "mediapipe==0.10.21" "pyarrow<21" pillow
+    teacher/bin/python tools/person_masks.py CORPUS -o masks.npz [--glasses glasses.csv]
+    voiceface train face_model --corpus CORPUS --masks masks.npz
+
+Writes ``face`` (ids), ``person`` (n, 64, 64) uint8 over the corpus' whole picture, and ``glasses`` (n,):
+``--glasses`` names a table ``face,glasses`` of 0 and 1 by somebody who has looked; NaN elsewhere. A few
+hundred are enough for the logistic regression that finds the others.
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from corpus_pictures import corpus_pictures
 from PIL import Image
 
 SIDE = 64
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def main() -> None:
-    """Read the command line and write the masks."""
-    import mediapipe  # type: ignore[import-not-found,import-untyped,unused-ignore]  # in its own environment
+    """Find and write them."""
+    import mediapipe
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("pictures", type=Path, nargs="+", help="folders of pictures")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--glasses", type=Path, help="table of face and glasses (0 or 1)")
     given = parser.parse_args()
@@ -38,19 +40,13 @@ def main() -> None:
             worn = {row["face"]: float(row["glasses"]) for row in csv.DictReader(file)}
     teacher = mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
     names, masks = [], []
-    for folder in given.pictures:
-        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
-            picture = np.asarray(Image.open(path).convert("RGB"))
-            mask = Image.fromarray((teacher.process(picture).segmentation_mask * 255).astype(np.uint8))
-            names.append(path.stem)
-            masks.append(np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BOX)))
-    np.savez_compressed(
-        given.out,
-        face=np.array(names),
-        person=np.stack(masks),
-        glasses=np.array([worn.get(name, np.nan) for name in names], np.float32),
-    )
-    print(f"{len(names)} masks in {given.out}; glasses known of {len(worn)}")
+    for name, picture in corpus_pictures(given.corpus):
+        mask = Image.fromarray((teacher.process(picture).segmentation_mask * 255).astype(np.uint8))
+        names.append(name)
+        masks.append(np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BOX)))
+    glasses = np.array([worn.get(name, np.nan) for name in names], np.float32)
+    np.savez_compressed(given.out, face=np.array(names), person=np.stack(masks), glasses=glasses)
+    print(f"{given.out}: {len(names)} masks; glasses known of {np.isfinite(glasses).sum()} faces")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from voiceface.metrics.figure import Figure
 Floats = NDArray[np.float64]
 
 _BLOCK = 64
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
 """Rec. 601, as Pillow's ``L``."""
 _SSIM_TAPS, _SSIM_SIGMA = 5, 1.5
 _MAX_PSNR = 100.0
@@ -84,7 +84,7 @@ def pamse(generated: ArrayLike, real: ArrayLike, *, scale: float) -> Floats:
     """
 
     def smoothed(a: Floats, b: Floats) -> Floats:
-        error = _smooth((a - b) @ _LUMA, _PAMSE_TAPS, _PAMSE_SIGMA)
+        error = _smooth((a - b) @ LUMA, _PAMSE_TAPS, _PAMSE_SIGMA)
         return np.asarray((error**2).mean(axis=(1, 2)))
 
     return _each(generated, real, scale, smoothed, side=2 * _PAMSE_TAPS + 1)
@@ -130,7 +130,7 @@ def sharpness(pictures: ArrayLike, *, scale: float = 255.0) -> Floats:
     _check(values, scale, "pictures", 3)
     found = []
     for block in _blocks(len(values)):
-        grey = (values[block].astype(np.float64) * (255.0 / scale)) @ _LUMA
+        grey = (values[block].astype(np.float64) * (255.0 / scale)) @ LUMA
         inner = grey[:, 1:-1, 1:-1]
         around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
         found.append((around - 4 * inner).var(axis=(1, 2)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 from voiceface.errors import InputError
 from voiceface.face.align import align, fit_similarity_transform, template_points
 from voiceface.face.mesh import EYE_CORNERS_AND_NOSE
+from voiceface.media.read_npz import read_npz
 from voiceface.models.face_model import TEMPLATE
 from voiceface.nn.face.face_model import SIZE
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Points = npt.NDArray[np.float64]
 _MASK = 64
+_MEMBERS = ("face", "person", "glasses")
 
 
 class PersonMasks(NamedTuple):
@@ -62,11 +63,11 @@ def read_person_masks(path: str) -> dict[str, PersonMasks]:
         InputError: it is no such file.
     """
     remedy = "make it with tools/person_masks.py"
-    try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            names, person, glasses = file["face"].tolist(), file["person"], file["glasses"]
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(path, f"holds no face, person and glasses ({error})", remedy) from error
+    found = read_npz(path, lambda headers: _MEMBERS, remedy=remedy)
+    missing = [name for name in _MEMBERS if name not in found]
+    if missing:
+        raise InputError(path, f"holds no array {missing[0]!r}", remedy)
+    names, person, glasses = found["face"].tolist(), found["person"], found["glasses"]
     if person.ndim != 3 or len(person) != len(names) or glasses.shape != (len(names),):
         raise InputError(path, f"has {len(names)} faces and masks of the shape {person.shape}", remedy)
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.mesh import EYE_CORNERS_AND_NOSE, MESH_POINTS, TEMPLATE, points_in_picture, points_of_crop
 from voiceface.face.mesh_mirror import MIRRORED_POINTS
+from voiceface.media.read_npz import read_npz
 from voiceface.models.alter_face_crops import alter_face_crops
 from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.landmark_net import LandmarkNet
@@ -128,11 +128,10 @@ def read_mesh_points(path: str) -> dict[str, Points]:
         InputError: it is no such file.
     """
     remedy = "make it with tools/mesh_teacher.py"
-    try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            names, points = file["face"].tolist(), file["points"].astype(np.float64)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(path, f"holds no face and points ({error})", remedy) from error
+    found = read_npz(path, lambda headers: ("face", "points"), remedy=remedy)
+    if len(found) < 2:
+        raise InputError(path, "holds no face and points", remedy)
+    names, points = found["face"].tolist(), found["points"].astype(np.float64)
     if points.ndim != 3 or points.shape[0] != len(names) or points.shape[1] != MESH_POINTS:
         raise InputError(path, f"has {len(names)} faces and points of the shape {points.shape}", remedy)
     return dict(zip(names, points[:, :, :2], strict=True))

@@ -18,13 +18,13 @@ TEMPLATE = "portrait"
 READER_SIZE = 32
 """Pixels a side of the canonical picture in which hair is read."""
 EXPRESSIONS = 8
-"""Numbers of expression, pose and glasses: see `FaceModel.expression`."""
+"""Numbers of expression, pose and glasses: see `expression`; glasses are the last."""
 _GLASSES_CELLS = (12, 9)
 _BLOCK = 64
 
 
 class FaceModelShape(NamedTuple):
-    """Sizes of a face model; the first four follow from the canonical shape."""
+    """Sizes of a face model; the first three follow from the canonical shape."""
 
     triangles: int
     pixels: int
@@ -80,9 +80,7 @@ class FaceModel(Model):
             styles=shape.styles,
             expressions=EXPRESSIONS,
         )
-        self._places: tuple[Tensor, Tensor] | None = None
         self.register_buffer("mirror", torch.zeros(shape.points, dtype=torch.int64))
-        self.register_buffer("expression_mean", torch.zeros(EXPRESSIONS))
         self.register_buffer("expression_scale", torch.ones(EXPRESSIONS))
         self.register_buffer("neutral", torch.zeros(EXPRESSIONS))
         self.register_buffer("glasses_weight", torch.zeros(2 * _GLASSES_CELLS[0] * _GLASSES_CELLS[1]))
@@ -92,7 +90,6 @@ class FaceModel(Model):
         self.register_buffer("reader_bias", torch.zeros(3))
         self.register_buffer("style_map", torch.zeros(self.net.width, shape.styles))
         self.register_buffer("style_bias", torch.zeros(shape.styles))
-        self.register_buffer("response_mean", torch.zeros(128))
         self.register_buffer("response", torch.zeros(self.net.width, 128))
 
     def turns(self) -> Sequence[Turn]:
@@ -103,26 +100,16 @@ class FaceModel(Model):
 
     def canonical_pictures(self, pictures: Tensor, points: Tensor) -> Tensor:
         """Warp pictures (n, channels, 256, 256) with their points (n, points, 2) to the canonical shape."""
-        ring = self.net.get_buffer("canonical")[self.shape.points :].expand(len(points), -1, -1)
+        canonical, triangles = self.net.get_buffer("canonical"), self.net.get_buffer("triangles")
+        # One grid of triangles serves all pictures: their target is one shape.
+        corners = triangles[locate_triangles(canonical[None], triangles, SIZE).view(-1).clamp_min(0)]
+        line = torch.arange(SIZE, device=canonical.device) + 0.5
+        centres = torch.stack([line.repeat(SIZE), line.repeat_interleave(SIZE)], 1)
+        weights = barycentric_coordinates(centres, canonical[corners])
+        ring = canonical[self.shape.points :].expand(len(points), -1, -1)
         placed = torch.cat([points, ring], 1)
-        corners, weights = self._pixels()
         grid = (weights[:, :, None] * placed[:, corners]).sum(2).view(-1, SIZE, SIZE, 2)
         return sample_pixels(pictures, grid)
-
-    def _pixels(self) -> tuple[Tensor, Tensor]:
-        """The three points (65536, 3) around each pixel of the canonical frame, and their weights."""
-        if self._places is None:
-            canonical, triangles = self.net.get_buffer("canonical"), self.net.get_buffer("triangles")
-            index = locate_triangles(canonical[None], triangles, SIZE).view(-1).clamp_min(0)
-            line = torch.arange(SIZE, device=canonical.device) + 0.5
-            centres = torch.stack([line.repeat(SIZE), line.repeat_interleave(SIZE)], 1)
-            corners = triangles[index]
-            self._places = corners, barycentric_coordinates(centres, canonical[corners])
-        return self._places
-
-    def forget_pixels(self) -> None:
-        """To be called when the canonical frame has changed."""
-        self._places = None
 
     @torch.no_grad()
     def measure(self, pictures: Tensor, points: Tensor) -> FaceMeasures:

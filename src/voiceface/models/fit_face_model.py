@@ -1,22 +1,25 @@
-"""Fits a face model to faces: canonical shape, principal components, hair styles, what a recogniser sees."""
+"""Fits a face model to faces: canonical shape, glasses, the effect of expression, principal components."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voiceface.errors import MissingPartError
+from voiceface.metrics.logistic_regression import fit_logistic_regression
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import EXPRESSIONS, FaceMeasures, FaceModel, glasses_features
-from voiceface.nn.face.face_model import BLOCKS, SIZE, blur, to_luminance_chroma
+from voiceface.nn.face.face_model import BLOCKS, SIZE, STYLE_SIZE, blur, to_luminance_chroma
 from voiceface.nn.face.mesh_warp import locate_triangles
-from voiceface.nn.face.triangulate import triangulate
 
 _FRONTAL = 10.0
 """Pixels of asymmetry above which a face is too much turned to be measured."""
-_STYLE = 128
+_GLASSES_PENALTY = 10.0
 
 
 class CanonicalFrame(NamedTuple):
@@ -50,10 +53,18 @@ def canonical_frame(points: Tensor, mirror: Tensor) -> CanonicalFrame:
     median = torch.cat([points[frontal], images[frontal]]).median(0).values
     image = torch.stack([SIZE - median[:, 0], median[:, 1]], 1)[mirror]
     canonical = torch.cat([(median + image) / 2, ring_points()])
-    triangles = triangulate(canonical)
+    triangles = torch.from_numpy(_delaunay()(canonical.double().numpy()).simplices.astype(np.int64))
     index = locate_triangles(canonical[None], triangles, SIZE)[0].clamp_min(0)
     face = (triangles[index] < len(median)).all(-1)
     return CanonicalFrame(canonical, triangles, mirror, face | face.flip(1))
+
+
+def _delaunay() -> Callable[..., Any]:
+    try:
+        from scipy.spatial import Delaunay
+    except ImportError as error:
+        raise MissingPartError("scipy", "is not installed", 'pip install "voiceface[train]"') from error
+    return Delaunay  # type: ignore[no-any-return]
 
 
 def ring_points() -> Tensor:
@@ -86,35 +97,20 @@ def fit_frame(model: FaceModel, frame: CanonicalFrame, *, five: Tensor, template
     ):
         net.get_buffer(name).copy_(value)
     model.get_buffer("mirror").copy_(frame.mirror)
-    model.forget_pixels()
 
 
-def fit_glasses(model: FaceModel, faces: FaceSet, *, penalty: float = 5.0) -> None:
-    """Fit the logistic regression of glasses to the faces that are labelled; without any it stays silent."""
+def fit_glasses(model: FaceModel, faces: FaceSet) -> None:
+    """Fit the logistic regression of glasses to the labelled faces; without any nobody wears glasses."""
     labelled = torch.nonzero(~faces.glasses.isnan())[:, 0]
-    worn = faces.glasses[labelled].double()
-    if len(labelled) < 2 or worn.min() == worn.max():
+    worn = faces.glasses[labelled].numpy()
+    if len(set(worn.tolist())) < 2:
         return
     features = torch.cat(
         [glasses_features(_luminance(model, faces, some)) for some in torch.split(labelled, 64)]
-    ).double()
-    mean, scale = features.mean(0), features.std(0) + 1e-6
-    unit = (features - mean) / scale
-    weights = torch.zeros(unit.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(unit @ weights[1:] + weights[0], worn, reduction="sum")
-        loss = loss + penalty * weights[1:].square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    with torch.enable_grad():
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-    found = weights.detach()
-    model.get_buffer("glasses_weight").copy_(found[1:] / scale)
-    model.get_buffer("glasses_bias").copy_(found[0] - (found[1:] / scale * mean).sum())
+    )
+    found = fit_logistic_regression(features.numpy(), worn, penalty=_GLASSES_PENALTY, balanced=False)
+    model.get_buffer("glasses_weight").copy_(torch.from_numpy(found.weights))
+    model.get_buffer("glasses_bias").fill_(found.offset)
 
 
 def _luminance(model: FaceModel, faces: FaceSet, some: Tensor) -> Tensor:
@@ -145,8 +141,8 @@ def fit_bases(model: FaceModel, measures: FaceMeasures, hair: Tensor, *, grey: T
     # A closed mouth, eyes a little wider open than while speaking, from the front, no glasses.
     neutral[0], neutral[2] = own[:, 0].quantile(0.08), own[:, 2].quantile(0.65)
     neutral[5], neutral[6], neutral[7] = 0.0, neutral[0] ** 2, 0.0
-    for name, value in (("expression_mean", own.mean(0)), ("expression_scale", scale), ("neutral", neutral)):
-        model.get_buffer(name).copy_(value)
+    model.get_buffer("expression_scale").copy_(scale)
+    model.get_buffer("neutral").copy_(neutral)
     _fit_expression(model, measures, usable & ~grey)
     numbers: dict[str, Tensor] = dict(model.neutral_measures(measures))
     numbers["tone"] = measures.tone
@@ -199,4 +195,4 @@ def _fit_detail(model: FaceModel, luminance: Tensor, tone: Tensor) -> None:
     strength[inside] = ((luminance - rebuilt) * tone[:, 1:2]).std(0)
     weight = blur(inside.float()[None, None], 9)
     smooth = blur(strength[None, None], 9) / weight.clamp_min(0.05) * inside
-    net.get_buffer("detail").copy_(F.avg_pool2d(smooth, SIZE // _STYLE)[0, 0])
+    net.get_buffer("detail").copy_(F.avg_pool2d(smooth, SIZE // STYLE_SIZE)[0, 0])

@@ -12,12 +12,14 @@ from torch import Tensor
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import FaceMeasures, FaceModel
 from voiceface.models.face_regions import CLOTHES, HAIR, SKIN, label_regions
-from voiceface.nn.face.face_model import SIZE, blur, to_luminance_chroma
+from voiceface.nn.face.face_model import SIZE, STYLE_SIZE, blur, to_luminance_chroma
 
 FEWEST = 24
 """Pictures that a hair style is the average of, at least: nobody is recognised in it."""
 _FRONTAL = 5.0
-_SIDE, _REGIONS = 128, 64
+_REGIONS = 64
+_READER_RIDGE = 0.02
+"""Penalty on the weights that read the hair's colour, in units of the faces' mean squared length."""
 _LOPSIDED = 0.085
 """Mean difference of a style's outline from its mirror image above which heads were turned."""
 _SEEN = 0.6
@@ -104,14 +106,13 @@ def fit_hair_styles(
     """
     light = hair[around.rows, 0]
     light = torch.where(light.isnan(), light.nanmean(), light)
-    straight, turned = _outlines(around, light), _outlines(_mirrored(around), light)
+    images = _mirrored(around)
+    straight, turned = _outlines(around, light), _outlines(images, light)
     frontal = measures.asymmetry[around.rows] < _FRONTAL
     weights = 1 + 2.0 * (around.known.float().mean((1, 2)) > 0.9)
     pool, members = torch.cat([straight[frontal], turned[frontal]]), torch.cat([weights[frontal]] * 2)
     centres, labels = _k_means(pool, members, min(clusters, len(pool)), seed)
-    both = [
-        torch.cat([a[frontal], b[frontal]]) for a, b in zip(around[1:], _mirrored(around)[1:], strict=True)
-    ]
+    both = [torch.cat([a[frontal], b[frontal]]) for a, b in zip(around[1:], images[1:], strict=True)]
     kept, averages = [], []
     for cluster in range(len(centres)):
         own = labels == cluster
@@ -202,7 +203,7 @@ def _fill(model: FaceModel, averages: list[dict[str, Tensor]]) -> None:
         average = averages[style % len(averages)]
         net.get_buffer("style_colours")[style] = average["colours"].round().clamp(0, 255).to(torch.uint8)
         for name in ("person", "hair", "skin"):
-            large = F.interpolate(average[name][None, None], size=_SIDE, mode="bicubic")[0, 0]
+            large = F.interpolate(average[name][None, None], size=STYLE_SIZE, mode="bicubic")[0, 0]
             net.get_buffer(f"style_{name}")[style] = (255 * large).round().clamp(0, 255).to(torch.uint8)
         weight = average["hair"] ** 2
         colour = (F.avg_pool2d(average["colours"], 2) * weight).sum((1, 2)) / weight.sum().clamp_min(1e-6)
@@ -211,14 +212,13 @@ def _fill(model: FaceModel, averages: list[dict[str, Tensor]]) -> None:
         ).flatten()
 
 
-def fit_hair_reader(model: FaceModel, measures: FaceMeasures, hair: Tensor, *, ridge: float = 0.02) -> None:
+def fit_hair_reader(model: FaceModel, measures: FaceMeasures, hair: Tensor) -> None:
     """Fit the ridge regression that reads the colour of the hair off any picture.
 
     Args:
         model: to fill.
         measures: of all faces.
         hair: (n, 3) of `hair_colours`, NaN unknown.
-        ridge: in units of the faces' mean squared length.
     """
     rows = torch.nonzero(~hair.isnan().any(1))[:, 0]
     flat = measures.small[rows].flatten(1).float()
@@ -226,7 +226,7 @@ def fit_hair_reader(model: FaceModel, measures: FaceMeasures, hair: Tensor, *, r
     away = flat - mean
     # As many equations as faces, fewer than pixels.
     gram = away @ away.T
-    penalty = ridge * float(gram.diagonal().mean())
+    penalty = _READER_RIDGE * float(gram.diagonal().mean())
     solution = away.T @ torch.linalg.solve(gram + penalty * torch.eye(len(rows)), hair[rows] - centre)
     for name, value in (("reader_mean", mean), ("reader_map", solution), ("reader_bias", centre)):
         model.get_buffer(name).copy_(value)

@@ -38,7 +38,7 @@ class FaceVariation(NamedTuple):
     identity: float = 3.0
     """Length of the coefficients that give the predicted face embedding, in units of the regression's."""
     colours: float = 0.4
-    """Share of both that skin tone and hair colour take."""
+    """Factor on both for skin tone and hair colour."""
     variety: float = 0.35
     """Share of what a voice does not predict of shape and texture that is sampled."""
     light: float = 0.35
@@ -99,18 +99,17 @@ class ImaginerModel(FaceGenerator):
             self.register_buffer(name, torch.zeros(dimensions))
 
     @torch.no_grad()
-    def start(self, pairs: PairedFaces, *, ridge: float = 3.0, steady: float = 1.0) -> None:
+    def start(self, pairs: PairedFaces, *, ridge: float = 3.0) -> None:
         """Compute all maps.
 
         Args:
             pairs: of the training people.
             ridge: of the regressions, in units of a voice dimension's mean variance.
-            steady: penalty on long coefficients for an embedding, in units of its mean response.
         """
         mean, centre = pairs.voices.mean(0), pairs.coefficients.mean(0)
         voices = pairs.voices - mean
         direct = _ridge(voices, pairs.coefficients - centre, ridge)
-        identity = self._identity_map(voices, pairs.embeddings, ridge, steady)
+        identity = self._identity_map(voices, pairs.embeddings, ridge)
         for name, value in {
             "voice_mean": mean,
             "coefficient_mean": centre,
@@ -120,13 +119,14 @@ class ImaginerModel(FaceGenerator):
         }.items():
             self.get_buffer(name).copy_(value)
 
-    def _identity_map(self, voices: Tensor, embeddings: Tensor, ridge: float, steady: float) -> Tensor:
-        """From voices to the shortest coefficients whose pictures have the predicted embedding."""
+    def _identity_map(self, voices: Tensor, embeddings: Tensor, ridge: float) -> Tensor:
+        """From voices to short coefficients whose pictures have nearly the predicted embedding."""
         predicted = _ridge(voices, embeddings - embeddings.mean(0), ridge)
         response = self.faces.get_buffer("response")
         gram = response.T @ response
+        # A penalty on their length as large as the mean response to a coefficient.
         scale = gram.diagonal().mean().clamp_min(1e-12)
-        back: Tensor = torch.linalg.solve(gram + steady * scale * torch.eye(len(gram)), response.T)
+        back: Tensor = torch.linalg.solve(gram + scale * torch.eye(len(gram)), response.T)
         return predicted @ back
 
     def _residual(self, pairs: PairedFaces, ridge: float) -> Tensor:

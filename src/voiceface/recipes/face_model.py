@@ -33,12 +33,12 @@ from voiceface.models.fit_hair_styles import (
     hair_colours,
     label_surroundings,
 )
-from voiceface.models.fit_response import fit_response
+from voiceface.models.fit_recogniser_response import fit_recogniser_response
 from voiceface.nn.face.face_model import SIZE
 from voiceface.recipes._paired_people import split_paired
 from voiceface.recipes.face_mesh import corpus_meshes
 from voiceface.training.option_help import option_help
-from voiceface.training.run import Batches, Facts, NoBatches, Run
+from voiceface.training.run import Facts, NoBatches, Run
 
 
 @option_help()
@@ -65,7 +65,7 @@ def recipe(
         luminance: principal components of the texture's luminance
         chroma: principal components of its colours
         styles: number of hair styles
-        clusters: groups of outlines among which they are found
+        clusters: groups of outlines from which the styles are chosen
         responses: random faces in which the face recogniser's response to the coefficients is measured
     """
     return _run(dict(locals()))
@@ -85,7 +85,7 @@ def _run(arguments: dict[str, Any]) -> Run[FaceModel]:
         facts=partial(_facts, meshes),
         build=partial(_build, arguments=arguments),
         start=partial(_start, meshes, arguments),
-        data=_no_batches,
+        data=NoBatches,
         optimisers={},
         steps=0,
         seed=arguments["seed"],
@@ -162,7 +162,7 @@ def _start(
     usable = clean & (style >= 0)
     coefficients, style = model.encode(measures)[usable], style[usable]
     fit_style_shares(model, coefficients, style)
-    fit_response(
+    fit_recogniser_response(
         model,
         coefficients,
         style,
@@ -187,7 +187,3 @@ def _grey(pictures: Tensor) -> Tensor:
     """Whether each picture (n, 3, h, w) is without colour."""
     small = pictures[:, :, ::4, ::4].float()
     return (small.amax(1) - small.amin(1)).mean((1, 2)) < 1.5
-
-
-def _no_batches(selection: Selection, facts: Facts) -> Batches:
-    return NoBatches()

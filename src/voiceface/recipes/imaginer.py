@@ -34,7 +34,7 @@ from voiceface.recipes._weights import find_weights_folder
 from voiceface.recipes.face_mesh import corpus_meshes
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
-from voiceface.training.run import Batches, Facts, NoBatches, Run
+from voiceface.training.run import Facts, NoBatches, Run
 from voiceface.training.weights import read_weights
 
 _PREFIX = "faces."
@@ -64,9 +64,9 @@ def recipe(
         points: npz file of mesh points (tools/mesh_teacher.py); without it the shipped network finds them
         direct: length of the coefficients predicted from the voice, in units of the regression's
         identity: length of those that give the predicted face embedding, in units of the regression's
-        colours: share of both that skin tone and hair colour take
-        variety: share of what a voice does not tell of shape and texture that is sampled at random
-        light: the same of skin tone and hair colour
+        colours: factor on both for skin tone and hair colour
+        variety: share of what a voice does not predict of shape and texture that is sampled at random
+        light: the same for skin tone and hair colour
         ridge: regularisation of the regressions, in units of a dimension's mean variance
     """
     return _run(dict(locals()))
@@ -86,7 +86,7 @@ def _run(arguments: dict[str, Any]) -> Run[ImaginerModel]:
         facts=partial(_facts, arguments=arguments),
         build=partial(_build, arguments=arguments),
         start=partial(_start, arguments=arguments),
-        data=_no_batches,
+        data=NoBatches,
         optimisers={},
         steps=0,
         seed=seed,
@@ -164,10 +164,6 @@ def _start(model: ImaginerModel, selection: Selection, facts: Facts, *, argument
     )
 
 
-def _no_batches(selection: Selection, facts: Facts) -> Batches:
-    return NoBatches()
-
-
 def _validate(model: ImaginerModel, selection: Selection, facts: Facts) -> dict[str, float]:
     """1:2 matching with the generated face as probe; sharpness and spread as shares of real faces'."""
     corpus = selection.corpus
@@ -176,10 +172,7 @@ def _validate(model: ImaginerModel, selection: Selection, facts: Facts) -> dict[
     generated = as_tensor(embed_generated_faces(pictures, template=TEMPLATE))
     real = as_tensor(face_embeddings(corpus)[selection.faces])
     scores = F.normalize(generated - mean, dim=1) @ F.normalize(real - mean, dim=1).T
-    speakers, owners = (
-        corpus.person_of("voices")[selection.voices],
-        corpus.person_of("faces")[selection.faces],
-    )
+    speakers, owners = selection.person_of("voices"), selection.person_of("faces")
     wins = []
     for row, speaker in zip(scores.numpy(), speakers, strict=True):
         own, other = row[owners == speaker], row[owners != speaker]

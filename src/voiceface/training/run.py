@@ -59,6 +59,9 @@ class Batches(Protocol):
 class NoBatches:
     """The data of a run without steps, whose model is computed by `Run.start`."""
 
+    def __init__(self, selection: Selection, facts: Facts) -> None:
+        pass
+
     def batch(self, step: int, /) -> Batch:
         """There is none."""
         raise IndexError(step)

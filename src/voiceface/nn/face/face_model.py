@@ -27,7 +27,8 @@ BLOCKS: dict[str, str] = {
 }
 """Blocks of coefficients, and what they describe."""
 _SMALL = 64
-_STYLE = 128
+STYLE_SIZE = 128
+"""Pixels a side of a hair style."""
 _DARKEST, _LIGHTEST = 50.0, 195.0
 
 
@@ -79,9 +80,11 @@ class FaceModelNet(nn.Module):
         self.register_buffer("five", torch.zeros(5, dtype=torch.int64))
         self.register_buffer("inside", torch.zeros(SIZE, SIZE, dtype=torch.bool))
         self.register_buffer("inside_small", torch.zeros(_SMALL, _SMALL, dtype=torch.bool))
-        self.register_buffer("detail", torch.zeros(_STYLE, _STYLE).half())
-        shape = (styles, _STYLE, _STYLE)
-        self.register_buffer("style_colours", torch.zeros(styles, 3, _STYLE, _STYLE, dtype=torch.uint8))
+        self.register_buffer("detail", torch.zeros(STYLE_SIZE, STYLE_SIZE).half())
+        shape = (styles, STYLE_SIZE, STYLE_SIZE)
+        self.register_buffer(
+            "style_colours", torch.zeros(styles, 3, STYLE_SIZE, STYLE_SIZE, dtype=torch.uint8)
+        )
         for name in ("style_person", "style_hair", "style_skin"):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.uint8))
         self.register_buffer("style_hair_colour", torch.zeros(styles, 3))
@@ -127,11 +130,14 @@ class FaceModelNet(nn.Module):
         # What principal components left out is mostly sharp: an unsharp mask gives some of it back.
         return faces + 0.5 * (faces - blur(faces, 5))
 
-    def surroundings(self, faces: Tensor, hair: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
+    def surroundings(
+        self, faces: Tensor, solid: Tensor, hair: Tensor, styles: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Colours (n, 3, 256, 256) around faces, and the share (n, 1, 256, 256) of each pixel that is person.
 
         Args:
             faces: (n, 3, 256, 256) colours inside the faces.
+            solid: as `solid` gives it.
             hair: (n, 3) luminance, Cb and Cr of the hair.
             styles: (n,) indices of hair styles.
         """
@@ -150,8 +156,9 @@ class FaceModelNet(nn.Module):
         old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, hair))
         between = old - average
         along = ((colours - average) * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
+        covered = layer("style_hair")
         # The labels call the whole face skin; at its border hair may lie over it.
-        near = blur(F.max_pool2d(layer("style_hair"), 25, stride=1, padding=12), 9).clamp(0, 1)
+        near = blur(F.max_pool2d(covered, 25, stride=1, padding=12), 9).clamp(0, 1)
         certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
         strands = certain * along.clamp(0, 1) * (4 * near).clamp(0, 1)
         strands = strands + (1 - certain) * (2 * near).clamp(0, 1)
@@ -161,10 +168,9 @@ class FaceModelNet(nn.Module):
         light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
         shading = shading * ((1 - strands) * light + strands * contrast)
         combed = (1 - strands) * own + strands * new + shading
-        clothed = (1 - blur(layer("style_hair") + layer("style_skin"), 9)).clamp(0, 1)
+        clothed = (1 - blur(covered + layer("style_skin"), 9)).clamp(0, 1)
         # Clothes are as many as people: their average is a pattern that nobody wears.
         colours = (1 - clothed) * combed + clothed * blur(blur(colours, 13), 13)
-        solid = self.solid()
         # What still differs at the border of the face fades out from there.
         bare = solid * (1 - strands)
         difference, weight = F.avg_pool2d((faces - colours) * bare, 4), F.avg_pool2d(bare, 4)
@@ -182,23 +188,21 @@ class FaceModelNet(nn.Module):
         background: Tensor,
         *,
         generators: Sequence[torch.Generator] = (),
-        size: int = SIZE,
     ) -> Tensor:
-        """Portraits (n, 3, size, size) in [0, 255].
+        """Portraits (n, 3, 256, 256) in [0, 255].
 
         Args:
             coefficients: (n, `width`).
             styles: (n,) indices of hair styles.
             background: (n, 3, 4, 4) colours in [0, 255], of which the background is a smooth blend.
             generators: of the detail of the skin, one a face; none: no detail.
-            size: pixels a side.
         """
         blocks = self.decode(coefficients)
         faces = self.face(blocks)
         if generators:
             faces = faces + self.skin_detail(generators)[:, None]
-        around, person = self.surroundings(faces, blocks["hair"], styles)
         solid = self.solid()
+        around, person = self.surroundings(faces, solid, blocks["hair"], styles)
         picture = faces * solid + around * (1 - solid)
         shape = self.placed(blocks["shape"].view(len(faces), self.points, 2))
         canonical = self.get_buffer("canonical")[None]
@@ -206,12 +210,10 @@ class FaceModelNet(nn.Module):
         # The warp is smooth: half the resolution shows no difference and costs a quarter.
         half = SIZE // 2
         grid = warp_grid(canonical / 2, torch.cat([shape, ring], 1) / 2, self.get_buffer("triangles"), half)
-        grid = 2 * F.interpolate(
-            grid.permute(0, 3, 1, 2), size=(size, size), mode="bilinear", align_corners=False
-        )
+        grid = 2 * F.interpolate(grid.permute(0, 3, 1, 2), size=SIZE, mode="bilinear", align_corners=False)
         person = torch.maximum(person, solid)
         warped = sample_pixels(torch.cat([picture, person], 1), grid.permute(0, 2, 3, 1))
-        behind = F.interpolate(background, size=(size, size), mode="bicubic", align_corners=True)
+        behind = F.interpolate(background, size=SIZE, mode="bicubic", align_corners=True)
         return (warped[:, :3] * warped[:, 3:] + behind * (1 - warped[:, 3:])).clamp(0, 255)
 
     def solid(self) -> Tensor:
@@ -222,8 +224,8 @@ class FaceModelNet(nn.Module):
     def skin_detail(self, generators: Sequence[torch.Generator]) -> Tensor:
         """Random luminance (n, 256, 256) as strong as what principal components leave out of real faces."""
         noise = torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])
-        noise = blur(noise, 3)
-        noise = noise / noise.std()
+        # The mean of nine numbers deviates a third as far as one.
+        noise = 3 * blur(noise, 3)
         strength = _resize(self.get_buffer("detail").float()[None, None], SIZE)
         return 0.5 * (noise.to(strength) * strength)[:, 0]
 

@@ -12,11 +12,13 @@ _BLOCK = 50
 _RIDGE = 0.1
 
 
-def fit_response(model: FaceModel, coefficients: Tensor, styles: Tensor, *, count: int, seed: int) -> None:
+def fit_recogniser_response(
+    model: FaceModel, coefficients: Tensor, styles: Tensor, *, count: int, seed: int
+) -> None:
     """Render random faces, embed them with dlib's recogniser, and regress the embedding on the coefficients.
 
     Args:
-        model: whose ``response`` (width, 128) and ``response_mean`` are filled.
+        model: whose ``response`` (width, 128) is filled.
         coefficients: (n, width) of real faces, between which random ones lie.
         styles: (n,) their hair styles.
         count: number of random faces.
@@ -39,4 +41,3 @@ def fit_response(model: FaceModel, coefficients: Tensor, styles: Tensor, *, coun
     gram = away.T @ away / count + _RIDGE * torch.eye(away.shape[1])
     response = torch.linalg.solve(gram, away.T @ (answers - answers.mean(0)) / count)
     model.get_buffer("response").copy_(response)
-    model.get_buffer("response_mean").copy_(answers.mean(0))
