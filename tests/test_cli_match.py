@@ -10,7 +10,7 @@ from cli_fixtures import call, matcher_weights, shell, write_people_tree
 from corpus_media import synthetic_voice
 from voiceface.corpus.item import FaceItem, Listing, VoiceItem
 from voiceface.corpus.prepare import prepare
-from voiceface.media.sound import save_sound
+from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines.input_files import query_side, side_of
 from voiceface.pipelines.matcher import Matcher
 
@@ -169,3 +169,39 @@ def test_odd_names_are_ranked_and_printed(data, weights, tmp_path):
     assert paths == {str(tmp_path / name) for name in names}
     said = shell(*tokens, env={"PYTHONIOENCODING": "ascii"})
     assert said.code == 0 and "\\u2603.jpg" in said.out
+
+
+def test_what_a_recording_is_like_is_told_beside_its_scores(tmp_path, data, weights):
+    """Telephone sound, half a second of speech and a low level change a score: nobody hears that from it."""
+    wave = 0.1 * synthetic_voice(1, 3.0)
+    save_sound(tmp_path / "wide.wav", wave)
+    save_sound(tmp_path / "telephone.wav", load_sound((wave, 16000), rate=8000), rate=8000)
+    faces = data / "faces"
+    told = {}
+    for name in ("wide", "telephone"):
+        said = call("match", tmp_path / f"{name}.wav", faces, "--weights", weights, "--json")
+        (told[name],), warnings = said.json["recordings"], said.json["warnings"]
+        assert any("telephone sound" in line for line in warnings) == (name == "telephone"), warnings
+    assert told["wide"]["bandwidth_hz"] > 5000 > 4500 > told["telephone"]["bandwidth_hz"] > 3000
+    level = 20 * np.log10(np.sqrt(np.mean(wave**2)))
+    for one in told.values():
+        assert one["level_db"] == pytest.approx(level, abs=0.5) and 1 < one["speech_seconds"] <= 3
+    said = call("match", tmp_path / "telephone.wav", faces, "--weights", weights)
+    assert (
+        "telephone.wav (" in said.out.splitlines()[0] and "s of speech, up to 4" in said.out.splitlines()[0]
+    )
+    tokens = ["embed", tmp_path / "wide.wav", tmp_path / "telephone.wav", "-o", tmp_path / "v.npz"]
+    said = call(*tokens, "--weights", weights, "--json")
+    assert said.json["voices"]["recordings"] == [told["wide"], told["telephone"]]
+
+
+def test_an_option_may_stand_between_the_files(data, weights, tmp_path):
+    voice, faces = data / "voices" / "c0.wav", sorted((data / "faces").iterdir())[:3]
+    plain = call("match", voice, *faces, "--top", "2", "--weights", weights, "--json")
+    mixed = call("match", voice, "--top", "2", faces[0], "--weights", weights, "--json", *faces[1:])
+    assert plain.code == mixed.code == 0, mixed.err
+    assert mixed.json == plain.json
+    said = call("embed", voice, "-o", tmp_path / "v.npz", data / "voices" / "c1.wav", f"--weights={weights}",
+                "--", data / "voices" / "c2.wav")  # fmt: skip
+    assert said.code == 0 and said.out.startswith("3 voices"), said.err
+    call("verify", voice, "--weights", weights, *faces[:2]).refused("Unused Tokens", faces[1], code=2)

@@ -11,6 +11,7 @@ from draw_face import draw_face
 from voiceface.errors import InputError
 from voiceface.face import detect as module
 from voiceface.face.detect import Detection, detect, detect_cnn, detect_hog
+from voiceface.face.find_face import find_face
 from voiceface.face.landmarks import five_points, with_landmarks
 from voiceface.face.pixels import as_rgb, shrink
 
@@ -194,3 +195,21 @@ def test_a_twelve_megapixel_picture_is_looked_at_reduced(monkeypatch):
     assert seen == [(960, 1280, 3)]
     assert len(found) == 1
     assert 2500 < found[0].box[0] < found[0].box[2] < 3400
+
+
+def test_small_faces_in_a_large_photograph_are_found(tmp_path):
+    """75 pixels of 12 megapixels: too small once the picture is reduced."""
+    grain = np.random.default_rng(0).integers(90, 160, (30, 40, 3), dtype=np.uint8)
+    photograph = Image.fromarray(grain).resize((4000, 3000), Image.Resampling.BICUBIC)
+    photograph.paste(draw_face(1, 140), (2500, 1200))
+    photograph.save(tmp_path / "large.jpg", quality=95)
+    found = find_face(tmp_path / "large.jpg")
+    assert max(found.picture.shape) == 4000 and found.count == 1
+    assert 55 < found.face.side < 95
+    left, top, right, bottom = found.face.box
+    assert 2500 <= left < right <= 2640 and 1200 <= top < bottom <= 1340
+    assert [face.box for face in detect(found.picture)] == [found.face.box]
+    photograph.paste((120, 120, 120), (2500, 1200, 2640, 1340))
+    photograph.save(tmp_path / "nobody.png")
+    with pytest.raises(InputError, match=r"nobody\.png: shows no face, or one that is small.*crop"):
+        find_face(tmp_path / "nobody.png")

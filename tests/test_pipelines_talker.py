@@ -127,7 +127,7 @@ def test_a_picture_is_animated_aligned_as_the_weights_need_it(voice, tmp_path):
 
 def test_a_picture_without_a_face_is_named(voice, tmp_path):
     Image.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "wall.png")
-    with pytest.raises(InputError, match=r"wall\.png: shows no detectable face"):
+    with pytest.raises(InputError, match=r"wall\.png: shows no face"):
         fake_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "wall.png")
     with pytest.raises(InputError, match=r"gone\.png"):
         fake_talker()(voice, tmp_path / "a.mp4", face=tmp_path / "gone.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from cyclopts import App, CycloptsError, Group
+from cyclopts.exceptions import UnusedCliTokensError
 
 from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.options import HEADINGS
@@ -81,7 +83,11 @@ def make_app(tokens: Sequence[str]) -> App:
 def _dispatch(tokens: list[str]) -> int:
     app = make_app(tokens)
     try:
-        command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
+        try:
+            command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
+        except UnusedCliTokensError:  # an option stands between the names of files
+            tokens = _options_first(app, tokens)
+            command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
     except CycloptsError as error:
         log_line(_usage_error(error, tokens))
         return _USAGE_ERROR
@@ -92,6 +98,28 @@ def _dispatch(tokens: list[str]) -> int:
             print_line(_recipes())
         return 0 if requested else _USAGE_ERROR
     return result if isinstance(result, int) else 0
+
+
+def _options_first(app: App, tokens: Sequence[str]) -> list[str]:
+    """The same command line with its options before its files, which cyclopts takes only in one stretch."""
+    _, apps, rest = app.parse_commands(tokens)
+    values = {
+        name: argument.token_count()[0]
+        for argument in apps[-1].assemble_argument_collection()
+        for name in argument.names
+        if name.startswith("-")
+    }
+    options: list[str] = []
+    files: list[str] = []
+    given = iter(rest)
+    for token in given:
+        if token == "--":
+            files += [token, *given]
+        elif token.startswith("-") and token != "-":
+            options += [token, *itertools.islice(given, values.get(token, 0))]
+        else:
+            files.append(token)
+    return [*tokens[: len(tokens) - len(rest)], *options, *files]
 
 
 def _usage_error(error: CycloptsError, tokens: Sequence[str]) -> str:

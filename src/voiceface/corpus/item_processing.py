@@ -87,9 +87,8 @@ def _add_face(
         faces = [Detection(box=item.box, score=1.0, detector="listed")]
     face = best_face(pixels, faces)
     if face is None:
-        raise InputError(
-            item.path, "contains no detectable face", "use one that shows the face from the front"
-        )
+        fault = "contains no detectable face, or one that is small, turned or not upright"
+        raise InputError(item.path, fault, "crop it to one face seen from the front, upright")
     face = locate_landmarks(pixels, face, source=options.landmarks, name=item.path)
     row, encoded = face_row(pixels, face, options)
     row |= {**identity_columns(item, item.key, item.session), "time": None, "others": len(faces) - 1}

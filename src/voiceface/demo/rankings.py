@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from voiceface.pipelines.matcher import Matcher
 
 SIDE = 256
-_DETECTION_SIDE = 1280
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,15 +167,10 @@ def face_of(path: Path) -> npt.NDArray[np.uint8]:
         InputError: the picture cannot be read, or shows no face.
     """
     from voiceface.face.align import align
-    from voiceface.face.detect import detect
-    from voiceface.face.quality import best_face
-    from voiceface.media.picture import load_picture
+    from voiceface.face.find_face import find_face
 
-    picture = np.asarray(load_picture(path, long_side=_DETECTION_SIDE))
-    face = best_face(picture, detect(picture))
-    if face is None or face.landmarks is None:
-        raise InputError(path, "shows no face", "give a picture with one face, seen from the front")
-    return align(picture, face.landmarks, size=SIDE, template="portrait", border="edge")
+    found = find_face(path)
+    return align(found.picture, found.landmarks, size=SIDE, template="portrait", border="edge")
 
 
 def _collect(found: list[InputError]) -> Callable[[int, InputError], None]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import wave as riff
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import numpy as np
@@ -26,6 +27,7 @@ from voiceface.media.container import (
 )
 from voiceface.media.container_bytes import is_chained_ogg
 from voiceface.media.files import atomic_path, check_readable, source_name
+from voiceface.media.mixdown import MIXDOWN_SECONDS, MIXDOWN_VALUES, Mixdown, learn_mixdown
 from voiceface.media.resample import join_pieces, resample
 from voiceface.media.samples import (
     RATES,
@@ -34,7 +36,6 @@ from voiceface.media.samples import (
     as_float,
     channels_and_rate,
     check_samples,
-    mix_to_mono,
 )
 from voiceface.records import SAMPLE_RATE
 
@@ -45,6 +46,15 @@ SoundSource = str | Path | BinaryIO | tuple[np.ndarray, int]
 
 _Parts = Iterator[tuple[int, int, Wave]]
 """Mono parts of a file: the sample (of its clock) each begins at, its rate in Hz, its samples."""
+
+
+class _Frame(NamedTuple):
+    time: float | None
+    """Seconds from the file's first moment."""
+    rate: int
+    channels: Wave
+    names: list[str]
+
 
 _LONGEST_PACKET = 4096  # samples: AAC with spectral band replication has 2048
 _PIECE_SECONDS = 1.0  # what is mixed and resampled at a time
@@ -78,7 +88,9 @@ def load_sound(
         stop: Second to end at.
 
     Returns:
-        ``(samples,)`` float32 in [-1, 1] (overshoots are clipped).
+        ``(samples,)`` float32 in [-1, 1] (overshoots are clipped). What a recorder spoilt is mended alike
+        in every part: channels that cancel each other, a constant offset, floats far above 1
+        (see `learn_mixdown`).
 
     Raises:
         InputError: the source is missing, not sound, empty, damaged, cut short, not finite or far too loud.
@@ -200,9 +212,11 @@ def _array_pieces(source: tuple[np.ndarray, int], start: float, stop: float | No
     first = round(start * rate)
     last = samples.shape[1] if stop is None else first + round((stop - start) * rate)
     step = max(1, round(_PIECE_SECONDS * rate))
+    beginning = samples[:, : min(round(MIXDOWN_SECONDS * rate), MIXDOWN_VALUES // len(samples))]
+    mixdown = learn_mixdown([(as_float(beginning, "<array>"), [])], rate)
     for at in range(first, min(last, samples.shape[1]), step):
         part = samples[:, at : min(at + step, last)]
-        yield mix_to_mono(as_float(part, "<array>"), []), rate
+        yield mixdown(as_float(part, "<array>"), []), rate
 
 
 # ---------------------------------------------------------------------------------------- files
@@ -218,9 +232,11 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
             return
         if seek and media.container.format.name == "ogg" and is_chained_ogg(media.reader):
             raise CannotSeekError  # its clock begins anew with every link
+        mixdown, frames = _learnt(media)
         if seek:
             seek_container(media, start - _PREROLL_SECONDS)
-        parts = _placed(media, start if seek else None)
+            frames = _frames(media)
+        parts = _placed(frames, mixdown, start if seek else None)
         if announced is not None and media.container.format.name.startswith("mov"):
             parts = _without_padding(parts, announced)
         for at, rate, part in parts:
@@ -256,22 +272,20 @@ def _without_padding(parts: _Parts, seconds: float) -> _Parts:
             return
 
 
-def _placed(media: OpenMedia, sought: float | None) -> _Parts:
+def _placed(frames: Iterator[_Frame], mixdown: Mixdown, sought: float | None) -> _Parts:
     """Mixed frames as (sample it begins at, rate, samples), with silence where the clock leaves a gap."""
     at: int | None = None
     rate = 1
-    for frame in decode_frames(media):
-        tick = frame.time_base
-        time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - media.zero
+    for frame in frames:
         if at is None and sought is not None:
-            if time is None or not 0 <= time <= sought:
+            if frame.time is None or not 0 <= frame.time <= sought:
                 raise CannotSeekError
-            at, rate, late = round(time * frame.sample_rate), frame.sample_rate, 0.0
+            at, rate, late = round(frame.time * frame.rate), frame.rate, 0.0
         else:
-            at, rate = round((at or 0) * frame.sample_rate / rate), frame.sample_rate
-            late = 0.0 if time is None else time - at / rate
+            at, rate = round((at or 0) * frame.rate / rate), frame.rate
+            late = 0.0 if frame.time is None else frame.time - at / rate
             late = late if GAP_SECONDS * (at > 0) < late < JUMP_SECONDS else 0.0
-        for part in (*_silence(round(late * rate), rate), _mono(frame, media.name)):
+        for part in (*_silence(round(late * rate), rate), mixdown(frame.channels, frame.names)):
             yield at, rate, part
             at += len(part)
     if at is None and sought is not None:
@@ -283,8 +297,36 @@ def _silence(samples: int, rate: int) -> Iterator[Wave]:
         yield np.zeros(min(rate, samples - at), np.float32)
 
 
-def _mono(frame: av.AudioFrame, name: str) -> Wave:
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, len(frame.layout.channels)).T
-    return mix_to_mono(as_float(samples, name), [channel.name for channel in frame.layout.channels])
+def _frames(media: OpenMedia) -> Iterator[_Frame]:
+    """Every frame from where the container stands, as floats."""
+    for frame in decode_frames(media):
+        tick, names = frame.time_base, [channel.name for channel in frame.layout.channels]
+        time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - media.zero
+        samples = frame.to_ndarray()
+        if not frame.format.is_planar:
+            samples = samples.reshape(-1, len(names)).T
+        yield _Frame(time, frame.sample_rate, as_float(samples, media.name), names)
+
+
+def _learnt(media: OpenMedia) -> tuple[Mixdown, Iterator[_Frame]]:
+    """The mixdown of a file that stands at its beginning, and all its frames from there."""
+    frames, held, seconds, values = _frames(media), list[_Frame](), 0.0, 0
+    fault: Exception | None = None
+    try:
+        while seconds < MIXDOWN_SECONDS and values < MIXDOWN_VALUES:
+            held.append(next(frames))
+            seconds, values = (
+                seconds + held[-1].channels.shape[1] / held[-1].rate,
+                values + held[-1].channels.size,
+            )
+    except StopIteration:
+        pass
+    except (InputError, av.FFmpegError) as error:
+        fault = error  # raised where it lies, should that be read at all
+    mixdown = learn_mixdown([(frame.channels, frame.names) for frame in held], held[0].rate if held else 1)
+    return mixdown, itertools.chain(held, _raised(fault) if fault else frames)
+
+
+def _raised(fault: Exception) -> Iterator[_Frame]:
+    raise fault
+    yield

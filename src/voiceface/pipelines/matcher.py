@@ -15,9 +15,7 @@ from PIL import Image
 from voiceface.audio.vad import speech_flags
 from voiceface.errors import InputError
 from voiceface.face.align import align
-from voiceface.face.detect import detect
-from voiceface.face.quality import best_face
-from voiceface.media.picture import load_picture
+from voiceface.face.find_face import find_face
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.corpus_embeddings import align_corpus_face
@@ -42,7 +40,6 @@ _MIN_SECONDS = 0.2
 """Of a recording, and of voice activity in it by WebRTC's strictest mode."""
 _MIN_LAST_SECONDS = 1.6
 """The end of a long recording is left out where it is shorter: one window of the encoders."""
-_DETECTION_SIDE = 1280
 
 
 class Matcher(Pipeline):
@@ -223,12 +220,9 @@ class Matcher(Pipeline):
 
     def _embed_face(self, source: PictureSource) -> Embeddings:
         """The face encoder's embedding of a picture's best face, (width,)."""
-        picture = np.asarray(load_picture(source, long_side=_DETECTION_SIDE))
-        face = best_face(picture, detect(picture))
-        if face is None or face.landmarks is None:
-            name = source if isinstance(source, str | Path) else "the picture"
-            raise InputError(name, "shows no face", "give a picture with one face, seen from the front")
-        aligned = align(picture, face.landmarks, size=self._faces.size, template=self._faces.template)
+        found = find_face(source)
+        size, template = self._faces.size, self._faces.template
+        aligned = align(found.picture, found.landmarks, size=size, template=template)
         embedding: Embeddings = self._faces.embed(aligned[None])[0]
         return embedding
 

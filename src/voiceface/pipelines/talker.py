@@ -13,12 +13,11 @@ from PIL import Image
 
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
-from voiceface.face.detect import detect
-from voiceface.face.quality import best_face
+from voiceface.face.find_face import find_face
 from voiceface.media.files import source_name
 from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import Origin
-from voiceface.media.picture import PictureSource, load_picture
+from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
 from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
 from voiceface.pipelines.imaginer import Imaginer
@@ -38,7 +37,6 @@ SILENT = 1e-3
 """A recording whose loudest sample is below this is silent: 60 dB below full scale."""
 
 _BLOCK_SECONDS = 2.0
-_LONG_SIDE = 1280
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,15 +200,9 @@ class Talker(Pipeline):
         return align(pixels, points, size=self.size, template=self.template, border="edge"), ""
 
     def _align(self, face: PictureSource) -> tuple[Frames, str]:
-        name = "the picture" if isinstance(face, np.ndarray | Image.Image) else source_name(face)
-        picture = np.asarray(load_picture(face, long_side=_LONG_SIDE))
-        found = detect(picture)
-        best = best_face(picture, found)
-        if best is None or best.landmarks is None:
-            remedy = "give a picture of one face seen from the front"
-            raise InputError(name, "shows no detectable face", remedy)
-        aligned = align(picture, best.landmarks, size=self.size, template=self.template, border="edge")
-        return aligned, f"the surest of {len(found)} faces in the picture" if len(found) > 1 else ""
+        found = find_face(face)
+        aligned = align(found.picture, found.landmarks, size=self.size, template=self.template, border="edge")
+        return aligned, f"the surest of {found.count} faces in the picture" if found.count > 1 else ""
 
 
 def _note(recording: VoiceRecording, *, force: bool) -> str:

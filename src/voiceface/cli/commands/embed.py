@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -75,6 +75,7 @@ def _embed(
                     "dim": matcher.dim,
                     "matcher": matcher.name,
                     "failed": [{"path": error.what, "reason": str(error)} for error in found.failed],
+                    **_recordings(found, [] if corpora or one == "faces" else work[one]),
                 }
                 for one, found in done.items()
             }
@@ -84,6 +85,15 @@ def _embed(
         warn_first([f"skipped: {error}" for error in found.failed])
         print_line(f"{found.count:,} {one}, {matcher.dim} numbers each, in {printable(found.path)}")
     return 0
+
+
+def _recordings(found: Embedded, voices: list[Path]) -> dict[str, Any]:
+    """What the recordings that were embedded are like; nothing for faces and corpora."""
+    from voiceface.pipelines.voice_facts import voice_facts
+
+    failed = {error.what for error in found.failed}
+    facts = voice_facts(path for path in voices if str(path) not in failed)
+    return {"recordings": [one.to_dict() for one in facts]} if voices else {}
 
 
 def _one_kind(matcher: Matcher, files: list[Path], out: Path, kind: str, corpora: list[Path]) -> Embedded:

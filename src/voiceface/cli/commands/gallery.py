@@ -134,7 +134,7 @@ def _search(
     """
     from voiceface.pipelines.gallery import Gallery
     from voiceface.pipelines.input_files import side_of
-    from voiceface.pipelines.speech_warnings import speech_warnings
+    from voiceface.pipelines.voice_facts import voice_facts
 
     check_readable(query)
     side = side_of(query)
@@ -146,7 +146,8 @@ def _search(
     row = embed([query])[0]
     looked_for = None if kind == "auto" else kind
     hits = opened.search(row, side=side, k=top, kind=looked_for, where=wanted, exact=exact)
-    warnings = speech_warnings([query]) if side == "voice" else []
+    recordings = voice_facts([query]) if side == "voice" else []
+    warnings = [one.warning for one in recordings if one.warning]
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         print_json(

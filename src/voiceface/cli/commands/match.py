@@ -52,7 +52,7 @@ def _match(
     from voiceface.pipelines.input_files import expand_folders, query_side
     from voiceface.pipelines.no_usable_file import no_usable_file
     from voiceface.pipelines.rank_files import display_name, load_matcher, rank
-    from voiceface.pipelines.speech_warnings import speech_warnings
+    from voiceface.pipelines.voice_facts import voice_facts
 
     if top is not None and top < 1:
         raise InputError("--top", f"is {top}", "give 1 or more")
@@ -66,14 +66,17 @@ def _match(
         ranking, unusable = rank(matcher, query, files, side=side, progress=progress)
     if not ranking:
         raise no_usable_file([error for _, error in unusable], other)
-    warnings = speech_warnings([query] if side == "voice" else [path for path, _ in ranking])
+    recordings = voice_facts([query] if side == "voice" else [path for path, _ in ranking])
+    warnings = [one.warning for one in recordings if one.warning]
     warn_first([f"skipped: {error}" for _, error in unusable])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
-        facts = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
+        facts: dict[str, Any] = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
+        facts["recordings"] = [one.to_dict() for one in recordings]
         print_json({**facts, **_to_dict(ranking[:top], unusable), "warnings": warnings})
         return 0
-    _print_ranking(printable(query), other, name, ranking, top)
+    about = f" ({recordings[0]})" if side == "voice" and recordings else ""
+    _print_ranking(printable(query) + about, other, name, ranking, top)
     if unusable:
         print_line(f"\n{len(unusable)} of {len(files)} candidates could not be used")
     return 0

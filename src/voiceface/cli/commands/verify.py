@@ -46,7 +46,7 @@ def _verify(
     """
     from voiceface.pipelines.input_files import query_side
     from voiceface.pipelines.rank_files import display_name, load_matcher
-    from voiceface.pipelines.speech_warnings import speech_warnings
+    from voiceface.pipelines.voice_facts import voice_facts
 
     if not 0.0 <= threshold <= 1.0:
         raise InputError("--threshold", f"{threshold:g} is not a probability", "give 0 to 1")
@@ -58,7 +58,8 @@ def _verify(
     name = display_name(matcher, weights)
     probability = float(matcher.score(voice, face))
     same = probability >= threshold
-    warnings = speech_warnings([voice])
+    recordings = voice_facts([voice])
+    warnings = [one.warning for one in recordings if one.warning]
     for warning in warnings:
         log_line(f"warning: {warning}")
     if json:
@@ -70,6 +71,7 @@ def _verify(
                 "probability": probability,
                 "threshold": threshold,
                 "same": same,
+                "recordings": [one.to_dict() for one in recordings],
                 "warnings": warnings,
             }
         )
