@@ -204,7 +204,7 @@ def test_small_faces_in_a_large_photograph_are_found(tmp_path):
     photograph.paste(draw_face(1, 140), (2500, 1200))
     photograph.save(tmp_path / "large.jpg", quality=95)
     found = find_face(tmp_path / "large.jpg")
-    assert max(found.picture.shape) == 4000 and found.count == 1
+    assert max(found.picture.shape) == 4000 and found.faces == 1
     assert 55 < found.face.side < 95
     left, top, right, bottom = found.face.box
     assert 2500 <= left < right <= 2640 and 1200 <= top < bottom <= 1340

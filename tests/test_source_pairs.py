@@ -187,3 +187,19 @@ def test_a_cell_longer_than_any_name_is_a_missing_file(tmp_path):
     listed = listing(tmp_path)
     assert [item.path for item in listed.items] == ["v.wav"]
     assert len(listed.rejected) == 1 and "is not there" in listed.rejected[0].reason
+
+
+def test_a_decimal_comma_and_a_path_of_another_computer_are_named_with_their_line(tmp_path):
+    media(tmp_path, "a", "b")
+    table(tmp_path, "clip,person,start", 'a,p,"1,5"', "b,q,0")
+    assert [(r.path, r.reason) for r in listing(tmp_path).rejected] == [
+        ("pairs.csv, line 2", "start '1,5' and stop '' are no stretch of time; write 1.5, not 1,5")
+    ]
+    table(tmp_path, "clip,person,start", "a,p,0", "b,q,1,5")
+    (reject,) = [r for r in listing(tmp_path).rejected if r.path.startswith("pairs")]
+    assert reject.path == "pairs.csv, line 3" and "4 cells" in reject.reason and "1.5" in reject.reason
+    table(tmp_path, "voice,person", r"C:\data\a.wav,p")
+    with pytest.raises(InputError, match=r"first pairs.csv, line 2: .*a path on another computer; write"):
+        listing(tmp_path)
+    table(tmp_path, "clip,person", r"voices\a.wav,p")
+    assert [one.path for one in listing(tmp_path).items if isinstance(one, VoiceItem)] == ["voices/a.wav"]

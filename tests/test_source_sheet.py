@@ -194,3 +194,17 @@ def test_spacing_keeps_to_the_number_and_covers_the_whole():
         kept = list(evenly_spaced(range(20), most))
         assert len(kept) == most == len(set(kept)) and kept == sorted(kept)
         assert kept[0] <= 20 / most and kept[-1] >= 20 - 1 - 20 / most
+
+
+def test_excels_own_first_line_names_the_delimiter(tmp_path):
+    (tmp_path / "t.csv").write_text("sep=;\nclip;a,b\nc0;1,5\n\nc1;2\n", encoding="utf-8")
+    table = open_text_table(tmp_path / "t.csv", ["clip"])
+    assert table.header == ["clip", "a,b"]
+    assert [(row.line, list(row.cells)) for row in table.rows()] == [(3, ["c0", "1,5"]), (5, ["c1", "2"])]
+
+
+def test_a_byte_that_is_no_utf8_is_named_by_its_own_line(tmp_path):
+    lines = ["clip,name", *(f"c{k},x" for k in range(900)), "c,Jos\xe9"]
+    (tmp_path / "t.csv").write_bytes("\n".join(lines).encode("latin-1"))
+    with pytest.raises(InputError, match=r"t\.csv, line 902: is not UTF-8 text"):
+        list(open_text_table(tmp_path / "t.csv", ["clip"]).rows())

@@ -147,3 +147,9 @@ def test_bad_folders_are_refused_in_one_line(tmp_path):
     refused(r"is no weights folder \(no run.json\)")
     with pytest.raises(InputError, match="there is no such folder"):
         read_run(tmp_path / "nowhere")
+
+
+def test_a_weights_file_of_others_points_to_the_importer(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"w\.pth: is no weights folder but a file; .*import-weights"):
+        read_run(tmp_path / "w.pth")

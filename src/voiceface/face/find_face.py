@@ -25,7 +25,7 @@ class FoundFace(NamedTuple):
     """In pixels of ``picture``, with its landmarks."""
     landmarks: NDArray[np.float32]
     """(5, 2) points x, y of the face."""
-    count: int
+    faces: int
     """Faces found; the best of them is given."""
 
 

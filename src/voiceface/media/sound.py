@@ -324,9 +324,9 @@ def _learnt(media: OpenMedia) -> tuple[Mixdown, Iterator[_Frame]]:
     except (InputError, av.FFmpegError) as error:
         fault = error  # raised where it lies, should that be read at all
     mixdown = learn_mixdown([(frame.channels, frame.names) for frame in held], held[0].rate if held else 1)
-    return mixdown, itertools.chain(held, _raised(fault) if fault else frames)
+    return mixdown, _then_raise(held, fault) if fault else itertools.chain(held, frames)
 
 
-def _raised(fault: Exception) -> Iterator[_Frame]:
+def _then_raise(frames: list[_Frame], fault: Exception) -> Iterator[_Frame]:
+    yield from frames
     raise fault
-    yield

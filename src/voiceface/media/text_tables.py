@@ -23,6 +23,7 @@ __all__ = ["TextRow", "TextTable", "open_text_table", "read_words"]
 
 _LONGEST_LINE = 100_000  # characters; a table's lines are far shorter, a binary file's "line" is not
 _DELIMITERS = ",;\t|"
+_EXCELS_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line names the delimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class TextTable:
     columns: Mapping[str, int]
     """Which cell holds which of the wanted columns."""
     delimiter: str
+    header_line: int = 1
 
     def rows(self) -> Iterator[TextRow]:
         """Its rows, blank ones left out.
@@ -69,7 +71,7 @@ class TextTable:
                         f"is no row of a table ({error})",
                         "look for an open quote",
                     ) from None
-                if begins == 1 or not any(cell.strip() for cell in cells):
+                if begins <= self.header_line or not any(cell.strip() for cell in cells):
                     continue
                 cells = [cell.strip() for cell in cells]
                 values = {name: cells[at] if at < len(cells) else "" for name, at in self.columns.items()}
@@ -92,17 +94,20 @@ def open_text_table(
     path = Path(path)
     wanted = {**_spellings(required), **_spellings(optional)}
     with _text(path) as handle:
-        first = next(_bounded(handle, path), "")
+        lines = _bounded(handle, path)
+        first = next(lines, "")
+        told = _EXCELS_LINE.fullmatch(first)
+        first = next(lines, "") if told else first
     if not first.strip():
         raise InputError(path, "is empty", "give a table whose first line names its columns")
-    header, delimiter, columns = _best_reading(first, wanted)
+    header, delimiter, columns = _best_reading(first, wanted, told[1] if told else _DELIMITERS)
     missing = [name for name in _spellings(required) if name not in columns]
     if missing:
         named = ", ".join(cell for cell in header if cell)
         near = get_close_matches(missing[0], [_plain(cell) for cell in header], n=1)
         fault = f"has no column '{missing[0]}' (its first line names: {named[:200]})"
         raise InputError(path, fault, f"rename '{near[0]}' to it" if near else "add it to the first line")
-    return TextTable(path, header, {name: at for name, at in columns.items()}, delimiter)
+    return TextTable(path, header, columns, delimiter, 2 if told else 1)
 
 
 def read_words(
@@ -133,10 +138,12 @@ def _spellings(columns: Mapping[str, Sequence[str]] | Sequence[str]) -> dict[str
     return {name: [_plain(name)] for name in columns}
 
 
-def _best_reading(line: str, wanted: Mapping[str, Sequence[str]]) -> tuple[list[str], str, dict[str, int]]:
+def _best_reading(
+    line: str, wanted: Mapping[str, Sequence[str]], delimiters: str
+) -> tuple[list[str], str, dict[str, int]]:
     """Of the delimiters, the one that finds most wanted columns (then: most columns)."""
     best: tuple[tuple[int, int], list[str], str, dict[str, int]] | None = None
-    for delimiter in _DELIMITERS:
+    for delimiter in delimiters:
         cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         header = [cell.strip() for cell in cells]
         columns_by_name: dict[str, int] = {}
@@ -166,7 +173,9 @@ def _text(path: Path) -> TextIO:
     except (OSError, EOFError) as error:
         raise InputError(path, f"cannot be read ({error})", "check the file and its permissions") from None
     wide = mark.startswith((b"\xff\xfe", b"\xfe\xff"))  # what spreadsheets call "Unicode text"
-    return io.TextIOWrapper(raw, encoding="utf-16" if wide else "utf-8-sig", newline=None)
+    # A byte that is no UTF-8 is kept, so that `_bounded` meets it in its own line: decoding works in blocks.
+    encoding, errors = ("utf-16", "strict") if wide else ("utf-8-sig", "surrogateescape")
+    return io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline=None)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -179,6 +188,7 @@ def _bounded(handle: TextIO, path: Path) -> Iterator[str]:
         number += 1
         try:
             line = handle.readline(_LONGEST_LINE)
+            line.encode()
         except UnicodeError:
             raise InputError(
                 f"{path}, line {number}", "is not UTF-8 text", "save the table as UTF-8 (CSV UTF-8 in Excel)"

@@ -202,7 +202,7 @@ class Talker(Pipeline):
     def _align(self, face: PictureSource) -> tuple[Frames, str]:
         found = find_face(face)
         aligned = align(found.picture, found.landmarks, size=self.size, template=self.template, border="edge")
-        return aligned, f"the surest of {found.count} faces in the picture" if found.count > 1 else ""
+        return aligned, f"the surest of {found.faces} faces in the picture" if found.faces > 1 else ""
 
 
 def _note(recording: VoiceRecording, *, force: bool) -> str:

@@ -137,8 +137,12 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "run.json"
     if not path.is_file():
-        where = "is no weights folder (no run.json)" if Path(folder).is_dir() else "there is no such folder"
-        raise InputError(folder, where, "give the folder that `voiceface train` wrote")
+        where = "is no weights folder (no run.json)" if Path(folder).exists() else "there is no such folder"
+        remedy = "give the folder that `voiceface train` wrote"
+        if Path(folder).suffix in (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".onnx"):
+            where = "is no weights folder but a file" if Path(folder).is_file() else "there is no such file"
+            remedy += ", or convert published weights with `voiceface import-weights`"
+        raise InputError(folder, where, remedy)
     again = "copy the weights folder again, whole"
     head = read_json(path, Any, remedy=again)
     if not isinstance(head, dict) or head.get("kind") != _KIND:

@@ -14,6 +14,7 @@ Command   voiceface prepare pairs ROOT -o CORPUS
 from __future__ import annotations
 
 import contextlib
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ _COLUMNS = {
     "language": (), "emotion": (), "start": (), "stop": (),
 }  # fmt: skip
 _CLIP = ("clip_id", "id", "key", "file")
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _EXPECTED_LAYOUT = "the table's clips in the folders of voices and faces"
 
 
@@ -69,10 +71,16 @@ def listing(
     }
     clips: dict[str, int] = {}
     for row in text_table.rows():
-        _take(builder, row, clips, folders, text_table.path.name)
-    for folder in folders.values():
-        for path in folder.unnamed():
-            builder.reject(path, f"not named in {text_table.path.name}")
+        name = text_table.path.name
+        if any(row.cells[len(text_table.header) :]):
+            fault = f"has {len(row.cells)} cells and the first line {len(text_table.header)}"
+            builder.reject(f"{name}, line {row.line}", f"{fault}; write 1.5, not 1,5, or quote the cell")
+        else:
+            _take(builder, row, clips, folders, name)
+    if builder.count():  # else the rows say why, and every file would be listed
+        for folder in folders.values():
+            for path in folder.unnamed():
+                builder.reject(path, f"not named in {text_table.path.name}")
     if faces_only:
         for found in walk_media(root, under="faces_only"):
             if not builder.reject_if_fault(found) and found.kind == "image":
@@ -110,8 +118,12 @@ def _take(
     clips[clip] = row.line
     times = _times(values)
     if times is None:
-        fault = f"start '{values.get('start')}' and stop '{values.get('stop')}' are no stretch of time"
+        start, stop = values.get("start", ""), values.get("stop", "")
+        fault = f"start '{start}' and stop '{stop}' are no stretch of time"
+        fault += "; write 1.5, not 1,5" if "," in start + stop else "; give seconds"
         builder.reject(where, fault)
+        for kind, folder in folders.items():
+            folder.find(named[kind], clip)  # the row names its files all the same
         return
     person = builder.add_person(
         values.get("person") or clip or _stem(named["voice"] or named["face"]),
@@ -127,7 +139,12 @@ def _take(
         path = folder.find(named[kind], clip)
         if path is None:
             wanted = named[kind] or f"{folder.name}/{clip}.*"
-            builder.reject(where, f"no {kind} {wanted}: the file is not there", person=person)
+            fault = "the file is not there"
+            if _WINDOWS_PATH.match(named[kind] or clip):
+                fault = (
+                    "a path on another computer; write it from the table's folder on, such as voices/a.wav"
+                )
+            builder.reject(where, f"no {kind} {wanted}: {fault}", person=person)
             continue
         _add(builder, kind, clip or path.rpartition(".")[0], person, path, row, times, where)
 
@@ -215,7 +232,8 @@ class _Folder:
         else:
             found = self._exact.get(clip) or self._loose.get(_loose(clip))
             if found is None and media_kind(clip):  # the table may give the file's name with its suffix
-                found = self._exact.get(clip.rpartition(".")[0])
+                stem = clip.replace("\\", "/").removeprefix(f"{self.name}/").rpartition(".")[0]
+                found = self._exact.get(stem)
         if found:
             self._used.add(found)
         return found
