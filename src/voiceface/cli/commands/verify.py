@@ -8,7 +8,7 @@ from pathlib import Path
 from cyclopts import App
 
 from voiceface.cli.options import Flag, help_group
-from voiceface.cli.terminal import log_line, print_json, print_line, printable
+from voiceface.cli.terminal import print_json, print_line, printable, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
@@ -50,8 +50,8 @@ def _verify(
 
     if not 0.0 <= threshold <= 1.0:
         raise InputError("--threshold", f"{threshold:g} is not a probability", "give 0 to 1")
-    for path in (voice, face):
-        check_readable(path)  # before the matcher is loaded
+    check_readable(voice)  # before the matcher is loaded
+    check_readable(face)
     if query_side(voice, [face], "auto") == "face":
         voice, face = face, voice
     matcher = load_matcher(weights, device)
@@ -60,8 +60,7 @@ def _verify(
     same = probability >= threshold
     recordings = voice_facts([voice])
     warnings = [one.warning for one in recordings if one.warning]
-    for warning in warnings:
-        log_line(f"warning: {warning}")
+    warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         print_json(
             {
