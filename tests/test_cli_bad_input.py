@@ -166,7 +166,7 @@ def test_a_read_only_folder(good, weights, tmp_path):
     try:
         call("embed", good[0], "-o", shut / "v.npz", "--weights", weights).refused("v.npz", "permission")
         data = source_trees.TREES["pairs"](tmp_path / "data", source_trees.empty).root
-        call("prepare", "pairs", data, "-o", shut / "c").refused("cannot be made")
+        call("prepare", "pairs", data, "-o", shut / "c").refused("cannot be created")
     finally:
         shut.chmod(0o700)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["InputError", "MissingPartError"]
 
 
-_LONGEST_WORD = 300
+_LONGEST_WORD = 500
 
 
 class InputError(ValueError):
@@ -20,17 +20,17 @@ class InputError(ValueError):
 
     def __init__(self, what: object, fault: str, remedy: str = "") -> None:
         self.what, self.fault, self.remedy = str(what), fault, remedy
-        text = f"{what}: {_short(fault)}" + (f"; {remedy}" if remedy else "")
-        super().__init__(" ".join(text.split()))
+        text = f"{what}: {fault}" + (f"; {remedy}" if remedy else "")
+        super().__init__(_one_line(text))
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
         """Pickle by its three parts, so that it crosses a process border whole."""
         return type(self), (self.what, self.fault, self.remedy)
 
 
-def _short(fault: str) -> str:
-    """A fault that quotes a stranger's file, without the middle of a word that fills a screen."""
-    words = (word if len(word) <= _LONGEST_WORD else f"{word[:100]}...{word[-20:]}" for word in fault.split())
+def _one_line(text: str) -> str:
+    """A text in one line, without the middle of a word from a stranger's file that fills a screen."""
+    words = (word if len(word) <= _LONGEST_WORD else f"{word[:100]}...{word[-20:]}" for word in text.split())
     return " ".join(words)
 
 
