@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from voiceface.errors import InputError
+from voiceface.errors import InputError, MissingPartError
 from voiceface.media.picture import decode_jpeg, encode_jpeg, load_picture, save_png
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -318,3 +318,16 @@ def test_real_faces():
     for path in sorted((SHARED / "pairs" / "faces").iterdir())[::60]:
         picture = load_picture(path)
         assert picture.size == (224, 224) and np.asarray(picture).std() > 5
+
+
+def test_heic_pictures_are_read_and_without_their_package_it_is_named(tmp_path, monkeypatch):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    source = Image.linear_gradient("L").resize((120, 90)).convert("RGB")
+    pillow_heif.from_pillow(source).save(tmp_path / "a.heic", quality=95)
+    read = load_picture(tmp_path / "a.heic")
+    assert read.size == (120, 90)
+    assert np.abs(np.asarray(read, float) - np.asarray(source, float)).mean() < 3
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for given in (tmp_path / "a.heic", io.BytesIO((tmp_path / "a.heic").read_bytes())):
+        with pytest.raises(MissingPartError, match=r"format HEIC, and pillow-heif is not.*voiceface\[heif\]"):
+            load_picture(given)

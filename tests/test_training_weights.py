@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,15 @@ def test_a_weights_file_of_others_points_to_the_importer(tmp_path):
     (tmp_path / "w.pth").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"w\.pth: is no weights folder but a file; .*import-weights"):
         read_run(tmp_path / "w.pth")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no umask")
+def test_the_umask_says_who_may_read_weights(tmp_path):
+    for mask, mode in ((0o077, 0o600), (0o022, 0o644)):
+        before = os.umask(mask)
+        try:
+            write_weights(tmp_path / f"{mask}", {"a": torch.zeros(3)}, RUN)
+        finally:
+            os.umask(before)
+        for path in (tmp_path / f"{mask}").iterdir():
+            assert path.stat().st_mode & 0o777 == mode, path

@@ -108,9 +108,12 @@ def test_anything_else_is_one_line_and_runs_no_code(theirs, tmp_path, capsys):
     voice, generator = folder / "voice.pth", folder / "generator.pth"
     cases = {
         "missing": (None, "there is no such file"),
-        "truncated": (voice.read_bytes()[:5000], "truncated or no weights file"),
-        "text": (b"weights", "truncated or no weights file"),
-        "code": (pickle.dumps({"model.0.weight": Evil()}), "code beside its tensors|no weights file"),
+        "truncated": (voice.read_bytes()[:5000], "no readable weights file|damaged or cut short"),
+        "text": (b"weights", "no readable weights file|damaged or cut short"),
+        "code": (
+            pickle.dumps({"model.0.weight": Evil()}),
+            "may be code and is not run",
+        ),
     }
     for name, (data, fault) in cases.items():
         path = tmp_path / f"{name}.pth"
@@ -119,7 +122,7 @@ def test_anything_else_is_one_line_and_runs_no_code(theirs, tmp_path, capsys):
         with pytest.raises(InputError, match=fault):
             import_weights(tmp_path / "w", voice=path, generator=generator)
     torch.save({"model.0.weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(InputError, match="holds code beside its tensors and was not run"):
+    with pytest.raises(InputError, match="holds code beside its tensors, which is not run"):
         import_weights(tmp_path / "w", voice=tmp_path / "evil.pth", generator=generator)
     assert "never be printed" not in capsys.readouterr().out
     tensors = made["voice"].state_dict()
@@ -128,7 +131,7 @@ def test_anything_else_is_one_line_and_runs_no_code(theirs, tmp_path, capsys):
         "lacks": ({n: t for n, t in tensors.items() if n != "model.4.bias"}, "lacks model.4.bias"),
         "more": (tensors | {"model.99.weight": torch.zeros(1)}, "unknown to this network"),
         "nan": (tensors | {"model.12.bias": torch.full((64,), float("nan"))}, "NaN or infinite"),
-        "list": ([torch.zeros(1)], "holds no state dict"),
+        "list": ([torch.zeros(1)], "holds no tensors by name"),
     }
     for name, (given, fault) in wrong.items():
         torch.save(given, tmp_path / f"{name}.pth")

@@ -8,15 +8,19 @@ __all__ = ["media_kind"]
 
 SOUNDS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".aifc"}
-    | {".au", ".amr", ".caf", ".spx", ".w64", ".mka", ".sph"}
+    | {".au", ".snd", ".amr", ".awb", ".3ga", ".caf", ".spx", ".w64", ".mka", ".weba", ".sph", ".mp2"}
+    | {".mpa", ".ac3", ".eac3", ".m4b", ".m4r", ".dts", ".ape", ".wv", ".tta", ".tak", ".mpc", ".voc"}
+    | {".gsm", ".oma", ".qcp", ".dss"}
 )
 IMAGES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
-    | {".pgm", ".avif"}
+    | {".pgm", ".pbm", ".pnm", ".avif", ".jfif", ".jif", ".pjpeg", ".pjp", ".heic", ".heif", ".hif"}
+    | {".apng", ".jpf", ".jpx", ".j2k", ".dib", ".tga"}
 )
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".f4v", ".mpg", ".mpeg", ".wmv", ".3gp"}
-    | {".3g2", ".ogv", ".vob", ".mts", ".m2ts", ".asf"}
+    | {".3g2", ".ogv", ".ogm", ".vob", ".mts", ".m2ts", ".m2t", ".ts", ".m2v", ".mpe", ".mpv", ".mp4v"}
+    | {".qt", ".mxf", ".dv", ".divx", ".rm", ".rmvb", ".wtv", ".asf"}
 )
 
 

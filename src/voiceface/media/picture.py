@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, check_readable, source_name
+from voiceface.media.optional_reader import register_reader
 from voiceface.media.origin import Origin, read_origin
 
 __all__ = ["decode_jpeg", "encode_jpeg", "load_picture", "save_png"]
@@ -125,7 +126,7 @@ def _read(file: BinaryIO, name: str, long_side: int | None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on size and metadata; we have our own limit
-            image = _header(file)
+            image = _header(file, name)
             _bounded(image, name, long_side)
             image.load()
             return _finished(image, name, long_side)
@@ -141,13 +142,14 @@ def _read(file: BinaryIO, name: str, long_side: int | None) -> Image.Image:
         raise InputError(name, f"is a damaged picture ({error})", "copy or download it again") from error
 
 
-def _header(file: BinaryIO) -> Image.Image:
+def _header(file: BinaryIO, name: str) -> Image.Image:
     """Open without decoding; a JPEG directly, because `Image.open` refuses large ones it could scale."""
     if getattr(file, "seekable", lambda: False)():
-        start = file.read(3)
+        start = file.read(12)
         file.seek(0)
-        if start == b"\xff\xd8\xff":
+        if start[:3] == b"\xff\xd8\xff":
             return JpegImageFile(file)
+        register_reader(start, name)
     return Image.open(file)
 
 

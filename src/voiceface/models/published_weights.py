@@ -105,6 +105,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if "global" in str(error).lower():
             fault = "holds code beside its tensors, which is not run"
             raise InputError(path, fault, "give a file of tensors only") from error
+        with path.open("rb") as file:
+            begins = file.read(1)
+        if begins == b"\x80" and "unsupported operand" in str(error).lower():  # a pickle's first byte
+            fault = "is a pickle of more than tensors, which may be code and is not run"
+            raise InputError(path, fault, "give a file of tensors only") from error
         raise InputError(path, "is no readable weights file", remedy) from error
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(path, "is damaged or cut short", remedy) from error

@@ -6,6 +6,7 @@ import glob
 import importlib.metadata
 import secrets
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -199,8 +200,9 @@ def _write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> list[str]:
     ]
     for name, part in zip(names, files, strict=True):
         with atomic_path(folder / name) as temporary:
+            mode = stat.S_IMODE(temporary.stat().st_mode)  # the umask's
             safetensors.torch.save_file(part, temporary)
-            temporary.chmod(0o644)  # it makes files that only their owner may read
+            temporary.chmod(mode)  # it makes files that only their owner may read
     return names
 
 

@@ -8,7 +8,6 @@ Command   voiceface import-weights wen --voice V.pth --generator G.pth -o FOLDER
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from voiceface.errors import InputError
+from voiceface.models.published_weights import read_tensors
 from voiceface.models.voice_features import LogmelFeatures
 from voiceface.recipes import wen_voice2face
 from voiceface.training.run import Facts, Run
@@ -74,19 +74,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     remedy = "download it again from the authors, whole"
     if not path.is_file():
         raise InputError(path, "there is no such file", "give the .pth file that the authors published")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the error says what torch would warn of
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load has no error type of its own
-        if "Unsupported global" in str(error):
-            raise InputError(path, "holds code beside its tensors and was not run", remedy) from None
-        raise InputError(path, f"is truncated or no weights file ({type(error).__name__})", remedy) from None
-    if not isinstance(found, dict) or not found or not all(isinstance(t, Tensor) for t in found.values()):
-        raise InputError(path, "holds no state dict", "give the file that the authors published")
+    found = read_tensors(path)
     if not all(bool(t.isfinite().all()) for t in found.values()):
         raise InputError(path, "holds NaN or infinite weights", remedy)
-    return {str(name): tensor for name, tensor in found.items()}
+    return found
 
 
 def _sizes(read: Mapping[str, tuple[Path, Tensors]]) -> tuple[dict[str, Any], dict[str, Any]]:
