@@ -16,6 +16,7 @@ from voiceface.evaluation import evaluate_face_generator as generator_module
 from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.models.model import Model
 from voiceface.pipelines import weights as weights_module
+from voiceface.training.run import Run
 from voiceface.training.training_folder import people_fingerprint
 
 RANDOM = np.random.default_rng(0)
@@ -169,7 +170,9 @@ def world(monkeypatch, corpus, split, face):
         "people": {"count": len(trained), "fingerprint": people_fingerprint(trained)},
         "corpus": corpus.fingerprint,
     }
-    run = SimpleNamespace(recipe="toy", split=split, seed=0, arguments={})
+    run: Run = Run(
+        recipe="toy", arguments={}, split=split, facts=None, build=None, data=None, optimisers={}, steps=0
+    )  # type: ignore[arg-type]
     loaded = SimpleNamespace(name="toy", model=ToyModel(face), card=card)
     monkeypatch.setattr(weights_module, "load_model", lambda *a, **k: loaded)
     monkeypatch.setattr(generator_module, "load_model", lambda *a, **k: loaded)
