@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,7 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
     with ExitStack() as stack:
         names = (*ARRAYS, "rejected")
         writers = {t: stack.enter_context(PartWriter(shard.out, t, shard.part)) for t in names}
+        begin = stack.enter_context(shard.limits.clock(shard.stopped_note)) if shard.limits else None
         for index, item in enumerate(shard.items):
             _note(note, index)
             row: Row = {"kind": item_kind(item), "key": item.key, "path": item.path}
@@ -136,8 +137,9 @@ def run_shard(shard: Shard) -> dict[str, dict[str, Any]]:
             if index in shard.fatal:
                 reasons = [shard.fatal[index]]
             else:
-                with shard.limits.hold_time(shard.stopped_note) if shard.limits else nullcontext():
-                    result = process_item(item, shard.generator or shard.root, shard.options)
+                if begin:
+                    begin()
+                result = process_item(item, shard.generator or shard.root, shard.options)
                 reasons = result.rejected
                 for table, rows in result.rows.items():
                     row[table] = len(rows)
