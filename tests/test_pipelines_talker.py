@@ -15,6 +15,7 @@ from voiceface.face.align import align, template_points
 from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines import talker as pipeline
+from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import BEST
 from voiceface.pipelines.voice_recording import NotSpeechError
 from voiceface.records import SAMPLE_RATE as RATE
@@ -211,3 +212,35 @@ def test_weights_from_disk_talk(voice, tmp_path):
     assert talker.name == "talks" and talker.animates
     done = talker(voice, tmp_path / "a.mp4", face=draw_face(1, 240), seed=3)
     assert done.frames == 78 and pictures(done.path).std() > 10
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """A generated face within a wider picture."""
+    face = Imaginer.load()((speech_like_wave(1, 2.0), RATE), force=True)[0].convert("RGB")
+    picture = Image.new("RGB", (501, 333), (60, 90, 120))
+    picture.paste(face, (200, 40))
+    return picture
+
+
+def test_a_photograph_stays_whole_and_its_mouth_moves(voice, photograph, tmp_path):
+    done = vf.Talker.load()(voice, tmp_path / "a.mp4", face=photograph)
+    facts = movie_facts(done.path)
+    assert (facts.width, facts.height, done.size) == (500, 332, 500) and done.frames == 78
+    found = pictures(done.path).astype(int)
+    wide = np.asarray(photograph.resize((500, 332), Image.Resampling.LANCZOS)).astype(int)
+    assert np.abs(found[:, :, :150] - wide[None, :, :150]).mean() < 4
+    moved = found.std(axis=0).mean(axis=2)
+    assert moved[200:270, 290:360].mean() > 3 * moved[:, :150].mean()
+
+
+def test_a_photograph_is_reduced_to_the_size_asked_for(voice, photograph, tmp_path):
+    done = vf.Talker.load()(voice, tmp_path / "a.mp4", face=photograph, size=400)
+    facts = movie_facts(done.path)
+    assert (facts.width, facts.height) == (400, 266) and done.size == 400
+
+
+def test_the_imagined_face_talks_at_any_size(voice, tmp_path):
+    done = vf.Talker.load()(voice, tmp_path / "a.mp4", size=128, seed=2)
+    facts = movie_facts(done.path)
+    assert (facts.width, facts.height) == (128, 128) and done.frames == 78

@@ -12,7 +12,8 @@ from voiceface.errors import InputError
 from voiceface.evaluation.training_split import training_split
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import agarwal_voice_classifier, nawaz_ssnet, wen_voice2face
-from voiceface.training.split_choice import SplitChoice, choose_split, read_choice
+from voiceface.training.choose_split import choose_split, read_choice
+from voiceface.training.split_choice import SplitChoice
 
 PARTS = ["train"] * 6 + ["validation"] * 3 + ["test"] * 3
 PEOPLE = [f"p{number:02d}" for number in range(len(PARTS))]

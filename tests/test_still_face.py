@@ -9,9 +9,11 @@ from draw_face import draw_face
 from generating_models import speech_like_wave
 from voiceface.errors import InputError
 from voiceface.face.mouth import crop_mouths_by_template
+from voiceface.models.block_talking_face import HOP, PAD
+from voiceface.models.idle_motion import IdleMotion
 from voiceface.models.still_face import LossWeights, StillFaceModel, mouth_crops, signed
 from voiceface.models.still_face_clips import AnimationClip, LowerFaceClips
-from voiceface.models.still_face_talking import HOP, PAD, IdleMotion, lower_half
+from voiceface.models.still_face_talking import lower_half
 from voiceface.models.sync_expert import SyncModel
 from voiceface.models.talking_face import Speaker, frame_count
 from voiceface.nn.face.mouth_animation import MotionNet, MouthGenerator, warp

@@ -6,9 +6,11 @@ needs no voiceface either:
     python -m venv teacher && teacher/bin/pip install "mediapipe==0.10.21" "pyarrow<21" pillow
     teacher/bin/python tools/mesh_teacher.py CORPUS -o mesh.npz
     voiceface train face_mesh --corpus CORPUS --points mesh.npz
+    teacher/bin/python tools/mesh_teacher.py CORPUS --clips -o clips.npz
+    voiceface train talker --corpus CORPUS --points clips.npz
 
-Writes ``face`` (ids) and ``points`` (n, 478, 2) float32 in pixels of the corpus' pictures. Where it finds no
-face, or more than one, the face is left out.
+Writes ``face`` (ids; ``CLIP#FRAME`` of frames of clips) and ``points`` (n, 478, 2) float32 in pixels of the
+corpus' pictures. Where it finds no face, or more than one, the face is left out.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from corpus_pictures import corpus_pictures
+from corpus_pictures import clip_pictures, corpus_pictures
 
 
 def main() -> None:
@@ -26,12 +28,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--clips", action="store_true", help="the frames of its talking clips instead")
     given = parser.parse_args()
     teacher = mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=True, max_num_faces=2, refine_landmarks=True, min_detection_confidence=0.5
     )
     names, points, seen = [], [], 0
-    for name, picture in corpus_pictures(given.corpus):
+    for name, picture in (clip_pictures if given.clips else corpus_pictures)(given.corpus):
         seen += 1
         found = teacher.process(picture).multi_face_landmarks or []
         if len(found) == 1:

@@ -19,8 +19,9 @@ from voiceface.protocols.calibration import Calibration, calibration
 from voiceface.protocols.gallery_matching import MatchingReport, matching
 from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
 from voiceface.protocols.pair_verification import PairTrials, VerificationReport, pair_trials, verification
+from voiceface.training.choose_split import choose_split
 from voiceface.training.loop import train
-from voiceface.training.split_choice import SplitChoice, choose_split
+from voiceface.training.split_choice import SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus

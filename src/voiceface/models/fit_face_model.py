@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.errors import MissingPartError
 from voiceface.metrics.logistic_regression import fit_logistic_regression
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import EXPRESSIONS, FaceMeasures, FaceModel, glasses_features
+from voiceface.models.triangulate import triangulate
 from voiceface.nn.face.face_model import BLOCKS, SIZE, STYLE_SIZE, blur, to_luminance_chroma
 from voiceface.nn.face.mesh_warp import locate_triangles
 
@@ -53,18 +51,10 @@ def canonical_frame(points: Tensor, mirror: Tensor) -> CanonicalFrame:
     median = torch.cat([points[frontal], images[frontal]]).median(0).values
     image = torch.stack([SIZE - median[:, 0], median[:, 1]], 1)[mirror]
     canonical = torch.cat([(median + image) / 2, ring_points()])
-    triangles = torch.from_numpy(_delaunay()(canonical.double().numpy()).simplices.astype(np.int64))
+    triangles = triangulate(canonical)
     index = locate_triangles(canonical[None], triangles, SIZE)[0].clamp_min(0)
     face = (triangles[index] < len(median)).all(-1)
     return CanonicalFrame(canonical, triangles, mirror, face | face.flip(1))
-
-
-def _delaunay() -> Callable[..., Any]:
-    try:
-        from scipy.spatial import Delaunay
-    except ImportError as error:
-        raise MissingPartError("scipy", "is not installed", 'pip install "voiceface[train]"') from error
-    return Delaunay  # type: ignore[no-any-return]
 
 
 def ring_points() -> Tensor:

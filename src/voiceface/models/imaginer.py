@@ -15,6 +15,7 @@ from voiceface.models.face_model import FaceModel, FaceModelShape
 from voiceface.models.generator_input import GeneratorInput, input_waves
 from voiceface.models.model import Pictures, Turn
 from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.models.ridge import ridge_map
 from voiceface.models.step_seed import torch_generator
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class ImaginerModel(FaceGenerator):
         """
         mean, centre = pairs.voices.mean(0), pairs.coefficients.mean(0)
         voices = pairs.voices - mean
-        direct = _ridge(voices, pairs.coefficients - centre, ridge)
+        direct = ridge_map(voices, pairs.coefficients - centre, ridge)
         identity = self._identity_map(voices, pairs.embeddings, ridge)
         for name, value in {
             "voice_mean": mean,
@@ -121,7 +122,7 @@ class ImaginerModel(FaceGenerator):
 
     def _identity_map(self, voices: Tensor, embeddings: Tensor, ridge: float) -> Tensor:
         """From voices to short coefficients whose pictures have nearly the predicted embedding."""
-        predicted = _ridge(voices, embeddings - embeddings.mean(0), ridge)
+        predicted = ridge_map(voices, embeddings - embeddings.mean(0), ridge)
         response = self.faces.get_buffer("response")
         gram = response.T @ response
         # A penalty on their length as large as the mean response to a coefficient.
@@ -138,7 +139,7 @@ class ImaginerModel(FaceGenerator):
                 missed = pairs.coefficients - pairs.coefficients.mean(0)
                 break
             voices, target = pairs.voices[~own], pairs.coefficients[~own]
-            weights = _ridge(voices - voices.mean(0), target - target.mean(0), ridge)
+            weights = ridge_map(voices - voices.mean(0), target - target.mean(0), ridge)
             missed[own] = (
                 pairs.coefficients[own] - target.mean(0) - (pairs.voices[own] - voices.mean(0)) @ weights
             )
@@ -216,15 +217,6 @@ class ImaginerModel(FaceGenerator):
     def turns(self) -> Sequence[Turn]:
         """None: all is computed in closed form."""
         return []
-
-
-def _ridge(voices: Tensor, targets: Tensor, penalty: float) -> Tensor:
-    """Map (voice width, targets) of centred rows; the penalty is in units of a dimension's mean variance."""
-    gram = voices.T @ voices / len(voices)
-    scale = gram.diagonal().mean().clamp_min(1e-12)
-    damped = gram + penalty * scale * torch.eye(len(gram))
-    found: Tensor = torch.linalg.solve(damped, voices.T @ targets / len(voices))
-    return found
 
 
 def _background(random: torch.Generator) -> Tensor:

@@ -92,6 +92,8 @@ class Model(nn.Module):
     """Frames a second of a model that talks."""
     animates: bool = False
     """Whether `talk` animates a given face; False: it generates the face from the voice."""
+    whole_pictures: bool = False
+    """Whether `talk` animates a face within a whole picture of any size, not only an aligned face."""
     face_embedding_mean: Sequence[float] | None = None
     """Of a model that generates faces: the training faces' mean dlib embedding (128 numbers), which
     `voiceface.models.selection_embeddings` subtracts to compare generated faces with real ones."""

@@ -19,16 +19,10 @@ from voiceface.audio.sync_features import BANDS, HOPS
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES
 from voiceface.face.mouth import WINDOW as MOUTH
+from voiceface.models.block_talking_face import BLOCK, HOP, PAD
+from voiceface.models.idle_motion import IdleMotion
 from voiceface.models.model import Batch, Model, Turn
-from voiceface.models.still_face_talking import (
-    BLOCK,
-    HOP,
-    PAD,
-    TEMPLATE,
-    IdleMotion,
-    StillTalkingFace,
-    lower_half,
-)
+from voiceface.models.still_face_talking import TEMPLATE, StillTalkingFace, lower_half
 from voiceface.models.sync_expert import SyncModel, sample_grey
 from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave

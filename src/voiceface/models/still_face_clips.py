@@ -10,9 +10,10 @@ from voiceface.corpus.splits import Selection
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.augment_clips import augment_clip
+from voiceface.models.block_talking_face import HOP, PAD
 from voiceface.models.step_seed import torch_generator
 from voiceface.models.still_face import MIN_LEVEL, StillFaceModel
-from voiceface.models.still_face_talking import HOP, PAD, TEMPLATE, lower_half
+from voiceface.models.still_face_talking import TEMPLATE, lower_half
 from voiceface.models.sync_expert import embed_mouths
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.sync_towers import FRAMES

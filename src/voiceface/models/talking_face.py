@@ -20,7 +20,10 @@ class Speaker:
     """(samples,) at 16 kHz: up to 30 s of the recording's speech, from which identity and emotion are
     computed once, however long the recording goes on."""
     face: npt.NDArray[np.uint8] | None = None
-    """(size, size, 3): a face in the model's `face_template` and `face_size`, to be animated."""
+    """(size, size, 3): a face in the model's `face_template` and `face_size`, to be animated; of a model that
+    animates whole pictures any (height, width, 3)."""
+    landmarks: npt.NDArray[np.float32] | None = None
+    """(5, 2) of the face in a whole picture, in pixels; None: they lie where the template has them."""
     seed: int = 0
 
 
@@ -32,7 +35,7 @@ class TalkingFace(Protocol):
     """
 
     def feed(self, wave: npt.NDArray[np.float32], /) -> npt.NDArray[np.uint8]:
-        """The frames (n, size, size, 3) that these further samples complete; n may be 0."""
+        """The frames (n, height, width, 3) that these further samples complete; n may be 0."""
         ...
 
     def close(self) -> npt.NDArray[np.uint8]:

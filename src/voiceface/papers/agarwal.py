@@ -37,8 +37,8 @@ from voiceface.protocols.threshold_search import ThresholdReport, generated_acce
 from voiceface.recipes import agarwal_voice_classifier
 from voiceface.recipes.agarwal_voice2face import target_face_indices
 from voiceface.recipes.agarwal_voice_classifier import classifier_posteriors
+from voiceface.training.choose_split import choose_split
 from voiceface.training.loop import train
-from voiceface.training.split_choice import choose_split
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus

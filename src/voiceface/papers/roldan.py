@@ -32,7 +32,7 @@ from voiceface.models.known_people import face_labels
 from voiceface.pipelines.weights import Loaded, load_model, load_recipe
 from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.identification import identify
-from voiceface.training.split_choice import choose_split
+from voiceface.training.choose_split import choose_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -37,9 +37,9 @@ from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.protocols.paired_comparison import compare
 from voiceface.recipes import nawaz_ssnet
+from voiceface.training.choose_split import choose_split
 from voiceface.training.logs import NotFiniteError
 from voiceface.training.loop import train
-from voiceface.training.split_choice import choose_split
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus

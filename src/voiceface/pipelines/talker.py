@@ -36,6 +36,9 @@ SOUND_RATE = 48_000
 SILENT = 1e-3
 """A recording whose loudest sample is below this is silent: 60 dB below full scale."""
 
+PHOTOGRAPH_SIDE = 512
+"""Long side in pixels to which a larger photograph is reduced, unless a size is asked for."""
+
 _BLOCK_SECONDS = 2.0
 
 
@@ -126,7 +129,7 @@ class Talker(Pipeline):
             out: A name ending in .mp4.
             seed: Random seed for the generated face, blinks and head motion.
             face: A picture whose surest face is animated; None: the face is generated from the voice.
-            size: Side of the video in pixels; by default the weights' own.
+            size: Long side of the video in pixels; a photograph is not enlarged, and by default at most 512.
             force: Generate even if the recording contains no detectable speech.
             progress: Called with the number of frames generated and about how many there will be.
 
@@ -140,11 +143,11 @@ class Talker(Pipeline):
         sound = _RereadableSound(voice)
         recording = read_voice_recording(sound())
         note = _note(recording, force=force)
-        still, face_note = self._still(recording, face, seed)
-        note = "; ".join(filter(None, (note, face_note)))
+        shown = self._shown(recording, face, seed, size)
+        note = "; ".join(filter(None, (note, shown.note)))
         with self.autocast():
-            talking = self._model.talk(Speaker(wave=recording.wave, face=still, seed=seed))
-        side = self.size if size is None else size
+            talking = self._model.talk(shown.speaker(recording, seed))
+        side = None if self._model.whole_pictures else size or self.size
         total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
         counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, note=note)
@@ -161,48 +164,81 @@ class Talker(Pipeline):
             seconds=counted.done / self.fps,
             frames=counted.done,
             fps=self.fps,
-            size=side,
+            size=side or shown.long_side,
             plausibility=recording.plausibility,
             note=note,
         )
 
-    def _frames(self, talking: TalkingFace, sound: SoundSource, side: int) -> Iterator[Frames]:
-        """The frames one by one."""
+    def _frames(self, talking: TalkingFace, sound: SoundSource, side: int | None) -> Iterator[Frames]:
+        """The frames one by one, resized to a square of ``side`` pixels if there is one."""
         for block in stream_sound(sound, rate=SAMPLE_RATE, block_seconds=_BLOCK_SECONDS):
             with self.autocast():
                 frames = talking.feed(block)
-            yield from resize_frames(frames, side)
+            yield from frames if side is None else resize_frames(frames, side)
         with self.autocast():
             frames = talking.close()
-        yield from resize_frames(frames, side)
+        yield from frames if side is None else resize_frames(frames, side)
 
-    def _still(
-        self, recording: VoiceRecording, face: PictureSource | None, seed: int
-    ) -> tuple[Frames | None, str]:
-        """The face to animate in the weights' template and size, and a note about it."""
-        if face is not None:
-            if not self.animates:
+    def _shown(
+        self, recording: VoiceRecording, face: PictureSource | None, seed: int, size: int | None
+    ) -> _Shown:
+        """The face to animate, as the weights take it."""
+        if not self.animates:
+            if face is not None:
                 fault = "generates the face from the voice and cannot animate another"
                 raise InputError(self.name, fault, "leave the face out, or use other weights")
-            return self._align(face)
-        if not self.animates:
-            return None, ""
+            return _Shown()
+        if face is not None:
+            return self._photograph(face, size)
         if self._imaginer is None:
             self._imaginer = Imaginer.load(device=self.device, precision=self.precision)
-        generated = self._imaginer(recording, seed=seed, force=True)[0]
-        template = self._imaginer.template
+        generated = self._imaginer(recording, seed=seed, force=True)[0].convert("RGB")
+        template, side = self._imaginer.template, self.size
+        if self._model.whole_pictures:
+            side = size or side
+            picture = np.asarray(generated.resize((side, side), Image.Resampling.LANCZOS))
+            # `align` and the mesh name a pixel by its centre, templates measure from the corner.
+            return _Shown(picture, (template_points(template, side) - 0.5).astype(np.float32))
         if template == self.template:
-            picture = generated.resize((self.size, self.size), Image.Resampling.LANCZOS)
-            return np.asarray(picture.convert("RGB")), ""
-        pixels = np.asarray(generated.convert("RGB"))
-        # `align` adds the half pixel between a pixel's index and its centre.
+            return _Shown(np.asarray(generated.resize((side, side), Image.Resampling.LANCZOS)))
+        pixels = np.asarray(generated)
         points = template_points(template, len(pixels)) - 0.5
-        return align(pixels, points, size=self.size, template=self.template, border="edge"), ""
+        return _Shown(align(pixels, points, size=side, template=self.template, border="edge"))
 
-    def _align(self, face: PictureSource) -> tuple[Frames, str]:
+    def _photograph(self, face: PictureSource, size: int | None) -> _Shown:
         found = find_face(face)
-        aligned = align(found.picture, found.landmarks, size=self.size, template=self.template, border="edge")
-        return aligned, f"the surest of {found.faces} faces in the picture" if found.faces > 1 else ""
+        note = f"the surest of {found.faces} faces in the picture" if found.faces > 1 else ""
+        if not self._model.whole_pictures:
+            aligned = align(
+                found.picture, found.landmarks, size=self.size, template=self.template, border="edge"
+            )
+            return _Shown(aligned, note=note)
+        height, width = found.picture.shape[:2]
+        share = min(1.0, (size or PHOTOGRAPH_SIDE) / max(height, width))
+        # A video has even sides.
+        sides = [max(2, round(side * share) // 2 * 2) for side in (width, height)]
+        reduced = Image.fromarray(found.picture).resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
+        scale = np.array([sides[0] / width, sides[1] / height])
+        landmarks = (np.asarray(found.landmarks, np.float64) + 0.5) * scale - 0.5
+        return _Shown(np.asarray(reduced), landmarks.astype(np.float32), note)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """The face that talks; nothing where the model generates its own."""
+
+    picture: Frames | None = None
+    landmarks: npt.NDArray[np.float32] | None = None
+    note: str = ""
+
+    @property
+    def long_side(self) -> int:
+        """Of the picture in pixels."""
+        return 0 if self.picture is None else max(self.picture.shape[:2])
+
+    def speaker(self, recording: VoiceRecording, seed: int) -> Speaker:
+        """Who talks in the video."""
+        return Speaker(wave=recording.wave, face=self.picture, landmarks=self.landmarks, seed=seed)
 
 
 def _note(recording: VoiceRecording, *, force: bool) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
 from voiceface.training.batches import process_share, seed_plain_generators, seed_step
+from voiceface.training.choose_split import ChosenSplit, choose_split
 from voiceface.training.devices import launch_fabric
 from voiceface.training.logs import NotFiniteError, TrainingLog
 from voiceface.training.run import Run
-from voiceface.training.split_choice import ChosenSplit, choose_split
 from voiceface.training.trainer import Trainer
 from voiceface.training.training_folder import (
     adapt_initial_weights,

@@ -13,8 +13,8 @@ from voiceface.media.files import write_json
 from voiceface.media.make_folder import make_folder
 from voiceface.media.read_json import read_json
 from voiceface.models.model import Model
+from voiceface.training.choose_split import ChosenSplit, save_choice
 from voiceface.training.run import Facts, Run
-from voiceface.training.split_choice import ChosenSplit, save_choice
 from voiceface.training.weights import package_version, read_run, read_weights, write_weights
 
 if TYPE_CHECKING:

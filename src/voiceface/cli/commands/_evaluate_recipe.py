@@ -101,7 +101,7 @@ def _choice(
     run: Run, corpus: Corpus, folds: int | None, split: str | None, leave_out: str | None
 ) -> SplitChoice:
     """A published split where one is wanted, or serves and no folds are wanted; else folds."""
-    from voiceface.training.split_choice import read_choice, serves
+    from voiceface.training.choose_split import read_choice, serves
 
     if folds is not None and folds < 2:
         raise InputError("--folds", f"is {folds}", "give 2 or more")

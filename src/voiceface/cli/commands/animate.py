@@ -53,7 +53,7 @@ def _animate(
         out: the .mp4 file for one recording, otherwise a folder, created if needed
         face: picture of the face to animate; get the consent of the person shown
         seed: random seed of the generated face, blinks and head motion
-        size: width and height of the video in pixels, 16 to 1024; by default the model's own
+        size: long side of the video in pixels, 16 to 1024; by default the model's own, at most 512 for --face
         weights: shipped weights' name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
         force: generate even if no speech is detected

@@ -117,8 +117,8 @@ def _train(
     from voiceface.corpus.corpus import Corpus
     from voiceface.evaluation.fold_training import NO_FOLD, claim_fold, leave_out_fold
     from voiceface.pipelines.weights import weights_folder
+    from voiceface.training.choose_split import read_choice
     from voiceface.training.loop import train
-    from voiceface.training.split_choice import read_choice
 
     device, precision, init_name = how
     split, leave_out, fold = wanted

@@ -1,0 +1,111 @@
+"""How mesh points move while people talk, measured in a corpus' clips, with the sound around every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voiceface.audio.motion_mel import motion_mel, speech_spectrum
+from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.face_landmarks import shipped_mesh_network
+from voiceface.corpus.splits import Selection
+from voiceface.errors import InputError
+from voiceface.face.mesh import find_mesh, five_points_of_mesh
+from voiceface.models.talker import TalkingMotion, sound_around
+from voiceface.models.voice_encoder import as_wave
+from voiceface.nn.face.mesh_animation import SKIN_POINTS, upright_shape
+
+Floats = npt.NDArray[np.float64]
+
+_STABLE = (33, 133, 263, 362, 168, 6, 197, 195, 9, 8, 10, 151, 127, 356)
+"""Points of the skull: corners of the eyes, bridge of the nose, forehead, temples."""
+_SEEN = 0.9
+"""Share of a clip's frames whose mesh must be known."""
+_CLOSED = 0.1
+"""Share of a clip's frames whose mouth counts as closed."""
+_UPPER, _LOWER = 13, 14
+
+
+def frame_name(clip: str, frame: int) -> str:
+    """What a teacher's file of mesh points calls a frame of a clip."""
+    return f"{clip}#{frame}"
+
+
+def clip_meshes(corpus: Corpus, row: int, teacher: Mapping[str, Floats]) -> Floats:
+    """Mesh points (frames, 478, 2) of a clip in pixels of its pictures, NaN where a mesh is not trusted.
+
+    Args:
+        corpus: holds the clip.
+        row: of the clip.
+        teacher: meshes by `frame_name`; if it is empty the shipped network finds them.
+    """
+    pictures = corpus.clip_pictures(row)
+    found = np.full((len(pictures), 478, 2), np.nan)
+    if teacher:
+        for frame in range(len(pictures)):
+            found[frame] = teacher.get(frame_name(corpus.clips[row].id, frame), np.nan)
+        return found
+    placed = np.asarray(corpus.tables["clips"].row(row)["landmarks"], np.float64).reshape(5, 2)
+    five: npt.NDArray[np.floating] = placed
+    for frame, picture in enumerate(pictures):
+        mesh = find_mesh(np.asarray(picture), five, shipped_mesh_network())
+        if mesh.fault:
+            five = placed
+            continue
+        found[frame] = mesh.points
+        five = five_points_of_mesh(mesh.points)
+    return found
+
+
+def mesh_motion(points: Floats) -> tuple[Floats, Floats]:
+    """Motion (frames, 468, 2) of a clip's meshes (frames, 478, 2), and its face (468, 2) with a closed mouth.
+
+    Both are upright and in distances between the eyes. The head's own motion is taken out by an affine map of
+    points that the jaw does not move, so that a turned head does not look like speech.
+    """
+    skin = points[:, :SKIN_POINTS]
+    middle, _, _ = upright_shape(np.median(skin, axis=0))
+    shapes = np.stack([_affine(frame[list(_STABLE)], middle[list(_STABLE)], frame) for frame in skin])
+    opening = np.linalg.norm(shapes[:, _UPPER] - shapes[:, _LOWER], axis=1)
+    closed = shapes[opening <= np.quantile(opening, _CLOSED)].mean(axis=0)
+    return shapes - closed, closed
+
+
+def _affine(source: Floats, target: Floats, points: Floats) -> Floats:
+    """Points under the affine map that brings the source nearest to the target."""
+    ones = np.ones((len(source), 1))
+    found = np.linalg.lstsq(np.concatenate([source, ones], 1), target, rcond=None)[0]
+    moved: Floats = points @ found[:2] + found[2]
+    return moved
+
+
+def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> TalkingMotion:
+    """Motion and sound of a selection's clips whose faces are seen in nine tenths of their frames.
+
+    Raises:
+        InputError: there is no such clip with sound.
+    """
+    corpus = selection.corpus
+    motions, sounds, rests = [], [], []
+    for row in selection.clips.tolist():
+        wave = corpus.clip_wave(row)
+        if not wave.any():
+            continue
+        points = clip_meshes(corpus, row, teacher)
+        seen = ~np.isnan(points[:, 0, 0])
+        if not len(points) or seen.mean() < _SEEN:
+            continue
+        motion, rest = mesh_motion(points[seen])
+        times = torch.from_numpy(np.flatnonzero(seen) / corpus.clips[row].fps).float()
+        samples = as_wave(wave)
+        mels = motion_mel(samples, speech_spectrum(samples))
+        motions.append(torch.from_numpy(motion).float())
+        sounds.append(sound_around(mels, times))
+        rests.append(torch.from_numpy(rest).float())
+    if not motions:
+        fault = "holds no talking clip with sound in which a face from the front is seen throughout"
+        raise InputError(corpus.path, fault, "prepare clips of people who face the camera")
+    return TalkingMotion(torch.cat(motions), torch.cat(sounds), torch.stack(rests).mean(0))

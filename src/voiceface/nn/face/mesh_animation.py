@@ -1,0 +1,237 @@
+"""A photograph that moves with its face mesh: warped piece by piece, with an inside of the mouth.
+
+Nothing of the photograph is generated but what the lips hid. Around the face lies a ring of points that never
+move: outside it the photograph stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
+
+Floats = npt.NDArray[np.float64]
+
+SKIN_POINTS = 468
+"""Points of the mesh without the irises."""
+RING = 32
+CORNERS = 4
+_ORIGIN = 168
+_EYES = ((33, 133), (263, 362))
+_UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+_LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+_LIDS = (
+    ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (247, 30, 29, 27, 28, 56, 190)),
+    (
+        (466, 388, 387, 386, 385, 384, 398),
+        (249, 390, 373, 374, 380, 381, 382),
+        (467, 260, 259, 257, 258, 286, 414),
+    ),
+)
+"""Of each eye: the edge of the upper lid, that of the lower, and the fold above."""
+_CHEEKS = (205, 425)
+_FOLD = 0.45
+"""How far the fold above the lid follows its edge."""
+
+# The inside of a mouth, in distances between the eyes: what is seen of the upper teeth, and of the tongue.
+_TEETH, _TEETH_EDGE, _TONGUE = 0.11, 0.02, 0.1
+_DARK = np.array([52.0, 20.0, 20.0]) / 150
+_TEETH_COLOUR = np.array([205.0, 192.0, 175.0]) / 170
+_TONGUE_COLOUR = np.array([140.0, 72.0, 70.0]) / 160
+_LUMA = np.array([0.299, 0.587, 0.114])
+_FADES_IN = 0.05
+_WIDEST = 0.3
+"""The widest opening of a photograph's mouth that is closed before it speaks."""
+_LARGEST_GRID = 160
+"""Pixels a side of the grid of a warp, which is enlarged; the warp is smooth but between the lips."""
+
+
+def upright_shape(points: Floats) -> tuple[Floats, Floats, float]:
+    """Bring a mesh (478 or 468, 2) in pixels upright, into distances between the eyes.
+
+    Returns:
+        The points (n, 2) from the one between the eyes, the rotation (2, 2) with ``points = origin + eyes *
+        shape @ rotation``, and the distance between the eyes in pixels.
+    """
+    right, left = (points[list(corners)].mean(axis=0) for corners in _EYES)
+    across = left - right
+    eyes = float(np.hypot(*across))
+    cosine, sine = across / max(eyes, 1e-9)
+    rotation = np.array([[cosine, sine], [-sine, cosine]])
+    return (points - points[_ORIGIN]) @ rotation.T / max(eyes, 1e-9), rotation, eyes
+
+
+def still_points(shape: Floats) -> Floats:
+    """Points (36, 2) around an upright shape that never move: an ellipse, and four corners far away."""
+    turn = np.linspace(0, 2 * math.pi, RING, endpoint=False)
+    middle = (shape[10] + shape[152]) / 2
+    radius = np.array([1.75, 2.1])
+    corners = 8.0 * np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)])
+    return np.concatenate([middle + radius * np.stack([np.cos(turn), np.sin(turn)], 1), middle + corners])
+
+
+class MeshAnimation:
+    """Moves a photograph by its mesh.
+
+    Args:
+        picture: (height, width, 3) uint8.
+        points: (478, 2) of its mesh in pixels, the centre of the first being (0, 0).
+        triangles: (triangles, 3) of the skin's points, the ring's and the corners'.
+        opening: (468, 2) motion that opens an upright mouth by one distance between the eyes. A mouth that is
+            open in the photograph is closed by it first; None: motion starts from the photograph.
+    """
+
+    def __init__(
+        self,
+        picture: npt.NDArray[np.uint8],
+        points: Floats,
+        triangles: Tensor,
+        *,
+        opening: Floats | None = None,
+    ) -> None:
+        self.picture = picture
+        self.height, self.width = picture.shape[:2]
+        own = np.asarray(points, np.float64)[:SKIN_POINTS]
+        self.shape, self._rotation, self.eyes = upright_shape(own)
+        self._origin, self._triangles = own[_ORIGIN], triangles
+        self._closed = self.shape
+        if opening is not None:
+            gap = float(np.clip(self.shape[14, 1] - self.shape[13, 1], 0, _WIDEST))
+            self._closed = self.shape - gap * opening
+        still = still_points(self.shape)
+        ring = self._in_picture(still[:RING])
+        # The square around the ring is all that changes.
+        low, high = np.floor(ring.min(axis=0)).astype(int) - 1, np.ceil(ring.max(axis=0)).astype(int) + 2
+        self._corner, self.side = low, int((high - low).max())
+        self._source = self._in_square(np.concatenate([self.shape, still]))
+        self._still = still
+        self._square = self._cut_square()
+        cheeks = np.clip(own[list(_CHEEKS)].round().astype(int), 0, [self.width - 1, self.height - 1])
+        self._light = float(np.mean([picture[y, x] @ _LUMA for x, y in cheeks]))
+
+    def _in_picture(self, shape: Floats) -> Floats:
+        placed: Floats = self._origin + self.eyes * shape @ self._rotation
+        return placed
+
+    def _in_square(self, shape: Floats) -> Tensor:
+        return torch.from_numpy(self._in_picture(shape) - self._corner + 0.5).float()
+
+    def _cut_square(self) -> Tensor:
+        x, y = (
+            np.clip(np.arange(self.side) + at, 0, most - 1)
+            for at, most in zip(self._corner, (self.width, self.height), strict=True)
+        )
+        return (
+            torch.from_numpy(np.ascontiguousarray(self.picture[y[:, None], x])).permute(2, 0, 1)[None].float()
+        )
+
+    def frames(self, motion: Floats, *, sway: Floats, lids: Floats) -> npt.NDArray[np.uint8]:
+        """Frames (n, height, width, 3).
+
+        Args:
+            motion: (n, 468, 2) of the skin's points, in distances between the eyes of an upright face.
+            sway: (n, 3) shifts right and down in the same distances, and rotation in radians.
+            lids: (n,) how far the eyelids are closed, 0 to 1.
+        """
+        shapes = np.stack([self._moved(*one) for one in zip(motion, sway, lids, strict=True)])
+        still = np.broadcast_to(self._still, (len(shapes), *self._still.shape))
+        target = torch.stack([self._in_square(shape) for shape in np.concatenate([shapes, still], 1)])
+        squares = sample_pixels(self._square.expand(len(shapes), -1, -1, -1), self._grid(target))
+        pixels = squares.permute(0, 2, 3, 1).numpy()
+        made = np.repeat(self.picture[None], len(shapes), axis=0)
+        x, y = self._corner
+        rows = slice(max(0, y), min(self.height, y + self.side))
+        columns = slice(max(0, x), min(self.width, x + self.side))
+        for frame, square, shape in zip(made, pixels, shapes, strict=True):
+            self._fill_mouth(square, shape)
+            inner = square[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+            frame[rows, columns] = np.clip(np.rint(inner), 0, 255)
+        return made
+
+    def _grid(self, target: Tensor) -> Tensor:
+        """Where the pixels of the squares (n, side, side, 2) come from, for target points (n, points, 2)."""
+        size = min((self.side + 1) // 2, _LARGEST_GRID)
+        share = size / self.side
+        coarse = warp_grid(self._source[None] * share, target * share, self._triangles, size)
+        # Displacements are enlarged, for they vanish at the border.
+        moved = (coarse - _centres(size)).permute(0, 3, 1, 2) / share
+        fine = F.interpolate(moved, size=self.side, mode="bilinear", align_corners=False)
+        return fine.permute(0, 2, 3, 1) + _centres(self.side)
+
+    def _moved(self, motion: Floats, sway: Floats, closed: float) -> Floats:
+        """The upright shape of a frame."""
+        shape = self._closed + motion
+        upper, lower = list(_UPPER_LIP[1:-1]), list(_LOWER_LIP[1:-1])
+        crossed = shape[upper, 1] > shape[lower, 1]
+        meeting = (shape[upper, 1] + shape[lower, 1]) / 2
+        shape[upper, 1] = np.where(crossed, meeting, shape[upper, 1])
+        shape[lower, 1] = np.where(crossed, meeting, shape[lower, 1])
+        for edge, below, fold in _LIDS:
+            down = closed * (shape[list(below)] - shape[list(edge)])
+            shape[list(edge)] += down
+            shape[list(fold)] += _FOLD * down
+        cosine, sine = math.cos(sway[2]), math.sin(sway[2])
+        # The head turns about the neck.
+        pivot = np.array([0.0, 2.0])
+        turned: Floats = (shape - pivot) @ np.array([[cosine, sine], [-sine, cosine]]) + pivot + sway[:2]
+        return turned
+
+    def _fill_mouth(self, square: npt.NDArray[np.float32], shape: Floats) -> None:
+        """Put teeth, tongue and dark between the lips, as far as they open farther than in the photograph."""
+        opening = float(np.hypot(*(shape[13] - shape[14])))
+        blend = (opening - float(np.hypot(*(self.shape[13] - self.shape[14])))) / _FADES_IN
+        if blend <= 0:
+            return
+        placed = self._in_square(shape[list(_UPPER_LIP + _LOWER_LIP)]).numpy()
+        left, top = np.clip(np.floor(placed.min(axis=0)).astype(int) - 1, 0, self.side)
+        right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 2, 0, self.side)
+        if left >= right or top >= bottom:
+            return
+        y, x = np.mgrid[top:bottom, left:right]
+        spots = np.stack([x, y], -1).reshape(-1, 2) + self._corner
+        spots = (spots - self._origin) @ self._rotation.T / self.eyes
+        upper, lower = shape[list(_UPPER_LIP)], shape[list(_LOWER_LIP)]
+        along = (spots[:, 0] - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1e-6)
+        below = spots[:, 1] - np.interp(spots[:, 0], *_rising(upper))
+        above = np.interp(spots[:, 0], *_rising(lower)) - spots[:, 1]
+        within = np.minimum(below, above) * self.eyes + 0.5  # half a pixel of each edge is lip
+        share = np.clip(within, 0, 1) * ((along > 0) & (along < 1)) * min(1.0, blend)
+        colours = _inside(along, below, above) * self._light
+        target = square[top:bottom, left:right].reshape(-1, 3)
+        mixed = target + share[:, None] * (np.minimum(colours, 235) - target)
+        square[top:bottom, left:right] = mixed.reshape(bottom - top, right - left, 3)
+
+
+def _centres(size: int) -> Tensor:
+    """Centres (size, size, 2) of pixels, measured from the picture's corner."""
+    line = torch.arange(size) + 0.5
+    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
+
+
+def _rising(lip: Floats) -> tuple[Floats, Floats]:
+    """A lip's points by their place across, for `numpy.interp`."""
+    order = np.argsort(lip[:, 0])
+    return lip[order, 0], lip[order, 1]
+
+
+def _inside(along: Floats, below: Floats, above: Floats) -> Floats:
+    """Colours (pixels, 3) inside the mouth, as shares of the skin's light.
+
+    Args:
+        along: (pixels,) from the right corner, 0, to the left, 1.
+        below: distances from the upper lip.
+        above: distances from the lower lip.
+    """
+    across = np.abs(2 * along - 1)
+    teeth = np.clip((_TEETH * (1 - 0.6 * across**2) - below) / _TEETH_EDGE, 0, 1)
+    teeth = teeth * np.clip(below / _TEETH_EDGE, 0.25, 1) * np.clip(1 - 1.1 * across**3, 0, 1)
+    tongue = np.clip((_TONGUE - above) / 0.08, 0, 1) * np.clip(1 - across**2, 0, 1)
+    colours = _DARK + 0.7 * tongue[:, None] * (_TONGUE_COLOUR - _DARK)
+    filled: Floats = colours + 0.85 * teeth[:, None] * (_TEETH_COLOUR - colours)
+    return filled
