@@ -1,6 +1,6 @@
 """What animating costs: minutes of speech as a whole process, and whether sound and picture end together.
 
-    python benchmarks/animate.py [--weights FOLDER] [--voices FOLDER] [--minutes 5] [--sizes 64 128]
+    python benchmarks/animate.py [--weights FOLDER] [--voices FOLDER] [--minutes 5] [--sizes 128 256]
 
 The speech is the folder's recordings one after the other, or a synthesiser's. Drift is looked for twice: in
 the lengths of the two streams in the file, and by the offset at which the sync expert finds mouths and sound
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--weights")
     parser.add_argument("--voices", type=Path)
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[128, 256])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
