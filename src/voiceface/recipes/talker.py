@@ -6,7 +6,7 @@ Data      talking clips with sound, faces from the front; mesh points of a teach
 Command   voiceface train talker --corpus CORPUS --points mesh.npz
 Cost      closed form; a minute for 200 clips of three seconds
 Reported  nothing comparable
-Differs   no network: nothing of the picture is generated but the inside of the mouth, which is drawn
+Differs   no network: nothing of the picture is generated but the inside of the mouth
 """
 
 from __future__ import annotations
