@@ -16,7 +16,7 @@ from voiceface.errors import InputError
 from voiceface.face.mesh import find_mesh, five_points_of_mesh
 from voiceface.models.talker import TalkingMotion, sound_around
 from voiceface.models.voice_encoder import as_wave
-from voiceface.nn.face.mesh_animation import SKIN_POINTS, upright_shape
+from voiceface.nn.face.mesh_animation import SKIN_POINTS, mouth_opening, upright_shape
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +26,6 @@ _SEEN = 0.9
 """Share of a clip's frames whose mesh must be known."""
 _CLOSED = 0.1
 """Share of a clip's frames whose mouth counts as closed."""
-_UPPER, _LOWER = 13, 14
 
 
 def frame_name(clip: str, frame: int) -> str:
@@ -69,7 +68,7 @@ def mesh_motion(points: Floats) -> tuple[Floats, Floats]:
     skin = points[:, :SKIN_POINTS]
     middle, _, _ = upright_shape(np.median(skin, axis=0))
     shapes = np.stack([_affine(frame[list(_STABLE)], middle[list(_STABLE)], frame) for frame in skin])
-    opening = np.linalg.norm(shapes[:, _UPPER] - shapes[:, _LOWER], axis=1)
+    opening = mouth_opening(shapes)
     closed = shapes[opening <= np.quantile(opening, _CLOSED)].mean(axis=0)
     return shapes - closed, closed
 

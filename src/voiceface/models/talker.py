@@ -26,7 +26,13 @@ from voiceface.models.model import Model, Turn
 from voiceface.models.ridge import ridge_map
 from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave
-from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, still_points
+from voiceface.nn.face.mesh_animation import (
+    LOWER_LIP,
+    SKIN_POINTS,
+    UPPER_LIP,
+    MeshAnimation,
+    still_points,
+)
 
 AROUND = 20
 """Rows of 10 ms of sound that count on either side of a frame."""
@@ -36,7 +42,6 @@ CONTEXT = BANDS * (2 * AROUND // _STEP + 1)
 """Numbers that describe the sound around a frame."""
 SMALLEST = 24
 """Pixels between the eyes below which a photograph is not animated: a face some 64 pixels wide."""
-_UPPER, _LOWER = 13, 14
 _NOSE, _MOVES = 2, 0.15
 """The point below the nose; mesh points from a little above it downwards move with speech."""
 
@@ -126,7 +131,7 @@ class TalkerModel(Model):
     def _opening(self) -> npt.NDArray[np.float64]:
         """The first component, mostly the jaw's, as (468, 2) that opens the mouth by 1."""
         first = self.get_buffer("basis")[0].view(SKIN_POINTS, 2).double().cpu().numpy()
-        opened: npt.NDArray[np.float64] = first / (first[_LOWER, 1] - first[_UPPER, 1])
+        opened: npt.NDArray[np.float64] = first / (first[LOWER_LIP, 1] - first[UPPER_LIP, 1])
         return opened
 
     @torch.no_grad()

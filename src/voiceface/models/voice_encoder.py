@@ -66,6 +66,37 @@ class WindowEncoder(VoiceEncoder):
         return torch.cat(embeddings).float().numpy()
 
 
+class RecordingEncoder(VoiceEncoder):
+    """An encoder that takes each recording whole; embeddings get length 1.
+
+    Args:
+        network: what embeds.
+        fingerprint: of its weights.
+        least: samples; a shorter recording is repeated.
+        device: where it runs.
+    """
+
+    def __init__(self, network: nn.Module, *, fingerprint: str, least: int, device: str = "cpu") -> None:
+        self.network: nn.Module = network.eval().requires_grad_(False).to(device)
+        self.fingerprint, self.device, self._least = fingerprint, device, least
+
+    def embed_recording(self, samples: Tensor) -> Tensor:
+        """The embedding (dim,), of any length, of one recording (samples,)."""
+        raise NotImplementedError
+
+    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
+        """As `VoiceEncoder.embed`."""
+        embeddings = [torch.zeros(0, self.dim)]
+        with torch.inference_mode():
+            for wave in waves:
+                samples = as_wave(wave).to(self.device)
+                if len(samples) < self._least:
+                    samples = samples.repeat(-(-self._least // len(samples)))
+                found = self.embed_recording(samples).float()[None]
+                embeddings.append(torch.nn.functional.normalize(found, dim=1).cpu())
+        return torch.cat(embeddings).numpy()
+
+
 def as_wave(wave: npt.NDArray[Any]) -> Tensor:
     """A recording as a float tensor ``(samples,)`` in [-1, 1].
 

@@ -24,11 +24,10 @@ from voiceface.models.clip_motion import talking_motion
 from voiceface.models.face_crops import read_mesh_points
 from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points
 from voiceface.models.triangulate import triangulate
+from voiceface.nn.face.mesh_animation import mouth_opening
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, NoBatches, Run
-
-_UPPER, _LOWER = 13, 14
 
 
 @option_help(CLIP_OPTIONS)
@@ -125,9 +124,9 @@ def _validate(
 ) -> dict[str, float]:
     """Correlation of the predicted opening of the mouth with the true one, over all frames."""
     clips = motions(selection)
-    gap = model.get_buffer("rest")[_LOWER] - model.get_buffer("rest")[_UPPER]
+    rest = model.get_buffer("rest")
     true, made = (
-        (gap + motion[:, _LOWER] - motion[:, _UPPER]).norm(dim=1).numpy()
+        mouth_opening((rest + motion).double().numpy())
         for motion in (clips.motion, model.motion(clips.sound))
     )
     if true.std() == 0 or made.std() == 0:

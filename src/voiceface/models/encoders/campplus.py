@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from voiceface.audio.kaldi_fbank import kaldi_fbank
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.published_weights import digest, file_in_package, load_tensors, read_tensors
-from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
+from voiceface.models.voice_encoder import RecordingEncoder
 from voiceface.nn.voice.campplus import Campplus
 
 FILES = ("campplus_cn_en_common.pt", "campplus_cn_common.bin")
@@ -27,29 +26,20 @@ _MAX_FRAMES = 6_000
 """Frames at once, a minute: longer recordings are averaged over equal parts, in bounded memory."""
 
 
-class CampplusVoice(VoiceEncoder):
+class CampplusVoice(RecordingEncoder):
     """Recordings one by one, each whole: the network averages over any length itself."""
 
     name = "campplus"
 
     def __init__(self, network: Campplus, *, fingerprint: str, device: str = "cpu") -> None:
-        self.network = network.eval().requires_grad_(False).to(device)
-        self.fingerprint, self.device = fingerprint, device
-        self.dim = network.dim
+        super().__init__(network, fingerprint=fingerprint, least=_MIN_SAMPLES, device=device)
+        self.dim, self._bands = network.dim, network.bands
 
-    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
-        """As `VoiceEncoder.embed`."""
-        embeddings = [torch.zeros(0, self.dim)]
-        with torch.inference_mode():
-            for wave in waves:
-                samples = as_wave(wave).to(self.device)
-                if len(samples) < _MIN_SAMPLES:
-                    samples = samples.repeat(-(-_MIN_SAMPLES // len(samples)))
-                frames = kaldi_fbank(samples, bands=self.network.bands)
-                parts = frames.tensor_split(-(-len(frames) // _MAX_FRAMES))
-                found = torch.stack([self.network(part[None])[0] for part in parts]).mean(0, keepdim=True)
-                embeddings.append(torch.nn.functional.normalize(found.float(), dim=1).cpu())
-        return torch.cat(embeddings).numpy()
+    def embed_recording(self, samples: Tensor) -> Tensor:
+        """As `RecordingEncoder.embed_recording`."""
+        frames = kaldi_fbank(samples, bands=self._bands)
+        parts = frames.tensor_split(-(-len(frames) // _MAX_FRAMES))
+        return torch.stack([self.network(part[None])[0] for part in parts]).mean(0)
 
 
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> CampplusVoice:

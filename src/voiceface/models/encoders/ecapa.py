@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from voiceface.audio.log_fbank import log_fbank
 from voiceface.errors import InputError
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
-from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
+from voiceface.models.voice_encoder import RecordingEncoder
 from voiceface.nn.voice.ecapa import Ecapa
 
 FILES = ("embedding_model.ckpt", "embedding_model.safetensors")
@@ -27,27 +25,19 @@ _MIN_SAMPLES = 1_600
 """Samples: a shorter recording is repeated, for the widest convolution needs five frames."""
 
 
-class EcapaVoice(VoiceEncoder):
+class EcapaVoice(RecordingEncoder):
     """Recordings one by one, each whole: the network averages over any length itself."""
 
     name = "ecapa"
 
     def __init__(self, network: Ecapa, *, fingerprint: str, device: str = "cpu") -> None:
-        self.network = network.eval().requires_grad_(False).to(device)
-        self.fingerprint, self.device = fingerprint, device
+        super().__init__(network, fingerprint=fingerprint, least=_MIN_SAMPLES, device=device)
         self.dim, self._bands = network.fc.out_channels, network.bands
 
-    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
-        """As `VoiceEncoder.embed`."""
-        embeddings = [torch.zeros(0, self.dim)]
-        with torch.inference_mode():
-            for wave in waves:
-                samples = as_wave(wave).to(self.device)
-                if len(samples) < _MIN_SAMPLES:
-                    samples = samples.repeat(-(-_MIN_SAMPLES // len(samples)))
-                found = self.network(log_fbank(samples, bands=self._bands)[None]).float()
-                embeddings.append(torch.nn.functional.normalize(found, dim=1).cpu())
-        return torch.cat(embeddings).numpy()
+    def embed_recording(self, samples: Tensor) -> Tensor:
+        """As `RecordingEncoder.embed_recording`."""
+        found: Tensor = self.network(log_fbank(samples, bands=self._bands)[None])[0]
+        return found
 
 
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> EcapaVoice:

@@ -13,13 +13,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
-from voiceface.models.voice_encoder import VoiceEncoder, Waves, as_wave
+from voiceface.models.voice_encoder import RecordingEncoder
 from voiceface.records import SAMPLE_RATE
 
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -34,7 +33,7 @@ _IGNORED = ("classifier.", "objective.", "masked_spec_embed", "wavlm.masked_spec
 _REMEDY = "give a WavLM's folder as the Hugging Face hub has it, see docs/encoders.md"
 
 
-class WavlmVoice(VoiceEncoder):
+class WavlmVoice(RecordingEncoder):
     """Recordings one by one, so that an embedding depends on no other recording."""
 
     name = "wavlm"
@@ -48,23 +47,14 @@ class WavlmVoice(VoiceEncoder):
         fingerprint: str,
         device: str = "cpu",
     ) -> None:
-        self.network = network.eval().requires_grad_(False).to(device)
-        self.fingerprint, self.device = fingerprint, device
+        super().__init__(network, fingerprint=fingerprint, least=_MIN_SAMPLES, device=device)
         self._xvector, self._scaled = xvector, scaled
         self.dim = int(network.config.xvector_output_dim if xvector else network.config.hidden_size)
 
-    def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
-        """As `VoiceEncoder.embed`."""
-        embeddings = [torch.zeros(0, self.dim)]
-        with torch.inference_mode():
-            for wave in waves:
-                samples = as_wave(wave).to(self.device)
-                if len(samples) < _MIN_SAMPLES:
-                    samples = samples.repeat(-(-_MIN_SAMPLES // len(samples)))
-                parts = samples.tensor_split(-(-len(samples) // _MAX_SAMPLES))
-                found = torch.stack([self._embed_part(part) for part in parts]).mean(0, keepdim=True)
-                embeddings.append(torch.nn.functional.normalize(found, dim=1).cpu())
-        return torch.cat(embeddings).numpy()
+    def embed_recording(self, samples: Tensor) -> Tensor:
+        """As `RecordingEncoder.embed_recording`."""
+        parts = samples.tensor_split(-(-len(samples) // _MAX_SAMPLES))
+        return torch.stack([self._embed_part(part) for part in parts]).mean(0)
 
     def _embed_part(self, samples: torch.Tensor) -> torch.Tensor:
         if self._scaled:

@@ -22,10 +22,12 @@ SKIN_POINTS = 468
 """Points of the mesh without the irises."""
 RING = 32
 CORNERS = 4
+UPPER_LIP, LOWER_LIP = 13, 14
+"""The middles of the lips' inner edges: what lies between them is the opening of the mouth."""
 _ORIGIN = 168
 _EYES = ((33, 133), (263, 362))
-_UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-_LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+_UPPER_EDGE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+_LOWER_EDGE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 _LIDS = (
     ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (247, 30, 29, 27, 28, 56, 190)),
     (
@@ -67,6 +69,12 @@ def upright_shape(points: Floats) -> tuple[Floats, Floats, float]:
     return (points - points[_ORIGIN]) @ rotation.T / max(eyes, 1e-9), rotation, eyes
 
 
+def mouth_opening(shapes: Floats) -> Floats:
+    """The opening (...) of mouths in upright shapes (..., 468, 2), in the shapes' unit."""
+    opened: Floats = np.linalg.norm(shapes[..., LOWER_LIP, :] - shapes[..., UPPER_LIP, :], axis=-1)
+    return opened
+
+
 def still_points(shape: Floats) -> Floats:
     """Points (36, 2) around an upright shape that never move: an ellipse, and four corners far away."""
     turn = np.linspace(0, 2 * math.pi, RING, endpoint=False)
@@ -102,7 +110,7 @@ class MeshAnimation:
         self._origin, self._triangles = own[_ORIGIN], triangles
         self._closed = self.shape
         if opening is not None:
-            gap = float(np.clip(self.shape[14, 1] - self.shape[13, 1], 0, _WIDEST))
+            gap = float(np.clip(self.shape[LOWER_LIP, 1] - self.shape[UPPER_LIP, 1], 0, _WIDEST))
             self._closed = self.shape - gap * opening
         still = still_points(self.shape)
         ring = self._in_picture(still[:RING])
@@ -167,7 +175,7 @@ class MeshAnimation:
     def _moved(self, motion: Floats, sway: Floats, closed: float) -> Floats:
         """The upright shape of a frame."""
         shape = self._closed + motion
-        upper, lower = list(_UPPER_LIP[1:-1]), list(_LOWER_LIP[1:-1])
+        upper, lower = list(_UPPER_EDGE[1:-1]), list(_LOWER_EDGE[1:-1])
         crossed = shape[upper, 1] > shape[lower, 1]
         meeting = (shape[upper, 1] + shape[lower, 1]) / 2
         shape[upper, 1] = np.where(crossed, meeting, shape[upper, 1])
@@ -184,11 +192,10 @@ class MeshAnimation:
 
     def _fill_mouth(self, square: npt.NDArray[np.float32], shape: Floats) -> None:
         """Put teeth, tongue and dark between the lips, as far as they open farther than in the photograph."""
-        opening = float(np.hypot(*(shape[13] - shape[14])))
-        blend = (opening - float(np.hypot(*(self.shape[13] - self.shape[14])))) / _FADES_IN
+        blend = (mouth_opening(shape) - mouth_opening(self.shape)) / _FADES_IN
         if blend <= 0:
             return
-        placed = self._in_square(shape[list(_UPPER_LIP + _LOWER_LIP)]).numpy()
+        placed = self._in_square(shape[list(_UPPER_EDGE + _LOWER_EDGE)]).numpy()
         left, top = np.clip(np.floor(placed.min(axis=0)).astype(int) - 1, 0, self.side)
         right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 2, 0, self.side)
         if left >= right or top >= bottom:
@@ -196,7 +203,7 @@ class MeshAnimation:
         y, x = np.mgrid[top:bottom, left:right]
         spots = np.stack([x, y], -1).reshape(-1, 2) + self._corner
         spots = (spots - self._origin) @ self._rotation.T / self.eyes
-        upper, lower = shape[list(_UPPER_LIP)], shape[list(_LOWER_LIP)]
+        upper, lower = shape[list(_UPPER_EDGE)], shape[list(_LOWER_EDGE)]
         along = (spots[:, 0] - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1e-6)
         below = spots[:, 1] - np.interp(spots[:, 0], *_rising(upper))
         above = np.interp(spots[:, 0], *_rising(lower)) - spots[:, 1]
