@@ -54,7 +54,9 @@ def test_one_voice_one_picture_as_the_api_draws_it(voices, weights, tmp_path):
 
 def test_a_folder_is_walked_and_its_order_kept(voices, canvas, tmp_path):
     said = call("imagine", voices, "-o", tmp_path / "out")
-    assert said.code == 0 and said.lines == []
+    assert said.code == 0 and [line.partition(" left out: ")[2] for line in said.lines] == [
+        str(voices / "notes.txt")
+    ]
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")) == [
         "a.png", "deep/b.png"
     ]  # fmt: skip

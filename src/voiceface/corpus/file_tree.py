@@ -24,14 +24,18 @@ __all__ = [
 ]
 
 
+_OF_THE_SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
+"""What Windows and macOS put into folders (lower case); as little a user's file as a hidden one."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A media file, or (kind ``"fault"``) a folder or file that cannot be used."""
+    """A media file; a file of another kind; or (``"fault"``) a folder or file that cannot be used."""
 
     path: str
     """From the root, with ``/``."""
     kind: str
-    """``"sound"``, ``"image"``, ``"video"``; ``"fault"``: see ``reason``."""
+    """``"sound"``, ``"image"``, ``"video"``; ``"other"``; ``"fault"``: see ``reason``."""
     reason: str = ""
 
     @property
@@ -71,15 +75,19 @@ def checked_root(root: str | Path) -> Path:
         raise InputError(root, fault, "check the folder's permissions") from None
 
 
-def walk_media(root: Path, *, under: str = "", skip: Collection[str] = ()) -> Iterator[FoundFile]:
+def walk_media(
+    root: Path, *, under: str = "", skip: Collection[str] = (), others: bool = False
+) -> Iterator[FoundFile]:
     """Every media file below the root, sorted by path within each folder; hidden names are left out.
 
     ``under`` starts in a folder of the root; ``skip`` names folders not to enter (lower case). Links
-    to folders are followed, except one that leads back to where the walk came from.
+    to folders are followed, except one that leads back to where the walk came from. With ``others``
+    also the files whose names end like no sound, picture or video, so that they can be named.
     """
-    yield from _walk(
-        os.path.join(root, *under.split("/")) if under else str(root), under, frozenset(skip), ()
-    )
+    start = os.path.join(root, *under.split("/")) if under else str(root)
+    for found in _walk(start, under, frozenset(skip), ()):
+        if others or found.kind != "other":
+            yield found
 
 
 def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, ...]) -> Iterator[FoundFile]:
@@ -90,7 +98,7 @@ def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, .
         yield FoundFile(prefix or ".", "fault", f"the folder cannot be listed ({error.strerror or error})")
         return
     for name, entry in inside:
-        if name.startswith("."):
+        if name.startswith(".") or name.lower() in _OF_THE_SYSTEM:
             continue
         path = f"{prefix}/{name}" if prefix else name
         if not name.isascii() and not _is_unicode(name):
@@ -111,9 +119,7 @@ def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, .
                 chain = (*followed, target)
             yield from _walk(entry.path, path, skip, chain)
             continue
-        kind = media_kind(name)
-        if not kind:
-            continue
+        kind = media_kind(name) or "other"
         if linked and not os.path.exists(entry.path):
             yield FoundFile(path, "fault", "a link to a file that is not there")
         else:

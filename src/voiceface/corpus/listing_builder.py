@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,10 +15,19 @@ from voiceface.errors import InputError
 from voiceface.media.text_tables import open_text_table
 from voiceface.records import Person
 
-__all__ = ["ListingBuilder", "age_of", "gender_of", "add_people_from_table", "evenly_spaced", "split_of"]
+__all__ = [
+    "NO_KNOWN_KIND",
+    "ListingBuilder",
+    "age_of",
+    "gender_of",
+    "add_people_from_table",
+    "evenly_spaced",
+    "split_of",
+]
 
 T = TypeVar("T")
 
+NO_KNOWN_KIND = "does not end like sound, picture or video (.wav, .jpg, .mp4 ...)"
 _GENDERS = {"f": "f", "female": "f", "woman": "f", "w": "f", "m": "m", "male": "m", "man": "m"}
 _SPLITS = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation",
@@ -74,6 +84,7 @@ class ListingBuilder:
         self._contested: set[tuple[str, str]] = set()
         self._items: dict[tuple[str, str], Item] = {}
         self._copies: dict[tuple[str, str], list[str]] = {}
+        self._others: dict[str, list[str]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
 
     def add_person(self, id: str, *, where: str = "", **facts: str | float | None) -> str:
@@ -125,10 +136,16 @@ class ListingBuilder:
         self.rejected.append(Rejection(path=path, reason=" ".join(reason.split()), person=person))
 
     def reject_if_fault(self, found: FoundFile) -> bool:
-        """Whether this is no media file but a fault of the walk, which is then listed."""
+        """Whether this is no media file but a fault of the walk, or a file of no known kind: then listed.
+
+        Files of no known kind are listed as one rejection for each suffix.
+        """
         if found.kind == "fault":
             self.reject(found.path, found.reason)
-        return found.kind == "fault"
+        elif found.kind == "other":
+            suffix = os.path.splitext(found.path)[1].lower()
+            self._others.setdefault(suffix, []).append(found.path)
+        return found.kind in ("fault", "other")
 
     def count(self, kind: type[VoiceItem] | type[FaceItem] | type[VideoItem] | None = None) -> int:
         """How many items there are, of one kind or of all."""
@@ -150,6 +167,9 @@ class ListingBuilder:
                 else f"{number} {suffix} files repeat others ({copy} is {held})"
             )
             self.reject(copy if number == 1 else top, f"{reason}; the other copy is used")
+        for suffix, paths in self._others.items():
+            more = f"; nor do {len(paths) - 1:,} more {suffix or 'files without suffix'}" if paths[1:] else ""
+            self.reject(paths[0], f"{NO_KNOWN_KIND}{more}")
         if not self._items:
             first = min(self.rejected, key=lambda rejection: rejection.path, default=None)
             hint = f"; {len(self.rejected)} left out, first {first.path}: {first.reason}" if first else ""

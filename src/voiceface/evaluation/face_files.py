@@ -112,7 +112,8 @@ def _of_folder(
     path: Path, people: PeopleTable | None, what: str, progress: Progress | None
 ) -> tuple[FaceSet, dict[str, int]]:
     root = checked_root(path)
-    files = [found for found in walk_media(root) if found.kind == "image"]
+    inside = list(walk_media(root, others=True))
+    files = [found for found in inside if found.kind == "image"]
     if not files:
         raise InputError(path, "holds no pictures", "give a folder of pictures")
     names = np.array([_plain(found.path) for found in files])
@@ -143,8 +144,11 @@ def _of_folder(
         sharpness=np.where(seen, sharpness(views), np.nan),
         what=what,
     )
-    lost = f"{what}: pictures that cannot be read, counted as not found"
-    return FaceSet(faces=faces, pictures=views), {lost: damaged} if damaged else {}
+    counts = {
+        f"{what}: pictures that cannot be read, counted as not found": damaged,
+        f"{what}: files that are no pictures, left out": len(inside) - len(files),
+    }
+    return FaceSet(faces=faces, pictures=views), {note: count for note, count in counts.items() if count}
 
 
 def _owners(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from voiceface.corpus.file_tree import walk_media
@@ -10,7 +10,7 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 from voiceface.media.media_kind import media_kind
 
-__all__ = ["query_side", "expand_folders", "is_corpus", "side_of"]
+__all__ = ["query_side", "expand_folders", "is_corpus", "left_out_of_folders", "side_of"]
 
 SIDE_OF_KIND = {"sound": "voice", "video": "voice", "image": "face"}
 _OTHER = {"voice": "face", "face": "voice"}
@@ -71,6 +71,30 @@ def expand_folders(paths: Iterable[Path], side: str) -> list[Path]:
                 path, f"contains no {what}", f"name a folder of {side}s, or the files themselves"
             )
         found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def left_out_of_folders(
+    paths: Iterable[Path], sides: Collection[str], *, besides: Iterable[Path]
+) -> list[str]:
+    """What of the folders named is no file of these sides, so that a command can say so.
+
+    Args:
+        paths: files, of which nothing is left out, and folders.
+        sides: ``"voice"``, ``"face"``, or both.
+        besides: files and folders that are not asked for and may lie in these folders.
+
+    Returns:
+        The paths, in order; what could not be walked with its reason in brackets.
+    """
+    found: dict[str, None] = {}
+    apart = {path.absolute() for path in besides}
+    for folder in paths:
+        for one in walk_media(folder, others=True) if folder.is_dir() else ():
+            path = folder / one.path
+            if SIDE_OF_KIND.get(one.kind) in sides or apart & {path.absolute(), *path.absolute().parents}:
+                continue
+            found[f"{path} ({one.reason})" if one.reason else str(path)] = None
     return list(found)
 
 

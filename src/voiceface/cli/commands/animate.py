@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
+from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
@@ -68,13 +69,14 @@ def _animate(
         raise InputError("animate", "has no recordings", "name files or folders of recordings")
     _check(voices, out, face=face, size=size)
     jobs = plan_jobs(voices, out, suffix=".mp4")
+    left_out = warn_left_out(voices, ("voice",), besides=[out])
     talker = Talker.load(weights, device=device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
         options = AnimationOptions(face=face, seed=seed, size=size, force=force)
         done = animate_files(talker, jobs, options, progress=progress)
     if not done.clips:
         raise no_usable_file(done.failed, "recording")
-    _print_result(talker, done, seed, json=json)
+    _print_result(talker, done, seed, left_out, json=json)
     return 0
 
 
@@ -94,7 +96,9 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
         raise InputError(out, "is a file that does not end in .mp4", "name a .mp4 file or a folder")
 
 
-def _print_result(talker: Talker, done: AnimationResults, seed: int, *, json: bool) -> None:
+def _print_result(
+    talker: Talker, done: AnimationResults, seed: int, left_out: list[str], *, json: bool
+) -> None:
     warnings = [f"{job.voice}: {clip.note}" for job, clip in done.clips if clip.note]
     warn_first([f"skipped: {error}" for error in done.failed])
     warn_first([f"warning: {warning}" for warning in warnings])
@@ -114,7 +118,7 @@ def _print_result(talker: Talker, done: AnimationResults, seed: int, *, json: bo
             for job, clip in done.clips
         ]
         facts["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        print_json({**facts, "warnings": warnings})
+        print_json({**facts, "left_out": left_out, "warnings": warnings})
         return
     for job, clip in done.clips:
         print_line(f"{printable(job.voice)}: {printable(clip.path)} ({clip.seconds:.1f} s)")

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
+from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def _embed(
     places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
     for place in places.values():
         check_writable(place)
+    sides = [one.removesuffix("s") for one in work]
+    left_out = [] if corpora else warn_left_out(sources, sides, besides=places.values())
     matcher = load_matcher(weights, device)
     done = {one: _one_kind(matcher, work[one], place, one, corpora) for one, place in places.items()}
     if json:
@@ -75,6 +78,7 @@ def _embed(
                     "dim": matcher.dim,
                     "matcher": matcher.name,
                     "failed": [{"path": error.what, "reason": str(error)} for error in found.failed],
+                    "left_out": left_out,
                     **_recordings(found, [] if corpora or one == "faces" else work[one]),
                 }
                 for one, found in done.items()

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar, warn_first
+from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
@@ -66,6 +67,7 @@ def _add(
     from voiceface.pipelines.rank_files import load_matcher
 
     items = find_gallery_items(sources, person, _pairs("--attribute", attribute))
+    left_out = warn_left_out(sources, ("voice", "face"), besides=[gallery])
     if weights is None and (gallery / CARD).is_file():
         opened = Gallery.open(gallery)
     else:
@@ -74,9 +76,8 @@ def _add(
         done = opened.add(items, progress=progress)
     if json:
         failed = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        print_json(
-            {"added": done.added, "there": done.already_present, "items": len(opened), "failed": failed}
-        )
+        counts = {"added": done.added, "there": done.already_present, "items": len(opened)}
+        print_json({**counts, "failed": failed, "left_out": left_out})
     else:
         warn_first([f"skipped: {error}" for error in done.failed])
         people = len(opened.people())

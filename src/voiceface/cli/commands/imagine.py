@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
+from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
@@ -74,6 +75,7 @@ def _imagine(
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
     _check(voices, out, n=n, typical=typical, size=size)
     jobs = plan_jobs(voices, out, n=n) if voices else []
+    left_out = warn_left_out(voices, ("voice",), besides=[out])
     options = GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
@@ -83,7 +85,7 @@ def _imagine(
         done = imagine_known_person(imaginer, out, options)
     if not done.faces:
         raise no_usable_file(done.failed, "recording")
-    _print_result(imaginer, done, seed, json=json)
+    _print_result(imaginer, done, seed, left_out, json=json)
     return 0
 
 
@@ -104,7 +106,9 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: in
         raise InputError(out, "is a file that does not end in .png", "name a .png file or a folder")
 
 
-def _print_result(imaginer: Imaginer, done: GenerationResult, seed: int, *, json: bool) -> None:
+def _print_result(
+    imaginer: Imaginer, done: GenerationResult, seed: int, left_out: list[str], *, json: bool
+) -> None:
     from voiceface.pipelines.voice_recording import LOW_PLAUSIBILITY
 
     warnings = [
@@ -121,7 +125,7 @@ def _print_result(imaginer: Imaginer, done: GenerationResult, seed: int, *, json
             for job, plausibility in done.faces
         ]
         facts["failed"] = [{"path": error.what, "reason": str(error)} for error in done.failed]
-        print_json({**facts, "warnings": warnings})
+        print_json({**facts, "left_out": left_out, "warnings": warnings})
         return
     for job, _ in done.faces:
         pictures = printable(job.pictures[0])

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
+from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
@@ -60,6 +61,7 @@ def _match(
     side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)
+    left_out = warn_left_out(candidates, (other,), besides=[query])
     matcher = load_matcher(weights, device)
     name = display_name(matcher, weights)
     with progress_bar(f"{other}s", enabled=len(files) > 20) as progress:
@@ -73,7 +75,8 @@ def _match(
     if json:
         facts: dict[str, Any] = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
         facts["recordings"] = [one.to_dict() for one in recordings]
-        print_json({**facts, **_to_dict(ranking[:top], unusable), "warnings": warnings})
+        facts |= {**_to_dict(ranking[:top], unusable), "left_out": left_out, "warnings": warnings}
+        print_json(facts)
         return 0
     about = f" ({recordings[0]})" if side == "voice" and recordings else ""
     _print_ranking(printable(query) + about, other, name, ranking, top)

@@ -14,6 +14,7 @@ Command   voiceface prepare pairs ROOT -o CORPUS
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from voiceface.corpus.file_tree import checked_root, stem_of, walk_media
 from voiceface.corpus.item import FaceItem, Item, Listing, VoiceItem, relative
-from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of, split_of
+from voiceface.corpus.listing_builder import NO_KNOWN_KIND, ListingBuilder, age_of, gender_of, split_of
 from voiceface.errors import InputError
 from voiceface.media.media_kind import media_kind
 from voiceface.media.text_tables import TextRow, TextTable, open_text_table
@@ -140,6 +141,8 @@ def _take(
         if path is None:
             wanted = named[kind] or f"{folder.name}/{clip}.*"
             fault = "the file is not there"
+            if other := folder.others.get(clip):
+                fault = f"{other} {NO_KNOWN_KIND}"
             if _WINDOWS_PATH.match(named[kind] or clip):
                 fault = (
                     "a path on another computer; write it from the table's folder on, such as voices/a.wav"
@@ -205,13 +208,16 @@ class _Folder:
         self._exact: dict[str, str] = {}
         self._loose: dict[str, str] = {}
         self._used: set[str] = set()
+        self.others: dict[str, str] = {}
+        """Files of no known kind, by clip."""
         if not (builder.root / self.name).is_dir():
             return
-        for found in walk_media(builder.root, under=self.name):
+        for found in walk_media(builder.root, under=self.name, others=True):
+            inside = os.path.splitext(found.path[len(self.name) + 1 :])[0]
             if builder.reject_if_fault(found):
-                continue
-            inside = found.path[len(self.name) + 1 :].rpartition(".")[0]
-            if found.kind not in kinds:
+                if found.kind == "other":
+                    self.others[inside] = found.path
+            elif found.kind not in kinds:
                 builder.reject(found.path, f"is no {kinds[0]}; this folder is for {kinds[0]}s")
             elif inside in self._exact:
                 builder.reject(found.path, f"clip '{inside}' is already {self._exact[inside]}")

@@ -62,7 +62,9 @@ def listing(
         add_people_from_table(builder, table)
     elif people != "people.csv":
         raise InputError(root / people, "no such table", "check --people")
-    for found in walk_media(root):
+    for found in walk_media(root, others=True):
+        if table is not None and root / found.path == table:
+            continue
         if builder.reject_if_fault(found):
             continue
         if found.kind != "video":
