@@ -75,19 +75,20 @@ def expand_folders(paths: Iterable[Path], side: str) -> list[Path]:
 
 
 def left_out_of_folders(
-    paths: Iterable[Path], sides: Collection[str], *, besides: Iterable[Path]
+    paths: Iterable[Path], kinds: Collection[str], *, besides: Iterable[Path]
 ) -> list[str]:
-    """What of the folders named is no file of these sides, so that a command can say so.
+    """What of the folders named is no file of these kinds, so that a command can say so.
 
     Args:
         paths: files, of which nothing is left out, and folders.
-        sides: ``"voice"``, ``"face"``, or both.
+        kinds: ``"voices"``, ``"faces"``, or both.
         besides: files and folders that are not asked for and may lie in these folders.
 
     Returns:
         The paths, in order; what could not be walked with its reason in brackets.
     """
     found: dict[str, None] = {}
+    sides = {kind.removesuffix("s") for kind in kinds}
     apart = {path.absolute() for path in besides}
     for folder in paths:
         for one in walk_media(folder, others=True) if folder.is_dir() else ():

@@ -65,8 +65,7 @@ def _embed(
     places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
     for place in places.values():
         check_writable(place)
-    sides = [one.removesuffix("s") for one in work]
-    left_out = [] if corpora else warn_left_out(sources, sides, besides=places.values())
+    left_out = [] if corpora else warn_left_out(sources, work, besides=places.values())
     matcher = load_matcher(weights, device)
     done = {one: _one_kind(matcher, work[one], place, one, corpora) for one, place in places.items()}
     if json:
@@ -77,8 +76,7 @@ def _embed(
                     "count": found.count,
                     "dim": matcher.dim,
                     "matcher": matcher.name,
-                    "failed": [{"path": error.what, "reason": str(error)} for error in found.failed],
-                    "left_out": left_out,
+                    **_left_out(found, left_out),
                     **_recordings(found, [] if corpora or one == "faces" else work[one]),
                 }
                 for one, found in done.items()
@@ -89,6 +87,11 @@ def _embed(
         warn_first([f"skipped: {error}" for error in found.failed])
         print_line(f"{found.count:,} {one}, {matcher.dim} numbers each, in {printable(found.path)}")
     return 0
+
+
+def _left_out(found: Embedded, left_out: list[str]) -> dict[str, Any]:
+    failed = [{"path": error.what, "reason": str(error)} for error in found.failed]
+    return {"failed": failed, "left_out": left_out}
 
 
 def _recordings(found: Embedded, voices: list[Path]) -> dict[str, Any]:

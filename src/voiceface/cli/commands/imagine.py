@@ -62,27 +62,22 @@ def _imagine(
         force: generate even if no speech is detected
         json: print JSON
     """
-    from voiceface.pipelines.imagine_files import (
-        GenerationOptions,
-        imagine_files,
-        imagine_known_person,
-        plan_jobs,
-    )
+    from voiceface.pipelines import imagine_files as work
     from voiceface.pipelines.imaginer import Imaginer
     from voiceface.pipelines.no_usable_file import no_usable_file
 
     if not voices and not person:
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
     _check(voices, out, n=n, typical=typical, size=size)
-    jobs = plan_jobs(voices, out, n=n) if voices else []
+    jobs = work.plan_jobs(voices, out, n=n) if voices else []
     left_out = warn_left_out(voices, ("voice",), besides=[out])
-    options = GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
+    options = work.GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:
-            done = imagine_files(imaginer, jobs, options, progress=progress)
+            done = work.imagine_files(imaginer, jobs, options, progress=progress)
     else:
-        done = imagine_known_person(imaginer, out, options)
+        done = work.imagine_known_person(imaginer, out, options)
     if not done.faces:
         raise no_usable_file(done.failed, "recording")
     _print_result(imaginer, done, seed, left_out, json=json)

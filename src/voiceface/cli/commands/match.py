@@ -61,7 +61,7 @@ def _match(
     side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)
-    left_out = warn_left_out(candidates, (other,), besides=[query])
+    left_out = warn_left_out(candidates, [other], besides=[query])
     matcher = load_matcher(weights, device)
     name = display_name(matcher, weights)
     with progress_bar(f"{other}s", enabled=len(files) > 20) as progress:
@@ -74,9 +74,8 @@ def _match(
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         facts: dict[str, Any] = {"matcher": name, "query": str(query), "direction": f"{side}-to-{other}"}
-        facts["recordings"] = [one.to_dict() for one in recordings]
-        facts |= {**_to_dict(ranking[:top], unusable), "left_out": left_out, "warnings": warnings}
-        print_json(facts)
+        facts |= {"recordings": [one.to_dict() for one in recordings], **_to_dict(ranking[:top], unusable)}
+        print_json({**facts, "left_out": left_out, "warnings": warnings})
         return 0
     about = f" ({recordings[0]})" if side == "voice" and recordings else ""
     _print_ranking(printable(query) + about, other, name, ranking, top)
