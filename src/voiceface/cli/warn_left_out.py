@@ -10,12 +10,12 @@ from voiceface.cli.terminal import log_line, printable
 _NAMED = 5
 
 
-def warn_left_out(paths: Iterable[Path], sides: Collection[str], *, besides: Iterable[Path]) -> list[str]:
+def warn_left_out(paths: Iterable[Path], kinds: Collection[str], *, besides: Iterable[Path]) -> list[str]:
     """Say on one line how many files the folders hold that are not taken, and name the first.
 
     Args:
         paths: the files and folders that a command was given.
-        sides: what it takes: ``"voice"``, ``"face"``, or both.
+        kinds: what it takes: ``"voices"``, ``"faces"``, or both.
         besides: what it writes, or reads in another way, which may lie in these folders.
 
     Returns:
@@ -23,7 +23,7 @@ def warn_left_out(paths: Iterable[Path], sides: Collection[str], *, besides: Ite
     """
     from voiceface.pipelines.input_files import left_out_of_folders
 
-    found = left_out_of_folders(paths, sides, besides=besides)
+    found = left_out_of_folders(paths, kinds, besides=besides)
     if found:
         names = ", ".join(map(printable, found[:_NAMED]))
         more = f" and {len(found) - _NAMED:,} more (--json lists all)" if len(found) > _NAMED else ""

@@ -69,7 +69,7 @@ def _animate(
         raise InputError("animate", "has no recordings", "name files or folders of recordings")
     _check(voices, out, face=face, size=size)
     jobs = plan_jobs(voices, out, suffix=".mp4")
-    left_out = warn_left_out(voices, ("voice",), besides=[out])
+    left_out = warn_left_out(voices, ["voices"], besides=[out])
     talker = Talker.load(weights, device=device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
         options = AnimationOptions(face=face, seed=seed, size=size, force=force)

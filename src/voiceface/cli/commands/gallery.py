@@ -67,7 +67,7 @@ def _add(
     from voiceface.pipelines.rank_files import load_matcher
 
     items = find_gallery_items(sources, person, _pairs("--attribute", attribute))
-    left_out = warn_left_out(sources, ("voice", "face"), besides=[gallery])
+    left_out = warn_left_out(sources, ["voices", "faces"], besides=[gallery])
     if weights is None and (gallery / CARD).is_file():
         opened = Gallery.open(gallery)
     else:

@@ -70,7 +70,7 @@ def _imagine(
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
     _check(voices, out, n=n, typical=typical, size=size)
     jobs = work.plan_jobs(voices, out, n=n) if voices else []
-    left_out = warn_left_out(voices, ("voice",), besides=[out])
+    left_out = warn_left_out(voices, ["voices"], besides=[out])
     options = work.GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
     imaginer = Imaginer.load(weights, device=device)
     if voices:

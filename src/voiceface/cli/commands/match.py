@@ -61,7 +61,7 @@ def _match(
     side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)
-    left_out = warn_left_out(candidates, [other], besides=[query])
+    left_out = warn_left_out(candidates, [f"{other}s"], besides=[query])
     matcher = load_matcher(weights, device)
     name = display_name(matcher, weights)
     with progress_bar(f"{other}s", enabled=len(files) > 20) as progress:
