@@ -12,16 +12,23 @@ export OMP_NUM_THREADS ?= 2
 # no process ends long before the other.
 WORKERS ?= auto
 
-.PHONY: demo test test-all fuzz lint bench wheel clean
+.PHONY: demo test test-all fuzz hashes lint bench wheel clean
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PINNED := -c constraints.txt --build-constraint constraints.txt
+COMMA := ,
+EXTRAS := train,synthetic,gallery,report
+# HASHES=1 installs only files whose digests are in requirements-hashed.txt; torch apart, whose build (CPU, CUDA) is a choice.
+HASHES ?=
 # The last install: the weights behind matcher-ge2e lie inside resemblyzer's pure-Python wheel, whose own
 # dependencies are not needed; without it `matcher` serves. Windows: run make from Git Bash.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'voiceface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,synthetic,gallery,report]" --group test --group lint
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "resemblyzer==0.1.4"
+	$(PIP) -c constraints.txt "pip>=25.3"
+	$(if $(HASHES),$(PIP) $(PINNED) --no-deps --require-hashes -r requirements-hashed.txt)
+	$(PIP) $(PINNED) -e ".[$(EXTRAS)]" --group test --group lint
+	-$(PIP) --no-deps "resemblyzer==0.1.4"
 	$(BIN)/python -c "open('$(VENV)/.installed', 'w').close()"
 
 # make demo VOICE=voice.wav FACES="a.jpg 'b c.jpg' photos/": by the environment, so that no shell reads the names.
@@ -40,6 +47,15 @@ SEED ?= 0
 MINUTES ?= 20
 fuzz: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz.py --inputs $(INPUTS) --seed $(SEED) --minutes $(MINUTES) --keep fuzz-faults
+
+# After a change of pyproject.toml or constraints.txt; needs uv. Without torch and what only its CUDA builds need.
+LOCK := uv pip compile --quiet --generate-hashes --no-annotate --no-header --default-index https://pypi.org/simple
+hashes:
+	echo "# Made by make hashes." > requirements-hashed.txt
+	$(LOCK) pyproject.toml $(foreach extra,$(subst $(COMMA), ,$(EXTRAS)),--extra $(extra)) --group test --group lint \
+	  -c constraints.txt --universal --python-version 3.11 \
+	  | awk '/^[a-z]/ {kept = !/^(torch==|triton==|nvidia-|cuda-)/} kept' >> requirements-hashed.txt
+	echo "resemblyzer==0.1.4" | $(LOCK) --no-deps - >> requirements-hashed.txt
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
