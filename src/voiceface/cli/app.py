@@ -21,6 +21,7 @@ from voiceface.cli.terminal import log_line, print_line, safe_streams
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import component_names
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import path_as_on_disk
 
 __all__ = ["make_app", "run"]
 
@@ -43,7 +44,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     try:
         with stoppable():
             _check_working_directory()
-            code = _dispatch(list(sys.argv[1:] if tokens is None else tokens))
+            code = _dispatch([_as_on_disk(one) for one in (sys.argv[1:] if tokens is None else tokens)])
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
     except BaseException as error:  # every kind has its line and code
@@ -57,6 +58,14 @@ def _check_working_directory() -> None:
         Path.cwd()
     except OSError as error:
         raise InputError("the working directory", "has been deleted", "change to another folder") from error
+
+
+def _as_on_disk(token: str) -> str:
+    """The token, or where it is a path whose accents have another Unicode form on the disk, that path."""
+    if token.isascii():
+        return token
+    option, equals, value = token.partition("=") if token.startswith("-") else ("", "", token)
+    return f"{option}{equals}{path_as_on_disk(Path(value)) or value}"
 
 
 def make_app(tokens: Sequence[str]) -> App:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +12,7 @@ from voiceface.corpus.file_tree import FoundFile
 from voiceface.corpus.item import FaceItem, Item, Listing, Rejection, VideoItem, VoiceItem
 from voiceface.errors import InputError
 from voiceface.media.text_tables import open_text_table
+from voiceface.media.unicode_names import in_one_form
 from voiceface.records import Person
 
 __all__ = [
@@ -89,7 +89,7 @@ class ListingBuilder:
 
     def add_person(self, id: str, *, where: str = "", **facts: str | float | None) -> str:
         """Note a person and what is known of them (fields of `Person`); returns the id."""
-        id = unicodedata.normalize("NFC", id)
+        id = in_one_form(id)
         known = self._people.get(id)
         if known is None:
             self._people[id] = Person(id=id, **facts)  # type: ignore[arg-type]
@@ -112,14 +112,16 @@ class ListingBuilder:
 
     def has(self, kind: type[VoiceItem] | type[FaceItem] | type[VideoItem], key: str) -> bool:
         """Whether an item of this kind and key has been taken."""
-        return (kind.__name__, key) in self._items
+        return (kind.__name__, in_one_form(key)) in self._items
 
     def item_with_key(self, item: Item) -> Item | None:
         """The item of the same kind that holds this one's key, if any."""
-        return self._items.get((type(item).__name__, item.key))
+        return self._items.get((type(item).__name__, in_one_form(item.key)))
 
     def add(self, item: Item) -> bool:
         """Take an item; False (and a note) if another one of its kind holds the key."""
+        if not item.key.isascii():
+            item = dataclasses.replace(item, key=in_one_form(item.key))
         slot = (type(item).__name__, item.key)
         held = self._items.setdefault(slot, item)
         if held is item:

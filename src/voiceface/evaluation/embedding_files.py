@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
+from voiceface.media.unicode_names import array_in_one_form
 from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.input_checks import few
 from voiceface.protocols.read_lines import read_lines
@@ -40,9 +41,10 @@ def read_named_embeddings(path: Path) -> NamedEmbeddings:
     check_readable(path)
     arrays = read_embeddings(path)
     rows, names = arrays.pop("embeddings"), arrays.pop("names")
-    _check_names(path, names.astype(str), rows)
+    names = array_in_one_form(names)
+    _check_names(path, names, rows)
     columns = {
-        name: array.astype(str)
+        name: array_in_one_form(array)
         for name, array in arrays.items()
         if array.shape == names.shape and array.dtype.kind in "US"
     }
@@ -50,7 +52,7 @@ def read_named_embeddings(path: Path) -> NamedEmbeddings:
     if people is not None and not (people != "").all():
         people = None  # embeddings of single files: their people are not known
     return NamedEmbeddings(
-        path=path, names=names.astype(str), embeddings=rows.astype(np.float32), people=people, columns=columns
+        path=path, names=names, embeddings=rows.astype(np.float32), people=people, columns=columns
     )
 
 

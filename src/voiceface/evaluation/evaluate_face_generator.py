@@ -144,9 +144,11 @@ def _read(folder: Path, part: VoiceSelection, size: int) -> Pictures:
 
     from voiceface.corpus.file_tree import walk_media
     from voiceface.media.picture import load_picture
+    from voiceface.media.unicode_names import in_one_form
     from voiceface.protocols.input_checks import few
 
-    files = {one.path.rpartition(".")[0]: one.path for one in walk_media(folder) if one.kind == "image"}
+    pictures = [one.path for one in walk_media(folder) if one.kind == "image"]
+    files = {in_one_form(path.rpartition(".")[0]): path for path in pictures}
     corpus = part.test.corpus
     ids, people = (corpus.column("voices", name)[part.test.voices].astype(str) for name in ("id", "person"))
     names = [

@@ -20,6 +20,7 @@ from voiceface.face.quality import best_face
 from voiceface.media.media_kind import media_kind
 from voiceface.media.picture import load_picture
 from voiceface.media.text_tables import open_text_table
+from voiceface.media.unicode_names import array_in_one_form, in_one_form
 from voiceface.metrics.image import sharpness
 from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
 from voiceface.pipelines.embed import read_embeddings
@@ -92,7 +93,7 @@ def read_face_set(
 
 def _of_file(path: Path, people: PeopleTable | None, what: str) -> tuple[FaceSet, dict[str, int]]:
     arrays = read_embeddings(path)
-    rows, names = arrays["embeddings"], arrays["names"].astype(str)
+    rows, names = arrays["embeddings"], array_in_one_form(arrays["names"])
     owners = _owners(path, names, people, _column(arrays, "people", path, len(rows)), what)
     genders = _column(arrays, "gender", path, len(rows))
     if people is not None and people.gender:
@@ -117,7 +118,7 @@ def _of_folder(
     if not files:
         raise InputError(path, "holds no pictures", "give a folder of pictures")
     names = np.array([_plain(found.path) for found in files])
-    folders = np.array([found.parts[0] if len(found.parts) > 1 else "" for found in files])
+    folders = np.array([in_one_form(found.parts[0]) if len(found.parts) > 1 else "" for found in files])
     owners = _owners(path, names, people, folders, what)
     rows = np.zeros((len(files), DLIB_DIM))
     seen = np.zeros(len(files), dtype=bool)
@@ -186,12 +187,11 @@ def _column(arrays: Mapping[str, Any], name: str, path: Path, count: int) -> npt
     values = arrays[name]
     if values.shape != (count,):
         raise InputError(path, f"holds {name} of shape {values.shape} for {count:,} rows", "give one a row")
-    found: npt.NDArray[np.str_] = values.astype(str)
-    return found
+    return array_in_one_form(values)
 
 
 def _plain(name: str) -> str:
-    """A picture's path with ``/``, without its suffix if it has a picture's."""
-    path = name.strip().replace("\\", "/").removeprefix("./")
+    """A picture's path with ``/``, in one Unicode form, without its suffix if it has a picture's."""
+    path = in_one_form(name).strip().replace("\\", "/").removeprefix("./")
     folder, slash, last = path.rpartition("/")
     return f"{folder}{slash}{stem_of(last) if media_kind(last) else last}"

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from voiceface.components import nearest
 from voiceface.errors import InputError
 from voiceface.media.read_npz import read_npz
+from voiceface.media.unicode_names import array_in_one_form
 from voiceface.protocols.read_lines import read_lines
 
 Columns = Mapping[str, NDArray[Any]]
@@ -118,9 +119,13 @@ def _missing_kinds(function: Callable[..., Any]) -> list[str]:
 
 def _read(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:
     if path.suffix == ".npz":
-        return read_npz(
+        arrays = read_npz(
             path, lambda headers: sorted(names & headers.keys()), remedy="give an .npz of named arrays"
         )
+        return {
+            name: array_in_one_form(array) if array.dtype.kind == "U" else array
+            for name, array in arrays.items()
+        }
     rows = list(csv.reader(read_lines(path)))
     heads = [head.strip().lower().lstrip("\ufeff") for head in rows[0]]
     bad = [line for line, row in enumerate(rows[1:], start=2) if len(row) != len(heads)]

@@ -2,7 +2,8 @@
 
 Everything is read row by row, so a list of millions of lines costs no more than one of ten. A table
 may be gzipped, begin with a byte order mark, separate its cells by comma, semicolon, tab or ``|``,
-and end its lines as any system does. What cannot be read is an `InputError` that names the line.
+and end its lines as any system does. Its text is brought to one Unicode form. What cannot be read is an
+`InputError` that names the line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 
 __all__ = ["TextRow", "TextTable", "open_text_table", "read_words"]
 
@@ -199,4 +201,4 @@ def _bounded(handle: TextIO, path: Path) -> Iterator[str]:
             return
         if "\0" in line or (len(line) == _LONGEST_LINE and not line.endswith("\n")):
             raise InputError(f"{path}, line {number}", "is no line of a text file", "give a table or list")
-        yield line
+        yield in_one_form(line)

@@ -26,6 +26,7 @@ from pathlib import Path
 from voiceface.errors import InputError
 from voiceface.media.media_kind import media_kind
 from voiceface.media.text_tables import open_text_table, read_words
+from voiceface.media.unicode_names import in_one_form
 
 __all__ = [
     "VoxCelebPerson",
@@ -166,7 +167,7 @@ class VoxCelebNames:
     def person(self, written: str) -> str:
         """The id for an id or a name; a name the metadata does not know stands for itself."""
         known = self.identity(written)
-        return known.id if known else unicodedata.normalize("NFC", written)
+        return known.id if known else in_one_form(written)
 
     @property
     def ids(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 from voiceface.models.generator_input import GeneratorInput, input_waves
 from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
@@ -148,15 +149,15 @@ def person_indices(inputs: Sequence[GeneratorInput], people: Sequence[str]) -> T
     Raises:
         InputError: an input has no name, or one that was not trained on; the nearest known ones are offered.
     """
-    index = {person: k for k, person in enumerate(people)}
+    index = {in_one_form(person): k for k, person in enumerate(people)}
     for one in inputs:
         if not one.person:
             raise InputError("the input", "names nobody", f"name one of {len(people)} known people")
-        if one.person not in index:
+        if in_one_form(one.person) not in index:
             near = difflib.get_close_matches(one.person, people, n=3, cutoff=0.0)
             names = " or ".join(repr(name) for name in near)
             raise InputError(one.person, "is not among the people this model knows", f"did you mean {names}?")
-    return torch.tensor([index[one.person] for one in inputs], dtype=torch.int64)
+    return torch.tensor([index[in_one_form(one.person)] for one in inputs], dtype=torch.int64)
 
 
 def speech_frames(inputs: Sequence[GeneratorInput], frame: int) -> Tensor:

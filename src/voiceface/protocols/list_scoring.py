@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 from voiceface.protocols.input_checks import few, unit_embeddings
 from voiceface.protocols.trial_lists import GalleryList, TrialList
 
@@ -54,7 +55,7 @@ class Embedded:
         self.same = np.array([seen.setdefault(r.tobytes(), i) for i, r in enumerate(flat)], dtype=np.intp)
 
     def _keys(self, names: Sequence[str] | NDArray[np.str_]) -> list[str]:
-        plain = [str(name) for name in names]
+        plain = [in_one_form(str(name)) for name in names]
         return plain if self.key is None else [self.key(name) for name in plain]
 
     def find(self, names: Sequence[str] | NDArray[np.str_]) -> Ints:

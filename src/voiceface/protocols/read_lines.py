@@ -7,10 +7,11 @@ import zlib
 from pathlib import Path
 
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Lines of a text file, plain or gzip, without their ends.
+    """Lines of a text file, plain or gzip, without their ends, in one Unicode form.
 
     Raises:
         InputError: it is missing, empty, not UTF-8, or a gzip archive that ends in the middle.
@@ -27,4 +28,4 @@ def read_lines(path: str | Path) -> list[str]:
         raise InputError(path, f"cannot be read ({error.strerror or error})", "check the path") from None
     if not text.strip():
         raise InputError(path, "is empty", "give the published list")
-    return text.splitlines()
+    return in_one_form(text).splitlines()

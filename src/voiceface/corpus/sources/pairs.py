@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from voiceface.corpus.listing_builder import NO_KNOWN_KIND, ListingBuilder, age_
 from voiceface.errors import InputError
 from voiceface.media.media_kind import media_kind
 from voiceface.media.text_tables import TextRow, TextTable, open_text_table
+from voiceface.media.unicode_names import in_one_form, path_as_on_disk
 
 __all__ = ["listing"]
 
@@ -232,8 +232,9 @@ class _Folder:
             for spelling in (written, written.replace("\\", "/")):
                 # A cell longer than any name is no file either.
                 with contextlib.suppress(OSError):
-                    if (self._root / spelling).is_file():
-                        found = relative(self._root / spelling, self._root)
+                    there = path_as_on_disk(self._root / spelling)
+                    if there is not None and there.is_file():
+                        found = relative(there, self._root)
                         break
         else:
             found = self._exact.get(clip) or self._loose.get(_loose(clip))
@@ -250,4 +251,4 @@ class _Folder:
 
 
 def _loose(stem: str) -> str:
-    return unicodedata.normalize("NFC", stem).casefold()
+    return in_one_form(stem).casefold()
