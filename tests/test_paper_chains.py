@@ -108,3 +108,50 @@ def test_wen_on_voxceleb_and_vggface_by_the_letters_of_the_paper(tmp_path):
     done(*tables, "--weights", tmp_path / "run")
     page = (tmp_path / "t" / "wen.md").read_text()
     assert beside_paper(tmp_path / "t" / "wen.md") and "4 test people" in page
+
+
+def test_agarwal_on_known_people_of_voxceleb(tmp_path):
+    voxceleb(tmp_path / "vox", people=2, videos=4, takes=2)
+    corpus, run, out = tmp_path / "corpus", tmp_path / "classifier", tmp_path / "tables"
+    done("prepare", "voxceleb", tmp_path / "vox", "-o", corpus, "--workers", 1)
+    small = ("--minimum", 4, "--steps", 1, "--every", 1)
+    done("train", "agarwal_voice_classifier", "--corpus", corpus, *small, "-o", run)
+    given = ("--voice-classifier", run, "--variant", "vae", "-o", tmp_path / "vae")
+    done("train", "agarwal_voice2face", "--corpus", corpus, *small, *given)
+    made = ("--quick", "--minimum", 4, "--classifier-steps", 1, "--steps", 1, "-o", out)
+    done("tables", "agarwal", "--corpus", corpus, "--split", "random", *made)
+    assert beside_paper(out / "agarwal.md") and "--split random" in (out / "agarwal.md").read_text()
+
+
+def test_roldan_on_peoples_own_videos(tmp_path):
+    for n, name in enumerate(("Ann", "Bo")):
+        for k in range(4):
+            real(tmp_path / "videos" / name / f"day{k}" / f"{k}.mp4", n)
+    corpus, out = tmp_path / "corpus", tmp_path / "tables"
+    done("prepare", "videos", tmp_path / "videos", "-o", corpus, "--workers", 1)
+    small = ("--size", 16, "--width", 4, "--batch-size", 2, "--steps", 1, "--every", 1)
+    done("train", "roldan_name2face", "--corpus", corpus, *small, "-o", tmp_path / "name")
+    speech = (*small, "--speech-width", 2, "-o", tmp_path / "speech")
+    done("train", "roldan_speech2face", "--corpus", corpus, *speech)
+    rows = ("--variants", "projecting input", "--variants", "control: waveform")
+    done("tables", "roldan", "--corpus", corpus, "--quick", "--steps", 1, *rows, "-o", out)
+    page = (out / "roldan.md").read_text()
+    assert beside_paper(out / "roldan.md") and "| control: waveform" in page and "mel" not in page
+    call("tables", "roldan", "--corpus", corpus, "--variants", "wavelet").refused("names no row")
+
+
+def test_si_on_cremad(tmp_path):
+    root, corpus, out = tmp_path / "cremad", tmp_path / "corpus", tmp_path / "tables"
+    rows = [f'{1001 + n},{20 + n},"{("Male", "Female")[n % 2]}","Asian","Not Hispanic"' for n in range(5)]
+    text(root / "VideoDemographics.csv", '"ActorID","Age","Sex","Race","Ethnicity"', *rows, newline="\r\n")
+    for n in range(5):
+        name = f"{1001 + n}_DFA_{('ANG', 'HAP')[n % 2]}_XX"
+        real(root / "AudioWAV" / f"{name}.wav", n)
+        real(root / "VideoFlash" / f"{name}.flv", n)
+    done("prepare", "cremad", root, "-o", corpus, "--no-faces", "--workers", 1)
+    done("tables", "si", "--corpus", corpus, "--steps", 1, "--clips", 1, "-o", out)
+    assert beside_paper(out / "si.md")
+    page = json.loads((out / "si.json").read_text())["tables"][0]
+    assert (
+        page["rows"]["speech2video"][0]["value"] and page["paper_rows"]["speech2video, CREMA-D"][0] == 0.541
+    )

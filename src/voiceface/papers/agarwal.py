@@ -10,7 +10,7 @@ generated ones: they are yours to look at, not to publish.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,6 +39,7 @@ from voiceface.recipes.agarwal_voice2face import target_face_indices
 from voiceface.recipes.agarwal_voice_classifier import classifier_posteriors
 from voiceface.training.choose_split import choose_split
 from voiceface.training.loop import train
+from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -115,6 +116,7 @@ class Evaluation:
 def tables(
     corpus: Corpus,
     out: Path,
+    choice: SplitChoice = NO_CHOICE,
     *,
     classifier_steps: int = 1000,
     steps: int = 0,
@@ -128,6 +130,7 @@ def tables(
     Args:
         corpus: with at least ``minimum`` recordings, and a face, of each of several people.
         out: folder of trainings and figures.
+        choice: the split that everything is trained with
         classifier_steps: steps of the voice classifier and of its control
         steps: steps of every generator; 0 for 20,000, or 500 where quick
         quick: GANs a quarter as wide and five times the paper's rates: a minute of a CPU each
@@ -142,13 +145,13 @@ def tables(
     shared: dict[str, Any] = {"minimum": minimum, "seed": seed}
 
     def trained(recipe: str, name: str, **options: Any) -> Loaded:  # noqa: ANN401
-        run = load_recipe(recipe).recipe(**options, **shared)
+        run = replace(load_recipe(recipe).recipe(**options, **shared), choice=choice)
         return load_model(train(run, corpus, out / name, device=device, progress=False))
 
     length = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
     classifier = trained("agarwal_voice_classifier", "classifier", **length)
     control = trained("agarwal_voice_classifier", "classifier-wrong-labels", wrong_labels=True, **length)
-    split = choose_split(agarwal_voice_classifier.recipe(**shared), corpus).split
+    split = choose_split(replace(agarwal_voice_classifier.recipe(**shared), choice=choice), corpus).split
     count = steps or (_QUICK_STEPS if quick else _STEPS)
     generators = {}
     for name, variant in {**_VARIANTS, _CONTROL: "rcgan"}.items():
@@ -363,11 +366,8 @@ def _figures(
             evaluation.people[generated["RC-GAN"].found].tolist(),
         ),
     }
-    tsne_plot(
-        out / "figure-2.png",
-        {k: v for k, v in panels.items() if len(v[0]) >= 4},
-        seed=evaluation.seed,
-    )
+    if placeable := {k: v for k, v in panels.items() if len(v[0]) >= 4}:
+        tsne_plot(out / "figure-2.png", placeable, seed=evaluation.seed)
     shown = [person for person in evaluation.targets if person in evaluation.people][:12]
     first = [int(np.flatnonzero(evaluation.people == person)[0]) for person in shown]
     sheet = [

@@ -9,7 +9,7 @@ that were not trained on the person. Folds that lie below the output folder are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.pair_verification import PairTrials, pair_trials
 from voiceface.protocols.paired_comparison import compare
+from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -49,12 +50,13 @@ class _Plan:
 
     corpus: Corpus
     out: Path
-    folds: int
+    folds: SplitChoice
 
 
 def tables(
     corpus: Corpus,
     out: Path,
+    choice: SplitChoice = NO_CHOICE,
     *,
     folds: int = 5,
     steps: int = 600,
@@ -68,6 +70,7 @@ def tables(
     Args:
         corpus: voices and faces of the same people.
         out: folder of trainings.
+        choice: a published split to train and test with instead of folds; people left out of every fold
         folds: number of cross-validation folds over people
         steps: training steps of the streams
         voice_encoder: frozen voice encoder below the streams
@@ -82,7 +85,9 @@ def tables(
         raise InputError("folds", f"are {folds}", "give 2 or more")
     shared: dict[str, Any] = {"voice_encoder": voice_encoder, "face_encoder": face_encoder}
     shared |= {"validation": _VALIDATION, "seed": seed}
-    plan = _Plan(corpus=corpus, out=out, folds=folds)
+    published = choice.by in ("authors", "file")
+    divided = choice if published else replace(choice.random(), folds=folds)
+    plan = _Plan(corpus=corpus, out=out, folds=divided)
     runs: dict[str, tuple[str, dict[str, Any]]] = {
         name: (recipe, {**shared, "steps": steps, **own}) for name, (recipe, own) in OBJECTIVES.items()
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from voiceface.protocols.sync_expert_trials import sync_trials
 from voiceface.protocols.video_quality import VideoReport, video
 from voiceface.recipes import si_speech2video
 from voiceface.training.loop import train
+from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 Frames = npt.NDArray[np.uint8]
 
@@ -77,7 +79,6 @@ _SMALL: dict[str, Any] = {
     "discriminator_width": 16,
     "clips": 8,
     "ema": 0.99,
-    "steps": 2000,
 }
 _FIFTH = 5
 _SHIFT = 5
@@ -88,12 +89,14 @@ _RESAMPLES, _SEED = 1000, 0
 def tables(
     corpus: Corpus,
     out: Path,
+    choice: SplitChoice = NO_CHOICE,
     *,
     weights: str = "",
     animator: str = "",
     imaginer: str = "",
     sync: str = "",
     clips: int = 60,
+    steps: int = 2000,
     wrong_sound: bool = False,
 ) -> list[Table]:
     """Generate the test clips in every way, and measure all alike.
@@ -101,17 +104,19 @@ def tables(
     Args:
         corpus: talking clips with sound.
         out: folder of the training, the generated clips, and the sheet.
-        weights: weights of si_speech2video of this corpus; by default trained without every fifth person
+        choice: the split that it is trained with; weights keep their own
+        weights: weights of si_speech2video of this corpus; by default trained here without every fifth person
         animator: weights that animate a still face, for the baselines
         imaginer: weights that generate a face from a voice, for S2F+SDFA
         sync: weights of a sync expert; by default the shipped one
         clips: maximum number of clips in each group, spread over its people
+        steps: training steps where no weights are given
         wrong_sound: generate every clip from another person's sound: a control
 
     Raises:
         InputError: weights of another recipe, or a corpus without clips to test on.
     """
-    loaded, split = _trained(corpus, out, weights)
+    loaded, split = _trained(corpus, out, weights, choice, steps=steps)
     fps, template, size = loaded.model.fps, loaded.model.face_template, loaded.model.face_size
     test_clips = select_test_clips(
         corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound
@@ -133,11 +138,17 @@ def tables(
     return found
 
 
-def _trained(corpus: Corpus, out: Path, weights: str) -> tuple[Loaded, Split]:
+def _trained(
+    corpus: Corpus, out: Path, weights: str, choice: SplitChoice, *, steps: int
+) -> tuple[Loaded, Split]:
+    if weights and choice != NO_CHOICE:
+        raise InputError("--weights", "were trained with a split of their own", "leave --split out")
     if not weights:
         people = sorted(set(corpus.person_of("clips").tolist()))
-        left_out = ",".join(people[_FIFTH - 1 :: _FIFTH])
-        run = si_speech2video.recipe(leave_out=left_out, seed=_SEED, **_SMALL)
+        left_out = "" if choice != NO_CHOICE else ",".join(people[_FIFTH - 1 :: _FIFTH])
+        every = max(1, min(1000, steps))
+        run = si_speech2video.recipe(leave_out=left_out, steps=steps, every=every, seed=_SEED, **_SMALL)
+        run = replace(run, choice=choice)
         weights = str(train(run, corpus, out / "si_speech2video", progress=False))
     loaded = load_model(weights)
     if loaded.card["recipe"] != "si_speech2video":
@@ -168,7 +179,7 @@ def _group_tables(
         for name, some in frames_of.items()
     }
     notes = [*notes, emotions.note, f"identity accuracy: {identities.note}"]
-    found = []
+    found: list[Table] = []
     for group in sorted({clip.group for clip in test_clips}):
         some = [clip for clip in test_clips if clip.group == group]
         rows = {
@@ -179,7 +190,7 @@ def _group_tables(
             ]
             for name in frames_of
         }
-        found.append(_table(group, rows, some, notes))
+        found.append(_table(group, rows, some, notes, beside_paper=not found))
     return found
 
 
@@ -216,7 +227,12 @@ def _measured(report: VideoReport, group: str) -> list[Cell]:
 
 
 def _table(
-    group: str, rows: Mapping[str, list[Cell]], clips: Sequence[TestClip], notes: Sequence[str]
+    group: str,
+    rows: Mapping[str, list[Cell]],
+    clips: Sequence[TestClip],
+    notes: Sequence[str],
+    *,
+    beside_paper: bool,
 ) -> Table:
     spare: list[Cell] = [None] * (len(_COLUMNS) - 3)
     printed: dict[str, list[Cell]] = {
@@ -227,10 +243,11 @@ def _table(
         title=f"Table 1, {group}",
         columns=_COLUMNS,
         rows=rows,
-        paper_rows=printed if group == KNOWN else {},
+        paper_rows=printed if beside_paper else {},
         notes=[
             f"{len(clips)} clips of {len(owners)} people; chance: compared with another person's clip, sound "
             "or face; confidences of two sync experts do not compare (the paper's is SyncNet's)",
+            *(["the paper's rows are of known people"] if beside_paper and group != KNOWN else []),
             *notes,
         ],
     )

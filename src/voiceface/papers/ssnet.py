@@ -10,7 +10,7 @@ score too, and what share of it above chance was found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,6 +40,7 @@ from voiceface.recipes import nawaz_ssnet
 from voiceface.training.choose_split import choose_split
 from voiceface.training.logs import NotFiniteError
 from voiceface.training.loop import train
+from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
@@ -101,6 +102,7 @@ class Judged:
 def tables(
     corpus: Corpus,
     out: Path,
+    choice: SplitChoice = NO_CHOICE,
     *,
     people: Literal["both", "unknown", "known"] = "both",
     quick: bool = False,
@@ -114,6 +116,7 @@ def tables(
     Args:
         corpus: voices and faces of the same people.
         out: folder of trainings and figures.
+        choice: the split that everything is trained with
         people: both: what the corpus does not allow is left out with a word
         quick: a small network, pictures of 64 pixels and the logarithm of magnitudes: for a CPU
         steps: training steps; 0 for 100,000, or 300 where quick
@@ -132,7 +135,8 @@ def tables(
     made: list[Table] = []
     refused: list[InputError] = []
     for setting in ("unknown", "known") if people == "both" else (people,):
-        runs = _runs(shared, known=setting == "known", printed_rate=printed_rate)
+        made_of = _runs(shared, known=setting == "known", printed_rate=printed_rate)
+        runs = {name: replace(run, choice=choice) for name, run in made_of.items()}
         try:
             judged = _judged(corpus, out, setting, runs, seed=seed)
         except NotFiniteError:
@@ -351,11 +355,4 @@ def _figure(judged: Judged, out: Path, *, seed: int) -> str:
 
 
 def _noted(table: Table, notes: Sequence[str]) -> Table:
-    return Table(
-        title=table.title,
-        columns=table.columns,
-        rows=table.rows,
-        paper_rows=table.paper_rows,
-        command=table.command,
-        notes=[*table.notes, *notes],
-    )
+    return replace(table, notes=[*table.notes, *notes])

@@ -39,10 +39,11 @@ from voiceface.protocols.report import Report
 from voiceface.recipes import wen_gender, wen_voice2face
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.loop import train
-from voiceface.training.split_choice import SplitChoice
+from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
+    from voiceface.training.run import Run
 
 Pictures = npt.NDArray[np.uint8]
 Waves = Sequence[npt.NDArray[Any]]
@@ -57,6 +58,7 @@ _NEAREST, _TEMPERATURE = 40, 0.1
 def tables(
     corpus: Corpus,
     out: Path,
+    choice: SplitChoice = NO_CHOICE,
     *,
     weights: str = "",
     people: Literal["unknown", "known"] = "unknown",
@@ -70,6 +72,7 @@ def tables(
     Args:
         corpus: voices and faces of the same people.
         out: folder of the trainings and pictures.
+        choice: the split that it is trained with; weights keep their own
         weights: a weights folder of wen_voice2face trained on this corpus; empty: train one
         people: people to train on if no weights are given: known people appear in all parts
         steps: training steps of wen_voice2face
@@ -80,7 +83,8 @@ def tables(
     Raises:
         InputError: weights of another recipe, or a corpus too small for its split.
     """
-    loaded, split = _load(corpus, out, weights, people, steps, seed)
+    run = _run(people, steps, seed)
+    loaded, split = _load(corpus, out, weights, replace(run, choice=choice))
     model = loaded.model
     assert isinstance(model, WenVoice2Face)
     found: list[Table] = []
@@ -96,12 +100,16 @@ def tables(
     return found
 
 
-def _load(
-    corpus: Corpus, out: Path, weights: str, people: str, steps: int, seed: int
-) -> tuple[Loaded, Split]:
+def _run(people: str, steps: int, seed: int) -> Run:
+    return wen_voice2face.recipe(people=people, steps=steps, every=max(1, steps // 4), seed=seed, **_SMALL)  # type: ignore[arg-type]
+
+
+def _load(corpus: Corpus, out: Path, weights: str, run: Run) -> tuple[Loaded, Split]:
     if not weights:
-        run = wen_voice2face.recipe(people=people, steps=steps, every=max(1, steps // 4), seed=seed, **_SMALL)  # type: ignore[arg-type]
-        weights = str(train(run, corpus, out / f"wen_voice2face-{people}", progress=False))
+        place = out / f"wen_voice2face-{run.arguments['people']}"
+        weights = str(train(run, corpus, place, progress=False))
+    elif run.choice != NO_CHOICE:
+        raise InputError("--weights", "were trained with a split of their own", "leave --split out")
     loaded = load_model(weights)
     if not isinstance(loaded.model, WenVoice2Face):
         raise InputError(weights, f"holds {loaded.card['recipe']}", "give weights of wen_voice2face")

@@ -24,3 +24,7 @@ class SplitChoice:
     def random(self) -> SplitChoice:
         """The same people left out of a split by the recipe, or of a fold."""
         return SplitChoice(by="random", left_out=self.left_out, file=self.file)
+
+
+NO_CHOICE = SplitChoice()
+"""The authors' split where it serves, else the recipe's own."""

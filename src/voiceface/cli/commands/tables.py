@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.docstrings import summary_line
 from voiceface.cli.options import OptionValues, help_group, keyword_options, non_default_values, with_options
 from voiceface.cli.output_options import RecordOptions
+from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
 from voiceface.cli.terminal import print_json, print_line, printable
 from voiceface.components import load_component
+from voiceface.errors import InputError
 
 if TYPE_CHECKING:
     from voiceface.evaluation.paper_table import Table
@@ -32,6 +35,7 @@ voiceface tables PAPER --help shows what is trained"""
 _OPTIONS_HELP = """Args:
     corpus: the prepared corpus
     out: folder for tables, plots and trainings: new, or an interrupted one; by default runs/tables-PAPER
+    splits: which split is trained with
     outputs: where figures are written
 """
 
@@ -46,11 +50,13 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 def _command(name: str) -> Callable[..., int]:
     module = load_component(PAPERS, name)
     options = keyword_options(module.tables, title=f"Options of {name}")
+    trains = "choice" in inspect.signature(module.tables).parameters
 
     def command(
         *,
         corpus: Path,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+        splits: SplitOptions = DEFAULT_SPLIT,
         outputs: RecordOptions = _DEFAULTS,
         given: OptionValues,
     ) -> int:
@@ -59,17 +65,22 @@ def _command(name: str) -> Callable[..., int]:
         from voiceface.evaluation.experiment_records import check_results_folder
         from voiceface.evaluation.paper_table import record_tables, save_tables
         from voiceface.evaluation.reproducing_command import reproducing_command
+        from voiceface.training.choose_split import read_choice
 
         opened = Corpus.open(corpus)
+        if splits != DEFAULT_SPLIT and not trains:
+            raise InputError("--split and --leave-out", f"{name} trains nothing", "leave them out")
+        choice = read_choice(opened, split=splits.split, leave_out=splits.leave_out)
         if outputs.folder is not None:
             check_results_folder(outputs.folder)
         folder = out or Path("runs") / f"tables-{name}"
         words = reproducing_command(
-            ["voiceface", "tables", name, "--corpus", "CORPUS"], non_default_values(given, options)
+            ["voiceface", "tables", name, "--corpus", "CORPUS", *splits.words()],
+            non_default_values(given, options),
         )
         made: list[Table] = [
             table if table.command else replace(table, command=words)
-            for table in module.tables(opened, folder, **given)
+            for table in module.tables(opened, folder, *([choice] if trains else []), **given)
         ]
         title = summary_line(module.__name__).rstrip(".")
         page = save_tables(made, folder, name=name, title=title)
