@@ -69,11 +69,8 @@ def evaluate_clip_folders(
         InputError: a folder or file cannot be used.
     """
     from voiceface.evaluation.clip_files import read_clip_pairs, video_judges
-    from voiceface.evaluation.experiment_records import check_results_folder
     from voiceface.protocols.video_quality import video
 
-    if results is not None:
-        check_results_folder(results)
     ours, theirs, people = folders.clips()
     groups = _groups(people, train_people)
     unreadable: list[str] = []

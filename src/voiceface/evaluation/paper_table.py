@@ -108,8 +108,17 @@ def save_tables(tables: Sequence[Table], out: Path, *, name: str, title: str) ->
     """
     page = make_folder(out) / f"{name}.md"
     write_json(out / f"{name}.json", {"title": title, "tables": [table.to_dict() for table in tables]})
-    write_text(page, "\n\n".join([f"# {title}", *map(str, tables)]) + "\n")
+    write_page(page, tables, title=title)
     return page
+
+
+def write_page(path: Path, tables: Sequence[Table], *, title: str) -> None:
+    """Write the tables as one page of Markdown.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_text(path, "\n\n".join([f"# {title}", *map(str, tables)]) + "\n")
 
 
 def _shown(cell: Cell) -> str:

@@ -17,7 +17,10 @@ from voiceface.components import nearest
 from voiceface.errors import InputError
 from voiceface.media.read_npz import read_npz
 from voiceface.media.unicode_names import array_in_one_form
+from voiceface.protocols.calibration import Calibration
+from voiceface.protocols.estimate import Estimate
 from voiceface.protocols.read_lines import read_lines
+from voiceface.protocols.report import Report
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -78,6 +81,13 @@ def protocol_from_file(name: str) -> Callable[..., Any]:
     first = inspect.Parameter("data", inspect.Parameter.POSITIONAL_ONLY, annotation=Path)
     run.__signature__ = inspect.Signature([first, *options])  # type: ignore[attr-defined]
     return run
+
+
+def figures_of(found: Any) -> dict[str, list[Estimate]]:  # noqa: ANN401  any protocol's answer
+    """The figures of what a protocol returns: rows of a `Report`, or its single row or figure."""
+    if isinstance(found, Report):
+        return found.rows
+    return {"all": list(found.row) if isinstance(found, Calibration) else [found.difference]}
 
 
 def _protocol(name: str) -> Callable[..., Any]:

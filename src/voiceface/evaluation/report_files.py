@@ -1,8 +1,8 @@
-"""Report files of an evaluation: Markdown, one HTML page, and a record of the experiment."""
+"""Report files of an evaluation: Markdown, CSV, LaTeX, one HTML page, and a record of the experiment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
+    from voiceface.evaluation.paper_table import Table
     from voiceface.evaluation.report.page import Section
     from voiceface.protocols.estimate import Estimate
 
@@ -19,6 +20,8 @@ class ReportFiles:
     """Files to write; None for those not requested."""
 
     markdown: Path | None = None
+    csv: Path | None = None
+    latex: Path | None = None
     html: Path | None = None
     results: Path | None = None
     """Folder of the records of experiments."""
@@ -33,7 +36,7 @@ class ReportFiles:
         from voiceface.evaluation.experiment_records import check_results_folder
         from voiceface.media.check_writable import check_writable
 
-        for path in filter(None, (self.markdown, self.html)):
+        for path in filter(None, (self.markdown, self.csv, self.latex, self.html)):
             check_writable(path)
         if self.results is not None:
             check_results_folder(self.results)
@@ -41,6 +44,21 @@ class ReportFiles:
             from voiceface.evaluation.report.drawing import require_packages
 
             require_packages()
+
+    def write_tables(self, tables: Callable[[], Sequence[Table]]) -> list[str]:
+        """Write the requested CSV and LaTeX; returns a line about each.
+
+        Args:
+            tables: Makes the tables, where any is requested.
+        """
+        from voiceface.evaluation.table_files import write_csv, write_latex
+
+        written = []
+        for path, write in ((self.csv, write_csv), (self.latex, write_latex)):
+            if path is not None:
+                write(path, tables())
+                written.append(f"tables in {path}")
+        return written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +97,15 @@ def write_reports(
     from voiceface.evaluation.report.markdown import write_markdown
     from voiceface.evaluation.report.page import write_html
     from voiceface.evaluation.source_commit import source_commit
+    from voiceface.evaluation.table_files import report_tables
 
-    written = []
+    written = files.write_tables(
+        lambda: [
+            replace(table, command=subject.command, notes=subject.warnings)
+            for section in sections(False)
+            for table in report_tables(section.title, section.rows)
+        ]
+    )
     if files.results is not None:
         _record(files.results, subject, recorded)
         written.append(f"recorded in {files.results}")
@@ -96,6 +121,33 @@ def write_reports(
         parts[0] = replace(parts[0], text=[*warnings, *parts[0].text])
         size = (write_html if plots else write_markdown)(path, parts, title=subject.title, facts=facts)
         written.append(f"report in {path} ({size / 1e6:.2f} MB)")
+    return written
+
+
+def write_figures(
+    files: ReportFiles, title: str, rows: Mapping[str, Sequence[Estimate]], *, notes: Sequence[str] = ()
+) -> list[str]:
+    """Write a report's figures as the requested Markdown, CSV and LaTeX; returns a line about each.
+
+    Args:
+        files: What was requested.
+        title: Of the report.
+        rows: By stratum, direction or side.
+        notes: Lines to know when reading them.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    from voiceface.evaluation.report.markdown import write_markdown
+    from voiceface.evaluation.report.page import Section
+    from voiceface.evaluation.table_files import report_tables
+
+    written = files.write_tables(
+        lambda: [replace(table, notes=notes) for table in report_tables(title, rows)]
+    )
+    if files.markdown is not None:
+        size = write_markdown(files.markdown, [Section(title=title, text=notes, rows=rows)])
+        written.append(f"report in {files.markdown} ({size / 1e6:.2f} MB)")
     return written
 
 

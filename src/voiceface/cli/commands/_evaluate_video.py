@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from voiceface.cli.output_options import RecordOptions
+from voiceface.cli.output_options import NO_RECORDS, RecordOptions
 from voiceface.cli.print_estimates import print_rows
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
 from voiceface.errors import InputError
@@ -54,10 +54,10 @@ class ClipOptions:
     seed: int = 0
 
 
-_DEFAULTS, _NO_OUTPUTS = ClipOptions(), RecordOptions()
+_DEFAULTS = ClipOptions()
 
 
-def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = _NO_OUTPUTS) -> int:
+def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = NO_RECORDS) -> int:
     """Evaluate generated clips: SSIM, PSNR, sync, identity, or a blind study.
 
     voiceface evaluate video --generated DIR --reference DIR
@@ -68,6 +68,9 @@ def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = _NO_OU
 
     Clips belong together by their names: PERSON/CLIP.mp4 in both folders.
     """
+    from voiceface.evaluation.report_files import write_figures
+
+    files = outputs.files()
     if options.answers:
         report: VideoReport | Report = _answers(options.answers, options)
     elif options.generated is None:
@@ -82,6 +85,9 @@ def command(*, options: ClipOptions = _DEFAULTS, outputs: RecordOptions = _NO_OU
     else:
         unit = "answers" if options.answers else "clips"
         print_rows(report.rows, excluded=report.excluded, notes=report.notes, unit=unit)
+    lost = [f"left out: {what}: {count:,}" for what, count in report.excluded.items()]
+    title = report.title or "Generated clips"
+    outputs.print_written(write_figures(files, title, report.rows, notes=[*report.notes, *lost]))
     return 0
 
 

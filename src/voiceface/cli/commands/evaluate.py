@@ -15,8 +15,8 @@ from voiceface.cli.commands._evaluate_fame import command as evaluate_fame
 from voiceface.cli.commands._evaluate_video import command as evaluate_video
 from voiceface.cli.component_commands import add_components
 from voiceface.cli.docstrings import summary_line
-from voiceface.cli.options import Flag, OptionValues, help_group, keyword_options, with_options
-from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
+from voiceface.cli.options import OptionValues, help_group, keyword_options, with_options
+from voiceface.cli.output_options import NO_FILES, NO_OUTPUTS, FileOptions, OutputOptions
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows
 from voiceface.cli.recipe_options import RECIPES
 from voiceface.cli.terminal import log_line, print_json, print_line, progress_bar
@@ -67,7 +67,7 @@ class MeasurementOptions:
 
 _FILE_HELP = """Args:
     data: a CSV or .npz whose columns are the arguments: score, label, person, voice_person ...
-    json: print JSON
+    outputs: where figures are written
 """
 _DEFAULTS = MeasurementOptions()
 Sizes = Annotated[list[int] | None, Parameter(name="-n", negative="")]
@@ -114,10 +114,16 @@ def _file_protocol(name: str) -> Callable[..., int]:
     run = protocol_from_file(name)
     options = keyword_options(run, title=f"Options of {name}")
 
-    def command(data: Path, /, *, json: Flag = False, given: OptionValues) -> int:
+    def command(data: Path, /, *, outputs: FileOptions = NO_FILES, given: OptionValues) -> int:
         """Placeholder, replaced by the protocol's docstring."""
+        from voiceface.evaluation.protocol_from_file import figures_of
+        from voiceface.evaluation.report_files import write_figures
+
+        files = outputs.files()
         report = run(data, **given)
-        print_json(report.to_dict()) if json else print_line(str(report))
+        print_json(report.to_dict()) if outputs.json else print_line(str(report))
+        notes = getattr(report, "notes", ())
+        outputs.print_written(write_figures(files, name, figures_of(report), notes=notes))
         return 0
 
     summary = (inspect.getdoc(run) or name).partition("\n\n")[0]

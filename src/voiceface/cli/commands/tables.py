@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from voiceface.cli.component_commands import add_components, component_help
 from voiceface.cli.docstrings import summary_line
 from voiceface.cli.options import OptionValues, help_group, keyword_options, non_default_values, with_options
-from voiceface.cli.output_options import RecordOptions
+from voiceface.cli.output_options import NO_RECORDS, RecordOptions
 from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
 from voiceface.cli.terminal import print_json, print_line, printable
 from voiceface.components import load_component
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 PAPERS = "voiceface.papers"
-_DEFAULTS = RecordOptions()
 
 _ABOUT = """Reproduce a paper's tables, with the published values beside ours.
 
@@ -57,22 +56,19 @@ def _command(name: str) -> Callable[..., int]:
         corpus: Path,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         splits: SplitOptions = DEFAULT_SPLIT,
-        outputs: RecordOptions = _DEFAULTS,
+        outputs: RecordOptions = NO_RECORDS,
         given: OptionValues,
     ) -> int:
         """Placeholder, replaced by the paper's docstring."""
         from voiceface.corpus.corpus import Corpus
-        from voiceface.evaluation.experiment_records import check_results_folder
-        from voiceface.evaluation.paper_table import record_tables, save_tables
+        from voiceface.evaluation.paper_table import record_tables, save_tables, write_page
         from voiceface.evaluation.reproducing_command import reproducing_command
         from voiceface.training.choose_split import read_choice
 
-        opened = Corpus.open(corpus)
+        opened, files = Corpus.open(corpus), outputs.files()
         if splits != DEFAULT_SPLIT and not trains:
             raise InputError("--split and --leave-out", f"{name} trains nothing", "leave them out")
         choice = read_choice(opened, split=splits.split, leave_out=splits.leave_out)
-        if outputs.folder is not None:
-            check_results_folder(outputs.folder)
         folder = out or Path("runs") / f"tables-{name}"
         words = reproducing_command(
             ["voiceface", "tables", name, "--corpus", "CORPUS", *splits.words()],
@@ -86,6 +82,9 @@ def _command(name: str) -> Callable[..., int]:
         page = save_tables(made, folder, name=name, title=title)
         if outputs.folder is not None:
             record_tables(outputs.folder, made, opened, name=name)
+        if files.markdown is not None:
+            write_page(files.markdown, made, title=title)
+        outputs.print_written(files.write_tables(lambda: made))
         if outputs.json:
             print_json({"tables": [table.to_dict() for table in made], "page": str(page)})
             return 0
