@@ -159,10 +159,11 @@ def size_violations(root: Path, files: list[Path]) -> list[str]:
 
 
 def _is_configuration(relative: str, name: str) -> bool:
-    """Whether a signature is what the user sets: a recipe's, a corpus source's or a command's options."""
+    """Whether a signature is what the user sets: options of a recipe, corpus source, paper or command."""
     return (
         (name == "recipe" and "/recipes/" in relative)
         or (name == "listing" and "/sources/" in relative)
+        or (name == "tables" and "/papers/" in relative)
         or "/cli/" in relative
     )
 

@@ -153,6 +153,7 @@ def tables(
     control = trained("agarwal_voice_classifier", "classifier-wrong-labels", wrong_labels=True, **length)
     split = choose_split(replace(agarwal_voice_classifier.recipe(**shared), choice=choice), corpus).split
     count = steps or (_QUICK_STEPS if quick else _STEPS)
+    given = {"steps": count, "every": max(1, count // 4), **(_QUICK if quick else {})}
     generators = {}
     for name, variant in {**_VARIANTS, _CONTROL: "rcgan"}.items():
         generators[name] = trained(
@@ -160,10 +161,8 @@ def tables(
             variant if name != _CONTROL else f"{variant}-wrong-labels",
             variant=variant,
             voice_classifier=str(out / "classifier"),
-            steps=count,
-            every=max(1, count // 4),
             wrong_labels=name == _CONTROL,
-            **(_QUICK if quick else {}),
+            **given,
         )
     evaluation = _evaluation(split, generators["RC-GAN"], seed=seed)
     generated = _generate(generators, split.test, evaluation)
