@@ -22,8 +22,8 @@ FLOORS = {
     "recipes": 7,
     "pipelines": 8,
     "evaluation": 9,
-    "papers": 10,
-    **dict.fromkeys(("cli", "demo", "app"), 11),
+    **dict.fromkeys(("papers", "app"), 10),
+    **dict.fromkeys(("cli", "demo"), 11),
     "__main__": 12,
 }
 PACKAGE_FACE = 8.5

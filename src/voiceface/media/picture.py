@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -21,7 +22,7 @@ from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.optional_reader import register_reader
 from voiceface.media.origin import Origin, read_origin
 
-__all__ = ["decode_jpeg", "encode_jpeg", "load_picture", "save_png"]
+__all__ = ["decode_jpeg", "encode_jpeg", "load_picture", "picture_size", "save_png"]
 
 PictureSource = str | Path | BinaryIO | NDArray[Any] | Image.Image
 """A path, a file object open for binary reading, an array, or a Pillow image."""
@@ -121,15 +122,35 @@ def decode_jpeg(data: bytes | bytearray | memoryview) -> Image.Image:
     return load_picture(io.BytesIO(data))
 
 
+def picture_size(source: str | Path | BinaryIO) -> tuple[int, int]:
+    """Width and height of a picture as it is stored, in pixels, without decoding it.
+
+    Raises:
+        InputError: missing, empty or no picture.
+    """
+    check_readable(source)
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return picture_size(file)
+    with _decoder_errors(source_name(source)):
+        return _header(source, source_name(source)).size
+
+
 def _read(file: BinaryIO, name: str, long_side: int | None) -> Image.Image:
-    """Decode ``file``; whatever a decoder raises becomes one error with the file's name."""
+    with _decoder_errors(name):
+        image = _header(file, name)
+        _bounded(image, name, long_side)
+        image.load()
+        return _finished(image, name, long_side)
+
+
+@contextlib.contextmanager
+def _decoder_errors(name: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes one error with the file's name."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on size and metadata; we have our own limit
-            image = _header(file, name)
-            _bounded(image, name, long_side)
-            image.load()
-            return _finished(image, name, long_side)
+            yield
     except InputError:
         raise
     except UnidentifiedImageError as error:

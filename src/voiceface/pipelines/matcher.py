@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from voiceface.audio.vad import speech_flags
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.find_face import find_face
+from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.corpus_embeddings import align_corpus_face
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Matcher"]
 
-PictureSource = str | Path | Image.Image | npt.NDArray[np.uint8]
 OnError = Callable[[int, InputError], None]
 Progress = Callable[[int, int], None]
 
@@ -123,7 +122,7 @@ class Matcher(Pipeline):
         """Embed pictures, each by the face that is detected best in it.
 
         Args:
-            sources: Paths, PIL images or (height, width, 3) uint8 arrays.
+            sources: Paths, file objects, PIL images or (height, width, 3) uint8 arrays.
             on_error: As in `embed_voices`.
 
         Returns:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from voiceface.errors import InputError
 
@@ -59,25 +59,30 @@ class VoiceFacts:
         }
 
 
-def voice_facts(voices: Iterable[Path]) -> list[VoiceFacts]:
-    """Measure each recording; unreadable files are passed over (embedding them reports the fault)."""
+def voice_facts(voices: Iterable[str | Path | BinaryIO]) -> list[VoiceFacts]:
+    """Measure each recording; unreadable ones are passed over (embedding them reports the fault).
+
+    Args:
+        voices: paths or file objects, which are called by their ``name``.
+    """
     import numpy as np
 
     from voiceface.audio.bandwidth import bandwidth
     from voiceface.audio.speech_detection import speech_facts
+    from voiceface.media.files import source_name
     from voiceface.media.sound import load_sound
 
     found = []
-    for path in voices:
+    for voice in voices:
         try:
-            wave = load_sound(path, max_seconds=_MAX_SECONDS)
+            wave = load_sound(voice, max_seconds=_MAX_SECONDS)
             speech = speech_facts(wave)
         except InputError:
             continue
         power = float(np.mean(np.square(wave, dtype=np.float64)))
         found.append(
             VoiceFacts(
-                path=path,
+                path=Path(source_name(voice)),
                 speech_seconds=speech.active_seconds,
                 bandwidth=bandwidth(wave),
                 level=max(_SILENCE_DB, 10 * math.log10(power)) if power else _SILENCE_DB,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,13 @@ from voiceface.media.files import source_name
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["LOW_PLAUSIBILITY", "NotSpeechError", "VoiceRecording", "read_voice_recording"]
+__all__ = [
+    "LOW_PLAUSIBILITY",
+    "NotSpeechError",
+    "VoiceRecording",
+    "plausibility_warnings",
+    "read_voice_recording",
+]
 
 LOW_PLAUSIBILITY = 0.5
 """A plausibility below this is noted; at 0 nothing is generated."""
@@ -99,6 +106,19 @@ def read_voice_recording(voice: SoundSource) -> VoiceRecording:
         raise InputError(name, fault, f"give at least {_MIN_SECONDS} s of speech")
     facts = parts[0][1] if len(parts) == 1 else speech_facts(wave)
     return VoiceRecording(wave=wave, facts=facts, steadiness=steadiness(wave), name=name)
+
+
+def plausibility_warnings(recordings: Iterable[tuple[object, float | None]]) -> list[str]:
+    """A line for each recording, given by name and plausibility, that is hardly a voice.
+
+    >>> plausibility_warnings([("a.wav", 1.0), ("b.wav", 0.25), ("somebody known by name", None)])
+    ['b.wav: unlikely to be speech (plausibility 0.25); the face is unreliable']
+    """
+    return [
+        f"{name}: unlikely to be speech (plausibility {plausibility:.2f}); the face is unreliable"
+        for name, plausibility in recordings
+        if plausibility is not None and plausibility < LOW_PLAUSIBILITY
+    ]
 
 
 def _ramp(value: float, none: float, full: float) -> float:

@@ -104,13 +104,9 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: in
 def _print_result(
     imaginer: Imaginer, done: GenerationResult, seed: int, left_out: list[str], *, json: bool
 ) -> None:
-    from voiceface.pipelines.voice_recording import LOW_PLAUSIBILITY
+    from voiceface.pipelines.voice_recording import plausibility_warnings
 
-    warnings = [
-        f"{job.voice}: unlikely to be speech (plausibility {plausibility:.2f}); the face is unreliable"
-        for job, plausibility in done.faces
-        if plausibility is not None and plausibility < LOW_PLAUSIBILITY
-    ]
+    warnings = plausibility_warnings((job.voice, plausibility) for job, plausibility in done.faces)
     warn_first([f"skipped: {error}" for error in done.failed])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
