@@ -13,6 +13,7 @@ from voiceface.app.engine_options import EngineOptions
 from voiceface.app.limits import Limits
 from voiceface.app.load_engine import load_engine
 from voiceface.app.messages import Task, Upload
+from voiceface.app.uploaded_file import check_picture, check_sound
 from voiceface.errors import InputError
 from voiceface.media.movie import movie_facts
 from voiceface.media.origin import read_origin
@@ -90,6 +91,12 @@ def test_voices_are_ranked_for_a_face(engine, wav):
     answer, _ = run(engine, "match", {"face": [picture()], "voices": [wav, b"", webm()]})
     assert {one["index"] for one in answer.facts["ranking"]} == {0, 2}
     assert "is empty" in answer.facts["unusable"][0]["reason"] and len(answer.facts["recordings"]) == 2
+
+
+def test_a_checked_file_stands_at_its_beginning(wav):
+    for sound in (wav, webm(speech_like_wave(1, seconds=6))):
+        assert check_sound(Upload("a", sound), LIMITS).read() == sound
+    assert check_picture(Upload("a", picture()), LIMITS).read() == picture()
 
 
 def test_embeddings_have_length_one(engine, wav):

@@ -31,9 +31,9 @@ def check_sound(upload: Upload, limits: Limits) -> UploadedFile:
     file = UploadedFile(upload)
     seconds = sound_seconds(file)
     if seconds > limits.sound_seconds:
-        raise InputError(
-            file.name, f"is {seconds:.0f} s long", f"cut it to {limits.sound_seconds:g} s or less"
-        )
+        remedy = f"cut it to {limits.sound_seconds:g} s or less"
+        raise InputError(file.name, f"is {seconds:.0f} s long", remedy)
+    file.seek(0)
     return file
 
 
@@ -48,6 +48,7 @@ def check_picture(upload: Upload, limits: Limits) -> UploadedFile:
     if width * height > limits.megapixels * 1e6:
         fault = f"has {width} x {height} pixels"
         raise InputError(file.name, fault, f"scale it down to {limits.megapixels:g} megapixels or less")
+    file.seek(0)
     return file
 
 
