@@ -22,9 +22,14 @@ class FakeEngine:
         uploads = [upload for files in task.files.values() for upload in files]
         if uploads:
             self.fail(uploads[0])
-        return {"imagine": self.imagine, "animate": self.animate, "match": self.match}.get(
-            task.name, self.echo
-        )(task, progress)
+        tasks = {
+            "imagine": self.imagine,
+            "animate": self.animate,
+            "match": self.match,
+            "gallery-search": self.search,
+            "gallery-count": lambda task, progress: Answer(facts={"items": 3, "people": 2}),
+        }
+        return tasks.get(task.name, self.echo)(task, progress)
 
     def fail(self, upload):
         match upload.data.split()[0] if upload.data else b"":
@@ -63,6 +68,21 @@ class FakeEngine:
         query = task.files[side][0].name
         facts = {"matcher": "fake", "query": query, "ranking": ranking, "unusable": unusable, "warnings": []}
         return Answer(facts=facts)
+
+    def search(self, task, progress):
+        found = [("Ann<i>", "a.jpg", 0.75), ("Bob", "b.jpg", 0.25)]
+        hits = [
+            {
+                "rank": k,
+                "person": person,
+                "kind": "face",
+                "file": file,
+                "probability": value,
+                "similarity": value,
+            }
+            for k, (person, file, value) in enumerate(found, start=1)
+        ]
+        return Answer(facts={"hits": hits, "arguments": task.arguments})
 
     def imagine(self, task, progress):
         from PIL import Image

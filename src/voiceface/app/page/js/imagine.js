@@ -46,7 +46,7 @@ function item(file, index, count, answer, letTalk) {
   const address = addresses.of(file);
   const face = `imagined face ${index + 1}`;
   const image = make("img", { src: address, alt: `Imagined face ${index + 1} of ${count}`, width: 256, height: 256 });
-  const talk = make("button", { type: "button", className: "link", ariaLabel: `Let ${face} talk` }, "Let it talk");
+  const talk = make("button", { type: "button", className: "link", ariaLabel: `Let ${face} talk` }, "Talk");
   talk.addEventListener("click", () => letTalk(new File([file], name, { type: "image/png" })));
   const save = make("a", { href: address, download: name, ariaLabel: `Download ${face}` }, "Download");
   return make("li", {}, image, make("div", { className: "under" }, save, talk));
