@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import ipaddress
 import logging
+import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -125,7 +127,7 @@ def _listen(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family)
     except (OSError, OverflowError) as error:
-        fault = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
-        raise InputError(
-            f"{address.host}:{address.port}", fault, "choose another --port or --host"
-        ) from error
+        number = getattr(error, "errno", None) or 0
+        why = os.strerror(number) if number in errno.errorcode else error
+        where, remedy = f"{address.host}:{address.port}", "choose another --port or --host"
+        raise InputError(where, f"cannot be opened ({why})", remedy) from error
