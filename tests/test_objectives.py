@@ -243,6 +243,6 @@ def test_pairs_judged_as_one_are_cross_validated_by_their_scores():
     held = Held(
         voices=np.zeros((2, 0)), faces=np.zeros((3, 0)), voice_people=names.v, face_people=names.f,
         voice_folds=names.v, face_folds=names.f, voice_genders=names.v, face_genders=names.f,
-        calibrations={}, scores=scores,
+        voice_ids=names.v, face_ids=names.f, calibrations={}, scores=scores,
     )  # fmt: skip
     assert (held.similarity == scores).all()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from voiceface.corpus.splits import Split, fold_people
 from voiceface.errors import InputError
 from voiceface.evaluation.report.evidence import Evidence
+from voiceface.evaluation.saved_scores import ScoredTrials
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections, score_selection
 from voiceface.pipelines.weights import Loaded, load_model, load_recipe
 from voiceface.protocols.calibration import Calibration, calibration
@@ -39,6 +40,9 @@ class Held(Evidence):
     face_folds: Names
     voice_genders: Names
     face_genders: Names
+    voice_ids: Names
+    """Names of the voices in the corpus."""
+    face_ids: Names
     calibrations: dict[str, tuple[float, float]]
     """Fold to slope and offset of its own calibration, fitted on its validation people."""
     scores: Floats | None = None
@@ -48,6 +52,24 @@ class Held(Evidence):
     def similarity(self) -> Floats:
         """How well every voice goes with every face; only pairs within a fold mean anything."""
         return self.voices @ self.faces.T if self.scores is None else self.scores
+
+    def trials(self) -> ScoredTrials:
+        """Every pair within a fold, with its score."""
+        pairs = pair_trials(
+            self.similarity,
+            people=(self.voice_people, self.face_people),
+            groups=(self.voice_folds, self.face_folds),
+        )
+        left, right = self.voice_genders[pairs.voices], self.face_genders[pairs.faces]
+        known = bool((self.voice_genders != "").any())
+        return ScoredTrials(
+            scores=pairs.scores.astype(np.float64),
+            labels=pairs.labels,
+            people=(self.voice_people[pairs.voices], self.face_people[pairs.faces]),
+            items=(self.voice_ids[pairs.voices], self.face_ids[pairs.faces]),
+            folds=self.voice_folds[pairs.voices],
+            strata={"same gender": (left == right) & (left != "")} if known else {},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,8 +262,8 @@ def _calibration_summary(found: Calibration | None) -> dict[str, Any]:
 def _gather_folds(corpus: Corpus, parts: list[_FoldResult]) -> Held:
     genders = {person.id: person.gender for person in corpus.people}
 
-    def column(table: str) -> Names:
-        rows = [corpus.column(table, "person")[getattr(p.split.test, table)].astype(str) for p in parts]
+    def column(table: str, name: str = "person") -> Names:
+        rows = [corpus.column(table, name)[getattr(p.split.test, table)].astype(str) for p in parts]
         return np.concatenate(rows)
 
     def folds(table: str) -> Names:
@@ -258,6 +280,8 @@ def _gather_folds(corpus: Corpus, parts: list[_FoldResult]) -> Held:
         face_people=owners[1],
         voice_folds=folds("voices"),
         face_folds=folds("faces"),
+        voice_ids=column("voices", "id"),
+        face_ids=column("faces", "id"),
         corpus=corpus,
         voice_genders=np.array([genders[p] for p in owners[0]], dtype=str),
         face_genders=np.array([genders[p] for p in owners[1]], dtype=str),

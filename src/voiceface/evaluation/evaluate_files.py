@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,16 @@ from voiceface.evaluation.embedding_files import (
     NamedEmbeddings,
     item_attributes,
     read_named_embeddings,
-    read_scores,
 )
-from voiceface.evaluation.trial_lists import read_metadata, read_trials
+from voiceface.evaluation.trial_lists import read_metadata
 from voiceface.media.voxceleb_names import VoxCelebNames, parse_voxceleb_path
-from voiceface.protocols.calibration import calibration, log_odds_of
 from voiceface.protocols.fixed_gallery_matching import fixed_gallery_matching
 from voiceface.protocols.gallery_matching import MatchingReport, matching
 from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
-from voiceface.protocols.input_checks import as_labels, few, unit_embeddings
-from voiceface.protocols.list_scoring import Embedded, score_galleries, score_trials
-from voiceface.protocols.pair_verification import VerificationReport, pair_trials, verification
+from voiceface.protocols.input_checks import few
+from voiceface.protocols.list_scoring import Embedded, score_galleries
 from voiceface.protocols.trial_lists import (
     RetrievalList,
-    TrialList,
     read_galleries,
     read_pins_retrieval,
     read_retrieval,
@@ -36,9 +32,6 @@ from voiceface.protocols.trial_lists import (
 
 Missing = Literal["error", "exclude"]
 """What to do with rows of a list whose items nobody embedded."""
-
-_MOST_PAIRS = 30_000_000
-"""Trials whose scores, labels and people still fit into a few GB."""
 
 Names = NDArray[np.str_]
 
@@ -106,56 +99,6 @@ class Known:
         return found
 
 
-def verify(
-    embeddings: tuple[Path | None, Path | None],
-    scores: Path | None,
-    trials: Path | None,
-    known: Known,
-    *,
-    resamples: int,
-    seed: int,
-    calibrated: tuple[float, float] | None = None,
-    missing: Missing = "error",
-) -> VerificationReport:
-    """Verification of all pairs, of a list, or of a table of scores.
-
-    ``embeddings`` are the files of voices and of faces; ``calibrated`` holds slope and offset from a dot
-    product to log odds at even odds; trials of a list whose items are ``missing`` are an error, or are left
-    out and counted.
-    """
-    voices, faces = embeddings
-    if (scores is None) == (voices is None and faces is None) or (voices is None) != (faces is None):
-        remedy = "give --voices v.npz and --faces f.npz, or --scores s.csv, or --model and --corpus"
-        raise InputError("evaluate verification", "has nothing to evaluate", remedy)
-    judge = _judge(resamples, seed, calibrated)
-    if trials is not None:
-        found = read_trials(trials, "auto", known.vox)
-        if scores is not None:
-            values, kept = _listed_scores(scores, found), np.ones(len(found), dtype=bool)
-        else:
-            assert voices is not None and faces is not None
-            key = known.vox.known_key if known.vox is not None else None
-            left = _embedded(read_named_embeddings(voices), key, ".wav")
-            right = _embedded(read_named_embeddings(faces), key, ".jpg")
-            values, kept = score_trials(found, left, right, missing=missing)
-        assert found.labels is not None
-        people = found.left_people[kept], found.right_people[kept]
-        report = judge(values, found.labels[kept], people, _same_masks(people, known))
-        return replace(report, excluded=report.excluded | _excluded_trials(kept))
-    if scores is not None:
-        return _verification_of_table(scores, known, judge)
-    assert voices is not None and faces is not None
-    left_side, right_side = known.side(voices), known.side(faces)
-    if len(left_side.names) * len(right_side.names) > _MOST_PAIRS:
-        fault = f"{len(left_side.names):,} voices against {len(right_side.names):,} faces are too many pairs"
-        raise InputError(voices, fault, "give a --list of trials")
-    pairs = pair_trials(_dots(left_side, right_side), people=(_people(left_side), _people(right_side)))
-    masks = {}
-    for name, (one, other) in known.fixed(left_side, right_side).items():
-        masks[name] = (one[pairs.voices] == other[pairs.faces]) & (one[pairs.voices] != "")
-    return judge(pairs.scores, pairs.labels, pairs.people, masks)
-
-
 def match(
     voices: Path | None,
     faces: Path | None,
@@ -173,7 +116,8 @@ def match(
         galleries = read_galleries(trials, known.vox)
         key = known.vox.known_key if known.vox is not None else None
         sides = [
-            _embedded(read_named_embeddings(path), key, e) for path, e in ((voices, ".wav"), (faces, ".jpg"))
+            rows_by_name(read_named_embeddings(path), key, e)
+            for path, e in ((voices, ".wav"), (faces, ".jpg"))
         ]
         if not (sides[0].find(galleries.probes) >= 0).any():
             sides.reverse()  # a list of faces that ask for voices
@@ -181,16 +125,16 @@ def match(
         found = fixed_gallery_matching(
             scores, people=galleries.people[kept], n=n, resamples=resamples, seed=seed
         )
-        return replace(found, excluded=found.excluded | _excluded_trials(kept))
+        return replace(found, excluded=found.excluded | excluded_trials(kept))
     left, right = known.side(voices), known.side(faces)
-    both = len(np.intersect1d(_people(left), _people(right)))
+    both = len(np.intersect1d(people_of(left), people_of(right)))
     if both < 2:
         fault = f"{both} people have a voice in {voices} and a face in it"
         raise InputError(faces, fault, "give two people or more of whom there are both")
     sizes = n or range(2, min(10, both) + 1)
     return matching(
         (left.embeddings, right.embeddings),
-        people=(_people(left), _people(right)),
+        people=(people_of(left), people_of(right)),
         n=tuple(sizes),
         strata=known.fixed(left, right),
         resamples=resamples,
@@ -223,17 +167,13 @@ def retrieve(
                 excluded[f"{what} of the list that are not embedded"] = count - len(side.names)
     found = retrieval(
         (left.embeddings, right.embeddings),
-        people=(_people(left), _people(right)),
+        people=(people_of(left), people_of(right)),
         ks=tuple(k or (1, 5, 10, 50, 100)),
         strata=known.fixed(left, right),
         resamples=resamples,
         seed=seed,
     )
     return replace(found, excluded=found.excluded | excluded)
-
-
-Judge = Callable[[Any, Any, "tuple[Any, Any] | None", Mapping[str, Any]], VerificationReport]
-"""Scores, labels, people of both sides and strata to the report."""
 
 
 def _both(voices: Path | None, faces: Path | None, kind: str) -> tuple[Path, Path]:
@@ -243,73 +183,7 @@ def _both(voices: Path | None, faces: Path | None, kind: str) -> tuple[Path, Pat
     return voices, faces
 
 
-def _judge(resamples: int, seed: int, line: tuple[float, float] | None) -> Judge:
-    def judge(scores: Any, labels: Any, people: Any, strata: Mapping[str, Any]) -> VerificationReport:  # noqa: ANN401
-        found = verification(scores, labels, people=people, strata=strata, resamples=resamples, seed=seed)
-        if line is None:
-            return found
-        odds = line[0] * np.asarray(scores, dtype=np.float64) + line[1]
-        stated = calibration(odds, labels, people=people, resamples=resamples, seed=seed)
-        return replace(found, calibration=stated)
-
-    return judge
-
-
-def _verification_of_table(path: Path, known: Known, judge: Judge) -> VerificationReport:
-    """A table of scores that holds its own labels."""
-    table = read_scores(path)
-    people = None
-    if {"voice_person", "face_person"} <= table.keys():
-        people = np.array(table["voice_person"]), np.array(table["face_person"])
-    if "label" in table:
-        labels: Any = table["label"]
-    elif people is not None:
-        labels = people[0] == people[1]
-    else:
-        remedy = "add a column label (1: one person), or give --list"
-        raise InputError(path, "does not tell which trials are of one person", remedy)
-    masks = _same_masks(people, known) if people is not None else {}
-    found = judge(table["score"], labels, people, masks)
-    if "probability" not in table:
-        return found
-    resamples, same = found.auc.resamples, as_labels(labels, len(table["score"]))
-    stated = calibration(log_odds_of(table["probability"]), same, people=people, resamples=resamples)
-    return replace(found, calibration=stated)
-
-
-def _listed_scores(path: Path, trials: TrialList) -> NDArray[np.float64]:
-    """The score of every trial of a list, found by its two names."""
-    table = read_scores(path)
-    if not {"voice", "face"} <= table.keys():
-        raise InputError(path, "has no columns voice and face", "name each trial as the list does")
-    found: dict[tuple[str, str], str] = {}
-    for voice, face, score in zip(table["voice"], table["face"], table["score"], strict=True):
-        if found.setdefault((voice, face), score) != score:
-            raise InputError(path, f"scores {voice} with {face} twice, differently", "score it once")
-    pairs = list(zip(trials.left.tolist(), trials.right.tolist(), strict=True))
-    lost = [f"{voice} {face}" for voice, face in pairs if (voice, face) not in found]
-    if lost:
-        raise InputError(path, f"lacks {few(lost)} of the list's {len(pairs):,} trials", "score every trial")
-    return np.array([float(found[pair]) for pair in pairs])
-
-
-def _same_masks(people: tuple[Any, Any], known: Known) -> dict[str, NDArray[np.bool_]]:
-    """Trials whose two people share each attribute."""
-    masks = {}
-    for name in known.same:
-        values = known.tables.get(name) or {}
-        if not values:
-            raise InputError(f"--same {name}", "nothing tells it", "give --people vox1_meta.csv or --corpus")
-        listed = {str(person) for side in people for person in side.tolist()}
-        if listed.isdisjoint(values):
-            fault = f"the people are written like {min(listed)!r}, of whom it is not known"
-            raise InputError(f"--same {name}", fault, "give the --people or --corpus that they belong to")
-        one, other = (np.array([values.get(str(p), "") for p in side.tolist()]) for side in people)
-        masks[f"same {name}"] = (one == other) & (one != "")
-    return masks
-
-
-def _embedded(side: NamedEmbeddings, key: Callable[[str], str] | None, ending: str) -> Embedded:
+def rows_by_name(side: NamedEmbeddings, key: Callable[[str], str] | None, ending: str) -> Embedded:
     """Rows by name; a prepared VoxCeleb's ids end without the ``.wav`` or ``.jpg`` of the lists."""
     names = side.names
     if key is not None:
@@ -317,7 +191,7 @@ def _embedded(side: NamedEmbeddings, key: Callable[[str], str] | None, ending: s
     return Embedded(names, side.embeddings, key=key, what=str(side.path))
 
 
-def _excluded_trials(kept: NDArray[np.bool_]) -> dict[str, int]:
+def excluded_trials(kept: NDArray[np.bool_]) -> dict[str, int]:
     """Trials of a list that were left out, if any."""
     count = int((~kept).sum())
     return {f"trials of the list's {len(kept):,} whose items are not embedded": count} if count else {}
@@ -335,7 +209,7 @@ def _restrict_to_list(
     side: NamedEmbeddings, names: Names, known: Known, ending: str, missing: Missing
 ) -> NamedEmbeddings:
     """The items of a list, in its order."""
-    embedded = _embedded(side, known.vox.known_key if known.vox is not None else None, ending)
+    embedded = rows_by_name(side, known.vox.known_key if known.vox is not None else None, ending)
     places = embedded.find(names)
     lost = names[places < 0]
     if len(lost) and (missing == "error" or len(lost) == len(names)):
@@ -347,7 +221,7 @@ def _restrict_to_list(
         path=side.path,
         names=names,
         embeddings=side.embeddings[places],
-        people=_people(side)[places],
+        people=people_of(side)[places],
         columns=columns,
     )
 
@@ -361,20 +235,10 @@ def _named_people(side: NamedEmbeddings) -> Names:
     return np.array([file.person for file in files if file is not None])
 
 
-def _people(side: NamedEmbeddings) -> Names:
+def people_of(side: NamedEmbeddings) -> Names:
+    """The person of each item, which `Known.side` has found."""
     assert side.people is not None
     return side.people
-
-
-def _dots(left: NamedEmbeddings, right: NamedEmbeddings) -> NDArray[np.floating]:
-    one, other = (
-        unit_embeddings(left.embeddings, str(left.path)),
-        unit_embeddings(right.embeddings, str(right.path)),
-    )
-    if one.shape[1] != other.shape[1]:
-        fault = f"is {one.shape[1]} wide and {right.path} {other.shape[1]}"
-        raise InputError(left.path, fault, "embed both with one model")
-    return one.astype(np.float64) @ other.T.astype(np.float64)
 
 
 def _joined(columns: Sequence[Names]) -> Names:

@@ -34,6 +34,7 @@ _OPTIONS_HELP = """Args:
     out: folder of the trainings: new, or an interrupted one to resume; by default runs/RECIPE-folds-N
     device: auto, cpu, cuda, cuda:N or mps
     resamples: bootstrap resamples over people for the intervals
+    scores_out: write the score of every pair within a fold, for voiceface compare: a .csv or .npz
     outputs: report files to write
 """
 _PRINTED = {"matching": ("1:2", "1:5", "1:10"), "retrieval": ("R@1", "R@10", "mAP", "median rank")}
@@ -55,6 +56,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         device: str = "auto",
         resamples: int = 1000,
+        scores_out: Path | None = None,
         outputs: OutputOptions = NO_OUTPUTS,
         given: OptionValues,
     ) -> int:
@@ -70,6 +72,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
         opened = Corpus.open(corpus)
         files = outputs.files()
+        _check_writable(scores_out)
         given, leave_out = splits.of_recipe(given, own)
         choice = _choice(module.recipe(**given), opened, folds, splits.split, leave_out)
         count = choice.folds
@@ -87,6 +90,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
             progress=interactive(),
         )
         _print(report, cross_validation_ceiling(report, opened), json=outputs.json)
+        outputs.print_written(_saved_scores(scores_out, report))
         words = ["voiceface", "evaluate", name, "--corpus", "CORPUS"]
         words += [*(["--folds", str(count)] if count else []), *splits.words()]
         line = reproducing_command(words, non_default_values(given, found))
@@ -95,6 +99,19 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"recipe {name}")
+
+
+def _check_writable(path: Path | None) -> None:
+    from voiceface.media.check_writable import check_writable
+
+    if path is not None:
+        check_writable(path)
+
+
+def _saved_scores(path: Path | None, found: CrossValidation) -> list[str]:
+    from voiceface.evaluation.saved_scores import save_scores
+
+    return [] if path is None else [save_scores(path, found.held.trials())]
 
 
 def _choice(

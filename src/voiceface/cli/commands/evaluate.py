@@ -140,6 +140,7 @@ def _recipe(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 def _verification(
     *,
     scores: Path | None = None,
+    scores_out: Path | None = None,
     options: MeasurementOptions = _DEFAULTS,
     outputs: OutputOptions = NO_OUTPUTS,
 ) -> int:
@@ -153,14 +154,24 @@ def _verification(
 
     Args:
         scores: a CSV of scores instead of embeddings
+        scores_out: write the score of every trial, for voiceface compare: a .csv or .npz
         options: what is evaluated
         outputs: report files to write
     """
-    from voiceface.evaluation.evaluate_files import verify
+    from voiceface.evaluation.saved_scores import save_scores
+    from voiceface.evaluation.verify_files import scored_trials, verify
+    from voiceface.media.check_writable import check_writable
+
+    if scores_out is not None:
+        check_writable(scores_out)
 
     def run(one: Measurement, known: Known, settings: dict[str, Any]) -> Any:  # noqa: ANN401  a Report
         line = one.embedded.calibration if one.embedded else None
-        return verify((one.voices, one.faces), one.scores, one.trials, known, calibrated=line, **settings)
+        missing = settings.pop("missing")
+        trials = scored_trials((one.voices, one.faces), one.scores, one.trials, known, missing=missing)
+        if scores_out is not None:
+            outputs.print_written([save_scores(scores_out, trials)])
+        return verify(trials, calibrated=line, **settings)
 
     return _measure("verification", run, options, outputs, scores=scores)
 
