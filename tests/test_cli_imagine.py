@@ -65,6 +65,23 @@ def test_a_folder_is_walked_and_its_order_kept(voices, canvas, tmp_path):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "deep" / "b.png")), alone)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("face.jpg", "JPEG"), ("FACE.JPEG", "JPEG"), ("face.webp", "WEBP")]
+)
+def test_a_face_is_written_in_the_format_of_its_name_and_says_what_it_is(
+    voices, canvas, tmp_path, name, kind
+):
+    said = call("imagine", voices / "a.wav", "-o", tmp_path / name, "-n", 2, "--seed", 4, "--size", 64)
+    assert said.code == 0, said.err
+    stem, suffix = name.split(".")
+    for k in (1, 2):
+        path = tmp_path / f"{stem}-{k}.{suffix}"
+        origin = read_origin(path)
+        assert (origin.seed, origin.draw) == (4, k - 1)
+        with Image.open(path) as image:
+            assert image.format == kind and image.size == (64, 64)
+
+
 def test_n_faces_are_numbered_and_differ(voices, canvas, tmp_path):
     assert call("imagine", voices / "a.wav", "-o", tmp_path / "face.png", "-n", 3).code == 0
     faces = [Image.open(tmp_path / f"face-{k}.png") for k in (1, 2, 3)]
@@ -124,6 +141,9 @@ def test_names_are_kept_apart(voices, canvas, tmp_path):
         (("VOICES/gone.wav", "-o", "OUT/face.png"), ("gone.wav", "does not exist")),
         (("VOICES/a.wav", "-o", "OUT/no/face.png"), ("does not exist",)),
         (("VOICES/a.wav", "-o", "VOICES/notes.txt"), ("notes.txt", ".png")),
+        (("VOICES/a.wav", "-o", "OUT/face.bmp"), ("ends in .bmp", "did you mean face.png?", ".webp")),
+        (("VOICES/a.wav", "-o", "OUT/face.jfif"), ("did you mean face.jpg?",)),
+        (("VOICES/a.wav", "-o", "OUT/face.mp4"), ("ends in .mp4", "did you mean face.png?")),
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "0"), ("--n", "is 0")),
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "2", "--typical"), ("one typical face",)),
         (("-o", "OUT/face.png"), ("no recording",)),

@@ -22,11 +22,22 @@ from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.optional_reader import register_reader
 from voiceface.media.origin import Origin, read_origin
 
-__all__ = ["decode_jpeg", "encode_jpeg", "load_picture", "picture_size", "save_png"]
+__all__ = [
+    "PICTURE_FORMATS",
+    "decode_jpeg",
+    "encode_jpeg",
+    "load_picture",
+    "picture_size",
+    "save_picture",
+    "save_png",
+]
 
 PictureSource = str | Path | BinaryIO | NDArray[Any] | Image.Image
 """A path, a file object open for binary reading, an array, or a Pillow image."""
 
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""What pictures are written as, by the end of their name."""
+_QUALITY = 95
 _MOST_PIXELS = 80_000_000  # 240 MB as RGB; JPEGs beyond it are read at 1/2, 1/4 or 1/8 of their size
 _BACKGROUND = (128, 128, 128)  # shows through transparent parts: neither a dark nor a light frame
 _EPS = "EPS"  # Pillow would run Ghostscript, a whole programming language, on it
@@ -101,6 +112,26 @@ def save_png(
     picture = image if isinstance(image, Image.Image) else _of_array(image)
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=texts)
+
+
+def save_picture(path: str | Path, image: Image.Image) -> None:
+    """Write a picture as PNG, JPEG or WebP by the end of its name, whole or not at all.
+
+    A generated picture keeps its origin: a PNG in text entries and XMP, the others in XMP.
+
+    Raises:
+        InputError: ``path`` ends in something else, or cannot be written.
+    """
+    kind = PICTURE_FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise InputError(path, f"does not end in {', '.join(PICTURE_FORMATS)}", "name it so")
+    if kind == "PNG":
+        save_png(path, image)
+        return
+    origin = read_origin(image)
+    xmp = {} if origin is None else {"xmp": origin.xmp().encode()}
+    with atomic_path(path) as temporary:
+        image.convert("RGB").save(temporary, format=kind, quality=_QUALITY, **xmp)
 
 
 def encode_jpeg(image: Image.Image | NDArray[Any], quality: int = 92) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,17 +56,20 @@ class GenerationResult:
     failed: list[InputError] = field(default_factory=list)
 
 
-def plan_jobs(voices: Sequence[Path], out: Path, *, n: int = 1, suffix: str = ".png") -> list[Job]:
+def plan_jobs(
+    voices: Sequence[Path], out: Path, *, n: int = 1, suffix: str = ".png", others: Collection[str] = ()
+) -> list[Job]:
     """Plan which pictures (or movies) are written for which recording.
 
-    ``out`` is the picture where there is one recording and it ends in ``suffix``, else a folder, in which
+    ``out`` is the picture where there is one recording and it ends in ``suffix`` or one of ``others``, else
+    a folder, in which
     the pictures have the recordings' names and folders.
 
     Raises:
         InputError: a folder without recordings, one picture for several recordings, or two of one name.
     """
     found = dict(_relative_paths(voices))
-    if out.suffix.lower() == suffix:
+    if out.suffix.lower() in (suffix, *others):
         if len(found) > 1:
             raise InputError(out, f"names one file for {len(found)} recordings", "name a folder")
         return [Job(voice=voice, pictures=_numbered(out, n)) for voice in found]
@@ -98,7 +101,7 @@ def imagine_files(
     Raises:
         InputError: a picture cannot be written.
     """
-    from voiceface.media.picture import save_png
+    from voiceface.media.picture import save_picture
 
     result = GenerationResult()
     progress(0, len(jobs))
@@ -107,7 +110,7 @@ def imagine_files(
         for (job, voice), faces in zip(voices, _faces(imaginer, voices, options, result.failed), strict=True):
             for path, face in zip(job.pictures, faces, strict=False):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                save_png(path, face)
+                save_picture(path, face)
             if faces:
                 result.faces.append((job, voice.plausibility))
         progress(min(first + _BLOCK, len(jobs)), len(jobs))
@@ -120,9 +123,9 @@ def imagine_known_person(imaginer: Imaginer, out: Path, options: GenerationOptio
     Raises:
         InputError: they do not know the name, or generate from voices; or a picture cannot be written.
     """
-    from voiceface.media.picture import save_png
+    from voiceface.media.picture import PICTURE_FORMATS, save_picture
 
-    picture = out if out.suffix.lower() == ".png" else out / f"{options.person}.png"
+    picture = out if out.suffix.lower() in PICTURE_FORMATS else out / f"{options.person}.png"
     job = Job(voice=options.person, pictures=_numbered(picture, options.n))
     faces = imaginer(
         n=options.n,
@@ -133,7 +136,7 @@ def imagine_known_person(imaginer: Imaginer, out: Path, options: GenerationOptio
     )
     picture.parent.mkdir(parents=True, exist_ok=True)
     for path, face in zip(job.pictures, faces, strict=True):
-        save_png(path, face)
+        save_picture(path, face)
     return GenerationResult(faces=[(job, None)])
 
 

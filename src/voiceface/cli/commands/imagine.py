@@ -13,12 +13,15 @@ from voiceface.cli.terminal import print_json, print_line, printable, progress_b
 from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
+from voiceface.media.media_kind import media_kind
 
 if TYPE_CHECKING:
     from voiceface.pipelines.imagine_files import GenerationResult
     from voiceface.pipelines.imaginer import Imaginer
 
 __all__ = ["add_to"]
+
+_FILES = ".png, .jpg and .webp"
 
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
@@ -51,7 +54,7 @@ def _imagine(
 
     Args:
         voices: recordings of one person each; files or folders
-        out: the .png file for one recording, otherwise a folder, created if needed
+        out: the .png, .jpg or .webp file for one recording, otherwise a folder, created if needed
         n: number of faces per recording
         seed: random seed
         size: pixels a side, 16 to 1024; by default the weights' own, from which other sizes are resampled
@@ -62,6 +65,7 @@ def _imagine(
         force: generate even if no speech is detected
         json: print JSON
     """
+    from voiceface.media.picture import PICTURE_FORMATS
     from voiceface.pipelines import imagine_files as work
     from voiceface.pipelines.imaginer import Imaginer
     from voiceface.pipelines.no_usable_file import no_usable_file
@@ -69,7 +73,7 @@ def _imagine(
     if not voices and not person:
         raise InputError("imagine", "has no recordings", "name files or folders of recordings")
     _check(voices, out, n=n, typical=typical, size=size)
-    jobs = work.plan_jobs(voices, out, n=n) if voices else []
+    jobs = work.plan_jobs(voices, out, n=n, others=PICTURE_FORMATS) if voices else []
     left_out = warn_left_out(voices, ["voices"], besides=[out])
     options = work.GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
     imaginer = Imaginer.load(weights, device=device)
@@ -87,6 +91,7 @@ def _imagine(
 def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: int | None) -> None:
     """Refuse wrong options before the weights are loaded."""
     from voiceface.media.check_writable import check_writable
+    from voiceface.media.picture import PICTURE_FORMATS
 
     if n < 1 or (typical and n > 1):
         remedy = "give 1 or more" if n < 1 else "there is one typical face: remove -n"
@@ -95,10 +100,16 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: in
         raise InputError("--size", f"is {size} pixels", "give 16 to 1024")
     if len(voices) == 1 and not voices[0].is_dir():
         check_readable(voices[0])
-    if out.suffix.lower() == ".png":
+    if out.suffix.lower() in PICTURE_FORMATS:
         check_writable(out)
-    elif out.exists() and not out.is_dir():
-        raise InputError(out, "is a file that does not end in .png", "name a .png file or a folder")
+    elif out.is_dir():
+        return
+    elif out.exists():
+        raise InputError(out, "is a file that ends in no format of pictures", f"name {_FILES} or a folder")
+    elif media_kind(out.name):
+        near = ".jpg" if "j" in out.suffix.lower() else ".png"
+        fault = f"ends in {out.suffix}, in which no pictures are written"
+        raise InputError(out, fault, f"did you mean {out.with_suffix(near).name}? There are {_FILES}")
 
 
 def _print_result(
