@@ -7,10 +7,10 @@ from PIL import Image
 
 from voiceface.demo.demo_result import DemoModels
 from voiceface.errors import InputError
-from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import GeneratedImage, Origin
 from voiceface.media.picture import load_picture
 from voiceface.media.sound import load_sound
+from voiceface.media.write_movie import write_movie
 
 
 def level(sound):

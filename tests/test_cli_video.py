@@ -14,7 +14,7 @@ from voiceface.evaluation.clip_files import read_clip, track_face_points
 from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.study_page import write_study
 from voiceface.media.movie import frames
-from voiceface.media.mp4 import write_movie
+from voiceface.media.write_movie import write_movie
 from voiceface.metrics.image import psnr
 from voiceface.protocols.preference_study import study_pairs
 from voiceface.recipes import sync_expert

@@ -12,8 +12,9 @@ import pytest
 import scipy.signal
 
 from voiceface.errors import InputError
-from voiceface.media.movie import frames, movie_facts, write_movie
+from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound, sound_seconds
+from voiceface.media.write_movie import MOVIE_ENDINGS, write_movie
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -249,6 +250,20 @@ def test_sizes_become_even_and_a_generator_is_written_frame_by_frame(tmp_path):
         load_sound(tmp_path / "a.mp4")
 
 
+@pytest.mark.parametrize("ending", MOVIE_ENDINGS)
+def test_every_ending_is_written_with_its_sound_and_what_it_says_of_itself(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    write_movie(path, numbered(25), fps=25, wave=voice(1.0), rate=16000, metadata={"synthetic": "true"})
+    facts = movie_facts(path)
+    assert facts.has_sound and facts.seconds == pytest.approx(1.0, abs=0.05)
+    assert {key.lower(): value for key, value in facts.metadata.items()}["synthetic"] == "true"
+    read = [number(picture) for _, picture in frames(path)]
+    assert read == list(range(25))
+    with av.open(str(path)) as container:
+        codecs = {stream.codec_context.name for stream in container.streams}
+    assert ("opus" in str(codecs)) == (ending == ".webm") == ("h264" not in codecs)
+
+
 @pytest.mark.parametrize("fps", [10, 12.5, 23.976, 30, 59.94, 50])
 def test_any_rate(tmp_path, fps):
     write_movie(tmp_path / "a.mp4", numbered(7), fps=fps, wave=voice(0.2))
@@ -267,7 +282,8 @@ def test_any_rate(tmp_path, fps):
         ({"fps": float("nan")}, "nan frames"),
         ({"wave": np.array([np.nan])}, "NaN"),
         ({"wave": np.zeros(0)}, "0 samples"),
-        ({"path": "a.gif"}, "does not end in .mp4"),
+        ({"path": "a.gif"}, "ends in .gif, which no movie is written as; name it a.mp4"),
+        ({"path": "a"}, "has no ending; name it a.mp4"),
         ({"path": "missing/a.mp4"}, "does not exist"),
     ],
 )

@@ -12,6 +12,7 @@ from generating_models import fake_imaginer, speech_like_wave
 from talking_models import SIDE, fake_talker, write_talker_weights
 from voiceface.errors import InputError, MissingPartError
 from voiceface.face.align import align, template_points
+from voiceface.face.find_face import find_face
 from voiceface.media.movie import frames, movie_facts, write_movie
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines import talker as pipeline
@@ -194,7 +195,7 @@ def test_unusable_input_is_refused_with_its_reason(voice, tmp_path, monkeypatch)
     talker = fake_talker()
     with pytest.raises(InputError, match="size: is 4"):
         talker(voice, tmp_path / "a.mp4", size=4)
-    with pytest.raises(InputError, match=r"does not end in \.mp4"):
+    with pytest.raises(InputError, match="name it a.mp4"):
         talker(voice, tmp_path / "a.avi")
     with pytest.raises(InputError, match=r"gone\.wav"):
         talker(tmp_path / "gone.wav", tmp_path / "a.mp4")
@@ -238,6 +239,21 @@ def test_a_photograph_is_reduced_to_the_size_asked_for(voice, photograph, tmp_pa
     done = vf.Talker.load()(voice, tmp_path / "a.mp4", face=photograph, size=400)
     facts = movie_facts(done.path)
     assert (facts.width, facts.height) == (400, 266) and done.size == 400
+
+
+def test_a_small_face_in_a_large_photograph_gets_more_pixels_and_a_tiny_one_is_named(
+    voice, photograph, tmp_path
+):
+    large = Image.new("RGB", (1500, 1000), (90, 100, 110))
+    large.paste(photograph, (400, 300))
+    large.save(tmp_path / "large.png")
+    talk = vf.Talker.load()
+    done = talk(voice, tmp_path / "a.mp4", face=tmp_path / "large.png")
+    found = find_face(tmp_path / "large.png").landmarks
+    eyes = np.hypot(*(found[:2].mean(0) - found[2:4].mean(0)))
+    assert done.size == pytest.approx(1280 * 32 / eyes, abs=2) and 512 < done.size < 1024
+    with pytest.raises(InputError, match=r"large.png: shows a face of .* pixels between the eyes"):
+        talk(voice, tmp_path / "b.mp4", face=tmp_path / "large.png", size=300)
 
 
 def test_the_imagined_face_talks_at_any_size(voice, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voiceface.errors import InputError
+from voiceface.metrics.flicker import flicker
 from voiceface.metrics.image import psnr, ssim
 from voiceface.metrics.mouth import landmark_distance
 from voiceface.metrics.sync_confidence import correlation, frame_levels, sync
@@ -68,6 +69,19 @@ def test_every_figure_is_the_mean_over_clips_of_its_own_definition():
     assert not report.excluded
     assert report.to_dict()["rows"]["generated"][0]["name"] == "SSIM"
     assert "SSIM" in str(report) and "convention" in report.to_dict()["rows"]["real"][0]
+
+
+def test_flicker_is_the_second_difference_over_time_and_even_motion_has_none():
+    ramp = np.arange(0, 60, 6)[:, None, None, None] * np.ones((1, 4, 4, 3))
+    assert flicker(ramp.astype(np.uint8)) == 0
+    frames = pictures(3, 9)
+    bends = np.abs(np.diff(frames.astype(float), n=2, axis=0))
+    assert flicker(frames) == pytest.approx(bends.mean())
+    assert np.isnan(flicker(frames[:2]))
+    rows = video([made(1), made(2)], resamples=0).rows
+    for side in ("generated", "real"):
+        (found,) = [one.value for one in rows[side] if one.name == "flicker"]
+        assert found == pytest.approx(np.mean([flicker(getattr(made(k), side)) for k in (1, 2)]))
 
 
 def test_the_interval_is_over_people_and_one_person_has_none():
@@ -184,6 +198,6 @@ def test_bad_input_is_refused():
         video([made(1, generated=np.zeros((30, 32, 32, 3)))])
     with pytest.raises(InputError, match="points of 3 frames"):
         video([made(1, generated_points=np.zeros((3, 5, 2)))])
-    bare = VideoClip(name="c", person="p", generated=pictures(1))
+    bare = VideoClip(name="c", person="p", generated=pictures(1)[:2])
     with pytest.raises(InputError, match="no real clip"):
         video([bare])

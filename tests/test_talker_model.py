@@ -7,9 +7,10 @@ import torch
 from generating_models import speech_like_wave
 from voiceface.audio.motion_mel import BANDS, FLOOR, motion_mel, speech_spectrum
 from voiceface.errors import InputError
-from voiceface.models.clip_motion import mesh_motion
-from voiceface.models.talker import CONTEXT, TalkerModel, TalkingMotion, canonical_points, sound_around
+from voiceface.models.clip_motion import _at_25_frames, mesh_motion
+from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points
 from voiceface.models.talking_face import Speaker, frame_count
+from voiceface.models.talking_windows import TalkingWindows, alter_voices, speech_closures
 from voiceface.models.triangulate import triangulate
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, upright_shape
 from voiceface.pipelines.imaginer import Imaginer
@@ -66,7 +67,7 @@ def test_lips_never_cross_and_a_closed_lid_meets_the_lower_one(talker):
     _, moved = animation(talker)
     motion = np.zeros((SKIN_POINTS, 2))
     motion[UPPER, 1], motion[LOWER, 1] = 0.2, -0.2
-    shape = moved._moved(motion, np.zeros(3), 1.0)
+    shape = moved._talking(motion, 1.0)
     assert shape[UPPER, 1] <= shape[LOWER, 1] + 1e-9
     assert np.allclose(shape[LIDS[0]], shape[LIDS[1]])
     assert not np.allclose(moved.shape[LIDS[0]], moved.shape[LIDS[1]])
@@ -97,18 +98,17 @@ def test_frames_do_not_depend_on_how_the_sound_is_cut(talker, face):
 
 
 def test_silence_keeps_the_mouth_closed_and_speech_opens_it(talker):
-    silent = torch.full((1, CONTEXT), FLOOR)
     rest = talker.get_buffer("rest")
     gap = rest[LOWER] - rest[UPPER]
 
-    def opening(sound):
-        motion = talker.motion(sound)
+    def opening(mels):
+        with torch.no_grad():
+            motion = talker.motion(mels)
         return (gap + motion[:, LOWER] - motion[:, UPPER])[:, 1]
 
     wave = torch.from_numpy(speech_like_wave(1, 3.0))
-    spectrum = speech_spectrum(wave)
-    spoken = opening(sound_around(motion_mel(wave, spectrum), torch.arange(10, 60) / 25))
-    assert float(opening(silent)) < 0.04 < float(spoken.max())
+    spoken = opening(motion_mel(wave, speech_spectrum(wave)))[10:60]
+    assert float(opening(torch.full((200, BANDS), FLOOR)).max()) < 0.05 < float(spoken.max())
 
 
 def test_level_and_channel_do_not_count(talker):
@@ -144,20 +144,108 @@ def test_motion_is_free_of_the_heads_own(talker):
     assert np.abs(closed - shape).max() < 0.1
 
 
-def test_the_fit_finds_the_motion_that_sound_decides():
-    random = np.random.default_rng(0)
+def random_clip(frames, *, seed=0):
+    """A clip whose chin follows one band of its sound."""
+    random = torch.Generator().manual_seed(seed)
     rest = load_model("talker").model.get_buffer("rest")
-    sound = torch.from_numpy(random.normal(size=(400, CONTEXT))).float()
-    drive = sound[:, 7]
+    mels = torch.randn(frames, BANDS, generator=random).repeat_interleave(4, 0)
     low = rest[:, 1] > rest[2, 1] + 0.2
-    motion = torch.zeros(400, SKIN_POINTS, 2)
-    motion[:, low, 1] = 0.1 * drive[:, None]
-    triangles = triangulate(torch.from_numpy(canonical_points(rest.double().numpy())))
-    model = TalkerModel(triangles=len(triangles), components=2)
-    model.start(TalkingMotion(motion, sound, rest), triangles, ridge=1e-4, gain=1.0)
-    assert torch.allclose(model.motion(sound)[:, low], motion[:, low], atol=0.02)
-    model.start(TalkingMotion(motion, sound, rest), triangles, ridge=1e-4, gain=1.5)
-    assert torch.allclose(model.motion(sound)[:, low], 1.5 * motion[:, low], atol=0.03)
+    motion = torch.zeros(frames, SKIN_POINTS, 2)
+    motion[:, low, 1] = 0.1 * mels[::4, 7, None]
+    opening = motion[:, LOWER, 1].clamp_min(0)
+    return TalkingMotion(motion=motion, opening=opening, mels=mels, rest=rest)
+
+
+def small_talker(clips, **options):
+    rest = clips[0].rest.double().numpy()
+    triangles = triangulate(torch.from_numpy(canonical_points(rest)))
+    model = TalkerModel(triangles=len(triangles), components=2, width=16, **options)
+    model.start(clips, triangles)
+    return model
+
+
+def test_training_finds_the_motion_that_sound_decides_and_gain_enlarges_it():
+    torch.manual_seed(0)
+    clips = [random_clip(80, seed=seed) for seed in range(4)]
+    model = small_talker(clips)
+    optimiser = torch.optim.AdamW(model.network.parameters(), 5e-3)
+    mels, motion = (torch.stack([getattr(clip, name) for clip in clips]) for name in ("mels", "motion"))
+    batch = {"mels": mels, "motion": motion, "weights": torch.ones(4, 80)}
+    for _ in range(150):
+        optimiser.zero_grad()
+        model.loss(batch, {})["loss"].backward()
+        optimiser.step()
+    new = random_clip(80, seed=9)
+    with torch.no_grad():
+        found = model.eval().motion(new.mels)
+        model.gain = 1.5
+        larger = model.motion(new.mels)
+    assert np.corrcoef(found[:, LOWER, 1], new.motion[:, LOWER, 1])[0, 1] > 0.9
+    assert torch.allclose(larger, 1.5 * found, atol=1e-5)
+
+
+def test_only_weighed_frames_are_learnt_and_components_weigh_by_what_they_move():
+    clips = [random_clip(32)]
+    model = small_talker(clips).eval()
+    batch = {"mels": clips[0].mels[None], "motion": clips[0].motion[None], "weights": torch.zeros(1, 32)}
+    assert float(model.loss(batch, {})["loss"].detach()) == 0
+    batch["weights"][0, 5] = 2.0
+    with torch.no_grad():
+        wanted = (model._moving(clips[0].motion[5]) @ model.get_buffer("basis").T).sub(
+            model.get_buffer("motion_mean")
+        ) / model.get_buffer("motion_scale")
+        found = model.network(batch["mels"])[0, 5]
+        scale = model.get_buffer("motion_scale")
+        by_hand = sum(float((found[k] - wanted[k]) ** 2 * scale[k] / scale.max()) for k in range(2)) / 2
+    assert float(model.loss(batch, {})["loss"].detach()) == pytest.approx(2 * by_hand / 32, rel=1e-4)
+
+
+def test_a_frame_depends_on_a_quarter_of_a_second_of_sound(talker):
+    mels = torch.randn(160, BANDS, generator=torch.Generator().manual_seed(1))
+    changed = mels.clone()
+    changed[80] += 5
+    with torch.no_grad():
+        moved = (talker.motion(changed) - talker.motion(mels)).abs().amax((1, 2))
+    assert (moved > 0)[15:26].any() and not (moved > 0)[:14].any() and not (moved > 0)[27:].any()
+
+
+def test_windows_are_a_function_of_the_step_and_pad_short_clips_without_weight():
+    clips = [random_clip(20, seed=1), random_clip(60, seed=2)]
+    windows = TalkingWindows(clips, frames=32, batch_size=6, closure=3.0, seed=5)
+    one, again, other = windows.batch(3), windows.batch(3), windows.batch(4)
+    assert all(torch.equal(one[key], again[key]) for key in one) and not torch.equal(
+        one["mels"], other["mels"]
+    )
+    assert one["mels"].shape == (6, 128, BANDS) and one["motion"].shape == (6, 32, SKIN_POINTS, 2)
+    short = one["weights"][:, 20:].sum(1) == 0
+    assert short.any() and not short.all()
+    assert (one["motion"][short][:, 20:] == 0).all()
+    for window, weights in zip(one["motion"], one["weights"], strict=True):
+        opening = window[:, LOWER, 1].clamp_min(0)[weights > 0]
+        assert torch.equal(weights[weights > 0], 1 + 3 * speech_closures(opening))
+
+
+def test_closures_are_of_mouths_that_speak():
+    opening = torch.tensor([0.0] * 10 + [0.1, 0.1, 0.02, 0.1, 0.05] + [0.0] * 10)
+    assert speech_closures(opening).tolist() == [0.0] * 5 + [1] * 5 + [0, 0, 1, 0, 0] + [1] * 4 + [0.0] * 6
+
+
+def test_altered_voices_keep_their_rhythm_and_no_two_are_alike():
+    mels = torch.full((40, 200, BANDS), -1.0)
+    mels[:, 100:] = FLOOR
+    altered = alter_voices(mels, torch.Generator().manual_seed(2))
+    assert altered.min() >= FLOOR and altered.shape == mels.shape
+    loud = altered.mean(2)
+    assert (loud[:, :100].mean(1) > loud[:, 100:].mean(1) + 1).all()
+    assert len({round(float(one), 3) for one in loud[:, 0]}) == 40
+
+
+def test_motion_of_any_frame_rate_is_put_on_25_frames_a_second():
+    times = np.delete(np.arange(90) / 29.97, [3, 4, 40])
+    motion = np.sin(3 * times)[:, None, None] * np.ones((1, SKIN_POINTS, 2))
+    found = _at_25_frames(motion, times)
+    assert len(found) == int(times[-1] * 25) + 1
+    assert np.allclose(found[:, 0, 0], np.sin(3 * np.arange(len(found)) / 25), atol=0.02)
 
 
 def test_faces_that_cannot_be_animated_are_refused(talker, face):

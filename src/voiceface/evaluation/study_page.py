@@ -13,8 +13,8 @@ from pathlib import Path
 
 from voiceface.media.files import write_text
 from voiceface.media.movie import frames, movie_facts
-from voiceface.media.mp4 import write_movie
 from voiceface.media.sound import load_sound
+from voiceface.media.write_movie import write_movie
 from voiceface.protocols.preference_study import study_id, study_pairs
 
 QUESTION = "Which clip looks more like a real person saying what you hear?"

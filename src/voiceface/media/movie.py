@@ -25,7 +25,7 @@ from voiceface.media.container import (
     seek_container,
 )
 from voiceface.media.files import source_name
-from voiceface.media.mp4 import write_movie
+from voiceface.media.write_movie import write_movie
 
 __all__ = ["MovieFacts", "frames", "movie_facts", "write_movie"]
 

@@ -15,6 +15,7 @@ from voiceface.components import component_names, load_component
 Kind = Literal[
     "trials", "galleries", "fixed galleries", "ranks", "probabilities", "decisions", "pictures", "face sets",
     "sharpness", "clip pictures", "clip landmarks", "clip sync", "clip mouth", "clip identity",
+    "clip frames",
 ]  # fmt: skip
 """What a figure is computed from, and the arguments of its function:
 
@@ -33,6 +34,7 @@ Kind = Literal[
 ``clip landmarks``    five points of every frame of both (frames, 5, 2) -> value
 ``clip sync``         `metrics.sync_confidence.Sync` -> value
 ``clip mouth``        mouth opening and loudness of every frame -> value
+``clip frames``       frames of one clip, uint8 -> value, NaN if there are too few
 ``clip identity``     similarity of every frame to the person, NaN without a face -> value, NaN if unknown
 """
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
-from voiceface.audio.motion_mel import motion_mel, speech_spectrum
+from voiceface.audio.motion_mel import FLOOR, motion_mel, speech_spectrum
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.face_landmarks import shipped_mesh_network
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.face.mesh import find_mesh, five_points_of_mesh
-from voiceface.models.talker import TalkingMotion, sound_around
+from voiceface.models.block_talking_face import FPS
+from voiceface.models.talker import TalkingMotion
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, mouth_opening, upright_shape
+from voiceface.nn.face.speech_motion_net import ROWS_A_FRAME
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,30 +85,45 @@ def _affine(source: Floats, target: Floats, points: Floats) -> Floats:
     return moved
 
 
-def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> TalkingMotion:
+def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> list[TalkingMotion]:
     """Motion and sound of a selection's clips whose faces are seen in nine tenths of their frames.
 
     Raises:
         InputError: there is no such clip with sound.
     """
     corpus = selection.corpus
-    motions, sounds, rests = [], [], []
+    clips = []
     for row in selection.clips.tolist():
         wave = corpus.clip_wave(row)
         if not wave.any():
             continue
         points = clip_meshes(corpus, row, teacher)
         seen = ~np.isnan(points[:, 0, 0])
-        if not len(points) or seen.mean() < _SEEN:
+        if len(points) < 2 or seen.mean() < _SEEN:
             continue
         motion, rest = mesh_motion(points[seen])
-        times = torch.from_numpy(np.flatnonzero(seen) / corpus.clips[row].fps).float()
+        motion = _at_25_frames(motion, np.flatnonzero(seen) / corpus.clips[row].fps)
         samples = as_wave(wave)
-        mels = motion_mel(samples, speech_spectrum(samples))
-        motions.append(torch.from_numpy(motion).float())
-        sounds.append(sound_around(mels, times))
-        rests.append(torch.from_numpy(rest).float())
-    if not motions:
+        mels = motion_mel(samples, speech_spectrum(samples))[: ROWS_A_FRAME * len(motion)]
+        missing = ROWS_A_FRAME * len(motion) - len(mels)
+        clips.append(
+            TalkingMotion(
+                motion=torch.from_numpy(motion).float(),
+                opening=torch.from_numpy(mouth_opening(rest + motion)).float(),
+                mels=F.pad(mels, (0, 0, 0, missing), value=FLOOR),
+                rest=torch.from_numpy(rest).float(),
+            )
+        )
+    if not clips:
         fault = "holds no talking clip with sound in which a face from the front is seen throughout"
         raise InputError(corpus.path, fault, "prepare clips of people who face the camera")
-    return TalkingMotion(torch.cat(motions), torch.cat(sounds), torch.stack(rests).mean(0))
+    return clips
+
+
+def _at_25_frames(motion: Floats, times: Floats) -> Floats:
+    """Motion (frames, 468, 2) from the clip's beginning, between the frames of these times in seconds."""
+    wanted = np.arange(math.floor(times[-1] * FPS) + 1) / FPS
+    after = np.searchsorted(times, wanted).clip(1, len(times) - 1)
+    share = ((wanted - times[after - 1]) / (times[after] - times[after - 1])).clip(0, 1)[:, None, None]
+    between: Floats = (1 - share) * motion[after - 1] + share * motion[after]
+    return between

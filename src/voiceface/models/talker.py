@@ -1,6 +1,6 @@
-"""Speech to the motion of a face mesh in closed form, shown on a photograph.
+"""Speech to the motion of a face mesh, shown on a photograph.
 
-The displacements of the mesh's points while people talk are reduced to principal components; ridge regression
+The displacements of the mesh's points while people talk are reduced to principal components; a small network
 predicts these from the log-mels around a frame. A photograph is warped by the predicted mesh
 (`voiceface.nn.face.mesh_animation`).
 """
@@ -8,22 +8,21 @@ predicts these from the log-mels around a frame. A photograph is warped by the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from voiceface.audio.motion_mel import BANDS, FLOOR, SpeechSpectrum, motion_mel, speech_spectrum
+from voiceface.audio.motion_mel import BANDS, SpeechSpectrum, motion_mel, speech_spectrum
 from voiceface.corpus.face_landmarks import shipped_mesh_network
 from voiceface.errors import InputError
 from voiceface.face.align import template_points
 from voiceface.face.mesh import find_or_refuse_mesh
 from voiceface.models.block_talking_face import BLOCK, FPS, PAD, BlockTalkingFace, Frames
 from voiceface.models.idle_motion import IdleMotion
-from voiceface.models.model import Model, Turn
-from voiceface.models.ridge import ridge_map
+from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.face.mesh_animation import (
@@ -33,38 +32,26 @@ from voiceface.nn.face.mesh_animation import (
     MeshAnimation,
     still_points,
 )
+from voiceface.nn.face.speech_motion_net import SpeechMotionNet
 
-AROUND = 20
-"""Rows of 10 ms of sound that count on either side of a frame."""
-_STEP = 2
-_ROWS_A_FRAME = 4
-CONTEXT = BANDS * (2 * AROUND // _STEP + 1)
-"""Numbers that describe the sound around a frame."""
 SMALLEST = 24
 """Pixels between the eyes below which a photograph is not animated: a face some 64 pixels wide."""
 _NOSE, _MOVES = 2, 0.15
 """The point below the nose; mesh points from a little above it downwards move with speech."""
 
 
-class TalkingMotion(NamedTuple):
-    """Motion and sound of frames, of several clips one after the other."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkingMotion:
+    """How a face moves in one clip, 25 frames a second, with its sound."""
 
     motion: Tensor
     """(frames, 468, 2) displacements from a closed mouth, in distances between the eyes."""
-    sound: Tensor
-    """(frames, `CONTEXT`) as `sound_around` gives it."""
+    opening: Tensor
+    """(frames,) of the mouth, in the same distances."""
+    mels: Tensor
+    """(4 * frames, 32) rows of `motion_mel`."""
     rest: Tensor
-    """(468, 2) mean face with a closed mouth, upright, in distances between the eyes."""
-
-
-def sound_around(mels: Tensor, times: Tensor) -> Tensor:
-    """The log-mels (times, `CONTEXT`) around moments in seconds, of rows (n, 32) of `motion_mel`."""
-    steps = torch.arange(-AROUND, AROUND + 1, _STEP)
-    rows = (100 * times[:, None] + steps).round().long()
-    outside = (rows < 0) | (rows >= len(mels))
-    found = mels[rows.clamp(0, len(mels) - 1)]
-    found[outside] = FLOOR
-    return found.flatten(1)
+    """(468, 2) the face with a closed mouth, upright, in distances between the eyes."""
 
 
 class TalkerModel(Model):
@@ -73,60 +60,73 @@ class TalkerModel(Model):
     Args:
         triangles: of the canonical mesh, its ring and its corners.
         components: of the motion.
+        width: channels of the network.
+        gain: factor on the predicted motion, which warped pictures show smaller than it is.
         idle: scale of blinks and head motion; 0 for none.
     """
 
     face_size, face_template, fps, animates, whole_pictures = 256, "portrait", FPS, True, True
 
-    def __init__(self, *, triangles: int, components: int = 12, idle: float = 1.0) -> None:
+    def __init__(
+        self, *, triangles: int, components: int = 12, width: int = 64, gain: float = 1.0, idle: float = 1.0
+    ) -> None:
         super().__init__()
-        self.idle = idle
+        self.gain, self.idle = gain, idle
+        self.network = SpeechMotionNet(bands=BANDS, width=width, components=components)
         for name, shape in {
             "rest": (SKIN_POINTS, 2),
             "basis": (components, 2 * SKIN_POINTS),
-            "sound_mean": (CONTEXT,),
             "motion_mean": (components,),
-            "motion_map": (CONTEXT, components),
+            "motion_scale": (components,),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
         self.register_buffer("triangles", torch.zeros(triangles, 3, dtype=torch.int64))
 
     def turns(self) -> Sequence[Turn]:
-        """None: all is computed in closed form."""
-        return []
+        """The network's."""
+        return [Turn("motion", list(self.network.parameters()), self.loss)]
 
     @torch.no_grad()
-    def start(self, clips: TalkingMotion, triangles: Tensor, *, ridge: float, gain: float) -> None:
-        """Compute all tensors.
+    def start(self, clips: Sequence[TalkingMotion], triangles: Tensor) -> None:
+        """Compute the principal components of the motion, and its mean and scale in them.
 
         Args:
-            clips: motion and sound of the training people.
-            triangles: (triangles, 3) as `mesh_triangles` gives them for ``clips.rest``.
-            ridge: of the regression, in units of a sound dimension's mean variance.
-            gain: factor on the predicted motion, which regression makes too small.
+            clips: of the training people.
+            triangles: (triangles, 3) as `mesh_triangles` gives them for `mean_rest` of the clips.
         """
-        count = self.get_buffer("basis").shape[0]
-        moves = ((clips.rest[:, 1] - clips.rest[_NOSE, 1] + _MOVES) / (2 * _MOVES)).clamp(0, 1)
-        motion = (clips.motion * moves[:, None]).flatten(1)
+        self.get_buffer("rest").copy_(mean_rest(clips))
+        self.get_buffer("triangles").copy_(triangles)
+        motion = self._moving(torch.cat([clip.motion for clip in clips]))
         _, _, basis = torch.linalg.svd(motion - motion.mean(0), full_matrices=False)
-        basis = basis[:count]
-        wanted = motion @ basis.T
-        mean, aim = clips.sound.mean(0), wanted.mean(0)
-        for name, value in {
-            "rest": clips.rest,
-            "triangles": triangles,
-            "basis": basis,
-            "sound_mean": mean,
-            "motion_mean": gain * aim,
-            "motion_map": gain * ridge_map(clips.sound - mean, wanted - aim, ridge),
-        }.items():
-            self.get_buffer(name).copy_(value)
+        self.get_buffer("basis").copy_(basis[: self.get_buffer("basis").shape[0]])
+        coefficients = motion @ self.get_buffer("basis").T
+        self.get_buffer("motion_mean").copy_(coefficients.mean(0))
+        self.get_buffer("motion_scale").copy_(coefficients.std(0).clamp_min(1e-6))
 
-    def motion(self, sound: Tensor) -> Tensor:
-        """Displacements (n, 468, 2), in distances between the eyes, of sounds (n, `CONTEXT`)."""
-        away = sound - self.get_buffer("sound_mean")
-        moved = self.get_buffer("motion_mean") + away @ self.get_buffer("motion_map")
-        return (moved @ self.get_buffer("basis")).view(len(sound), SKIN_POINTS, 2)
+    def _moving(self, motion: Tensor) -> Tensor:
+        """The displacements (..., 936) of those of the points (..., 468, 2) that move with speech."""
+        height = self.get_buffer("rest")[:, 1]
+        moves = ((height - height[_NOSE] + _MOVES) / (2 * _MOVES)).clamp(0, 1)
+        return (motion * moves[:, None]).flatten(-2)
+
+    def loss(self, batch: Batch, shared: Shared) -> dict[str, Tensor]:
+        """Squared error of the components, each weighing as much as it moves the face, over weighed frames.
+
+        ``batch`` holds ``mels`` (n, rows, 32), ``motion`` (n, frames, 468, 2) and ``weights`` (n, frames).
+        """
+        scale = self.get_buffer("motion_scale")
+        wanted = self._moving(batch["motion"]) @ self.get_buffer("basis").T
+        wanted = (wanted - self.get_buffer("motion_mean")) / scale
+        found = self.network(batch["mels"])
+        error = ((found - wanted).square() * (scale / scale.max())).mean(2)
+        return {"loss": (error * batch["weights"]).mean(), "error": error.mean().detach()}
+
+    def motion(self, mels: Tensor) -> Tensor:
+        """Displacements (frames, 468, 2), in distances between the eyes, for `motion_mel` (rows, 32)."""
+        found = self.network(mels[None])[0]
+        moved = self.get_buffer("motion_mean") + self.get_buffer("motion_scale") * found
+        displacements: Tensor = (self.gain * moved @ self.get_buffer("basis")).view(-1, SKIN_POINTS, 2)
+        return displacements
 
     def _opening(self) -> npt.NDArray[np.float64]:
         """The first component, mostly the jaw's, as (468, 2) that opens the mouth by 1."""
@@ -169,10 +169,9 @@ class _TalkingMesh(BlockTalkingFace):
         self.model, self.animation, self.spectrum, self.idle = model, animation, spectrum, idle
 
     def frames(self, wave: Tensor, indices: npt.NDArray[np.int64]) -> Frames:
-        mels = motion_mel(wave, self.spectrum)
-        times = torch.arange(PAD, PAD + BLOCK) * (_ROWS_A_FRAME / 100)
         device = self.model.get_buffer("basis").device
-        motion = self.model.motion(sound_around(mels, times).to(device)).double().cpu().numpy()
+        mels = motion_mel(wave, self.spectrum).to(device)
+        motion = self.model.motion(mels)[PAD : PAD + BLOCK].double().cpu().numpy()
         # The sway is given in shares of a head's picture, which is about four eye distances wide.
         sway = self.idle.sway(indices) * np.array([4.0, 4.0, 1.0])
         return self.animation.frames(motion, sway=sway, lids=self.idle.lids(indices))
@@ -181,3 +180,8 @@ class _TalkingMesh(BlockTalkingFace):
 def canonical_points(rest: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The points (504, 2) that are triangulated, of a mean face (468, 2)."""
     return np.concatenate([rest, still_points(rest)])
+
+
+def mean_rest(clips: Sequence[TalkingMotion]) -> Tensor:
+    """The mean face (468, 2) of clips with a closed mouth."""
+    return torch.stack([clip.rest for clip in clips]).mean(0)

@@ -15,10 +15,10 @@ from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
 from voiceface.face.find_face import find_face
 from voiceface.media.files import source_name
-from voiceface.media.mp4 import write_movie
 from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
+from voiceface.media.write_movie import write_movie
 from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import Pipeline, load_for
@@ -37,7 +37,11 @@ SILENT = 1e-3
 """A recording whose loudest sample is below this is silent: 60 dB below full scale."""
 
 PHOTOGRAPH_SIDE = 512
-"""Long side in pixels to which a larger photograph is reduced, unless a size is asked for."""
+"""Long side in pixels to which a larger photograph is reduced, unless a size is asked for..."""
+LARGEST_SIDE = 1024
+"""...or its face needs more, up to this, for its eyes to be `EYES_APART`."""
+EYES_APART = 32.0
+"""Pixels between the eyes that a face needs to talk well."""
 
 _BLOCK_SECONDS = 2.0
 
@@ -126,7 +130,7 @@ class Talker(Pipeline):
 
         Args:
             voice: A path, a file object or an (array, rate) pair.
-            out: A name ending in .mp4.
+            out: A name ending in .mp4, .m4v, .mov, .mkv or .webm.
             seed: Random seed for the generated face, blinks and head motion.
             face: A picture whose surest face is animated; None: the face is generated from the voice.
             size: Long side of the video in pixels; a photograph is not enlarged, and by default at most 512.
@@ -138,15 +142,20 @@ class Talker(Pipeline):
             InputError: the recording cannot be read or is shorter than 0.2 s, there is no face in the
                 picture, or the file cannot be written.
         """
-        if size is not None and not 16 <= size <= 1024:
-            raise InputError("size", f"is {size} pixels", "give 16 to 1024")
+        if size is not None and not 16 <= size <= LARGEST_SIDE:
+            raise InputError("size", f"is {size} pixels", f"give 16 to {LARGEST_SIDE}")
         sound = _RereadableSound(voice)
         recording = read_voice_recording(sound())
         note = _note(recording, force=force)
         shown = self._shown(recording, face, seed, size)
         note = "; ".join(filter(None, (note, shown.note)))
         with self.autocast():
-            talking = self._model.talk(shown.speaker(recording, seed))
+            try:
+                talking = self._model.talk(shown.speaker(recording, seed))
+            except InputError as error:
+                if error.what != "the picture" or face is None or isinstance(face, np.ndarray | Image.Image):
+                    raise
+                raise InputError(source_name(face), error.fault, error.remedy) from None
         side = None if self._model.whole_pictures else size or self.size
         total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
         counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
@@ -214,7 +223,11 @@ class Talker(Pipeline):
             )
             return _Shown(aligned, note=note)
         height, width = found.picture.shape[:2]
-        share = min(1.0, (size or PHOTOGRAPH_SIDE) / max(height, width))
+        if size is None:
+            eyes = np.hypot(*(found.landmarks[:2].mean(0) - found.landmarks[2:4].mean(0)))
+            needed = max(height, width) * EYES_APART / max(float(eyes), 1e-6)
+            size = int(np.clip(np.ceil(needed), PHOTOGRAPH_SIDE, LARGEST_SIDE))
+        share = min(1.0, size / max(height, width))
         # A video has even sides.
         sides = [max(2, round(side * share) // 2 * 2) for side in (width, height)]
         reduced = Image.fromarray(found.picture).resize((sides[0], sides[1]), Image.Resampling.LANCZOS)

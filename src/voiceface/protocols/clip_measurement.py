@@ -109,6 +109,8 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
     for side, frames, points, wave in sides:
         if frames is None:
             continue
+        values = {one.name: one.function(frames) for one in figures("clip frames")}
+        found.figures[side] |= {name: value for name, value in values.items() if np.isfinite(value)}
         if points is not None:
             if len(points) != len(frames):
                 fault = f"has points of {len(points)} frames beside {len(frames)}"

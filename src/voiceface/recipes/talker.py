@@ -4,14 +4,15 @@ Paper     ours; principal components of mesh motion as in active appearance mode
           1998), driven by speech as in Voice Puppetry (Brand 1999)
 Data      talking clips with sound, faces from the front; mesh points of a teacher (tools/mesh_teacher.py)
 Command   voiceface train talker --corpus CORPUS --points mesh.npz
-Cost      closed form; a minute for 200 clips of three seconds
+Cost      1,500 steps of 16 windows: two minutes on a processor
 Reported  nothing comparable
-Differs   no network: nothing of the picture is generated but the inside of the mouth
+Differs   no generated pixels but the inside of the mouth; a network of 93,000 weights on log-mels of altered
+          voices; closures of the lips weigh four times as much as other frames
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,14 +21,16 @@ import torch
 
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
+from voiceface.metrics.sync_confidence import correlation
 from voiceface.models.clip_motion import talking_motion
 from voiceface.models.face_crops import read_mesh_points
-from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points
+from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points, mean_rest
+from voiceface.models.talking_windows import TalkingWindows
 from voiceface.models.triangulate import triangulate
 from voiceface.nn.face.mesh_animation import mouth_opening
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
-from voiceface.training.run import Facts, NoBatches, Run
+from voiceface.training.run import Facts, Optimiser, Run
 
 
 @option_help(CLIP_OPTIONS)
@@ -35,9 +38,16 @@ def recipe(
     *,
     points: str = "",
     components: int = 12,
-    ridge: float = 0.3,
-    gain: float = 1.5,
+    width: int = 64,
+    frames: int = 64,
+    closure: float = 3.0,
+    gain: float = 1.1,
     idle: float = 1.0,
+    batch_size: int = 16,
+    lr: float = 2e-3,
+    weight_decay: float = 0.05,
+    steps: int = 1_500,
+    every: int = 250,
     validation: float = 0.1,
     test: float = 0.15,
     leave_out: str = "",
@@ -48,16 +58,19 @@ def recipe(
     Args:
         points: npz file of mesh points (tools/mesh_teacher.py --clips); without it face-mesh finds them
         components: principal components of the motion
-        ridge: penalty of the regression, in units of a sound dimension's mean variance
-        gain: factor on the predicted motion, which a regression makes too small
+        width: channels of the network
+        frames: frames of a training window
+        closure: extra weight of frames in which a speaking mouth closes
+        gain: factor on the motion that is shown; warped pictures show it smaller than it is
         idle: strength of blinks and head motion; 0 for none
+        batch_size: windows per step
     """
     return _run(dict(locals()))
 
 
 def smoke() -> Run[TalkerModel]:
     """The same in seconds."""
-    return recipe(components=3, validation=0.3, test=0.0)
+    return recipe(components=3, width=4, frames=16, batch_size=4, steps=4, every=2, validation=0.3, test=0.0)
 
 
 def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
@@ -69,15 +82,29 @@ def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
         split=partial(split_clips, **shares),
         facts=partial(_facts, motions),
         build=lambda facts: TalkerModel(
-            triangles=facts["triangles"], components=arguments["components"], idle=arguments["idle"]
+            triangles=facts["triangles"],
+            **{name: arguments[name] for name in ("components", "width", "gain", "idle")},
         ),
-        start=partial(_start, motions, arguments),
-        data=NoBatches,
-        optimisers={},
-        steps=0,
+        start=partial(_start, motions),
+        data=lambda selection, facts: TalkingWindows(
+            motions(selection),
+            **{name: arguments[name] for name in ("frames", "batch_size", "closure", "seed")},
+        ),
+        optimisers={
+            "motion": Optimiser(
+                lr=arguments["lr"],
+                weight_decay=arguments["weight_decay"],
+                schedule="cosine",
+                warmup=arguments["steps"] // 10,
+                clip=1.0,
+            )
+        },
+        steps=arguments["steps"],
         seed=arguments["seed"],
+        every=arguments["every"],
         validate=partial(_validate, motions),
         select="opening",
+        ema=0.99,
         contract={"rate": SAMPLE_RATE, "fps": TalkerModel.fps, "face": "picture", "clips": True},
         licence="Apache-2.0",
         people="clips",
@@ -85,50 +112,38 @@ def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
 
 
 class _Motions:
-    """The motion of a selection's clips, measured once: both the facts and the start of a run need it."""
+    """The motion of a selection's clips, measured once: facts, start and data of a run need it."""
 
     def __init__(self, points: str) -> None:
         self._points = points
-        self._made: dict[bytes, TalkingMotion] = {}
+        self._made: dict[bytes, list[TalkingMotion]] = {}
 
-    def __call__(self, selection: Selection) -> TalkingMotion:
+    def __call__(self, selection: Selection) -> list[TalkingMotion]:
         key = selection.clips.tobytes()
         if key not in self._made:
             teacher = read_mesh_points(self._points) if self._points else {}
-            self._made = {key: talking_motion(selection, teacher)}
+            self._made[key] = talking_motion(selection, teacher)
         return self._made[key]
 
 
-def _triangles(clips: TalkingMotion) -> torch.Tensor:
-    points = canonical_points(clips.rest.double().numpy())
+def _triangles(clips: Sequence[TalkingMotion]) -> torch.Tensor:
+    points = canonical_points(mean_rest(clips).double().numpy())
     return triangulate(torch.from_numpy(points))
 
 
-def _facts(motions: Callable[[Selection], TalkingMotion], selection: Selection) -> Facts:
+def _facts(motions: _Motions, selection: Selection) -> Facts:
     return {"triangles": len(_triangles(motions(selection)))}
 
 
-def _start(
-    motions: Callable[[Selection], TalkingMotion],
-    arguments: Mapping[str, Any],
-    model: TalkerModel,
-    selection: Selection,
-    facts: Facts,
-) -> None:
+def _start(motions: _Motions, model: TalkerModel, selection: Selection, facts: Facts) -> None:
     clips = motions(selection)
-    model.start(clips, _triangles(clips), ridge=arguments["ridge"], gain=arguments["gain"])
+    model.start(clips, _triangles(clips))
 
 
-def _validate(
-    motions: Callable[[Selection], TalkingMotion], model: TalkerModel, selection: Selection, facts: Facts
-) -> dict[str, float]:
-    """Correlation of the predicted opening of the mouth with the true one, over all frames."""
-    clips = motions(selection)
-    rest = model.get_buffer("rest")
-    true, made = (
-        mouth_opening((rest + motion).double().numpy())
-        for motion in (clips.motion, model.motion(clips.sound))
-    )
-    if true.std() == 0 or made.std() == 0:
-        return {"opening": 0.0}
-    return {"opening": float(np.corrcoef(true, made)[0, 1])}
+def _validate(motions: _Motions, model: TalkerModel, selection: Selection, facts: Facts) -> dict[str, float]:
+    """How the predicted opening of the mouth follows the true one: correlation, mean over clips."""
+    together = []
+    for clip in motions(selection):
+        made = mouth_opening((clip.rest + model.motion(clip.mels)).double().numpy())
+        together.append(correlation(clip.opening.numpy(), made))
+    return {"opening": float(np.nan_to_num(together).mean())}

@@ -51,15 +51,16 @@ def _animate(
 
     Args:
         voices: recordings of one person each; files or folders
-        out: the .mp4 file for one recording, otherwise a folder, created if needed
+        out: .mp4, .mov, .mkv or .webm file for one recording, otherwise a folder, created if needed
         face: picture of the face to animate; get the consent of the person shown
         seed: random seed of the generated face, blinks and head motion
-        size: long side of the video in pixels, 16 to 1024; by default the model's own, at most 512 for --face
+        size: long side of the video in pixels, 16 to 1024; by default the model's own or what --face needs
         weights: shipped weights' name or a weights folder; by default the best available
         device: auto, cpu, cuda, cuda:N or mps
         force: generate even if no speech is detected
         json: print JSON
     """
+    from voiceface.media.write_movie import MOVIE_ENDINGS
     from voiceface.pipelines.animate_files import AnimationOptions, animate_files
     from voiceface.pipelines.imagine_files import plan_jobs
     from voiceface.pipelines.no_usable_file import no_usable_file
@@ -68,7 +69,8 @@ def _animate(
     if not voices:
         raise InputError("animate", "has no recordings", "name files or folders of recordings")
     _check(voices, out, face=face, size=size)
-    jobs = plan_jobs(voices, out, suffix=".mp4")
+    ending = out.suffix.lower()
+    jobs = plan_jobs(voices, out, suffix=ending if ending in MOVIE_ENDINGS else ".mp4")
     left_out = warn_left_out(voices, ["voices"], besides=[out])
     talker = Talker.load(weights, device=device)
     with progress_bar("frames" if len(jobs) == 1 else "voices") as progress:
@@ -83,6 +85,8 @@ def _animate(
 def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | None) -> None:
     """Refuse wrong options before the weights are loaded."""
     from voiceface.media.check_writable import check_writable
+    from voiceface.media.media_kind import media_kind
+    from voiceface.media.write_movie import MOVIE_ENDINGS
 
     if size is not None and not 16 <= size <= 1024:
         raise InputError("--size", f"is {size}", "give 16 to 1024")
@@ -90,10 +94,13 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
         check_readable(voices[0])
     if face is not None:
         check_readable(face)
-    if out.suffix.lower() == ".mp4":
+    if out.is_dir():
+        return
+    if out.suffix.lower() in MOVIE_ENDINGS:
         check_writable(out)
-    elif out.exists() and not out.is_dir():
-        raise InputError(out, "is a file that does not end in .mp4", "name a .mp4 file or a folder")
+    elif media_kind(out.name) or out.exists():
+        better = out.with_suffix(".mp4").name
+        raise InputError(out, f"is no movie: these end in {', '.join(MOVIE_ENDINGS)}", f"name it {better}")
 
 
 def _print_result(

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
+from voiceface.nn.face.mouth_interior import LOWER_EDGE, UPPER_EDGE, MouthInterior
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,8 +27,6 @@ UPPER_LIP, LOWER_LIP = 13, 14
 """The middles of the lips' inner edges: what lies between them is the opening of the mouth."""
 _ORIGIN = 168
 _EYES = ((33, 133), (263, 362))
-_UPPER_EDGE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-_LOWER_EDGE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 _LIDS = (
     ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (247, 30, 29, 27, 28, 56, 190)),
     (
@@ -41,13 +40,11 @@ _CHEEKS = (205, 425)
 _FOLD = 0.45
 """How far the fold above the lid follows its edge."""
 
-# The inside of a mouth, in distances between the eyes: what is seen of the upper teeth, and of the tongue.
-_TEETH, _TEETH_EDGE, _TONGUE = 0.11, 0.02, 0.1
-_DARK = np.array([52.0, 20.0, 20.0]) / 150
-_TEETH_COLOUR = np.array([205.0, 192.0, 175.0]) / 170
-_TONGUE_COLOUR = np.array([140.0, 72.0, 70.0]) / 160
 _LUMA = np.array([0.299, 0.587, 0.114])
 _FADES_IN = 0.05
+_SEALED, _PARTED = 0.02, 0.04
+"""The opening up to which lips stay together, and how much wider it is where they part in full: prediction
+of a closed mouth is never quite 0."""
 _WIDEST = 0.3
 """The widest opening of a photograph's mouth that is closed before it speaks."""
 _LARGEST_GRID = 160
@@ -121,7 +118,8 @@ class MeshAnimation:
         self._still = still
         self._square = self._cut_square()
         cheeks = np.clip(own[list(_CHEEKS)].round().astype(int), 0, [self.width - 1, self.height - 1])
-        self._light = float(np.mean([picture[y, x] @ _LUMA for x, y in cheeks]))
+        light = float(np.mean([picture[y, x] @ _LUMA for x, y in cheeks]))
+        self._mouth = MouthInterior(self.shape, self._closed, light=light)
 
     def _in_picture(self, shape: Floats) -> Floats:
         placed: Floats = self._origin + self.eyes * shape @ self._rotation
@@ -147,7 +145,8 @@ class MeshAnimation:
             sway: (n, 3) shifts right and down in the same distances, and rotation in radians.
             lids: (n,) how far the eyelids are closed, 0 to 1.
         """
-        shapes = np.stack([self._moved(*one) for one in zip(motion, sway, lids, strict=True)])
+        talking = np.stack([self._talking(*one) for one in zip(motion, lids, strict=True)])
+        shapes = np.stack([_sway(*one) for one in zip(talking, sway, strict=True)])
         still = np.broadcast_to(self._still, (len(shapes), *self._still.shape))
         target = torch.stack([self._in_square(shape) for shape in np.concatenate([shapes, still], 1)])
         squares = sample_pixels(self._square.expand(len(shapes), -1, -1, -1), self._grid(target))
@@ -156,8 +155,8 @@ class MeshAnimation:
         x, y = self._corner
         rows = slice(max(0, y), min(self.height, y + self.side))
         columns = slice(max(0, x), min(self.width, x + self.side))
-        for frame, square, shape in zip(made, pixels, shapes, strict=True):
-            self._fill_mouth(square, shape)
+        for frame, square, shape, moved in zip(made, pixels, talking, sway, strict=True):
+            self._fill_mouth(square, shape, moved)
             inner = square[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
             frame[rows, columns] = np.clip(np.rint(inner), 0, 255)
         return made
@@ -172,73 +171,60 @@ class MeshAnimation:
         fine = F.interpolate(moved, size=self.side, mode="bilinear", align_corners=False)
         return fine.permute(0, 2, 3, 1) + _centres(self.side)
 
-    def _moved(self, motion: Floats, sway: Floats, closed: float) -> Floats:
-        """The upright shape of a frame."""
+    def _talking(self, motion: Floats, closed: float) -> Floats:
+        """The upright shape of a frame, of a head that keeps still."""
         shape = self._closed + motion
-        upper, lower = list(_UPPER_EDGE[1:-1]), list(_LOWER_EDGE[1:-1])
-        crossed = shape[upper, 1] > shape[lower, 1]
+        upper, lower = list(UPPER_EDGE[1:-1]), list(LOWER_EDGE[1:-1])
+        parted = np.clip((shape[LOWER_LIP, 1] - shape[UPPER_LIP, 1] - _SEALED) / _PARTED, 0, 1)
+        gap = parted * np.maximum(shape[lower, 1] - shape[upper, 1], 0)
         meeting = (shape[upper, 1] + shape[lower, 1]) / 2
-        shape[upper, 1] = np.where(crossed, meeting, shape[upper, 1])
-        shape[lower, 1] = np.where(crossed, meeting, shape[lower, 1])
+        shape[upper, 1], shape[lower, 1] = meeting - gap / 2, meeting + gap / 2
         for edge, below, fold in _LIDS:
             down = closed * (shape[list(below)] - shape[list(edge)])
             shape[list(edge)] += down
             shape[list(fold)] += _FOLD * down
-        cosine, sine = math.cos(sway[2]), math.sin(sway[2])
-        # The head turns about the neck.
-        pivot = np.array([0.0, 2.0])
-        turned: Floats = (shape - pivot) @ np.array([[cosine, sine], [-sine, cosine]]) + pivot + sway[:2]
-        return turned
+        return shape
 
-    def _fill_mouth(self, square: npt.NDArray[np.float32], shape: Floats) -> None:
+    def _fill_mouth(self, square: npt.NDArray[np.float32], shape: Floats, sway: Floats) -> None:
         """Put teeth, tongue and dark between the lips, as far as they open farther than in the photograph."""
-        blend = (mouth_opening(shape) - mouth_opening(self.shape)) / _FADES_IN
+        hidden = 0.0 if self._mouth.shows_own else float(mouth_opening(self.shape))
+        blend = (float(mouth_opening(shape)) - hidden) / _FADES_IN
         if blend <= 0:
             return
-        placed = self._in_square(shape[list(_UPPER_EDGE + _LOWER_EDGE)]).numpy()
+        placed = self._in_square(_sway(shape, sway)[list(UPPER_EDGE + LOWER_EDGE)]).numpy()
         left, top = np.clip(np.floor(placed.min(axis=0)).astype(int) - 1, 0, self.side)
         right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 2, 0, self.side)
         if left >= right or top >= bottom:
             return
         y, x = np.mgrid[top:bottom, left:right]
         spots = np.stack([x, y], -1).reshape(-1, 2) + self._corner
-        spots = (spots - self._origin) @ self._rotation.T / self.eyes
-        upper, lower = shape[list(_UPPER_EDGE)], shape[list(_LOWER_EDGE)]
-        along = (spots[:, 0] - upper[0, 0]) / max(upper[-1, 0] - upper[0, 0], 1e-6)
-        below = spots[:, 1] - np.interp(spots[:, 0], *_rising(upper))
-        above = np.interp(spots[:, 0], *_rising(lower)) - spots[:, 1]
-        within = np.minimum(below, above) * self.eyes + 0.5  # half a pixel of each edge is lip
-        share = np.clip(within, 0, 1) * ((along > 0) & (along < 1)) * min(1.0, blend)
-        colours = _inside(along, below, above) * self._light
+        spots = _sway((spots - self._origin) @ self._rotation.T / self.eyes, sway, back=True)
+        colours, within = self._mouth.colours(spots, shape, self._photographed(spots))
+        # Half a pixel of each edge is lip.
+        share = np.clip(within * self.eyes + 0.5, 0, 1) * min(1.0, blend)
         target = square[top:bottom, left:right].reshape(-1, 3)
-        mixed = target + share[:, None] * (np.minimum(colours, 235) - target)
+        mixed = target + share[:, None] * (colours - target)
         square[top:bottom, left:right] = mixed.reshape(bottom - top, right - left, 3)
+
+    def _photographed(self, spots: Floats) -> Floats:
+        """Colours (n, 3) of the photograph at places (n, 2) of the upright shape."""
+        grid = self._in_square(spots).view(1, 1, -1, 2)
+        found: Floats = sample_pixels(self._square, grid)[0, :, 0].T.double().numpy()
+        return found
+
+
+def _sway(shape: Floats, sway: Floats, *, back: bool = False) -> Floats:
+    """Turn points (n, 2) of an upright shape about the neck, and shift them; ``back`` undoes it."""
+    cosine, sine = math.cos(sway[2]), math.sin(sway[2])
+    turn, pivot = np.array([[cosine, sine], [-sine, cosine]]), np.array([0.0, 2.0])
+    if back:
+        moved: Floats = (shape - sway[:2] - pivot) @ turn.T + pivot
+        return moved
+    turned: Floats = (shape - pivot) @ turn + pivot + sway[:2]
+    return turned
 
 
 def _centres(size: int) -> Tensor:
     """Centres (size, size, 2) of pixels, measured from the picture's corner."""
     line = torch.arange(size) + 0.5
     return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
-
-
-def _rising(lip: Floats) -> tuple[Floats, Floats]:
-    """A lip's points by their place across, for `numpy.interp`."""
-    order = np.argsort(lip[:, 0])
-    return lip[order, 0], lip[order, 1]
-
-
-def _inside(along: Floats, below: Floats, above: Floats) -> Floats:
-    """Colours (pixels, 3) inside the mouth, as shares of the skin's light.
-
-    Args:
-        along: (pixels,) from the right corner, 0, to the left, 1.
-        below: distances from the upper lip.
-        above: distances from the lower lip.
-    """
-    across = np.abs(2 * along - 1)
-    teeth = np.clip((_TEETH * (1 - 0.6 * across**2) - below) / _TEETH_EDGE, 0, 1)
-    teeth = teeth * np.clip(below / _TEETH_EDGE, 0.25, 1) * np.clip(1 - 1.1 * across**3, 0, 1)
-    tongue = np.clip((_TONGUE - above) / 0.08, 0, 1) * np.clip(1 - across**2, 0, 1)
-    colours = _DARK + 0.7 * tongue[:, None] * (_TONGUE_COLOUR - _DARK)
-    filled: Floats = colours + 0.85 * teeth[:, None] * (_TEETH_COLOUR - colours)
-    return filled

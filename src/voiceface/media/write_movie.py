@@ -1,4 +1,4 @@
-"""Writing movies: H.264 and AAC in MP4, sound and picture equally long."""
+"""Writing movies, sound and picture equally long: H.264 and AAC, or VP9 and Opus in WebM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -19,11 +19,37 @@ from voiceface.media.files import atomic_path
 from voiceface.media.sound import load_sound
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["write_movie"]
+__all__ = ["MOVIE_ENDINGS", "write_movie"]
 
 Picture = NDArray[np.uint8]
 
-_AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+
+class _Format(NamedTuple):
+    """How a movie is written whose name has one ending."""
+
+    container: str
+    video: tuple[str, ...]
+    """Encoders, the first that is there being taken."""
+    audio: str
+    rates: frozenset[int]
+    """Sample rates of the sound in Hz."""
+
+
+_AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
+_H264 = ("libx264", "h264")  # the second: whatever else a system offers
+_FORMATS = {
+    ".mp4": _Format("mp4", _H264, "aac", _AAC_RATES),
+    ".m4v": _Format("mp4", _H264, "aac", _AAC_RATES),
+    ".mov": _Format("mov", _H264, "aac", _AAC_RATES),
+    ".mkv": _Format("matroska", _H264, "aac", _AAC_RATES),
+    ".webm": _Format("webm", ("libvpx-vp9",), "libopus", frozenset({8000, 12000, 16000, 24000, 48000})),
+}
+MOVIE_ENDINGS = tuple(_FORMATS)
+"""How the name of a movie that `write_movie` writes may end."""
+_QUALITY = {
+    "libx264": {"crf": "18"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"},
+}
 _BT709 = 1  # the number of these colours in ITU-T H.273
 _LIMITED_RANGE = 1
 
@@ -37,39 +63,50 @@ def write_movie(
     rate: int = SAMPLE_RATE,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write frames and a voice as MP4 (H.264 yuv420p, AAC), whole or not at all, frame by frame.
+    """Write frames and a voice as a movie, whole or not at all, frame by frame.
 
-    The sound is padded with silence or cut to the length of the picture. Odd sizes grow by one
-    repeated row or column, which H.264 asks for. Any metadata key survives.
+    H.264 (yuv420p) and AAC, in WebM VP9 and Opus. The sound is padded with silence or cut to the length
+    of the picture. Odd sizes grow by one repeated row or column, which yuv420p asks for. Any metadata key
+    survives.
 
     Args:
-        path: A name ending in .mp4, .m4v or .mov.
+        path: A name with one of `MOVIE_ENDINGS`.
         frames: Pictures of one size, ``(height, width, 3)`` uint8 RGB, taken one at a time.
         fps: Frames a second.
         wave: ``(samples,)`` mono sound as `load_sound` takes it, or an iterator of such float blocks
             (`stream_sound`), taken as the picture needs them; None for a silent movie.
-        rate: Samples a second of ``wave``, Hz; of blocks one that AAC knows.
+        rate: Samples a second of ``wave``, Hz; of blocks one that the format takes.
         metadata: Texts to store in the file; `movie_facts` gives them back.
 
     Raises:
         InputError: no frame, frames of several sizes, an unusable wave, or ``path`` cannot be written.
-        MissingPartError: this FFmpeg has no H.264 encoder.
+        MissingPartError: this FFmpeg lacks the encoder.
     """
-    if Path(path).suffix.lower() not in {".mp4", ".m4v", ".mov"}:
-        raise InputError(path, "does not end in .mp4", "name it so")
+    kind = _format(path)
     if not 0 < fps <= 1000:
         raise InputError(path, f"cannot have {fps} frames a second", "choose one from 1 to 60")
-    voice = None if wave is None else _voice(path, wave, rate)
+    voice = None if wave is None else _voice(path, wave, rate, kind)
     pictures = (_even(picture, path) for picture in frames)
     first = next(pictures, None)
     if first is None:
         raise InputError(path, "would contain no frame", "give at least one")
-    with atomic_path(path) as temporary, _mp4(temporary, metadata) as container:
-        _encode(container, itertools.chain([first], pictures), path, _fraction(fps), voice)
+    with atomic_path(path) as temporary, _opened(temporary, kind, metadata) as container:
+        _encode(container, kind, itertools.chain([first], pictures), path, _fraction(fps), voice)
+
+
+def _format(path: str | Path) -> _Format:
+    ending = Path(path).suffix.lower()
+    if ending in _FORMATS:
+        return _FORMATS[ending]
+    fault = f"ends in {ending}, which no movie is written as" if ending else "has no ending"
+    better = Path(path).with_suffix(".mov" if ending == ".qt" else ".mp4").name
+    others = ", ".join(MOVIE_ENDINGS[1:])
+    raise InputError(path, fault, f"name it {better}, or with {others}")
 
 
 def _encode(
     container: Any,  # noqa: ANN401 - av types
+    kind: _Format,
     pictures: Iterator[Picture],
     path: str | Path,
     fps: Fraction,
@@ -77,10 +114,10 @@ def _encode(
 ) -> None:
     """Picture and sound side by side, the sound never more than a frame ahead."""
     first = next(pictures)
-    video = _video_stream(container, fps, first)
+    video = _video_stream(container, kind, fps, first)
     audio: Any = None
     if voice is not None:
-        audio = container.add_stream("aac", rate=voice.rate, layout="mono")
+        audio = container.add_stream(kind.audio, rate=voice.rate, layout="mono")
         audio.bit_rate = min(128_000, 4 * voice.rate)  # AAC allows 6 bits a sample
     written = 0
     for number, picture in enumerate(itertools.chain([first], pictures), start=1):
@@ -101,25 +138,32 @@ def _encode(
 
 
 @contextlib.contextmanager
-def _mp4(path: Path, metadata: Mapping[str, str]) -> Iterator[Any]:
-    """An MP4 to write to, through Python's own file, so that a full disk is an OSError as everywhere."""
+def _opened(path: Path, kind: _Format, metadata: Mapping[str, str]) -> Iterator[Any]:
+    """A movie to write to, through Python's own file, so that a full disk is an OSError as everywhere."""
     # Without the first flag only a dozen known keys are kept; the second lets it play while it loads.
-    flags = {"movflags": "use_metadata_tags+faststart"}
-    with path.open("w+b") as file, av.open(file, mode="w", format="mp4", options=flags) as container:
+    flags = {"movflags": "use_metadata_tags+faststart"} if kind.container in {"mp4", "mov"} else {}
+    with (
+        path.open("w+b") as file,
+        av.open(file, mode="w", format=kind.container, options=flags) as container,
+    ):
         container.metadata.update(metadata)
         yield container
 
 
-def _video_stream(container: Any, fps: Fraction, first: Picture) -> Any:  # noqa: ANN401 - av types
-    for codec in ("libx264", "h264"):  # the second: whatever else a system offers
+def _video_stream(
+    container: Any,  # noqa: ANN401 - av types
+    kind: _Format,
+    fps: Fraction,
+    first: Picture,
+) -> Any:  # noqa: ANN401
+    for codec in kind.video:
         with contextlib.suppress(av.error.EncoderNotFoundError, ValueError):
             av.codec.Codec(codec, "w")
             break
     else:
-        raise MissingPartError(
-            "H.264", "this FFmpeg has no encoder for it", "pip install --force-reinstall av"
-        )
-    stream = container.add_stream(codec, rate=fps, options={"crf": "18"} if codec == "libx264" else {})
+        fault = "this FFmpeg does not have it"
+        raise MissingPartError(f"the encoder {kind.video[0]}", fault, "pip install --force-reinstall av")
+    stream = container.add_stream(codec, rate=fps, options=_QUALITY.get(codec, {}))
     stream.height, stream.width = first.shape[:2]
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
@@ -148,12 +192,14 @@ class _AudioFeed:
         return frame
 
 
-def _voice(path: str | Path, wave: NDArray[Any] | Iterator[NDArray[np.float32]], rate: int) -> _AudioFeed:
+def _voice(
+    path: str | Path, wave: NDArray[Any] | Iterator[NDArray[np.float32]], rate: int, kind: _Format
+) -> _AudioFeed:
     if isinstance(wave, Iterator):
-        if rate not in _AAC_RATES:
+        if rate not in kind.rates:
             raise InputError(path, f"cannot hold sound of {rate} Hz", "give blocks of 48000 Hz")
         return _AudioFeed(wave, rate)
-    kept = rate if rate in _AAC_RATES else 48000
+    kept = rate if rate in kind.rates else 48000
     return _AudioFeed(iter([load_sound((np.asarray(wave), rate), rate=kept)]), kept)
 
 

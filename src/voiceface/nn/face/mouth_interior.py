@@ -1,0 +1,113 @@
+"""What is seen between open lips: the photograph's own teeth, or teeth, tongue and dark.
+
+Teeth belong to the skull: lips move over them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+UPPER_EDGE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+LOWER_EDGE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+"""Points of the mesh along the lips' inner edges, from the right corner of the mouth to the left."""
+
+# In distances between the eyes, some 63 mm: incisors, canines and premolars from the middle outwards.
+_TOOTH_ENDS = np.array([0.0, 0.132, 0.235, 0.325, 0.4, 0.47])
+_TOOTH_ROUND = np.array([0.012, 0.014, 0.02, 0.02, 0.02])
+_TOOTH_SHORT = np.array([0.0, 0.012, 0.004, 0.018, 0.026])
+_BELOW_LIP = 0.085
+"""How far the incisors reach below the edge of the upper lip of a closed mouth."""
+_GAP = 0.007
+_EDGE = 0.012
+_SHADOW = 0.05
+_LOWER_TEETH, _TONGUE = 0.035, 0.1
+_OWN_EDGE = 0.02
+"""Width of the seam between what the photograph shows of the mouth and what it does not."""
+_SHOWN = 0.04
+"""The opening from which a photograph shows something of the inside of the mouth."""
+_DARK = np.array([44.0, 18.0, 18.0]) / 150
+_TOOTH_COLOUR = np.array([198.0, 187.0, 172.0]) / 170
+_TONGUE_COLOUR = np.array([138.0, 70.0, 68.0]) / 160
+_BRIGHTEST = 235.0
+
+
+class MouthInterior:
+    """Colours between the lips of one photograph.
+
+    Args:
+        shape: (468, 2) the photograph's mesh, upright, in distances between the eyes.
+        closed: (468, 2) the same with a closed mouth.
+        light: brightness of the cheeks, 0 to 255.
+    """
+
+    def __init__(self, shape: Floats, closed: Floats, *, light: float) -> None:
+        self._own_upper, self._own_lower = (_rising(shape[list(edge)]) for edge in (UPPER_EDGE, LOWER_EDGE))
+        widest = (self._own_lower[1] - self._own_upper[1]).max()
+        self.shows_own = bool(widest > _SHOWN)
+        """Whether the photograph's mouth is open."""
+        self._rest = _rising(closed[list(UPPER_EDGE)])
+        self._middle = float(closed[13, 0])
+        self._light = light
+
+    def colours(self, spots: Floats, shape: Floats, own: Floats) -> tuple[Floats, Floats]:
+        """The colours of places, and how far each is inside the mouth.
+
+        Args:
+            spots: (n, 2) of an upright head that keeps still.
+            shape: (468, 2) the face's mesh there.
+            own: (n, 3) colours of the photograph at these places.
+
+        Returns:
+            Colours (n, 3) from 0 to 255; distances (n,) from the nearer lip, negative outside.
+        """
+        upper, lower = (_rising(shape[list(edge)]) for edge in (UPPER_EDGE, LOWER_EDGE))
+        below = spots[:, 1] - np.interp(spots[:, 0], *upper)
+        above = np.interp(spots[:, 0], *lower) - spots[:, 1]
+        beside = np.minimum(spots[:, 0] - upper[0][0], upper[0][-1] - spots[:, 0])
+        across = np.clip(1 - 2 * beside / max(upper[0][-1] - upper[0][0], 1e-6), 0, 1)
+        made = np.minimum(self._made(spots, below, above, across) * self._light, _BRIGHTEST)
+        if self.shows_own:
+            seam = np.clip(self._within_own(spots) / _OWN_EDGE, 0, 1)[:, None]
+            made = made + seam * (own - made)
+        return made, np.minimum(np.minimum(below, above), np.where(beside > 0, np.inf, -1.0))
+
+    def _within_own(self, spots: Floats) -> Floats:
+        """How far places (n, 2) lie inside the photograph's own open mouth, negative outside."""
+        below = spots[:, 1] - np.interp(spots[:, 0], *self._own_upper)
+        above = np.interp(spots[:, 0], *self._own_lower) - spots[:, 1]
+        within: Floats = np.minimum(below, above) - _OWN_EDGE / 2
+        return within
+
+    def _made(self, spots: Floats, below: Floats, above: Floats, across: Floats) -> Floats:
+        """Colours (n, 3) of dark, tongue and teeth, as shares of the skin's light."""
+        tongue = np.clip((_TONGUE - above) / 0.07, 0, 1) * np.clip(1 - across**2, 0, 1)
+        colours = _DARK + 0.65 * tongue[:, None] * (_TONGUE_COLOUR - _DARK)
+        lower = np.clip((_LOWER_TEETH - above) / _EDGE, 0, 1) * np.clip(1 - 1.5 * across**2, 0, 1)
+        lower = lower * np.clip(below / 0.2, 0, 1)
+        upper, shade = self._upper_teeth(spots, below, across)
+        for share, light in ((0.45 * lower, 0.7 * np.ones(len(spots))), (upper, shade)):
+            colours = colours + share[:, None] * (light[:, None] * _TOOTH_COLOUR - colours)
+        filled: Floats = colours
+        return filled
+
+    def _upper_teeth(self, spots: Floats, below: Floats, across: Floats) -> tuple[Floats, Floats]:
+        """How much of each place is upper teeth, and how light they are there: (n,) each, 0 to 1."""
+        from_middle = np.abs(spots[:, 0] - self._middle)
+        tooth = np.searchsorted(_TOOTH_ENDS, from_middle, side="right").clip(1, len(_TOOTH_ROUND)) - 1
+        begin, end = _TOOTH_ENDS[tooth], _TOOTH_ENDS[tooth + 1]
+        aside = 2 * (from_middle - (begin + end) / 2) / (end - begin)
+        length = _BELOW_LIP - _TOOTH_SHORT[tooth] - _TOOTH_ROUND[tooth] * np.clip(np.abs(aside), 0, 1) ** 4
+        edge = np.interp(spots[:, 0], *self._rest) + length - spots[:, 1]
+        share = np.clip(edge / _EDGE + 0.5, 0, 1) * (from_middle < _TOOTH_ENDS[-1])
+        gap = np.exp(-(((1 - np.abs(aside)) * (end - begin) / 2 / _GAP) ** 2))
+        shade = (1 - 0.3 * gap) * (1 - 0.55 * across**2) * np.clip(0.5 + 0.5 * below / _SHADOW, 0.5, 1)
+        return share, shade
+
+
+def _rising(lip: Floats) -> tuple[Floats, Floats]:
+    """A lip's points by their place across, for `numpy.interp`."""
+    order = np.argsort(lip[:, 0])
+    return lip[order, 0], lip[order, 1]
