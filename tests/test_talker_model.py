@@ -8,6 +8,7 @@ from generating_models import speech_like_wave
 from voiceface.audio.motion_mel import BANDS, FLOOR, motion_mel, speech_spectrum
 from voiceface.errors import InputError
 from voiceface.models.clip_motion import _at_25_frames, mesh_motion
+from voiceface.models.idle_motion import IdleMotion
 from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points
 from voiceface.models.talking_face import Speaker, frame_count
 from voiceface.models.talking_windows import TalkingWindows, alter_voices, speech_closures
@@ -41,7 +42,7 @@ def animation(talker, *, side=160, angle=0.0):
     return picture, MeshAnimation(picture, points, talker.get_buffer("triangles"))
 
 
-STILL = {"sway": np.zeros((1, 3)), "lids": np.zeros(1)}
+STILL = {"sway": np.zeros((1, 3)), "lids": np.zeros(1), "brows": np.zeros(1)}
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4])
@@ -67,10 +68,29 @@ def test_lips_never_cross_and_a_closed_lid_meets_the_lower_one(talker):
     _, moved = animation(talker)
     motion = np.zeros((SKIN_POINTS, 2))
     motion[UPPER, 1], motion[LOWER, 1] = 0.2, -0.2
-    shape = moved._talking(motion, 1.0)
+    shape = moved._talking(motion, 1.0, 0.0)
     assert shape[UPPER, 1] <= shape[LOWER, 1] + 1e-9
     assert np.allclose(shape[LIDS[0]], shape[LIDS[1]])
     assert not np.allclose(moved.shape[LIDS[0]], moved.shape[LIDS[1]])
+
+
+def test_a_raised_brow_goes_up_and_nothing_else_does(talker):
+    _, moved = animation(talker)
+    still, raised = (moved._talking(np.zeros((SKIN_POINTS, 2)), 0.0, height) for height in (0.0, 1.0))
+    up = still[:, 1] - raised[:, 1]
+    assert up[[105, 334]] == pytest.approx(0.05) and up[[152, UPPER, 33, 10]] == pytest.approx(0)
+    assert (up >= 0).all() and (up > 0).sum() < 40
+
+
+def test_blinks_and_brows_are_seeded_events_of_their_own_length():
+    idle, frames = IdleMotion(seed=3), np.arange(25 * 60)
+    lids, brows = idle.lids(frames), idle.brows(frames)
+    blinks = (np.diff((lids > 0.5).astype(int)) == 1).sum()
+    assert blinks == 15 and lids.max() == 1 and (lids > 0.01).mean() < 0.1
+    assert 0.1 < (brows > 0.01).mean() < 0.5 and 0.6 < brows.max() <= 1
+    assert np.array_equal(idle.brows(frames[700:710]), brows[700:710])
+    assert not np.array_equal(IdleMotion(seed=4).brows(frames), brows)
+    assert not IdleMotion(seed=3, strength=0).brows(frames).any()
 
 
 def test_an_open_mouth_shows_teeth_above_the_dark(talker):

@@ -62,7 +62,7 @@ class TalkerModel(Model):
         components: of the motion.
         width: channels of the network.
         gain: factor on the predicted motion, which warped pictures show smaller than it is.
-        idle: scale of blinks and head motion; 0 for none.
+        idle: scale of blinks, brows and head motion; 0 for none.
     """
 
     face_size, face_template, fps, animates, whole_pictures = 256, "portrait", FPS, True, True
@@ -174,7 +174,9 @@ class _TalkingMesh(BlockTalkingFace):
         motion = self.model.motion(mels)[PAD : PAD + BLOCK].double().cpu().numpy()
         # The sway is given in shares of a head's picture, which is about four eye distances wide.
         sway = self.idle.sway(indices) * np.array([4.0, 4.0, 1.0])
-        return self.animation.frames(motion, sway=sway, lids=self.idle.lids(indices))
+        return self.animation.frames(
+            motion, sway=sway, lids=self.idle.lids(indices), brows=self.idle.brows(indices)
+        )
 
 
 def canonical_points(rest: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -62,7 +62,7 @@ def recipe(
         frames: frames of a training window
         closure: extra weight of frames in which a speaking mouth closes
         gain: factor on the motion that is shown; warped pictures show it smaller than it is
-        idle: strength of blinks and head motion; 0 for none
+        idle: strength of blinks, brows and head motion; 0 for none
         batch_size: windows per step
     """
     return _run(dict(locals()))

@@ -36,6 +36,13 @@ _LIDS = (
     ),
 )
 """Of each eye: the edge of the upper lid, that of the lower, and the fold above."""
+_BROWS = (
+    (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
+    (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
+)
+"""Of each brow: its upper edge, then its lower."""
+_RAISED = 0.05
+"""How far a raised brow moves, in distances between the eyes."""
 _CHEEKS = (205, 425)
 _FOLD = 0.45
 """How far the fold above the lid follows its edge."""
@@ -137,15 +144,16 @@ class MeshAnimation:
             torch.from_numpy(np.ascontiguousarray(self.picture[y[:, None], x])).permute(2, 0, 1)[None].float()
         )
 
-    def frames(self, motion: Floats, *, sway: Floats, lids: Floats) -> npt.NDArray[np.uint8]:
+    def frames(self, motion: Floats, *, sway: Floats, lids: Floats, brows: Floats) -> npt.NDArray[np.uint8]:
         """Frames (n, height, width, 3).
 
         Args:
             motion: (n, 468, 2) of the skin's points, in distances between the eyes of an upright face.
             sway: (n, 3) shifts right and down in the same distances, and rotation in radians.
             lids: (n,) how far the eyelids are closed, 0 to 1.
+            brows: (n,) how far the brows are raised, 0 to 1.
         """
-        talking = np.stack([self._talking(*one) for one in zip(motion, lids, strict=True)])
+        talking = np.stack([self._talking(*one) for one in zip(motion, lids, brows, strict=True)])
         shapes = np.stack([_sway(*one) for one in zip(talking, sway, strict=True)])
         still = np.broadcast_to(self._still, (len(shapes), *self._still.shape))
         target = torch.stack([self._in_square(shape) for shape in np.concatenate([shapes, still], 1)])
@@ -171,7 +179,7 @@ class MeshAnimation:
         fine = F.interpolate(moved, size=self.side, mode="bilinear", align_corners=False)
         return fine.permute(0, 2, 3, 1) + _centres(self.side)
 
-    def _talking(self, motion: Floats, closed: float) -> Floats:
+    def _talking(self, motion: Floats, closed: float, raised: float) -> Floats:
         """The upright shape of a frame, of a head that keeps still."""
         shape = self._closed + motion
         upper, lower = list(UPPER_EDGE[1:-1]), list(LOWER_EDGE[1:-1])
@@ -179,6 +187,9 @@ class MeshAnimation:
         gap = parted * np.maximum(shape[lower, 1] - shape[upper, 1], 0)
         meeting = (shape[upper, 1] + shape[lower, 1]) / 2
         shape[upper, 1], shape[lower, 1] = meeting - gap / 2, meeting + gap / 2
+        for brow, (_, _, fold) in zip(_BROWS, _LIDS, strict=True):
+            shape[list(brow), 1] -= _RAISED * raised
+            shape[list(fold), 1] -= _FOLD * _RAISED * raised
         for edge, below, fold in _LIDS:
             down = closed * (shape[list(below)] - shape[list(edge)])
             shape[list(edge)] += down
