@@ -114,7 +114,7 @@ class FakeEngine:
         else:
             import numpy as np
 
-            from voiceface.media.mp4 import write_movie
+            from voiceface.media.write_movie import write_movie
 
             frames = (np.full((64, 64, 3), 90 + 5 * k, np.uint8) for k in range(12))
             write_movie(task.arguments["out"], frames, fps=24, wave=np.zeros(8000, np.float32))
