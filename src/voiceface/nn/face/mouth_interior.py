@@ -103,7 +103,7 @@ class MouthInterior:
         edge = np.interp(spots[:, 0], *self._rest) + length - spots[:, 1]
         share = np.clip(edge / _EDGE + 0.5, 0, 1) * (from_middle < _TOOTH_ENDS[-1])
         gap = np.exp(-(((1 - np.abs(aside)) * (end - begin) / 2 / _GAP) ** 2))
-        shade = (1 - 0.3 * gap) * (1 - 0.55 * across**2) * np.clip(0.5 + 0.5 * below / _SHADOW, 0.5, 1)
+        shade = (1 - 0.2 * gap) * (1 - 0.5 * across**2) * np.clip(0.62 + 0.38 * below / _SHADOW, 0, 1)
         return share, shade
 
 
