@@ -4,7 +4,7 @@
 
 Every portrait says one of the voices, in turn. Prints, with 95 % intervals over portraits: how many are
 animated, and why others are refused; in how many frames dlib's HOG finds a face at their own size; and the
-Euclidean distance of the frames' dlib descriptors from the photograph's (0.6 is two people's), beside the
+Euclidean distance of the frames' dlib embeddings from the photograph's (0.6 is two people's), beside the
 distance of different portraits. ``--sheet`` shows the ten portraits that change most, photograph first.
 """
 
@@ -28,8 +28,8 @@ from voiceface.pipelines.talker import PHOTOGRAPH_SIDE, Talker
 SEED = 0
 
 
-def descriptor(picture: np.ndarray) -> np.ndarray | None:
-    """The descriptor (128,) of the best face that HOG finds; None without a face."""
+def embed(picture: np.ndarray) -> np.ndarray | None:
+    """The embedding (128,) of the best face that HOG finds; None without a face."""
     face = best_face(picture, detect_hog(picture, upsample=0))
     if face is None or face.landmarks is None:
         return None
@@ -84,11 +84,11 @@ def main() -> None:
                 refused.append(f"{portrait.name}: {fault.fault}")
                 continue
             photograph = np.asarray(load_picture(portrait, long_side=PHOTOGRAPH_SIDE))
-            own = descriptor(photograph)
+            own = embed(photograph)
             if own is None:
                 continue
             frames = frames_of(clip, given.frames)
-            each = [descriptor(frame) for frame in frames]
+            each = [embed(frame) for frame in frames]
             found.append(float(np.mean([one is not None for one in each])))
             distances = [float(np.linalg.norm(one - own)) for one in each if one is not None]
             away.append(float(np.mean(distances)) if distances else 1.0)
