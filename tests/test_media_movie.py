@@ -257,8 +257,7 @@ def test_every_ending_is_written_with_its_sound_and_what_it_says_of_itself(tmp_p
     facts = movie_facts(path)
     assert facts.has_sound and facts.seconds == pytest.approx(1.0, abs=0.05)
     assert {key.lower(): value for key, value in facts.metadata.items()}["synthetic"] == "true"
-    read = [number(picture) for _, picture in frames(path)]
-    assert read == list(range(25))
+    assert [number(picture) for _, picture in frames(path)] == list(range(25))
     with av.open(str(path)) as container:
         codecs = {stream.codec_context.name for stream in container.streams}
     assert ("opus" in str(codecs)) == (ending == ".webm") == ("h264" not in codecs)

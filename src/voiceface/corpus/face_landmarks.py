@@ -53,6 +53,7 @@ def shipped_mesh_network() -> LandmarkNet:
     Raises:
         InputError: its file is damaged.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -60,12 +61,12 @@ def shipped_mesh_network() -> LandmarkNet:
 
     path = SHIPPED / "face-mesh" / "model.safetensors"
     try:
-        tensors = load_file(path)
-        return LandmarkNet.from_tensors(
-            {
-                key.removeprefix("network."): tensor.float() if tensor.is_floating_point() else tensor
-                for key, tensor in tensors.items()
-            }
-        )
+        tensors = {
+            key.removeprefix("network."): tensor.float() if tensor.is_floating_point() else tensor
+            for key, tensor in load_file(path).items()
+        }
+        # Loading during a training must not advance its random numbers.
+        with torch.random.fork_rng(devices=()):
+            return LandmarkNet.from_tensors(tensors)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(path, f"cannot be read ({error})", "install voiceface again") from error

@@ -149,13 +149,7 @@ class Talker(Pipeline):
         note = _note(recording, force=force)
         shown = self._shown(recording, face, seed, size)
         note = "; ".join(filter(None, (note, shown.note)))
-        with self.autocast():
-            try:
-                talking = self._model.talk(shown.speaker(recording, seed))
-            except InputError as error:
-                if error.what != "the picture" or face is None or isinstance(face, np.ndarray | Image.Image):
-                    raise
-                raise InputError(source_name(face), error.fault, error.remedy) from None
+        talking = self._talking(shown.speaker(recording, seed), face)
         side = None if self._model.whole_pictures else size or self.size
         total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
         counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
@@ -177,6 +171,16 @@ class Talker(Pipeline):
             plausibility=recording.plausibility,
             note=note,
         )
+
+    def _talking(self, speaker: Speaker, face: PictureSource | None) -> TalkingFace:
+        """The face to feed with sound; a picture that cannot be animated is named."""
+        try:
+            with self.autocast():
+                return self._model.talk(speaker)
+        except InputError as error:
+            if error.what != "the picture" or face is None or isinstance(face, np.ndarray | Image.Image):
+                raise
+            raise InputError(source_name(face), error.fault, error.remedy) from None
 
     def _frames(self, talking: TalkingFace, sound: SoundSource, side: int | None) -> Iterator[Frames]:
         """The frames one by one, resized to a square of ``side`` pixels if there is one."""
