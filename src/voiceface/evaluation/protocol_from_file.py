@@ -87,7 +87,9 @@ def figures_of(found: Any) -> dict[str, list[Estimate]]:  # noqa: ANN401  any pr
     """The figures of what a protocol returns: rows of a `Report`, or its single row or figure."""
     if isinstance(found, Report):
         return found.rows
-    return {"all": list(found.row) if isinstance(found, Calibration) else [found.difference]}
+    if isinstance(found, Calibration):
+        return {"all": list(found.row)}
+    return {"all": [found if isinstance(found, Estimate) else found.difference]}
 
 
 def _protocol(name: str) -> Callable[..., Any]:
