@@ -125,5 +125,15 @@ def broken_engine():
     raise InputError("runs/mine", "is neither shipped weights nor a folder", "check the name")
 
 
+def ending_engine():
+    os._exit(4)
+
+
+class NonsenseEngine(FakeEngine):
+    """Says of itself what nobody understands, as a process would that a stranger has taken over."""
+
+    about = 5
+
+
 def fake_workers(count=1, make=FakeEngine, **limits):
     return Workers(make, count=count, limits=Limits(**limits))

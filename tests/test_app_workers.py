@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app_engine import broken_engine, fake_workers
+from app_engine import NonsenseEngine, broken_engine, ending_engine, fake_workers
 from voiceface.app.job import Job
 from voiceface.app.limits import Limits
 from voiceface.app.messages import Task, Upload
@@ -100,14 +100,23 @@ def test_a_clip_that_is_cancelled_stops_at_its_next_frame(workers, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_models_that_cannot_be_loaded_are_told():
-    workers = fake_workers(make=broken_engine)
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (broken_engine, "runs/mine: is neither shipped weights nor a folder"),
+        (NonsenseEngine, "a worker: ended while it loaded"),
+        (ending_engine, "a worker: ended while it loaded (exit code 4)"),
+    ],
+)
+def test_models_that_cannot_be_loaded_are_told(make, line):
+    workers = fake_workers(make=make)
     try:
-        with pytest.raises(InputError, match="runs/mine: is neither shipped weights nor a folder"):
+        with pytest.raises(InputError) as told:
             workers.wait_until_ready()
         with pytest.raises(Refusal) as caught:
             workers.take_place()
-        assert caught.value.status == 503 and "runs/mine" in str(caught.value)
+        assert caught.value.status == 503 and str(caught.value) == str(told.value)
+        assert str(told.value).startswith(line)
     finally:
         workers.close()
 

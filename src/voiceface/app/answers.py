@@ -130,15 +130,9 @@ def add_fault_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         if isinstance(error.__cause__, Refusal):  # raised while the body was read
             return await refused(request, error.__cause__)
-        what = (
-            request.method
-            if error.status_code == 405
-            else request.url.path
-            if error.status_code == 404
-            else "the request"
-        )
+        what = {404: request.url.path[:100], 405: request.method}.get(error.status_code, "the request")
         fault = _OTHERWISE.get(error.status_code, str(error.detail))
-        refusal = Refusal(error.status_code, InputError(what[:100], fault), error.headers or {})
+        refusal = Refusal(error.status_code, InputError(what, fault), error.headers or {})
         return await refused(request, refusal)
 
     async def unexpected(request: Request, error: Exception) -> Response:

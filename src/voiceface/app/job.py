@@ -32,7 +32,7 @@ class Job:
         self.answer: Future[Answer] = Future()
         self.progress = (0, 0)
         self.cancelled = threading.Event()
-        self._running = False
+        self._running = self._tried_again = False
 
     @property
     def what(self) -> str:
@@ -52,6 +52,11 @@ class Job:
         """Say that a worker takes it; False where nobody waits for it any more."""
         self._running = not self.answer.done()
         return self._running
+
+    def may_be_tried_again(self) -> bool:
+        """Whether it goes back into the queue after a process ended before it had begun; once."""
+        first, self._tried_again = not self._tried_again, True
+        return first
 
     def finish(self, result: Answer | Refusal) -> None:
         """Hand over the result, unless it is there already."""

@@ -12,7 +12,7 @@ import msgspec
 
 from voiceface.errors import InputError
 
-__all__ = ["Answer", "Cancel", "Fault", "Progress", "Ready", "Task", "Upload", "receive", "send"]
+__all__ = ["Answer", "Begun", "Cancel", "Fault", "Progress", "Ready", "Task", "Upload", "receive", "send"]
 
 _LARGEST = 1 << 30
 """Bytes of a message from a worker."""
@@ -48,6 +48,12 @@ class Ready(msgspec.Struct, tag=True, frozen=True):
     about: dict[str, Any]
 
 
+class Begun(msgspec.Struct, tag=True, frozen=True):
+    """The worker has received a task."""
+
+    id: str
+
+
 class Progress(msgspec.Struct, tag=True, frozen=True):
     """How much of a task is done."""
 
@@ -79,7 +85,7 @@ class Fault(msgspec.Struct, tag=True, frozen=True, kw_only=True):
         return InputError(self.what, self.fault, self.remedy)
 
 
-Message = Task | Cancel | Ready | Progress | Answer | Fault
+Message = Task | Cancel | Ready | Begun | Progress | Answer | Fault
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

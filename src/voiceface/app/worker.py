@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from voiceface.app.messages import Answer, Cancel, Fault, Message, Progress, Ready, Task, receive, send
+from voiceface.app.messages import Answer, Begun, Cancel, Fault, Message, Progress, Ready, Task, receive, send
 from voiceface.corpus.item_limits import ItemLimits
 from voiceface.errors import InputError, MissingPartError
 
@@ -61,6 +61,7 @@ def serve(connection: Connection[Any, Any], make: MakeWorker, gigabytes: float) 
         while True:
             task = receive(connection)
             if isinstance(task, Task):  # a cancellation may come too late
+                send(connection, Begun(task.id))
                 send(connection, _work(runner, task, connection))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from voiceface.app.job import Job
 from voiceface.app.limits import Limits
-from voiceface.app.messages import Answer, Cancel, Fault, Progress, Ready, receive, send
+from voiceface.app.messages import Answer, Begun, Cancel, Fault, Progress, Ready, receive, send
 from voiceface.app.refusal import Refusal
 from voiceface.app.worker import MakeWorker, serve
 from voiceface.errors import InputError
@@ -68,13 +68,17 @@ class WorkerProcess:
                 raise InputError("a worker", fault, "see the server's log") from error
         if isinstance(first, Fault):
             raise first.error
-        assert isinstance(first, Ready)
+        if not isinstance(first, Ready):
+            raise InputError("a worker", "does not begin by saying that it is ready", "see the server's log")
         self.ready = True
         return first.about
 
     def work(self, job: Job) -> bool:
-        """Do a job and hand over its result; False when the process is no longer of use."""
-        remedy = "give a shorter recording or fewer files"
+        """Do a job and hand over its result; False when the process is no longer of use.
+
+        A job that it ended without having begun has no result then.
+        """
+        remedy, begun = "give a shorter recording or fewer files", False
         try:
             with self._killed_after(job.seconds, f"took more than {job.seconds:g} s"):
                 with self._sending:
@@ -84,6 +88,8 @@ class WorkerProcess:
                 while True:
                     message = receive(self._connection)
                     match message:
+                        case Begun():
+                            begun = True
                         case Progress():
                             job.progress = message.done, message.total
                         case Answer():
@@ -94,6 +100,8 @@ class WorkerProcess:
                             return True
         except _BROKEN:
             self.kill()
+            if not begun and not self._killed_for and job.may_be_tried_again():
+                return False
             if self._killed_for:
                 job.finish(Refusal(504, InputError(job.what, self._killed_for, remedy)))
             fault = f"ended the process that read it ({self._exit()}: a crash, or too little memory)"

@@ -173,7 +173,7 @@ class Workers:
                 self._working[number] = job
                 of_use = process.work(job)
                 del self._working[number]
-                job.place.free()
+                self._leave(job)
                 if not of_use:
                     break
             if not self._closed.is_set():
@@ -194,6 +194,17 @@ class Workers:
                 return job
             if job is not None:
                 job.place.free()
+
+    def _leave(self, job: Job) -> None:
+        """Free the place of a job that has ended; one that had not begun waits again, before all others."""
+        with self._changed:
+            again = not (job.answer.done() or self._closed.is_set())
+            if again:
+                self._queue.appendleft(job)
+                self._changed.notify()
+        if not again:
+            job.finish(Refusal(503, InputError("the server", "is ending")))
+            job.place.free()
 
     def _refuse_all(self, error: InputError) -> None:
         """Tell all who wait that no worker can be loaded, unless there are others."""
