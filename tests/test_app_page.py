@@ -272,6 +272,9 @@ def test_it_fits_every_screen_and_every_element_has_a_name(open_page, width, dar
     for name in ("Imagine", "Talk", "Match", "Gallery"):
         page.get_by_role("tab", name=name).click()
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert (
+            page.evaluate("(bar => bar.scrollWidth - bar.clientWidth)(document.querySelector('.tabs'))") == 0
+        )
         assert page.evaluate(NAMELESS) == page.evaluate(SMALL) == []
         assert page.evaluate(PALE) == []
     heights = page.evaluate("[...document.images].map((one) => one.naturalWidth)")

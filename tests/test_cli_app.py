@@ -1,6 +1,7 @@
 """The command line itself: help at once, every error one line, exit codes, streams of any kind."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -163,3 +164,18 @@ def test_names_that_are_no_text(tmp_path):
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe\x1b[31m.wav")
     said = shell("match", name, "b.jpg")
     assert said.code == 1 and len(said.lines) == 1 and "\\x1b[31m.wav" in said.err and "\x1b" not in said.err
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_completion_is_installed_and_completes(tmp_path):
+    home = os.environ | {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    command = [sys.executable, "-m", "voiceface", "--install-completion"]
+    assert subprocess.run(command, env=home, capture_output=True, timeout=120).returncode == 0
+    script = tmp_path / ".local/share/bash-completion/completions/voiceface"
+    asked = f"""source '{script}'
+    for words in "voiceface ima" "voiceface imagine --se" "voiceface gallery sea"; do
+        COMP_WORDS=($words); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=()
+        _voiceface; echo "${{COMPREPLY[*]}}"
+    done"""
+    said = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60)
+    assert said.stdout.split() == ["imagine", "--seed", "search"], said.stderr

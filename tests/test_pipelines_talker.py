@@ -1,6 +1,8 @@
 """The Talker on untrained faces: what the file contains, and what is refused."""
 
+import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -44,6 +46,9 @@ def test_a_clip_is_as_long_as_its_sound_and_says_that_it_is_synthetic(voice, tmp
     assert told["synthetic"] == "true" and "nobody was filmed" in told["comment"] and told["seed"] == "7"
     assert told["digital-source-type"].endswith("trainedAlgorithmicMedia") and told["model"] == "bright"
     assert str(voice.stem) not in told.values() and done.note == "" and done.plausibility == 1
+    shown = r'<video controls width="32" src="data:video/mp4;base64,([^"]+)"></video>'
+    held = re.fullmatch(shown, done._repr_html_())
+    assert base64.b64decode(held[1]) == done.path.read_bytes()  # a notebook shows it
     assert said[-1] == (78, 78) and [n for n, _ in said] == list(range(1, 79))
 
 

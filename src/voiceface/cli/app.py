@@ -85,7 +85,9 @@ def make_app(tokens: Sequence[str]) -> App:
     chosen = [first] if first in names else names
     for name in chosen:
         import_module(f"{COMMANDS}.{name}").add_to(app, tokens[1:] if chosen != names else None)
-    app["--help"].group = app["--version"].group = (Group("Options", sort_key=len(HEADINGS)),)
+    options = Group("Options", sort_key=len(HEADINGS))
+    app.register_install_completion_command(help="Install completion for this shell.", group=options)
+    app["--help"].group = app["--version"].group = (options,)
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ class TalkingVideo:
     """How likely the recording is a voice (`VoiceRecording.plausibility`)."""
     note: str = ""
     """A warning about the clip: a silent recording, hardly a voice, several faces in the picture."""
+
+    def _repr_html_(self) -> str:
+        """The clip itself, as notebooks show it; it stays in the notebook when the file is gone."""
+        kind = "webm" if self.path.suffix.lower() == ".webm" else "mp4"
+        data = base64.b64encode(self.path.read_bytes()).decode()
+        return f'<video controls width="{self.size}" src="data:video/{kind};base64,{data}"></video>'
 
 
 class Talker(Pipeline):
