@@ -20,6 +20,7 @@ from voiceface.media.origin import read_origin
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+expect.set_options(timeout=20_000)
 SHOTS = os.environ.get("VOICEFACE_SCREENSHOTS", "")
 """A folder for screenshots, where somebody wants to look."""
 
@@ -84,7 +85,7 @@ def open_page(browser, port, request):
             permissions=list(allow),
         )
         page = context.new_page()
-        page.set_default_timeout(15000)
+        page.set_default_timeout(20_000)
         page.on("request", lambda one: asked.append(one.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(

@@ -75,7 +75,7 @@ def test_places_are_freed_in_every_way_that_a_job_ends(workers):
     assert second.state == "cancelled" and refused(second)[0] == 409
     third.answer.result(timeout=20)
     assert first.state == third.state == "done"
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while workers._places and time.monotonic() < until:
         time.sleep(0.01)
     assert workers._places == 0
@@ -96,7 +96,7 @@ def test_a_clip_that_is_cancelled_stops_at_its_next_frame(workers, tmp_path):
         time.sleep(0.01)
     assert job.progress[1] == 1000 and job.state == "running"
     workers.cancel(job)
-    assert begin(workers).answer.result(timeout=5).facts["task"] == "echo"  # 1000 frames take 20 s
+    assert begin(workers).answer.result(timeout=15).facts["task"] == "echo"  # 1000 frames take 20 s
     assert not list(tmp_path.iterdir())
 
 
