@@ -107,7 +107,12 @@ def test_cross_validation_and_its_rows(corpus, tmp_path):
     (one,) = read_experiments(results)
     assert one["protocol"] == "2 folds over people" and one["figures"][0]["row"] == "verification, all"
     assert "--dim 8" in one["command"] and str(tmp_path) not in str(one) and str(corpus) not in str(one)
-    told = call(*tokens, "--json").json
+    scores = tmp_path / "scores.csv"
+    told = call(*tokens, "--json", "--scores-out", scores).json
+    assert scores.read_text().startswith("score,label,voice,face,voice_person,face_person,fold")
+    assert call("compare", scores, scores, "--resamples", 20, "--json").json["AUC"]["first"] == pytest.approx(
+        told["verification"]["rows"]["all"][0]["value"]
+    )
     assert (
         told["folds"] == 2 and told["verification"]["rows"]["all"][0]["value"] == one["figures"][0]["value"]
     )

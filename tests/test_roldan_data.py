@@ -188,7 +188,7 @@ def test_the_recipes_defaults_are_the_thesis():
     for module in (roldan_name2face, roldan_speech2face):
         run = module.recipe()
         assert run.optimisers["discriminator"].lr == 4e-4 and run.optimisers["generator"].lr == 1e-4
-        assert run.arguments["spectral"] == "generator" and run.arguments["noise_dim"] == 100
+        assert run.arguments["spectral"] == "judge" and run.arguments["noise_dim"] == 100
         assert run.arguments["dim"] == 128 and run.arguments["size"] == 64
 
 

@@ -1,5 +1,7 @@
 """The tables of Wen et al.: what is judged for which people, and pictures that say what they are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,9 +9,11 @@ from PIL import Image
 from voiceface.audio.noise import KINDS, noise
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
+from voiceface.papers._wen_figures import _groups
 from voiceface.papers.wen import _nearest_average_faces, tables
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import wen_speaker, wen_voice2face
+from voiceface.records import Person
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 
@@ -97,3 +101,10 @@ def test_weights_of_another_recipe_are_refused(corpus, tmp_path):
     other = train(run, corpus, tmp_path / "s", device="cpu", progress=False)
     with pytest.raises(InputError, match="holds wen_speaker; give weights of wen_voice2face"):
         tables(corpus, tmp_path / "out", weights=str(other))
+
+
+def test_figure_4_shows_old_voices_where_ages_are_known():
+    people = [Person(id="a", gender="f", age=71.0), Person(id="b", gender="m"), Person(id="c", age=30.0)]
+    test = SimpleNamespace(corpus=SimpleNamespace(people=people))
+    found = _groups(test, ["a", "b", "c"])
+    assert found == {"old people": ["a"], "men": ["b"], "women": ["a"]}

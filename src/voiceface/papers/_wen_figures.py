@@ -19,6 +19,8 @@ from voiceface.records import SAMPLE_RATE
 DURATIONS = (1, 2, 3, 5, 10)
 """Seconds of Figures 2 and 3."""
 _PEOPLE, _RECORDINGS, _REAL = 4, 7, 3
+_OLD = 60
+"""Years: the paper does not say who is old."""
 _EACH = 8
 Wave = npt.NDArray[np.floating]
 
@@ -47,19 +49,29 @@ def write_figure_sheets(loaded: Loaded, test: Selection, out: Path, *, seed: int
             [_by_recording(model, test, by_person[p], view) for p in _most(speakers, by_person)],
         ),
     }
-    genders = {person.id: person.gender for person in test.corpus.people}
-    pairs = [
-        [cell for p in speakers if genders[p] == code for cell in _pair(model, test, by_person[p], view)]
-        for code in ("m", "f")
-    ]
-    pairs = [row[: 2 * _EACH] for row in pairs if row]
-    if pairs:
-        title = "Generated from men's and women's voices, the real face after each (Figure 4)"
-        sheets["wen-genders"] = (title, pairs)
+    groups = _groups(test, speakers)
+    if groups:
+        title = f"Generated from voices of {', '.join(groups)}, the real face after each (Figure 4)"
+        rows = [
+            [cell for p in some for cell in _pair(model, test, by_person[p], view)]
+            for some in groups.values()
+        ]
+        sheets["wen-genders"] = (title, rows)
     entries = {"synthetic": "generated faces", "model": "wen_voice2face", "seed": str(seed)}
     for name, (title, rows) in sheets.items():
         write_image_grid(out / f"{name}.png", rows, title=title, side=96, metadata=entries)
     return [f"{name}.png" for name in sheets]
+
+
+def _groups(test: Selection, speakers: list[str]) -> dict[str, list[str]]:
+    """A few speakers who are old, men and women, where ages and genders are known."""
+    known = {person.id: person for person in test.corpus.people}
+    found = {
+        "old people": [p for p in speakers if (known[p].age or 0.0) >= _OLD],
+        "men": [p for p in speakers if known[p].gender == "m"],
+        "women": [p for p in speakers if known[p].gender == "f"],
+    }
+    return {name: some[:_EACH] for name, some in found.items() if some}
 
 
 def _generate(model: WenVoice2Face, waves: list[Wave]) -> npt.NDArray[np.uint8]:

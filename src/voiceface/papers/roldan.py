@@ -116,7 +116,6 @@ SPEECH_VARIANTS = (
 )
 
 _NAMES, _SPEECH = "Table II: faces from names", "Table III: faces from speech"
-_VARIANTS = {_NAMES: NAME_VARIANTS, _SPEECH: SPEECH_VARIANTS}
 _RECIPES = {_NAMES: "roldan_name2face", _SPEECH: "roldan_speech2face"}
 _NOTES = {
     _SPEECH: (
@@ -152,9 +151,10 @@ def tables(
     Raises:
         InputError: the corpus has too few recordings a person, or a folder holds another sweep.
     """
-    chosen = {title: _chosen(all_of_it, variants) for title, all_of_it in _VARIANTS.items()}
+    every = {_NAMES: NAME_VARIANTS, _SPEECH: SPEECH_VARIANTS}
+    chosen = {title: _chosen(some, variants) for title, some in every.items()}
     if not any(chosen.values()):
-        titles = sorted({one.title for some in _VARIANTS.values() for one in some})
+        titles = sorted({one.title for some in every.values() for one in some})
         raise InputError("--variants", "names no row", f"give words of {', '.join(titles)}")
     sweep = _Sweep(corpus, out, QUICK if quick else WHOLE, choice, steps=steps, seed=seed)
     if inception:

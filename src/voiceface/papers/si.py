@@ -217,7 +217,7 @@ def _methods(
         return lambda size, wanted: change_template(face, source=source, target=wanted, size=size)[0]
 
     methods[IMAGINED] = animate_stills(animates, imagined, template=template, seed=_SEED)
-    return methods, []
+    return methods, [f"{IMAGINED} animates a generated picture, the paper's Speech2Face's features"]
 
 
 def _measured(report: VideoReport, group: str) -> list[Cell]:

@@ -16,7 +16,8 @@ Differs   sizes that only the figures show (kernels, strides, channels) are ours
           RC-GAN: the weight of its L1 term is not stated, 100 as Isola et al. 2017
           a recording's embedding is the mean of its non-silent patches'
           faces are divided by 255 ("min-max normalised" is not explained)
-          far fewer steps; the step whose validation faces lie nearest to their own people is kept
+          Adam at the printed 2e-4 and 1e-4 (VAE 1e-3), but for 2,000 steps
+          the step whose validation faces lie nearest to their own people is kept
 """
 
 from __future__ import annotations

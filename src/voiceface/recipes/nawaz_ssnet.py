@@ -12,7 +12,9 @@ Differs   both sums of equation (2) are divided by the items of the batch, so th
           anybody is twice among those, the same λ then weighs ten times as much and more: take --pull 0.1
           a spectrogram is resized to the picture's size and repeated in three channels
           Adam at 1e-3 by default: see RESULTS.md for the printed 0.05; its "decay 5e-5" is taken
-          for a weight decay
+          for a weight decay; the rate falls by a cosine over 100,000 steps, where the paper says 100 epochs
+          half of the training faces are mirrored, and a tested face's embedding is the mean of its own and
+          its mirror image's: the paper says neither
           selection by AUC on validation people (or recordings), which the paper does not describe
 """
 

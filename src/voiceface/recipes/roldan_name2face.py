@@ -7,8 +7,10 @@ Cost      see docs/papers/roldan.md
 Reported  Inception Score: LS projection 2.91, LS concatenation 2.05, that with 4e-4 and 1e-4 3.00, with dropouts 2.63, AC 2.12 (Table II)
 Differs   faces are aligned to dlib's template, not the detector's box stretched to a square
 Differs   a 1 × 1 convolution joins picture and name in the discriminator, as in Reed et al.; the thesis' text leaves it out
+Differs   spectral norm in the discriminator (section V), since in the generator (IV-C) it gave one face for everybody
 Differs   Gaussian noise is added to the generator's condition, the discriminator reads the name itself; its size is not stated
-Differs   batch size, epochs, clipping (0.01) and a critic's five steps are not stated: Reed et al.'s and Arjovsky et al.'s
+Differs   batch size, epochs, clipping (0.01) and a critic's five steps are not stated: Reed et al.'s and Arjovsky et al.'s;
+          Adam at 4e-4 and 1e-4 for 40,000 steps
 """  # noqa: E501
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def recipe(
     objective: Objective = "ls",
     name: Literal["projection", "concatenation"] = "projection",
     projected_in: Literal["both", "generator"] = "both",
-    spectral: Spectral = "generator",
+    spectral: Spectral = "judge",
     lr_judge: float = 4e-4,
     lr_generator: float = 1e-4,
     condition_noise: float = 0.0,

@@ -9,7 +9,8 @@ Differs   (3) with the teacher's softmax as target (--printed: as printed); the 
           standardised over the training clips, or the softmax of small embeddings is nearly uniform; the
           teachers are dlib's recogniser (--identity vggface: the paper's) and our expression network
           (--emotion ferplus: the paper's); ω is the mean of all contexts, their deviation and change
-          (--pooling last: the paper's c_T)
+          (--pooling last: the paper's c_T); AdamW at 3e-4 falling by a cosine over 2,000 steps, where the
+          paper trains all by RMSProp for 100 epochs
 """
 
 from __future__ import annotations

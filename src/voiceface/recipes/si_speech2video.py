@@ -12,7 +12,8 @@ Differs   speech features are by default log-mels (c_t), our voice encoder (ν) 
           generated frames at 0; 8 is the half above the nose; sums over pixels and moments are means with
           weights of 100; a frame's c_t is the mean of the 10 ms contexts of its duration, joined with its
           neighbours' (--around); "naturalness" (rate 1e-5) is D_sync; widths, norms (batch in the generator,
-          spectral in the discriminators of frames and sync) and RMSProp's smoothing (0.99) are not stated
+          spectral in the discriminators of frames and sync) and RMSProp's smoothing (0.99) are not stated;
+          RMSProp at the printed 3e-4, 3e-4, 1e-4 and 1e-5 for 20,000 steps, the paper's 100 epochs
 """
 
 from __future__ import annotations
@@ -129,8 +130,15 @@ class _Speech2VideoTraining:
         self.sizes = NetworkSizes(**{one.name: arguments[one.name] for one in fields(NetworkSizes)})
 
     def run(self) -> Run[Speech2Video]:
-        """The run of these arguments."""
+        """The run of these arguments.
+
+        Raises:
+            InputError: one moment a clip, which leaves the sync discriminator no sound of another moment.
+        """
         given = self.arguments
+        if given["moments"] < 2 and self.weights.sync:
+            fault = f"is {given['moments']}, so that D_sync's shifted sound would be the real one"
+            raise InputError("--moments", fault, "give 2 or more, or --sync 0")
         shares = {name: given[name] for name in ("validation", "test", "leave_out", "seed")}
         return Run(
             recipe="si_speech2video",

@@ -6,7 +6,8 @@ Command   voiceface train wen_gender --corpus CORPUS
 Cost      see docs/papers/wen.md
 Reported  98.97 % on real faces, 96.45 % on generated ones
 Differs   both genders are sampled equally often, half of the faces mirrored
-          selection on validation people; weight decay, as the people here are few
+          selection on validation people; AdamW at 2e-4 for 5,000 steps, whose weight decay is for the few
+          people here
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ Differs   the voice network is by default our shipped encoder, its 256 dimension
           faces are aligned by five landmarks, the paper's by more; half are mirrored, as in the program
           one batch's crops share a length; recordings shorter than it are repeated
           the program's noise of 0.05 on the embedding, which the paper does not mention
-          selection on validation people, where the paper stops after 100,000 steps
+          Adam at 2e-4 for 100,000 steps as printed, of which validation people select one; the authors'
+          program stops at 50,000
 """
 
 from __future__ import annotations
