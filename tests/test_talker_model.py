@@ -13,11 +13,12 @@ from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points
 from voiceface.models.talking_face import Speaker, frame_count
 from voiceface.models.talking_windows import TalkingWindows, alter_voices, speech_closures
 from voiceface.models.triangulate import triangulate
+from voiceface.nn.face.eyelids import LIDS, draw_lashes
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, upright_shape
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.weights import load_model
 
-UPPER, LOWER, LIDS = 13, 14, (159, 145)
+UPPER, LOWER, EYE = 13, 14, (159, 145)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,43 @@ def test_lips_never_cross_and_a_closed_lid_meets_the_lower_one(talker):
     motion[UPPER, 1], motion[LOWER, 1] = 0.2, -0.2
     shape = moved._talking(motion, 1.0, 0.0)
     assert shape[UPPER, 1] <= shape[LOWER, 1] + 1e-9
-    assert np.allclose(shape[LIDS[0]], shape[LIDS[1]])
-    assert not np.allclose(moved.shape[LIDS[0]], moved.shape[LIDS[1]])
+    assert np.allclose(shape[EYE[0]], shape[EYE[1]])
+    assert not np.allclose(moved.shape[EYE[0]], moved.shape[EYE[1]])
+
+
+def test_of_a_closed_eye_nothing_is_seen_though_the_mesh_is_a_pixel_off(talker):
+    picture, moved = animation(talker, side=320)
+    picture[:] = (150, 110, 90)
+    eyes = [*lash_points(moved, "upper"), *lash_points(moved, "lower")]
+    x, y = np.meshgrid(np.arange(picture.shape[1]), np.arange(picture.shape[0]))
+    for upper, lower in zip(eyes[:2], eyes[2:], strict=True):
+        top, bottom = (np.interp(x[0], *line[line[:, 0].argsort()].T) for line in (upper, lower))
+        inside = (x > upper[:, 0].min()) & (x < upper[:, 0].max())
+        picture[inside & (y > top - 1) & (y < bottom + 1)] = 255
+    rest = talker.get_buffer("rest").double().numpy()
+    points = np.array([180.0, 150.0]) + 64 * rest
+    moved = MeshAnimation(picture, points, talker.get_buffer("triangles"))
+    motion = np.zeros((1, SKIN_POINTS, 2))
+    opened, closed = (moved.frames(motion, **STILL | {"lids": np.array([lid])})[0] for lid in (0.0, 1.0))
+    assert (opened.min(axis=2) > 200).sum() > 300
+    assert (closed.min(axis=2) > 200).sum() < 0.1 * (opened.min(axis=2) > 200).sum()
+
+
+def lash_points(moved, name):
+    """One row of lid points (7, 2) in pixels of each eye, where the mesh itself has them."""
+    shift = {"upper": 0.035, "lower": -0.02}[name]
+    return [moved._in_picture(moved.shape[list(getattr(lids, name))] + [0, shift]) for lids in LIDS]
+
+
+def test_lashes_are_drawn_along_the_line_and_nowhere_else():
+    square = np.full((40, 60, 3), 100, np.float32)
+    line = np.array([[10.0, 20.0], [30.0, 24.0], [50.0, 20.0]])
+    colours = np.array([[0.0, 0, 0], [40, 40, 40], [0, 0, 0]])
+    draw_lashes(square, line, colours, 0.4, eyes=60.0)
+    assert (square == 100).all(), "lids are not yet closed"
+    draw_lashes(square, line, colours, 1.0, eyes=60.0)
+    assert square[23, 30, 0] == pytest.approx(40, abs=3) and square[21, 20, 0] < 40
+    assert (square[:17] == 100).all() and (square[28:] == 100).all() and (square[:, :7] == 100).all()
 
 
 def test_a_raised_brow_goes_up_and_nothing_else_does(talker):

@@ -15,7 +15,7 @@ from PIL import Image
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
 from voiceface.face.find_face import find_face
-from voiceface.media.files import source_name
+from voiceface.media.files import check_readable, source_name
 from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
@@ -278,6 +278,7 @@ class _RereadableSound:
     def __init__(self, voice: SoundSource) -> None:
         self.voice, self.data = voice, b""
         if not isinstance(voice, str | Path | tuple):
+            check_readable(voice)  # winds it back
             self.name, self.data = source_name(voice), voice.read()
 
     def __call__(self) -> SoundSource:

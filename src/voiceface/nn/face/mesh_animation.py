@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voiceface.nn.face.eyelids import LIDS, close_lids, draw_lashes, lash_line, widen_eyes
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
 from voiceface.nn.face.mouth_interior import LOWER_EDGE, UPPER_EDGE, MouthInterior
 
@@ -27,15 +28,8 @@ UPPER_LIP, LOWER_LIP = 13, 14
 """The middles of the lips' inner edges: what lies between them is the opening of the mouth."""
 _ORIGIN = 168
 _EYES = ((33, 133), (263, 362))
-_LIDS = (
-    ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (247, 30, 29, 27, 28, 56, 190)),
-    (
-        (466, 388, 387, 386, 385, 384, 398),
-        (249, 390, 373, 374, 380, 381, 382),
-        (467, 260, 259, 257, 258, 286, 414),
-    ),
-)
-"""Of each eye: the edge of the upper lid, that of the lower, and the fold above."""
+_LASHES_WITHIN = 0.025
+"""How far from the edge of a lid its lashes are looked for, in distances between the eyes."""
 _BROWS = (
     (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
     (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
@@ -44,8 +38,8 @@ _BROWS = (
 _RAISED = 0.05
 """How far a raised brow moves, in distances between the eyes."""
 _CHEEKS = (205, 425)
-_FOLD = 0.45
-"""How far the fold above the lid follows its edge."""
+_BROW_FOLD = 0.45
+"""How far the fold above the lid follows the brow."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 _FADES_IN = 0.05
@@ -112,6 +106,8 @@ class MeshAnimation:
         own = np.asarray(points, np.float64)[:SKIN_POINTS]
         self.shape, self._rotation, self.eyes = upright_shape(own)
         self._origin, self._triangles = own[_ORIGIN], triangles
+        lashes = [lash_line(self.shape, lids) for lids in LIDS]
+        widen_eyes(self.shape)
         self._closed = self.shape
         if opening is not None:
             gap = float(np.clip(self.shape[LOWER_LIP, 1] - self.shape[UPPER_LIP, 1], 0, _WIDEST))
@@ -126,6 +122,7 @@ class MeshAnimation:
         self._square = self._cut_square()
         cheeks = np.clip(own[list(_CHEEKS)].round().astype(int), 0, [self.width - 1, self.height - 1])
         light = float(np.mean([picture[y, x] @ _LUMA for x, y in cheeks]))
+        self._lashes = [self._darkest(line) for line in lashes]
         self._mouth = MouthInterior(self.shape, self._closed, light=light)
 
     def _in_picture(self, shape: Floats) -> Floats:
@@ -163,8 +160,9 @@ class MeshAnimation:
         x, y = self._corner
         rows = slice(max(0, y), min(self.height, y + self.side))
         columns = slice(max(0, x), min(self.width, x + self.side))
-        for frame, square, shape, moved in zip(made, pixels, talking, sway, strict=True):
+        for frame, square, shape, moved, closed in zip(made, pixels, talking, sway, lids, strict=True):
             self._fill_mouth(square, shape, moved)
+            self._draw_lashes(square, _sway(shape, moved), float(closed))
             inner = square[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
             frame[rows, columns] = np.clip(np.rint(inner), 0, 255)
         return made
@@ -187,13 +185,10 @@ class MeshAnimation:
         gap = parted * np.maximum(shape[lower, 1] - shape[upper, 1], 0)
         meeting = (shape[upper, 1] + shape[lower, 1]) / 2
         shape[upper, 1], shape[lower, 1] = meeting - gap / 2, meeting + gap / 2
-        for brow, (_, _, fold) in zip(_BROWS, _LIDS, strict=True):
+        for brow, lids in zip(_BROWS, LIDS, strict=True):
             shape[list(brow), 1] -= _RAISED * raised
-            shape[list(fold), 1] -= _FOLD * _RAISED * raised
-        for edge, below, fold in _LIDS:
-            down = closed * (shape[list(below)] - shape[list(edge)])
-            shape[list(edge)] += down
-            shape[list(fold)] += _FOLD * down
+            shape[list(lids.fold), 1] -= _BROW_FOLD * _RAISED * raised
+        close_lids(shape, closed)
         return shape
 
     def _fill_mouth(self, square: npt.NDArray[np.float32], shape: Floats, sway: Floats) -> None:
@@ -216,6 +211,17 @@ class MeshAnimation:
         target = square[top:bottom, left:right].reshape(-1, 3)
         mixed = target + share[:, None] * (colours - target)
         square[top:bottom, left:right] = mixed.reshape(bottom - top, right - left, 3)
+
+    def _draw_lashes(self, square: npt.NDArray[np.float32], shape: Floats, closed: float) -> None:
+        for lids, colours in zip(LIDS, self._lashes, strict=True):
+            line = self._in_square(lash_line(shape, lids)).double().numpy()
+            draw_lashes(square, line, colours, closed, eyes=self.eyes)
+
+    def _darkest(self, line: Floats) -> Floats:
+        """The darkest colours (points, 3) of the photograph across a line of upright points (points, 2)."""
+        across = [self._photographed(line + [0, shift]) for shift in (-_LASHES_WITHIN, 0, _LASHES_WITHIN)]
+        darkest: Floats = np.min(across, axis=0)
+        return darkest
 
     def _photographed(self, spots: Floats) -> Floats:
         """Colours (n, 3) of the photograph at places (n, 2) of the upright shape."""
