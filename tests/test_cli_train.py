@@ -80,6 +80,25 @@ def test_smoke(corpus, tmp_path, monkeypatch):
     call("train", "matcher", "--corpus", corpus, "--smoke", "--dim", "4").refused("--smoke", "no options")
 
 
+def test_weights_of_ones_own_recipe_serve_every_command_that_is_told_to_trust_it(corpus, tmp_path):
+    mine, run = tmp_path / "mine.py", tmp_path / "run"
+    mine.write_text(
+        '"""Mine."""\nfrom dataclasses import replace\nfrom voiceface.recipes import matcher\n'
+        "def recipe(*, dim: int = 8):\n"
+        "    run = matcher.recipe(voice_encoder='ge2e', dim=dim, heads=2, hidden=8, batch_size=8, steps=2)\n"
+        "    return replace(run, recipe='mine', arguments={'dim': dim})\n"
+    )
+    assert call("train", "mine", "--trust", mine, "--corpus", corpus, "-o", run).code == 0
+    tokens = ("evaluate", "verification", "--model", run, "--corpus", corpus, "--known-people", "keep")
+    call(*tokens, "--resamples", 0).refused("mine: is not a known recipe")
+    said = call(*tokens, "--resamples", 0, "--trust", mine)
+    assert said.code == 0 and "AUC" in said.out, said.err
+    # The word holds for one command alone.
+    call(*tokens, "--resamples", 0, "--seed", 1).refused("mine: is not a known recipe")
+    folds = ("evaluate", "mine", "--corpus", corpus, "--folds", 2, "--resamples", 0, "-o", tmp_path / "cv")
+    assert call(*folds, f"--trust={mine}").code == 0
+
+
 def test_a_recipe_of_ones_own_is_run_only_if_trusted(corpus, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text(

@@ -31,7 +31,9 @@ _INTERRUPTED, _BROKEN_PIPE, _USAGE_ERROR = 130, 141, 2  # the shell's codes for 
 
 _ABOUT = """Learn the link between voices and faces, apply it and evaluate it.
 
-voiceface match VOICE FACE... ranks the faces for a voice. Every command has --help."""
+voiceface match VOICE FACE... ranks the faces for a voice. Every command has --help.
+
+Every command that reads weights takes --trust FILE.py for weights of your own recipe; its code is run."""
 
 
 def run(tokens: Sequence[str] | None = None) -> int:
@@ -44,7 +46,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     try:
         with stoppable():
             _check_working_directory()
-            code = _dispatch([_as_on_disk(one) for one in (sys.argv[1:] if tokens is None else tokens)])
+            code = _run_trusting([_as_on_disk(one) for one in (sys.argv[1:] if tokens is None else tokens)])
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
     except BaseException as error:  # every kind has its line and code
@@ -89,6 +91,19 @@ def make_app(tokens: Sequence[str]) -> App:
     app.register_install_completion_command(help="Install completion for this shell.", group=options)
     app["--help"].group = app["--version"].group = (options,)
     return app
+
+
+def _run_trusting(tokens: list[str]) -> int:
+    """Run the command; after ``--trust FILE`` every command loads weights of the user's own recipe."""
+    at = next((k for k, token in enumerate(tokens) if token.partition("=")[0] == "--trust"), None)
+    if at is None or tokens[0] == "train" or (tokens[at] == "--trust" and at + 1 == len(tokens)):
+        return _dispatch(tokens)  # train has the option itself, with its help
+    from voiceface.pipelines.weights import trusting
+
+    _, equals, path = tokens[at].partition("=")
+    rest = tokens[:at] + tokens[at + 1 + (not equals) :]
+    with trusting(path if equals else tokens[at + 1]):
+        return _dispatch(rest)
 
 
 def _dispatch(tokens: list[str]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,7 @@ from voiceface.recipes._weights import current_arguments
 from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["Loaded", "load_recipe", "load_model", "run_of", "shipped_weights", "weights_folder"]
+__all__ = ["Loaded", "load_recipe", "load_model", "run_of", "shipped_weights", "trusting", "weights_folder"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,26 @@ class Loaded:
     model: Model
     card: dict[str, Any]
     """The folder's ``run.json``."""
+
+
+_TRUSTED: dict[str, Path] = {}
+"""Recipes of the user's own, by name, whose files were named as trusted."""
+
+
+@contextlib.contextmanager
+def trusting(path: str | Path) -> Iterator[None]:
+    """Within it, weights of the recipe in this file of the user's can be loaded: its code is then run.
+
+    Args:
+        path: NAME.py with the recipe NAME, as for ``voiceface train NAME --trust NAME.py``.
+    """
+    before = dict(_TRUSTED)
+    _TRUSTED[Path(path).stem] = Path(path)
+    try:
+        yield
+    finally:
+        _TRUSTED.clear()
+        _TRUSTED.update(before)
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -62,6 +84,7 @@ def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
     Raises:
         InputError: there is no such recipe or file, it has another name, or it cannot be run.
     """
+    trust = trust if trust is not None else _TRUSTED.get(name)
     if trust is None:
         if name.endswith(".py"):
             remedy = f"name the recipe {Path(name).stem} and add --trust {name}, if you trust its code"
