@@ -80,6 +80,19 @@ def test_smoke(corpus, tmp_path, monkeypatch):
     call("train", "matcher", "--corpus", corpus, "--smoke", "--dim", "4").refused("--smoke", "no options")
 
 
+def test_training_from_python_is_that_of_the_command(corpus, tmp_path):
+    from voiceface import train
+
+    options = {"voice_encoder": "ge2e", "dim": 8, "heads": 2, "hidden": 8, "batch_size": 8, "steps": 2}
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    weights = train("matcher", str(corpus), tmp_path / "python", **options)
+    said = call("train", "matcher", "--corpus", corpus, "-o", tmp_path / "command", *words)
+    assert said.code == 0, said.err
+    other = tmp_path / "command" / "weights" / "model.safetensors"
+    assert weights == tmp_path / "python" / "weights"
+    assert (weights / "model.safetensors").read_bytes() == other.read_bytes()
+
+
 def test_weights_of_ones_own_recipe_serve_every_command_that_is_told_to_trust_it(corpus, tmp_path):
     mine, run = tmp_path / "mine.py", tmp_path / "run"
     mine.write_text(

@@ -2,7 +2,7 @@
 
 >>> import voiceface as vf
 >>> sorted(vf.__all__)
-['Corpus', 'Imaginer', 'Matcher', 'Talker', 'protocols']
+['Corpus', 'Imaginer', 'Matcher', 'Talker', 'protocols', 'train']
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from voiceface.pipelines.imaginer import Imaginer
     from voiceface.pipelines.matcher import Matcher
     from voiceface.pipelines.talker import Talker
+    from voiceface.pipelines.train import train
 
-__all__ = ["Corpus", "Imaginer", "Matcher", "Talker", "protocols"]
+__all__ = ["Corpus", "Imaginer", "Matcher", "Talker", "protocols", "train"]
 
 # Loaded when first asked for: `import voiceface` costs nothing, no torch, no codec.
 _MODULES = {
@@ -26,6 +27,7 @@ _MODULES = {
     "Imaginer": "voiceface.pipelines.imaginer",
     "Matcher": "voiceface.pipelines.matcher",
     "Talker": "voiceface.pipelines.talker",
+    "train": "voiceface.pipelines.train",
 }
 
 
