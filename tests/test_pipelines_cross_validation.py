@@ -48,6 +48,8 @@ class Shelf:
         return self.column(table, "person").astype(str)
 
     def column(self, table, name):
+        if name == "id":
+            return np.array([f"{table}-{k}" for k in range(len(self.tables[table]))], dtype=object)
         assert name == "person"
         return self.tables[table].astype(object)
 
