@@ -148,3 +148,14 @@ def test_text_that_is_no_utf8_is_found(copy):
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
     with pytest.raises(InputError, match="is no readable Parquet file"):
         Corpus.open(copy).column("voices", "session")
+
+
+def test_a_damaged_digest_is_one_line(copy):
+    path = copy / "people" / "people.parquet"
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"voiceface"])
+    for digest in ("zz", None, 5):
+        damaged = {**table.schema.metadata, b"voiceface": json.dumps(facts | {"sum": digest}).encode()}
+        pq.write_table(table.replace_schema_metadata(damaged), path)
+        with pytest.raises(InputError, match="damaged digest"):
+            Corpus.open(copy).fingerprint  # noqa: B018

@@ -121,12 +121,19 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that name the contents: people, rows and media, not how they are stored."""
+        """64 hexadecimal digits that name the contents: people, rows and media, not how they are stored.
+
+        Raises:
+            InputError: a digest in the corpus is damaged.
+        """
         people = part_facts(self.path / "people" / "people.parquet")
-        sums = [int(people["sum"], 16)]
-        for name in ARRAYS:
-            of_table = (part.facts[name]["sum"] for part in self._parts if part.rows(name))
-            sums.append(sum(int(one, 16) for one in of_table) % (1 << 256))
+        try:
+            sums = [int(people["sum"], 16)]
+            for name in ARRAYS:
+                of_table = (part.facts[name]["sum"] for part in self._parts if part.rows(name))
+                sums.append(sum(int(one, 16) for one in of_table) % (1 << 256))
+        except (ValueError, TypeError, KeyError):
+            raise InputError(self.path, "has a damaged digest", "prepare it again") from None
         return hashlib.sha256("\n".join(f"{one:064x}" for one in sums).encode()).hexdigest()
 
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
