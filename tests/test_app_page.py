@@ -164,7 +164,7 @@ def test_the_gallery_is_searched(open_page):
     page = open_page()
     give_voice(page)
     page.get_by_role("tab", name="Gallery").click()
-    expect(page.locator("#gallery-told")).to_contain_text("3 voices and faces of 2 people")
+    expect(page.locator("#gallery-size")).to_contain_text("3 voices and faces of 2 people")
     page.get_by_role("button", name="Search").click()
     expect(page.locator("#gallery .ranking li")).to_have_text(
         ["1Ann<i>Picture a.jpg75 %", "2BobPicture b.jpg25 %"]

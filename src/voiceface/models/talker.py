@@ -92,7 +92,7 @@ class TalkerModel(Model):
 
         Args:
             clips: of the training people.
-            triangles: (triangles, 3) as `mesh_triangles` gives them for `mean_rest` of the clips.
+            triangles: (triangles, 3) of the canonical mesh (`triangulate`).
         """
         self.get_buffer("rest").copy_(mean_rest(clips))
         self.get_buffer("triangles").copy_(triangles)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from voiceface.components import nearest
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 from voiceface.media.writer_lock import writer_lock
 from voiceface.models.model import Embeddings
 from voiceface.pipelines.gallery_folder import (
@@ -32,7 +33,6 @@ from voiceface.pipelines.gallery_items import (
     Item,
     checked_item,
     equals,
-    in_one_form,
     item_ids,
     quoted,
 )

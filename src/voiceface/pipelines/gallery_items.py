@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 from voiceface.pipelines.gallery_folder import RESERVED_COLUMNS
 
-__all__ = ["KINDS", "AddResult", "Hit", "Item", "checked_item", "equals", "in_one_form", "item_ids", "quoted"]
+__all__ = ["KINDS", "AddResult", "Hit", "Item", "checked_item", "equals", "item_ids", "quoted"]
 
 KINDS = ("voice", "face")
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -83,11 +84,6 @@ def item_ids(item: Item, contents: bytes) -> tuple[str, ...]:
 def equals(column: str, value: str) -> str:
     """The SQL condition that a column holds a value, in whichever Unicode form."""
     return f"`{column}` IN ({', '.join(quoted(one) for one in _spellings(value))})"
-
-
-def in_one_form(text: str) -> str:
-    """A text in Unicode's composed form (NFC)."""
-    return unicodedata.normalize("NFC", text)
 
 
 def quoted(text: str) -> str:

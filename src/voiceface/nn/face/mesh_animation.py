@@ -160,9 +160,9 @@ class MeshAnimation:
         x, y = self._corner
         rows = slice(max(0, y), min(self.height, y + self.side))
         columns = slice(max(0, x), min(self.width, x + self.side))
-        for frame, square, shape, moved, closed in zip(made, pixels, talking, sway, lids, strict=True):
-            self._fill_mouth(square, shape, moved)
-            self._draw_lashes(square, _sway(shape, moved), float(closed))
+        for k, (frame, square) in enumerate(zip(made, pixels, strict=True)):
+            self._fill_mouth(square, talking[k], sway[k])
+            self._draw_lashes(square, shapes[k], float(lids[k]))
             inner = square[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
             frame[rows, columns] = np.clip(np.rint(inner), 0, 255)
         return made

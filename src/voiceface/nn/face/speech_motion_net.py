@@ -7,15 +7,13 @@ from torch import Tensor, nn
 
 ROWS_A_FRAME = 4
 """Rows of log-mels, 10 ms each, of one video frame of 40 ms."""
-CONTEXT_FRAMES = 6
-"""Video frames of sound on either side that a frame depends on."""
 _KERNEL = 5
 _UNIT = 3.0
 """What log-mels are divided by: about their deviation."""
 
 
 class SpeechMotionNet(nn.Module):
-    """Five convolutions over time, 0.24 s of sound to either side of a frame.
+    """Five convolutions over time: a frame depends on 24 rows of sound, six frames, to either side.
 
     Args:
         bands: of the log-mels.

@@ -36,5 +36,5 @@ export function setUpGallery() {
 
 export async function tellGallery() {
   const { items, people } = await getJson("/v1/gallery");
-  byId("gallery-told").textContent = `The server’s gallery has ${items} voices and faces of ${people} ${people === 1 ? "person" : "people"}.`;
+  byId("gallery-size").textContent = `The server’s gallery has ${items} voices and faces of ${people} ${people === 1 ? "person" : "people"}.`;
 }
