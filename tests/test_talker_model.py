@@ -15,6 +15,7 @@ from voiceface.models.talking_windows import TalkingWindows, alter_voices, speec
 from voiceface.models.triangulate import triangulate
 from voiceface.nn.face.eyelids import LIDS, draw_lashes
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, upright_shape
+from voiceface.nn.face.mouth_interior import MouthInterior
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.weights import load_model
 
@@ -73,6 +74,29 @@ def test_lips_never_cross_and_a_closed_lid_meets_the_lower_one(talker):
     assert shape[UPPER, 1] <= shape[LOWER, 1] + 1e-9
     assert np.allclose(shape[EYE[0]], shape[EYE[1]])
     assert not np.allclose(moved.shape[EYE[0]], moved.shape[EYE[1]])
+
+
+def test_a_mouth_that_is_open_in_the_photograph_keeps_its_own_teeth(talker):
+    closed = talker.get_buffer("rest").double().numpy()
+    opened = closed + 0.2 * talker._opening()
+    middle = (opened[[UPPER]] + opened[[LOWER]]) / 2
+    own = np.array([[10.0, 200.0, 10.0]])
+    colours, within = MouthInterior(opened, closed, light=150.0).colours(middle, opened, own)
+    assert np.allclose(colours, own) and within[0] > 0.05
+    colours, _ = MouthInterior(closed, closed, light=150.0).colours(middle, opened, own)
+    assert np.abs(colours - own).max() > 50
+    _, within = MouthInterior(opened, closed, light=150.0).colours(closed[[152]], opened, own)
+    assert within[0] < 0
+
+
+def test_lips_that_hardly_part_stay_together(talker):
+    _, moved = animation(talker)
+    motion = np.zeros((SKIN_POINTS, 2))
+    gap = moved.shape[LOWER, 1] - moved.shape[UPPER, 1]
+    for wanted, left in ((0.015, 0.0), (0.04, 0.02), (0.2, 0.2)):
+        motion[LOWER, 1] = wanted - gap
+        shape = moved._talking(motion, 0.0, 0.0)
+        assert shape[LOWER, 1] - shape[UPPER, 1] == pytest.approx(left, abs=1e-6)
 
 
 def test_of_a_closed_eye_nothing_is_seen_though_the_mesh_is_a_pixel_off(talker):
