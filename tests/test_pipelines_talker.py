@@ -86,7 +86,7 @@ def test_any_source_gives_the_same_frames(voice, tmp_path, kind):
     source = (speech_like_wave(1, 3.1), RATE)
     if kind == "file object":
         source = io.BytesIO(voice.read_bytes())
-        source.seek(0, io.SEEK_END)
+        source.seek(100)
     found = pictures(fake_talker()(source, tmp_path / "b.mp4").path)
     assert len(found) == 78 and np.abs(found.astype(int) - expected).mean() < 1
 

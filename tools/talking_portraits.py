@@ -95,7 +95,8 @@ def main() -> None:
             owns.append(own)
             kept.append((portrait.name, [photograph, *frames[1:8]]))
     print(f"{len(portraits)} portraits, {len(portraits) - len(refused)} animated")
-    print(*(f"  refused: {one}" for one in refused), sep="\n")
+    for one in refused:
+        print(f"  refused: {one}")
     print(f"  faces found in {shown(found)} of frames of {len(found)} clips")
     print(f"  distance from the photograph {shown(away)}; largest {max(away):.3f}")
     others = np.linalg.norm(np.array(owns)[:, None] - np.array(owns), axis=2)
