@@ -10,8 +10,8 @@ from voiceface.corpus.item import FaceItem, Listing, VideoItem, VoiceItem
 from voiceface.corpus.table_reader import CARD
 from voiceface.corpus.tables import FORMAT, SCHEMAS, PartWriter, content_sum, write_table
 from voiceface.media.files import write_json
-from voiceface.media.movie import write_movie
 from voiceface.media.sound import save_sound
+from voiceface.media.write_movie import write_movie
 from voiceface.records import Person
 
 ARGUMENTS = {"source": "made"}

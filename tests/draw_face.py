@@ -1,5 +1,6 @@
 """Shaded drawings of faces that a face detector finds, so that tests need no photograph of anybody."""
 
+import functools
 import math
 
 import numpy as np
@@ -14,6 +15,11 @@ def draw_face(seed: int, size: int = 200) -> Image.Image:
 
     The same seed is the same drawing on every machine. The face fills about half of the picture's width.
     """
+    return _large_face(seed).resize((size, size), Image.Resampling.LANCZOS)
+
+
+@functools.lru_cache(maxsize=64)
+def _large_face(seed: int) -> Image.Image:
     random = np.random.default_rng([20240, seed])
     skin = np.array([(241, 205, 177), (224, 178, 142), (190, 137, 100), (141, 93, 64), (96, 62, 44)])[
         seed % 5
@@ -49,8 +55,7 @@ def draw_face(seed: int, size: int = 200) -> Image.Image:
     if random.random() < 0.3:
         _glasses(image, look)
     grain = np.asarray(image, dtype=np.float64) + random.normal(0, 2.0, (DRAWN, DRAWN, 1))
-    image = Image.fromarray(np.clip(grain, 0, 255).astype(np.uint8))
-    return image.resize((size, size), Image.Resampling.LANCZOS)
+    return Image.fromarray(np.clip(grain, 0, 255).astype(np.uint8))
 
 
 def _place(x, y):
@@ -69,8 +74,12 @@ def _blend(image, paint, colour, blur, strength=1.0):
     """Lay ``colour`` over what ``paint`` draws on a mask, with soft edges."""
     mask = Image.new("L", image.size, 0)
     paint(ImageDraw.Draw(mask))
-    mask = mask.filter(ImageFilter.GaussianBlur(blur * DRAWN / 400)).point(lambda v: int(v * strength))
-    image.paste(Image.new("RGB", image.size, _ink(colour)), mask=mask)
+    # Only where it is not blank, with room for the blur.
+    left, top, right, bottom = mask.getbbox()
+    room = math.ceil(6 * blur)
+    box = (max(left - room, 0), max(top - room, 0), min(right + room, DRAWN), min(bottom + room, DRAWN))
+    mask = mask.crop(box).filter(ImageFilter.GaussianBlur(blur)).point(lambda v: int(v * strength))
+    image.paste(_ink(colour), box, mask)
 
 
 def _background(colour, random):

@@ -210,7 +210,9 @@ def fuzz(
     """Read so many inputs; how many were right and refused, and the faults by the place they are in."""
     seeds, place = root / f"{subject}-seeds", root / f"{subject}-input"
     seeds.mkdir()
-    context = multiprocessing.get_context("spawn")
+    # Forked from one process that has loaded the slow part, and is itself forked from none.
+    multiprocessing.set_forkserver_preload(["torch", "fuzz"])
+    context = multiprocessing.get_context("forkserver")
     maker = context.Process(target=SUBJECTS[subject][0], args=(seeds,))
     maker.start()
     maker.join()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import re
 from collections.abc import Iterator
@@ -58,7 +59,11 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def modules(package: Path) -> Iterator[tuple[str, ast.Module]]:
     """Every module below a package folder: its path relative to it, and its tree."""
     for path in sorted(package.rglob("*.py")):
-        yield path.relative_to(package).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path))
+        yield path.relative_to(package).as_posix(), parsed(path.read_text(encoding="utf-8"))
+
+
+parsed = functools.cache(ast.parse)
+"""Seconds for all files, and each rule walks them; equal texts share a tree."""
 
 
 def room_of(relative: str) -> str:
@@ -146,7 +151,7 @@ def size_violations(root: Path, files: list[Path]) -> list[str]:
         lines = len(text.splitlines())
         if lines > MAX_LINES:
             found.append(f"{relative}: {lines} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(text)):
             if not isinstance(node, Function):
                 continue
             length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -187,6 +192,17 @@ def init_violations(package: Path) -> list[str]:
         elif relative not in SPEAKING_INITS and init.read_text(encoding="utf-8").strip():
             found.append(f"{relative}: not empty")
     return found
+
+
+def export_lists(package: Path) -> list[str]:
+    """Modules with an ``__all__``: a leading underscore says what is private."""
+    return [
+        f"{relative}: has an __all__"
+        for relative, tree in modules(package)
+        if relative not in SPEAKING_INITS
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
 
 
 def recipe_violations(recipes: Path) -> list[str]:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from house import modules
 
-__all__ = ["circles"]
-
 
 def circles(package: Path) -> list[str]:
     """Circles of imports, ``a -> b -> a``, one a group of modules that reach each other.
@@ -17,8 +15,9 @@ def circles(package: Path) -> list[str]:
     Imports inside functions and under TYPE_CHECKING count: a circle that Python never meets is still one
     for a reader.
     """
-    trees = {_dotted(package.name, relative): tree for relative, tree in modules(package)}
-    packages = {_dotted(package.name, path) for path, _ in modules(package) if path.endswith("__init__.py")}
+    files = list(modules(package))
+    trees = {_dotted(package.name, relative): tree for relative, tree in files}
+    packages = {_dotted(package.name, path) for path, _ in files if path.endswith("__init__.py")}
     graph = {
         name: {target for target in _imported(name, name in packages, tree, trees) if target != name}
         for name, tree in trees.items()

@@ -10,8 +10,6 @@ from typing import Any
 from voiceface.corpus import worker_pool
 from voiceface.corpus.shards import run_shard
 
-__all__ = ["KeptWorkers"]
-
 _real_pool = worker_pool.local_worker_pool
 
 

@@ -10,8 +10,9 @@ from test_media_movie import encode, turned
 from voiceface.corpus.item import VideoItem
 from voiceface.corpus.item_processing import process_item
 from voiceface.corpus.options import PrepareOptions
-from voiceface.media.movie import movie_facts, write_movie
+from voiceface.media.movie import movie_facts
 from voiceface.media.picture import decode_jpeg
+from voiceface.media.write_movie import write_movie
 from voiceface.records import SAMPLE_RATE
 
 WIDE, HIGH = 256, 192

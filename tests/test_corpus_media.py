@@ -13,9 +13,9 @@ from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.video_items import voice_windows
 from voiceface.errors import InputError
 from voiceface.face.detect import detect
-from voiceface.media.movie import write_movie
 from voiceface.media.picture import decode_jpeg
 from voiceface.media.sound import save_sound
+from voiceface.media.write_movie import write_movie
 from voiceface.records import SAMPLE_RATE
 
 

@@ -1,10 +1,9 @@
 """The engine: the same result from any workers, only what is missing, every bad file told, none fatal."""
 
+import ctypes
 import functools
 import os
-import re
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +34,13 @@ def listing(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(listing, tmp_path_factory):
     return quiet(listing, tmp_path_factory.mktemp("one") / "corpus", workers=1)
+
+
+@pytest.fixture(scope="module")
+def few(listing):
+    """Without the video, and fewer people: for what each worker's death makes anew."""
+    items = [item for item in listing.items if item.key in ("p1", "p2", "p3", "p4", "p5")]
+    return Listing(root=listing.root, people=listing.people, items=items)
 
 
 def test_all_items_become_rows(whole):
@@ -197,14 +203,14 @@ def crashing_shard(shard):
     return run_shard(shard)
 
 
-def test_an_item_that_ends_its_worker_is_rejected_alone(listing, whole, tmp_path, monkeypatch):
+def test_an_item_that_ends_its_worker_is_rejected_alone(few, tmp_path, monkeypatch):
     monkeypatch.setattr(
         engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=crashing_shard)
     )
-    corpus = quiet(listing, tmp_path / "c", workers=2)
+    corpus = quiet(few, tmp_path / "c", workers=2)
     assert [(one.path, one.person) for one in corpus.rejected] == [("p3.wav", "p3")]
     assert "ended the program that read it" in corpus.rejected[0].reason
-    assert len(corpus.voices) == len(whole.voices) - 1 and len(corpus.faces) == len(whole.faces)
+    assert corpus.column("voices", "id").tolist() == ["p1", "p2", "p4", "p5"] and len(corpus.faces) == 5
 
 
 def dies_at_once(shard):
@@ -265,25 +271,23 @@ def test_stored_sound_is_the_file_s(listing, whole):
     assert whole.voices[index].seconds == 1.0 and whole.column("voices", "level")[index] > -30
 
 
-def test_progress_tells_rate_and_time_left(listing, tmp_path, monkeypatch):
+def test_progress_tells_rate_and_time_left(few, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "voiceface.corpus.worker_pool._POLL", 0.01
     )  # on a fast machine all is done between two looks
     told = []
-    quiet(listing, tmp_path / "c", workers=1, progress=told.append)
+    quiet(few, tmp_path / "c", workers=1, progress=told.append)
     dones = [state.done for state in told]
-    assert dones == sorted(dones) and dones[-1] == len(listing.items) == told[-1].total
+    assert dones == sorted(dones) and dones[-1] == len(few.items) == told[-1].total
     assert told[-1].rate > 0 and told[-1].seconds_left == 0.0
     assert len(set(dones)) > 3  # finer than the shards
 
 
 def test_the_bar_shows_itself_on_the_error_stream(listing, tmp_path, capsys):
     few = Listing(root=listing.root, people=[], items=listing.items[:2])
-    began = time.monotonic()
     prepare(few, tmp_path / "c", arguments=ARGUMENTS, workers=1)
     printed = capsys.readouterr()
     assert printed.out == "" and "2/2" in printed.err and "items/s" in printed.err
-    assert time.monotonic() - began < 30
 
 
 def test_without_the_package_a_cluster_is_a_missing_part(monkeypatch, listing, tmp_path):
@@ -303,7 +307,7 @@ def test_a_dask_cluster_writes_the_same_bytes(listing, whole, tmp_path):
 def _hangs_or_eats(item, root, options):
     if item.key == "p3" and isinstance(item, VoiceItem):
         # Like a decoder in C that never returns, and never gives the interpreter back to other threads.
-        re.fullmatch("(a+)+b", "a" * 60)
+        ctypes.PyDLL(None).sleep(1000)
     if item.key == "p4" and isinstance(item, VoiceItem):
         result = ItemResult()
         result.run_step(lambda: np.ones(3_000_000_000, np.uint8))
@@ -317,16 +321,16 @@ def costly_shard(shard):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
-def test_an_item_that_hangs_or_eats_memory_is_rejected_alone(listing, whole, tmp_path, monkeypatch):
+def test_an_item_that_hangs_or_eats_memory_is_rejected_alone(few, tmp_path, monkeypatch):
     monkeypatch.setattr(
         engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=costly_shard)
     )
     limits = ItemLimits(item_minutes=0.1, item_gigabytes=2.0)
-    corpus = quiet(listing, tmp_path / "c", workers=2, limits=limits)
+    corpus = quiet(few, tmp_path / "c", workers=2, limits=limits)
     reasons = {one.path: one.reason for one in corpus.rejected}
     assert set(reasons) == {"p3.wav", "p4.wav"}
     assert "took too long" in reasons["p3.wav"] and "needs more memory" in reasons["p4.wav"]
-    assert len(corpus.voices) == len(whole.voices) - 2 and len(corpus.faces) == len(whole.faces)
+    assert corpus.column("voices", "id").tolist() == ["p1", "p2", "p5"] and len(corpus.faces) == 5
 
 
 def test_limits_that_cannot_be_are_refused():

@@ -205,12 +205,13 @@ def test_whatever_noise_the_network_sees_its_mesh_has_a_faces_shape() -> None:
         assert np.abs(points - 0.5).max() < 0.8
 
 
-def test_every_real_face_has_a_plausible_mesh_or_none() -> None:
+@pytest.mark.parametrize("step", [48, pytest.param(12, marks=pytest.mark.slow)])
+def test_every_real_face_has_a_plausible_mesh_or_none(step: int) -> None:
     table = DATA / "pairs" / "pairs.csv"
     if not table.is_file():
         pytest.skip("the shared recordings are not here")
     with table.open(newline="", encoding="utf-8") as lines:
-        clips = [row["clip"] for row in csv.DictReader(lines)][::24]
+        clips = [row["clip"] for row in csv.DictReader(lines)][::step]
     trusted = faces = 0
     for clip in clips:
         picture = Image.open(DATA / "pairs" / "faces" / f"{clip}.jpg").convert("RGB")
@@ -219,5 +220,5 @@ def test_every_real_face_has_a_plausible_mesh_or_none() -> None:
             assert mesh.fault or not wild(mesh, box) or not found, clip
             if attempt is picture and found:
                 faces, trusted = faces + 1, trusted + (not mesh.fault)
-    assert faces > 30
+    assert faces > 0.8 * len(clips)
     assert trusted >= 0.9 * faces

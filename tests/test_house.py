@@ -71,6 +71,10 @@ def test_component_folders_register_nothing():
     assert house.init_violations(PACKAGE) == []
 
 
+def test_no_module_lists_what_it_exports():
+    assert house.export_lists(PACKAGE) == []
+
+
 def test_every_recipe_has_a_card_and_a_smoke():
     assert house.recipe_violations(PACKAGE / "recipes") == []
 
@@ -227,6 +231,15 @@ def test_inits(tmp_path):
     }
     found = house.init_violations(plant(tmp_path, texts))
     assert found == ["media/__init__.py: not empty", "nn/__init__.py: missing"]
+
+
+def test_lists_of_exports(tmp_path):
+    texts = {
+        "__init__": "__all__ = ['a']",
+        "media/sound": "x = 1\n__all__ = ['x']",
+        "nn/net": "x = '__all__'",
+    }
+    assert house.export_lists(plant(tmp_path, texts)) == ["media/sound.py: has an __all__"]
 
 
 CARD = '"""Title.\n\n' + "".join(f"{word:<10}something\n" for word in house.CARD) + '"""\n'

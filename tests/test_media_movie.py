@@ -307,7 +307,7 @@ def test_an_interrupted_writer_leaves_nothing_behind(tmp_path):
 def test_a_disk_that_takes_no_more(tmp_path):
     code = (
         "import resource, sys\nimport numpy as np\nfrom voiceface.errors import InputError\n"
-        "from voiceface.media.movie import write_movie\n"
+        "from voiceface.media.write_movie import write_movie\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
         "rng = np.random.default_rng(0)\n"
         "noise = (rng.integers(0, 255, (64, 64, 3), dtype=np.uint8) for _ in range(60))\n"

@@ -1,5 +1,6 @@
 """A gallery keeps what it was given, finds what is nearest, and survives a kill."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -12,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("lancedb")
-
 from cli_fixtures import call
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
 from voiceface.pipelines.gallery import Gallery, Item
 from voiceface.pipelines.weights import load_model, shipped_weights
 
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("lancedb") is None, reason="lancedb is not installed"
+)
 DIM = 6
 
 

@@ -5,9 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-pytest.importorskip("lancedb")
-
-from test_pipelines_gallery import Made, files, opened  # noqa: F401  two are fixtures
+from test_pipelines_gallery import Made, files, opened, pytestmark  # noqa: F401  two are fixtures
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
 from voiceface.pipelines.gallery import Gallery, Item

@@ -15,8 +15,9 @@ from talking_models import SIDE, fake_talker, write_talker_weights
 from voiceface.errors import InputError, MissingPartError
 from voiceface.face.align import align, template_points
 from voiceface.face.find_face import find_face
-from voiceface.media.movie import frames, movie_facts, write_movie
+from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound, save_sound
+from voiceface.media.write_movie import write_movie
 from voiceface.pipelines import talker as pipeline
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import BEST

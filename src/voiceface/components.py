@@ -11,16 +11,6 @@ from types import ModuleType
 
 from voiceface.errors import InputError
 
-__all__ = [
-    "SHIPPED",
-    "SOURCES",
-    "Packages",
-    "component_modules",
-    "component_names",
-    "load_component",
-    "nearest",
-]
-
 Packages = str | tuple[str, ...]
 
 SHIPPED = Path(__file__).parent / "shipped"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["InputError", "MissingPartError"]
-
-
 _LONGEST_WORD = 500
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["SAMPLE_RATE", "Clip", "Face", "Person", "Trial", "Voice"]
-
 SAMPLE_RATE = 16_000
 """Samples a second of every stored recording, and of every waveform that a model takes."""
 

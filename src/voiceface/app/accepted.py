@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from voiceface.app.refusal import Refusal
 from voiceface.errors import InputError
 
-__all__ = ["accepted"]
-
 
 def accepted(header: str | None, offered: Sequence[str]) -> str:
     """The media type to answer in: of those offered the one the client likes best, the first of equals.

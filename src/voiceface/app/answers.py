@@ -21,16 +21,6 @@ from voiceface.app.shown_name import shown_name
 from voiceface.app.workers import Workers
 from voiceface.errors import InputError
 
-__all__ = [
-    "add_fault_handlers",
-    "answer_of",
-    "answered",
-    "make_task",
-    "place_of",
-    "read_uploads",
-    "workers_of",
-]
-
 _LOOK_SECONDS = 0.5
 """Between looks whether the client is still there."""
 _OTHERWISE = {

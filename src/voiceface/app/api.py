@@ -16,8 +16,6 @@ from voiceface.app.limits import MOST_FACES
 from voiceface.app.refusal import Refusal
 from voiceface.errors import InputError
 
-__all__ = ["Force", "OneFace", "OneVoice", "Seed", "Side", "router"]
-
 router = APIRouter(prefix="/v1")
 
 OneVoice = Annotated[UploadFile, File(description="a recording of one person, or a video with sound")]

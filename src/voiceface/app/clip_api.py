@@ -16,8 +16,6 @@ from voiceface.app.clips import Clips
 from voiceface.app.refusal import Refusal
 from voiceface.errors import InputError
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/v1/animate")
 
 _MP4, _JSON = "video/mp4", "application/json"

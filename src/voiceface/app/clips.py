@@ -16,8 +16,6 @@ from voiceface.app.refusal import Refusal
 from voiceface.app.workers import Workers
 from voiceface.errors import InputError
 
-__all__ = ["Clip", "Clips"]
-
 _KEPT_SECONDS = 600.0
 _MOST_KEPT = 32
 

@@ -26,8 +26,6 @@ from voiceface.pipelines.talker import Talker
 from voiceface.pipelines.voice_facts import voice_facts
 from voiceface.pipelines.voice_recording import plausibility_warnings, read_voice_recording
 
-__all__ = ["Engine"]
-
 Embed = Callable[[Sequence[UploadedFile]], Embeddings]
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from voiceface.app.limits import Limits
 
-__all__ = ["EngineOptions"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:

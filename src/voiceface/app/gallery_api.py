@@ -11,8 +11,6 @@ from voiceface.app.api import Faces, MaybeFace, MaybeVoice, Voices
 from voiceface.app.refusal import Refusal
 from voiceface.errors import InputError
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/v1/gallery")
 
 Person = Annotated[str, Path(max_length=200, description="the name of a person in the gallery")]

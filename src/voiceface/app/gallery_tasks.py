@@ -14,12 +14,11 @@ from voiceface.app.uploaded_file import check_each
 from voiceface.app.worker import OnProgress
 from voiceface.errors import InputError
 from voiceface.models.model import Embeddings
-from voiceface.pipelines.gallery import Gallery, Item
+from voiceface.pipelines.gallery import Gallery
 from voiceface.pipelines.gallery_folder import CARD, read_card
+from voiceface.pipelines.gallery_items import Item
 from voiceface.pipelines.matcher import Matcher
 from voiceface.pipelines.no_usable_file import no_usable_file
-
-__all__ = ["GalleryTasks"]
 
 RunTask = Callable[[Task, OnProgress], Answer]
 

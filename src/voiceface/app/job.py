@@ -11,8 +11,6 @@ from voiceface.app.place import Place
 from voiceface.app.refusal import Refusal
 from voiceface.errors import InputError
 
-__all__ = ["Job", "State"]
-
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 

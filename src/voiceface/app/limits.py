@@ -6,8 +6,6 @@ from dataclasses import dataclass, fields
 
 from voiceface.errors import InputError
 
-__all__ = ["MOST_FACES", "MOST_FILES", "Limits"]
-
 MOST_FILES = 100
 """Files in one request."""
 MOST_FACES = 16

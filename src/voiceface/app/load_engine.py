@@ -5,8 +5,6 @@ from __future__ import annotations
 from voiceface.app.engine_options import EngineOptions
 from voiceface.app.worker import TaskRunner
 
-__all__ = ["load_engine"]
-
 
 def load_engine(options: EngineOptions) -> TaskRunner:
     """Load the models, in the process that uses them.

@@ -12,8 +12,6 @@ import msgspec
 
 from voiceface.errors import InputError
 
-__all__ = ["Answer", "Begun", "Cancel", "Fault", "Progress", "Ready", "Task", "Upload", "receive", "send"]
-
 _LARGEST = 1 << 30
 """Bytes of a message from a worker."""
 

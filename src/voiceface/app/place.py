@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Place"]
-
 
 class Place:
     """A place in the queue, from the beginning of an upload to the end of the work; free it once or more."""

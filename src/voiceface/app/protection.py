@@ -20,8 +20,6 @@ from voiceface.app.request_counts import RequestCounts
 from voiceface.app.workers import Workers
 from voiceface.errors import InputError
 
-__all__ = ["Access", "Protection"]
-
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

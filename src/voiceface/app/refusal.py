@@ -7,8 +7,6 @@ from types import MappingProxyType
 
 from voiceface.errors import InputError
 
-__all__ = ["Refusal"]
-
 
 class Refusal(Exception):  # noqa: N818  it is an answer
     """A request that gets no result.

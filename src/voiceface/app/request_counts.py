@@ -6,8 +6,6 @@ from collections import Counter, defaultdict
 
 from voiceface.app.workers import Workers
 
-__all__ = ["RequestCounts"]
-
 
 class RequestCounts:
     """Requests by route and status, and the time they took."""

@@ -24,8 +24,6 @@ from voiceface.app.workers import Workers
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
-__all__ = ["Address", "run_server"]
-
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _LEAST_TOKEN = 16
 _MOST_CONNECTIONS = 256

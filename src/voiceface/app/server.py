@@ -21,8 +21,6 @@ from voiceface.app.protection import Access, Protection
 from voiceface.app.request_counts import RequestCounts
 from voiceface.app.workers import Workers
 
-__all__ = ["make_server"]
-
 PAGE = Path(__file__).parent / "page"
 
 

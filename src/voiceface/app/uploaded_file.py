@@ -11,8 +11,6 @@ from voiceface.errors import InputError
 from voiceface.media.picture import picture_size
 from voiceface.media.sound import sound_seconds
 
-__all__ = ["UploadedFile", "check_each", "check_picture", "check_sound"]
-
 
 class UploadedFile(io.BytesIO):
     """The bytes of an upload, with the name that errors call them."""

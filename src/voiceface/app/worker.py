@@ -13,8 +13,6 @@ from voiceface.app.messages import Answer, Begun, Cancel, Fault, Message, Progre
 from voiceface.corpus.item_limits import ItemLimits
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["MakeWorker", "TaskRunner", "serve"]
-
 OnProgress = Callable[[int, int], None]
 
 

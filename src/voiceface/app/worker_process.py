@@ -17,8 +17,6 @@ from voiceface.app.refusal import Refusal
 from voiceface.app.worker import MakeWorker, serve
 from voiceface.errors import InputError
 
-__all__ = ["WorkerProcess"]
-
 _START_SECONDS = 300.0
 _STATUS = {"input": 422, "missing": 501, "cancelled": 409, "unexpected": 500}
 _BROKEN = (EOFError, OSError, msgspec.DecodeError, msgspec.ValidationError)

@@ -15,8 +15,6 @@ from voiceface.app.worker import MakeWorker
 from voiceface.app.worker_process import WorkerProcess
 from voiceface.errors import InputError
 
-__all__ = ["Workers"]
-
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0

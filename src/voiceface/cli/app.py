@@ -23,8 +23,6 @@ from voiceface.components import component_names
 from voiceface.errors import InputError
 from voiceface.media.unicode_names import path_as_on_disk
 
-__all__ = ["make_app", "run"]
-
 COMMANDS = "voiceface.cli.commands"
 
 _INTERRUPTED, _BROKEN_PIPE, _USAGE_ERROR = 130, 141, 2  # the shell's codes for Ctrl-C, SIGPIPE and misuse

@@ -12,8 +12,6 @@ from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import Packages
 
-__all__ = ["add_components", "component_help"]
-
 
 def add_components(
     app: App,

@@ -10,8 +10,6 @@ from typing import Any
 
 from voiceface.components import Packages, component_modules
 
-__all__ = ["component_summaries", "docstring_arguments", "module_constant", "summary_line"]
-
 
 def component_summaries(packages: Packages) -> dict[str, str]:
     """Every component of a package or of several with its docstring's first line; none is imported.

@@ -15,17 +15,6 @@ from cyclopts import Group, Parameter
 from voiceface.cli.docstrings import docstring_arguments
 from voiceface.errors import InputError
 
-__all__ = [
-    "HEADINGS",
-    "Flag",
-    "OptionValues",
-    "non_default_values",
-    "field_options",
-    "help_group",
-    "keyword_options",
-    "with_options",
-]
-
 HEADINGS = ("Inference", "Training", "Evaluation", "Inspect")
 """Headings of the commands in the help, in this order."""
 

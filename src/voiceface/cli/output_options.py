@@ -15,8 +15,6 @@ from voiceface.cli.terminal import log_line, print_line, printable
 if TYPE_CHECKING:
     from voiceface.evaluation.report_files import ReportFiles
 
-__all__ = ["NO_FILES", "NO_OUTPUTS", "NO_RECORDS", "FileOptions", "OutputOptions", "RecordOptions"]
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

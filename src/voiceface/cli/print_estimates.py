@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.estimate import Estimate
     from voiceface.synthetic.ground_truth import CeilingTable
 
-__all__ = ["print_ceiling", "print_row", "print_rows", "print_shares"]
-
 
 def print_rows(
     rows: Mapping[str, list[Estimate]],

@@ -9,8 +9,6 @@ from types import ModuleType
 
 from voiceface.cli.options import keyword_options
 
-__all__ = ["RECIPES", "named_recipe", "recipe_options"]
-
 RECIPES = "voiceface.recipes"
 
 

@@ -10,8 +10,6 @@ from cyclopts import Parameter
 
 from voiceface.cli.options import OptionValues
 
-__all__ = ["DEFAULT_SPLIT", "SplitOptions"]
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

@@ -9,17 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = [
-    "print_json",
-    "interactive",
-    "progress_bar",
-    "safe_streams",
-    "print_line",
-    "printable",
-    "log_line",
-    "warn_first",
-]
-
 
 def safe_streams() -> None:
     """Let no stream fail on a character that its encoding lacks (a Windows console, undecodable bytes)."""

@@ -6,8 +6,6 @@ import re
 import shutil
 import textwrap
 
-__all__ = ["wrap_hanging", "wrap_columns", "terminal_width"]
-
 _GAP = re.compile(r"\S(\s{2,})(?=\S)")
 _MAX_WIDTH = 100
 _FULL = 85

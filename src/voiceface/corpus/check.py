@@ -12,8 +12,6 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item_rows import digest
 from voiceface.errors import InputError
 
-__all__ = ["Problem", "check_corpus"]
-
 SILENCE_DB = -60.0
 """dB below full scale; a softer recording is silence."""
 MIN_FACE_PIXELS = 32.0

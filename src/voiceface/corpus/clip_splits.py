@@ -11,8 +11,6 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection, Split
 from voiceface.errors import InputError
 
-__all__ = ["split_clips", "without_people"]
-
 _MANY = 20
 """People with at least so many clips are split by clip, all others by person."""
 

@@ -24,8 +24,6 @@ from voiceface.records import Clip, Face, Person, Voice
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Corpus"]
-
 
 class Corpus:
     """A corpus folder, opened by `open`; items are numbered in the order of their ids.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["default_workers"]
-
 
 def default_workers() -> int:
     """As many processes as this one may use cores."""

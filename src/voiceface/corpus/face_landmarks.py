@@ -18,8 +18,6 @@ from voiceface.face.mesh import find_or_refuse_mesh, five_points_of_mesh
 if TYPE_CHECKING:
     from voiceface.nn.face.landmark_net import LandmarkNet
 
-__all__ = ["LandmarkSource", "locate_landmarks", "shipped_mesh_network"]
-
 LandmarkSource = Literal["dlib", "mesh"]
 
 

@@ -14,16 +14,6 @@ from pathlib import Path
 from voiceface.errors import InputError
 from voiceface.media.media_kind import media_kind
 
-__all__ = [
-    "FoundFile",
-    "checked_root",
-    "find_file",
-    "stem_of",
-    "find_tables",
-    "walk_media",
-]
-
-
 _OF_THE_SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 """What Windows and macOS put into folders (lower case); as little a user's file as a hidden one."""
 

@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 
     from voiceface.media.movie import MovieFacts
 
-__all__ = [
-    "FaceItem",
-    "Item",
-    "Listing",
-    "MediaGenerator",
-    "VideoReader",
-    "Rejection",
-    "VideoItem",
-    "VoiceItem",
-    "relative",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ListedItem:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 
-__all__ = ["ItemLimits", "was_stopped"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemLimits:

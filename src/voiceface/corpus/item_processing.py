@@ -24,8 +24,6 @@ from voiceface.face.detect import Detection, detect
 from voiceface.face.quality import best_face
 from voiceface.media.picture import load_picture
 
-__all__ = ["process_item"]
-
 MAX_PHOTO_SIDE = 4096
 """A photo's long side is reduced to this before anything else: the smallest face worth keeping survives."""
 

@@ -27,22 +27,6 @@ from voiceface.media.picture import encode_jpeg
 from voiceface.media.sound import stream_sound
 from voiceface.records import SAMPLE_RATE, Box
 
-__all__ = [
-    "ItemResult",
-    "Media",
-    "as_float32",
-    "context_box",
-    "crop",
-    "digest",
-    "face_row",
-    "identity_columns",
-    "position_columns",
-    "read_samples",
-    "sound_columns",
-    "undetected_face",
-    "voice_row",
-]
-
 _BLOCK = 60 * SAMPLE_RATE
 _FLOOR = -120.0
 

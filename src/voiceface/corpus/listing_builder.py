@@ -15,16 +15,6 @@ from voiceface.media.text_tables import open_text_table
 from voiceface.media.unicode_names import in_one_form
 from voiceface.records import Person
 
-__all__ = [
-    "NO_KNOWN_KIND",
-    "ListingBuilder",
-    "age_of",
-    "gender_of",
-    "add_people_from_table",
-    "evenly_spaced",
-    "split_of",
-]
-
 T = TypeVar("T")
 
 NO_KNOWN_KIND = "does not end like sound, picture or video (.wav, .jpg, .mp4 ...)"

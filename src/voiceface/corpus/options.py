@@ -8,8 +8,6 @@ from typing import get_args
 from voiceface.corpus.face_landmarks import LandmarkSource
 from voiceface.errors import InputError
 
-__all__ = ["UNNAMED", "PrepareOptions"]
-
 UNNAMED = {"landmarks": "dlib"}
 """Options that corpora of older versions do not name, and how those were prepared."""
 

@@ -37,8 +37,6 @@ from voiceface.media.make_folder import make_folder
 from voiceface.media.writer_lock import LOCK, writer_lock
 from voiceface.records import Person
 
-__all__ = ["Progress", "prepare"]
-
 
 def prepare(
     listing: Listing,

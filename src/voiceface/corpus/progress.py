@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Progress", "show_progress"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:

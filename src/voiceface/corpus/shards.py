@@ -16,18 +16,6 @@ from voiceface.corpus.item_limits import ItemLimits
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, PartWriter, Row, write_table
 
-__all__ = [
-    "JOURNAL_FOLDER",
-    "Shard",
-    "cut_into_shards",
-    "items_digest",
-    "read_journal",
-    "item_kind",
-    "run_shard",
-    "remove_partial_files",
-    "table_folders",
-]
-
 JOURNAL_FOLDER = ".working"
 """Folder of the shards' journals while a preparation runs."""
 

@@ -9,8 +9,6 @@ from voiceface.errors import InputError
 from voiceface.media.text_tables import read_words
 from voiceface.media.voxceleb_names import VoxCelebNames, VoxCelebPerson
 
-__all__ = ["PART_CODES", "corpus_names", "split_by_names"]
-
 PART_CODES = {"1": "train", "2": "validation", "3": "test", "4": "test"}
 """iden_split.txt has 1 to 3; Learnable PINs' identity_splits.txt has 4 for the unseen-unheard people."""
 _PARTS = {name: name for name in ("train", "validation", "test")} | {"dev": "train", "val": "validation"}

@@ -21,8 +21,6 @@ import numpy.typing as npt
 from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 
-__all__ = ["Selection", "Split", "authors_split", "fold_people", "split_known", "split_people"]
-
 PARTS = ("train", "validation", "test")
 TABLES = ("voices", "faces", "clips")
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Statistics", "StatisticsRow", "corpus_statistics", "unique_seconds"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticsRow:

@@ -21,8 +21,6 @@ from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, FORMAT, SCHEMAS, part
 from voiceface.errors import InputError
 from voiceface.media.read_json import read_json
 
-__all__ = ["CARD", "SOURCE_REJECTIONS", "Commit", "Records", "Table", "commits", "read_card"]
-
 CARD = "corpus.json"
 """The file that makes a folder a corpus; written before anything else."""
 

@@ -31,18 +31,6 @@ import pyarrow.parquet as pq
 
 from voiceface.media.files import atomic_path
 
-__all__ = [
-    "ARRAYS",
-    "ARRAYS_FOLDER",
-    "FORMAT",
-    "SCHEMAS",
-    "PartWriter",
-    "Row",
-    "content_sum",
-    "part_facts",
-    "write_table",
-]
-
 FORMAT = 2
 """The layout's number; a reader refuses a higher one."""
 

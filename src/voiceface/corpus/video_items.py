@@ -46,8 +46,6 @@ from voiceface.records import SAMPLE_RATE, Box
 from voiceface.video.cuts import find_cuts
 from voiceface.video.tracks import Track, best_track, link_boxes
 
-__all__ = ["process_video", "voice_windows"]
-
 CLIP_DETECTIONS_PER_SECOND = 2.0
 """Faces are detected so often a second where clips are wanted (or more often, if more pictures are)."""
 MIN_CLIP_SECONDS = 1.0

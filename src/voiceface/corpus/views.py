@@ -21,8 +21,6 @@ from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, align, crop_box
 from voiceface.media.files import atomic_path
 
-__all__ = ["BOX_TEMPLATE", "FRAME_TEMPLATE", "clip_frames", "face_view"]
-
 BOX_TEMPLATE, FRAME_TEMPLATE = "box", "frame"
 """Templates without landmarks: the detector's box, and the whole frame."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from voiceface.media.voxceleb_names import fold_name
 
-__all__ = ["wen_split"]
-
 
 def wen_split(name: str) -> str:
     """Wen et al.'s split by the first letter of the name: F–Z train, A–B validate, C–E test.

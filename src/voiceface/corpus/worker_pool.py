@@ -22,8 +22,6 @@ from voiceface.corpus.item_limits import was_stopped
 from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, read_journal, run_shard
 from voiceface.errors import InputError, MissingPartError
 
-__all__ = ["WorkerPool", "cluster_worker_pool", "local_worker_pool", "run_all_shards"]
-
 Facts = dict[str, dict[str, Any]]
 Task = Callable[[Shard], Facts]
 

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "MEAN_FACE",
-    "TEMPLATES",
-    "align",
-    "crop_box",
-    "change_template",
-    "fit_similarity_transform",
-    "template_points",
-]
-
 MEAN_FACE = np.array(
     [
         (0.8595674595992, 0.2134981538014),

@@ -15,8 +15,6 @@ from voiceface.records import Box
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CNN_LONG_SIDE", "HOG_LONG_SIDE", "Detection", "detect", "detect_cnn", "detect_hog"]
-
 HOG_LONG_SIDE = 1280
 """Larger pictures are reduced to it first: time grows with the area, 5.8 s at 4,000 pixels."""
 CNN_LONG_SIDE = 480

@@ -15,8 +15,6 @@ from voiceface.face import dlib_models
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DIM", "DLIB_FACE_SIZE", "embed_faces"]
-
 DLIB_FACE_SIZE = 150
 """Side in pixels of the aligned faces (template ``dlib``) that the recogniser takes."""
 DIM = 128

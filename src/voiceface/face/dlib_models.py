@@ -15,15 +15,6 @@ from typing import Any
 
 from voiceface.errors import MissingPartError
 
-__all__ = [
-    "landmark_predictor",
-    "find_dlib_models",
-    "frontal_detector",
-    "mmod_detector",
-    "model_file",
-    "dlib_recogniser",
-]
-
 FILES = {
     "five_points": "shape_predictor_5_face_landmarks.dat",
     "dlib_recogniser": "dlib_face_recognition_resnet_model_v1.dat",

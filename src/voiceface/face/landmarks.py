@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from voiceface.face.detect import Detection
 
-__all__ = ["POINTS", "five_points", "with_landmarks"]
-
 POINTS = ("left eye, outer", "left eye, inner", "right eye, outer", "right eye, inner", "base of the nose")
 """The order of the points; left and right are the person's own, so the left eye lies right in the picture."""
 

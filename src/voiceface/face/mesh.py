@@ -13,19 +13,6 @@ from voiceface.face.align import align, fit_similarity_transform, template_point
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "EYE_CORNERS_AND_NOSE",
-    "MESH_POINTS",
-    "Mesh",
-    "MeshNetwork",
-    "crop_for_mesh",
-    "find_mesh",
-    "find_or_refuse_mesh",
-    "five_points_of_mesh",
-    "points_in_picture",
-    "points_of_crop",
-]
-
 MESH_POINTS = 478
 """468 of the skin, then five of each iris."""
 EYE_CORNERS_AND_NOSE = (263, 362, 33, 133, 2)

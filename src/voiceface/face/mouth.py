@@ -9,14 +9,6 @@ from PIL import Image
 from voiceface.errors import InputError
 from voiceface.face.align import TEMPLATES, align, template_points
 
-__all__ = [
-    "WINDOW",
-    "crop_mouths_by_template",
-    "crop_mouths_from_frames",
-    "crop_aligned_mouths",
-    "smooth_landmarks",
-]
-
 Greys = NDArray[np.uint8]
 
 WINDOW = (0.1, 0.45, 0.8)

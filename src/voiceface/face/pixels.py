@@ -12,8 +12,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_rgb", "shrink"]
-
 
 def as_rgb(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401  arrays of any kind and PIL pictures are what is checked
     """Return ``image`` as a contiguous (height, width, 3) uint8 array, without copying one that already is.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from voiceface.face.detect import Detection
 
-__all__ = ["FaceQuality", "blur", "pose", "quality", "best_face"]
-
 HEAD_POINTS = np.array(
     [
         (0.3695, -0.2059, 0.08),

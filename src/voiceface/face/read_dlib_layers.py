@@ -15,8 +15,6 @@ import numpy.typing as npt
 from voiceface.errors import InputError
 from voiceface.face.dlib_models import model_file
 
-__all__ = ["Layer", "read_dlib_layers"]
-
 Layer = tuple[str, npt.NDArray[np.float32]]
 """``convolution``, ``affine`` or ``dense``, and all its numbers in a row."""
 

@@ -10,8 +10,6 @@ from typing import Any, BinaryIO, NoReturn
 
 from voiceface.errors import InputError
 
-__all__ = ["PATIENCE", "BoundedReader", "open_bounded"]
-
 PATIENCE = 60.0
 """Seconds that opening a file, or finding its next packet, may take."""
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from voiceface.media.files import atomic_path
 
-__all__ = ["check_writable"]
-
 
 class _DryRun(Exception):  # noqa: N818  no error: it ends the writing before anything is there
     pass

@@ -20,19 +20,6 @@ from voiceface.media.bounded_reader import BoundedReader, open_bounded
 from voiceface.media.container_bytes import share_of_riff
 from voiceface.media.files import check_readable, source_name
 
-__all__ = [
-    "GAP_SECONDS",
-    "JUMP_SECONDS",
-    "CannotSeekError",
-    "OpenMedia",
-    "check_complete",
-    "counted_seconds",
-    "declared_seconds",
-    "decode_frames",
-    "open_media",
-    "seek_container",
-]
-
 # FFmpeg's own remarks are dropped: a fault reaches the user once, as an InputError. Any level but None
 # would send them through Python, where a decoder's thread waits for the lock that the thread closing
 # it holds: a deadlock (seen with PyAV 18, and their issue 751).

@@ -7,8 +7,6 @@ import re
 
 from voiceface.media.bounded_reader import BoundedReader
 
-__all__ = ["is_chained_ogg", "share_of_riff"]
-
 # A recorder that wrote to a pipe, or was killed, leaves a placeholder: the largest numbers, or a round one.
 _PLACEHOLDERS_FROM = 0x7FFF0000
 _ROUND = 1_000_000_000

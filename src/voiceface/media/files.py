@@ -18,17 +18,6 @@ from typing import Any, BinaryIO
 
 from voiceface.errors import InputError
 
-__all__ = [
-    "atomic_path",
-    "partial_files",
-    "source_name",
-    "temporary_name",
-    "check_readable",
-    "write_bytes",
-    "write_json",
-    "write_text",
-]
-
 _MARK = ".partial-"  # every temporary name holds it, so that what a killed process left can be found
 # The machine (or container) and process that write it: whether they live is known on that machine only.
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]

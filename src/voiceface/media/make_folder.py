@@ -6,8 +6,6 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 
-__all__ = ["make_folder"]
-
 
 def make_folder(path: Path) -> Path:
     """Make the folder with its parents, if it does not exist; returns it.

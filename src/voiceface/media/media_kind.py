@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["media_kind"]
-
 SOUNDS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".aifc"}
     | {".au", ".snd", ".amr", ".awb", ".3ga", ".caf", ".spx", ".w64", ".mka", ".weba", ".sph", ".mp2"}

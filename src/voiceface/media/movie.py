@@ -25,9 +25,6 @@ from voiceface.media.container import (
     seek_container,
 )
 from voiceface.media.files import source_name
-from voiceface.media.write_movie import write_movie
-
-__all__ = ["MovieFacts", "frames", "movie_facts", "write_movie"]
 
 Picture = NDArray[np.uint8]
 _Timed = Iterator[tuple[float, av.VideoFrame]]

@@ -14,8 +14,6 @@ from PIL.PngImagePlugin import PngInfo
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable, source_name
 
-__all__ = ["SOURCE_TYPE", "GeneratedImage", "Origin", "read_origin"]
-
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for "made by a model that learnt from data" (IPTC Photo Metadata, Digital Source Type)."""
 IMAGE_NOTICE = "Synthetic image drawn from a voice; not a photograph of a real person."

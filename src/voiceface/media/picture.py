@@ -22,16 +22,6 @@ from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.optional_reader import register_reader
 from voiceface.media.origin import Origin, read_origin
 
-__all__ = [
-    "PICTURE_FORMATS",
-    "decode_jpeg",
-    "encode_jpeg",
-    "load_picture",
-    "picture_size",
-    "save_picture",
-    "save_png",
-]
-
 PictureSource = str | Path | BinaryIO | NDArray[Any] | Image.Image
 """A path, a file object open for binary reading, an array, or a Pillow image."""
 

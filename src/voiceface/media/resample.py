@@ -10,8 +10,6 @@ import numpy as np
 
 from voiceface.media.samples import Pieces, Wave
 
-__all__ = ["join_pieces", "resample"]
-
 _GATHERED_SECONDS = 1.0
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 
-__all__ = ["RATES", "Pieces", "Wave", "as_float", "channels_and_rate", "check_samples", "mix_to_mono"]
-
 Wave = NDArray[np.float32]
 Pieces = Iterator[tuple[Wave, int]]
 """Consecutive mono samples, each piece with its rate in Hz."""

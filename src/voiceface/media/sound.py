@@ -39,8 +39,6 @@ from voiceface.media.samples import (
 )
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["SoundSource", "load_sound", "save_sound", "sound_seconds", "stream_sound"]
-
 SoundSource = str | Path | BinaryIO | tuple[np.ndarray, int]
 """A path, a file object open for binary reading (from its beginning), or an array with its rate, Hz."""
 

@@ -21,8 +21,6 @@ from typing import BinaryIO, TextIO, cast
 from voiceface.errors import InputError
 from voiceface.media.unicode_names import in_one_form
 
-__all__ = ["TextRow", "TextTable", "open_text_table", "read_words"]
-
 _LONGEST_LINE = 100_000  # characters; a table's lines are far shorter, a binary file's "line" is not
 _DELIMITERS = ",;\t|"
 _EXCELS_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line names the delimiter

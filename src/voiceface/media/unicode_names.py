@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["array_in_one_form", "in_one_form", "path_as_on_disk"]
-
 
 def in_one_form(text: str) -> str:
     r"""A text in Unicode's composed form (NFC), so that names which look alike are alike.

@@ -28,17 +28,6 @@ from voiceface.media.media_kind import media_kind
 from voiceface.media.text_tables import open_text_table, read_words
 from voiceface.media.unicode_names import in_one_form
 
-__all__ = [
-    "VoxCelebPerson",
-    "VoxCelebNames",
-    "VoxCelebFile",
-    "fold_name",
-    "is_vggface2_class",
-    "is_voxceleb_id",
-    "parse_voxceleb_path",
-    "read_names",
-]
-
 # Letters that Unicode does not take apart into a plain letter and an accent.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 _VIDEO = re.compile(r"[A-Za-z0-9_-]{11}")

@@ -19,8 +19,6 @@ from voiceface.media.files import atomic_path
 from voiceface.media.sound import load_sound
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["MOVIE_ENDINGS", "write_movie"]
-
 Picture = NDArray[np.uint8]
 
 

@@ -15,8 +15,6 @@ from voiceface.models.model import Model, Pictures
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
-__all__ = ["BLOCK", "FaceGenerator", "to_pictures"]
-
 BLOCK = 64
 """Faces generated at once."""
 

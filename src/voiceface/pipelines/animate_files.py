@@ -10,8 +10,6 @@ from voiceface.errors import InputError
 from voiceface.pipelines.imagine_files import Job
 from voiceface.pipelines.talker import Talker, TalkingVideo
 
-__all__ = ["AnimationResults", "AnimationOptions", "animate_files"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnimationOptions:

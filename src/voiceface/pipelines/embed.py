@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["Embedded", "embed_corpus", "embed_files", "read_embeddings"]
-
 _BLOCK = 64
 _PLAN = "plan.json"
 _PART = re.compile(r"\d{9}\.npz")

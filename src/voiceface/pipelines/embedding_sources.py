@@ -9,8 +9,6 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 from voiceface.pipelines.input_files import expand_folders, side_of
 
-__all__ = ["corpus_by_kind", "files_by_kind"]
-
 
 def corpus_by_kind(path: Path, kind: str) -> dict[str, list[Path]]:
     """The corpus' path under each kind of items to embed.

@@ -11,8 +11,6 @@ from voiceface.media.files import check_readable
 from voiceface.pipelines.gallery_items import Item
 from voiceface.pipelines.input_files import SIDE_OF_KIND, side_of
 
-__all__ = ["find_gallery_items"]
-
 
 def find_gallery_items(
     sources: Sequence[Path], person: str | None = None, attributes: Mapping[str, str] | None = None

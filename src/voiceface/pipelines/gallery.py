@@ -39,8 +39,6 @@ from voiceface.pipelines.gallery_items import (
 from voiceface.pipelines.gallery_removal import JOURNAL, compact, finish_removal, remove_person
 from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["AddResult", "Gallery", "Hit", "Item"]
-
 _BLOCK = 64
 """Items a commit: a kill loses no more than these, and they are added when the same is asked again."""
 _BULK = 10_000

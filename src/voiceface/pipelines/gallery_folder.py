@@ -15,16 +15,6 @@ from voiceface.media.read_json import read_json
 from voiceface.media.writer_lock import writer_lock
 from voiceface.pipelines.matcher import Matcher
 
-__all__ = [
-    "CARD",
-    "RESERVED_COLUMNS",
-    "lance_errors",
-    "lancedb_module",
-    "make_gallery",
-    "open_table",
-    "read_card",
-]
-
 CARD = "gallery.json"
 FORMAT = 1
 RESERVED_COLUMNS = ("id", "person", "kind", "path", "vector")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["REFINE_FACTOR", "build_index", "probed_partitions", "sub_vectors"]
-
 REFINE_FACTOR = 1600
 """How many times k candidates are compared exactly: the codes alone order a matcher's embeddings, which vary
 in few directions, too roughly (docs/gallery.md has recall against this number)."""

@@ -13,8 +13,6 @@ from voiceface.errors import InputError
 from voiceface.media.unicode_names import in_one_form
 from voiceface.pipelines.gallery_folder import RESERVED_COLUMNS
 
-__all__ = ["KINDS", "AddResult", "Hit", "Item", "checked_item", "equals", "item_ids", "quoted"]
-
 KINDS = ("voice", "face")
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
 

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from voiceface.pipelines.imaginer import Imaginer
     from voiceface.pipelines.voice_recording import VoiceRecording
 
-__all__ = [
-    "GenerationOptions",
-    "GenerationResult",
-    "Job",
-    "imagine_files",
-    "imagine_known_person",
-    "plan_jobs",
-]
-
 _BLOCK = 16
 
 

@@ -19,8 +19,6 @@ from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
 from voiceface.pipelines.weights import Loaded
 
-__all__ = ["Imaginer"]
-
 OnError = Callable[[int, InputError], None]
 
 _BLOCK = 32

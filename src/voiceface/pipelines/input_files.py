@@ -10,8 +10,6 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 from voiceface.media.media_kind import media_kind
 
-__all__ = ["query_side", "expand_folders", "is_corpus", "left_out_of_folders", "side_of"]
-
 SIDE_OF_KIND = {"sound": "voice", "video": "voice", "image": "face"}
 _OTHER = {"voice": "face", "face": "voice"}
 

@@ -16,8 +16,6 @@ from typing import Literal
 
 from voiceface.errors import InputError
 
-__all__ = ["Part", "check_installation"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:

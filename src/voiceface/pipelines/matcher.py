@@ -29,8 +29,6 @@ from voiceface.records import SAMPLE_RATE
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["Matcher"]
-
 OnError = Callable[[int, InputError], None]
 Progress = Callable[[int, int], None]
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from voiceface.errors import InputError
 
-__all__ = ["no_usable_file"]
-
 
 def no_usable_file(failed: Sequence[InputError], kind: str) -> InputError:
     """The first file's error, and how many other files cannot be used either.

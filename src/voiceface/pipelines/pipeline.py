@@ -15,8 +15,6 @@ from voiceface.models.model import Model
 from voiceface.pipelines.weights import Loaded, load_model, shipped_weights
 from voiceface.training.devices import torch_device
 
-__all__ = ["BEST", "Pipeline", "best_shipped", "load_for"]
-
 BEST = {"matcher": ("matcher-ge2e", "matcher"), "imaginer": ("imaginer",), "talker": ("talker",)}
 """Shipped weights of each kind, better ones first (RESULTS.md)."""
 

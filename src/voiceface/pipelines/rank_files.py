@@ -11,8 +11,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["display_name", "load_matcher", "rank"]
-
 Ranking = list[tuple[Path, float]]
 Unusable = list[tuple[Path, InputError]]
 

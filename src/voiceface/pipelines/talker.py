@@ -27,8 +27,6 @@ from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recor
 from voiceface.pipelines.weights import Loaded
 from voiceface.records import SAMPLE_RATE
 
-__all__ = ["TalkingVideo", "Talker", "resize_frames"]
-
 Frames = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 

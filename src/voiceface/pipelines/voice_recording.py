@@ -15,14 +15,6 @@ from voiceface.media.files import source_name
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.records import SAMPLE_RATE
 
-__all__ = [
-    "LOW_PLAUSIBILITY",
-    "NotSpeechError",
-    "VoiceRecording",
-    "plausibility_warnings",
-    "read_voice_recording",
-]
-
 LOW_PLAUSIBILITY = 0.5
 """A plausibility below this is noted; at 0 nothing is generated."""
 

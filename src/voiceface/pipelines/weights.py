@@ -20,8 +20,6 @@ from voiceface.recipes._weights import current_arguments
 from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
 
-__all__ = ["Loaded", "load_recipe", "load_model", "run_of", "shipped_weights", "trusting", "weights_folder"]
-
 
 @dataclass(frozen=True)
 class Loaded:

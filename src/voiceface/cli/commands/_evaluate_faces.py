@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from voiceface.evaluation.face_evaluation import FaceEvaluation, FaceEvaluationOptions
     from voiceface.evaluation.generated_faces import GeneratedFacesEvaluation
 
-__all__ = ["command"]
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,6 @@ from cyclopts import Parameter
 
 from voiceface.cli.terminal import print_line, printable
 
-__all__ = ["command"]
-
 
 def command(
     *,

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from voiceface.training.run import Run
     from voiceface.training.split_choice import SplitChoice
 
-__all__ = ["recipe_command"]
-
 _OPTIONS_HELP = """Args:
     corpus: the prepared corpus
     folds: number of cross-validation folds over people; by default 5, where no published split is used

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
 
-__all__ = ["command"]
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from voiceface.pipelines.animate_files import AnimationResults
     from voiceface.pipelines.talker import Talker
 
-__all__ = ["add_to"]
-
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""

@@ -13,8 +13,6 @@ from voiceface.cli.options import Flag, OptionValues, field_options, help_group,
 from voiceface.cli.terminal import log_line, print_line
 from voiceface.errors import MissingPartError
 
-__all__ = ["add_to"]
-
 _LIMITS_HELP = {
     "upload_megabytes": "size of all files of a request together; they are held in memory",
     "upload_seconds": "time in which they must arrive",

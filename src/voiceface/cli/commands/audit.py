@@ -15,8 +15,6 @@ from voiceface.cli.text_wrapping import wrap_hanging
 if TYPE_CHECKING:
     from voiceface.protocols.list_audit import ListAudit
 
-__all__ = ["add_to"]
-
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""

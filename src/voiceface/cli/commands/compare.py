@@ -12,8 +12,6 @@ from voiceface.cli.options import help_group
 from voiceface.cli.output_options import NO_FILES, FileOptions
 from voiceface.cli.terminal import print_json, print_line
 
-__all__ = ["add_to"]
-
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""

@@ -10,8 +10,6 @@ from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable
 from voiceface.cli.text_wrapping import wrap_hanging
 
-__all__ = ["add_to"]
-
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""

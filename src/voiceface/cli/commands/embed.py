@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from voiceface.pipelines.embed import Embedded
     from voiceface.pipelines.matcher import Matcher
 
-__all__ = ["add_to"]
-
 Kind = Literal["auto", "voices", "faces", "both"]
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from voiceface.evaluation.evaluate_files import Known
     from voiceface.evaluation.measurement import Measurement
 
-__all__ = ["add_to"]
-
 _ABOUT = """Evaluate a model by a protocol, or a recipe by cross-validation.
 
 voiceface evaluate verification --voices v.npz --faces f.npz

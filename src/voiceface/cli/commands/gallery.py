@@ -15,9 +15,7 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
-    from voiceface.pipelines.gallery import Hit
-
-__all__ = ["add_to"]
+    from voiceface.pipelines.gallery_items import Hit
 
 _ABOUT = """Keep a gallery of known people, and search it by a voice or a face.
 

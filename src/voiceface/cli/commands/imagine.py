@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from voiceface.pipelines.imagine_files import GenerationResult
     from voiceface.pipelines.imaginer import Imaginer
 
-__all__ = ["add_to"]
-
 _FILES = ".png, .jpg and .webp"
 
 

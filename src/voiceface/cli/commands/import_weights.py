@@ -13,8 +13,6 @@ from voiceface.cli.options import Flag, OptionValues, help_group, keyword_option
 from voiceface.cli.terminal import print_json, print_line, printable
 from voiceface.components import load_component
 
-__all__ = ["add_to"]
-
 IMPORTERS = "voiceface.pipelines.importers"
 
 _ABOUT = """Convert weights that a paper's authors published to a weights folder.

@@ -13,8 +13,6 @@ from voiceface.cli.terminal import print_json, print_line
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import SOURCES, Packages
 
-__all__ = ["COMPONENTS", "add_to"]
-
 COMPONENTS: dict[str, tuple[Packages, str]] = {
     "recipes": ("voiceface.recipes", "voiceface train RECIPE --corpus CORPUS"),
     "sources": (SOURCES, "voiceface prepare SOURCE ROOT -o CORPUS"),

@@ -14,8 +14,6 @@ from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
-__all__ = ["add_to"]
-
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""

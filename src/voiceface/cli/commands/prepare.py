@@ -26,8 +26,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
-__all__ = ["add_to"]
-
 
 _ABOUT = """Prepare a data set as a corpus that every recipe reads.
 

@@ -22,8 +22,6 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.evaluation.paper_table import Table
 
-__all__ = ["add_to"]
-
 PAPERS = "voiceface.papers"
 
 _ABOUT = """Reproduce a paper's tables, with the published values beside ours.

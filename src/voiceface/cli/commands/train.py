@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.training.run import Run
 
-__all__ = ["add_to"]
-
 _ABOUT = """Train a recipe on a prepared corpus.
 
 voiceface train RECIPE --corpus CORPUS

@@ -12,8 +12,6 @@ from voiceface.cli.terminal import print_json, print_line, printable, warn_first
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
-__all__ = ["add_to"]
-
 
 def add_to(app: App, tokens: Sequence[str] | None) -> None:
     """Add the command."""

@@ -21,8 +21,6 @@ from voiceface.corpus.item import Listing, VideoItem, VoiceItem
 from voiceface.corpus.listing_builder import ListingBuilder, age_of, gender_of
 from voiceface.media.text_tables import open_text_table
 
-__all__ = ["EMOTION_CODES", "listing"]
-
 EMOTION_CODES = {
     "ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
 }  # fmt: skip

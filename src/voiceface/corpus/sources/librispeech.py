@@ -22,8 +22,6 @@ from voiceface.corpus.listing_builder import ListingBuilder, gender_of, split_of
 from voiceface.errors import InputError
 from voiceface.media.text_tables import open_text_table, read_words
 
-__all__ = ["listing"]
-
 _NAME = re.compile(r"(\d+)[-_](\d+)[-_]([\d_-]+)")
 _SUBSET = re.compile(r"(train|dev|test)-[\w-]+")
 _EXPECTED_LAYOUT = (

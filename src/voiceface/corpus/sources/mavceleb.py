@@ -25,8 +25,6 @@ from voiceface.corpus.listing_builder import ListingBuilder, evenly_spaced, gend
 from voiceface.errors import InputError
 from voiceface.media.text_tables import open_text_table, read_words
 
-__all__ = ["listing"]
-
 _ID = re.compile(r"id\d{4}")
 _VERSION = re.compile(r"(?:.*[_-])?(v[1-9])(?:[_-].*)?", re.IGNORECASE)
 _LIST = re.compile(r".*_(train|val|valid|dev|test)\.(?:txt|csv)", re.IGNORECASE)

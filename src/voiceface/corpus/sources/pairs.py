@@ -27,8 +27,6 @@ from voiceface.media.media_kind import media_kind
 from voiceface.media.text_tables import TextRow, TextTable, open_text_table
 from voiceface.media.unicode_names import in_one_form, path_as_on_disk
 
-__all__ = ["listing"]
-
 _COLUMNS = {
     "person": ("speaker", "identity", "person_id", "speaker_id"),
     "voice": ("voice_path", "audio", "audio_path", "wav"),

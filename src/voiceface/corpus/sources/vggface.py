@@ -24,8 +24,6 @@ from voiceface.media.text_tables import open_text_table, read_words
 from voiceface.media.voxceleb_names import is_vggface2_class
 from voiceface.records import Box
 
-__all__ = ["listing", "read_classes"]
-
 _NUMBER = re.compile(r"\d+")
 _EXPECTED_LAYOUT = "NAME/*.jpg (VGGFace) or train/n000002/0001_01.jpg (VGGFace2), at any depth"
 _LISTS = ("files", "txt")

@@ -22,8 +22,6 @@ from voiceface.corpus.item import Listing, VideoItem
 from voiceface.corpus.listing_builder import ListingBuilder, add_people_from_table
 from voiceface.errors import InputError
 
-__all__ = ["listing"]
-
 _NUMBERED = re.compile(r"(.*?)[\s_.-]*\d+[\s_.-]*")
 
 

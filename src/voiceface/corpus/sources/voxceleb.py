@@ -32,8 +32,6 @@ from voiceface.media.voxceleb_names import (
     read_names,
 )
 
-__all__ = ["listing"]
-
 _EXPECTED_LAYOUT = (
     "id10001/VIDEO/00001.wav (.m4a, .mp4), NAME/VIDEO_0000001.wav and NAME/1.6/VIDEO/FRAME.jpg, at any depth"
 )

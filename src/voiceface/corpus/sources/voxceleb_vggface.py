@@ -25,8 +25,6 @@ from voiceface.corpus.wen_split import wen_split
 from voiceface.errors import InputError
 from voiceface.media.voxceleb_names import VoxCelebNames, fold_name, read_names
 
-__all__ = ["NAME", "listing"]
-
 NAME = "voxceleb+vggface"
 """What the command line calls this source; a file's name cannot hold a ``+``."""
 

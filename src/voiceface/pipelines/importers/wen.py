@@ -22,8 +22,6 @@ from voiceface.recipes import wen_voice2face
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import write_weights
 
-__all__ = ["import_weights"]
-
 Tensors = Mapping[str, Tensor]
 
 
