@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE NOTICE constraints.txt ./
 COPY src ./src
 # torch first, from where its builds without CUDA are; the weights behind matcher-ge2e lie in resemblyzer's wheel.
 RUN pip install --no-cache-dir -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
- && pip install --no-cache-dir -c constraints.txt ".[app,gallery,heif]" \
+ && pip install --no-cache-dir -c constraints.txt ".[app,heif]" \
  && pip install --no-cache-dir --no-deps "resemblyzer==0.1.4" \
  && rm -rf /opt/voiceface/* \
  && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin voiceface

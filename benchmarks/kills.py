@@ -57,9 +57,17 @@ def training(place: Path) -> dict[str, str]:
 
 def gallery(place: Path) -> object:
     """A gallery's rows, and where the name of who leaves is left."""
-    import lancedb
+    import pyarrow as pa
 
-    table = lancedb.connect(str(place / "gallery")).open_table("items").to_arrow().sort_by("id")
+    from voiceface.pipelines.gallery_folder import read_card
+    from voiceface.pipelines.gallery_store import Store
+
+    store = Store(place / "gallery", int(read_card(place / "gallery")["dim"]))
+    tables: list[pa.Table] = [pa.table({"id": pa.array([], pa.binary(16))})]  # of an empty gallery
+    for segment in store.segments:
+        vectors, kinds, items = segment.contents()
+        tables.append(items.append_column("vector", [vectors.tolist()]).append_column("kind", [kinds]))
+    table = pa.concat_tables(tables, promote_options="default").sort_by("id")
     there = [path for path in (place / "gallery").rglob("*") if path.is_file()]
     named = any(LEAVING.encode() in path.read_bytes() for path in there)
     return table.to_pydict(), named, (place / "gallery" / "removing.json").exists()
@@ -187,7 +195,7 @@ def to_the_end(job: Job, place: Path, log: Path) -> int:
 
 
 def seen(job: Job, place: Path) -> str:
-    """A digest of what is compared, computed in a process of its own: LanceDB's threads survive no fork."""
+    """A digest of what is compared, computed in a process of its own: Arrow's threads survive no fork."""
     reading, writing = os.pipe()
 
     def look() -> None:
@@ -268,7 +276,8 @@ def main() -> int:
     from voiceface.pipelines import gallery as gallery_room
 
     torch.set_num_threads(1)
-    embed._BLOCK = gallery_room._BLOCK = 4  # so that strikes fall between blocks, too
+    # So that strikes fall between blocks, too.
+    embed._BLOCK = gallery_room._BLOCK = gallery_room._COMMIT_ROWS = 4
     with tempfile.TemporaryDirectory(prefix="voiceface-kills-") as scratch:
         root = Path(scratch) / "work"
         (root / "people").mkdir(parents=True)

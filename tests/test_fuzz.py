@@ -14,8 +14,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no module resou
 
 @pytest.mark.parametrize("subject", fuzz.SUBJECTS)
 def test_altered_files_are_refused_in_one_line_or_read_right(subject, tmp_path):
-    if subject == "gallery":
-        pytest.importorskip("lancedb")
     inputs = 20 if subject in ("sounds", "pictures", "tables") else 6  # seconds together, on two busy cores
     counts, faults = fuzz.fuzz(subject, tmp_path, inputs=inputs, seed=1, until=time.monotonic() + 100)
     assert not faults and counts["right"]

@@ -1,9 +1,7 @@
 """A gallery keeps what it was given, finds what is nearest, and survives a kill."""
 
-import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +15,7 @@ from cli_fixtures import call
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
 from voiceface.pipelines.gallery import Gallery, Item
-from voiceface.pipelines.weights import load_model, shipped_weights
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("lancedb") is None, reason="lancedb is not installed"
-)
 DIM = 6
 
 
@@ -110,10 +104,21 @@ def test_a_gallery_with_attributes_is_opened_again_and_may_get_more_of_them(open
     assert sorted(hit.path for hit in hits) == sorted(str(item.path) for item in wanted)
 
 
-def test_a_kill_while_the_table_was_made_is_no_obstacle(opened):
-    shutil.rmtree(opened.path / "items.lance")
-    (opened.path / "items.lance" / "data").mkdir(parents=True)
-    assert len(Gallery.open(opened.path, matcher=Made())) == 0
+def test_items_with_other_attributes_are_merged_into_one_segment_and_keep_their_own(opened, files, tmp_path):
+    items = files(3)
+    told = [{"gender": "f"}, {"language": "en", "town": "Ulm"}, {"gender": "m", "town": "Rom"}]
+    for item, attributes in zip(items, told, strict=True):
+        opened.add([Item(path=item.path, kind="face", person="p", attributes=attributes)])
+    assert len(opened._store.segments) == 1 and sorted(opened.attributes) == ["gender", "language", "town"]
+    for item, attributes in zip(items, told, strict=True):
+        (hit,) = opened.search(Made()._row(item.path), side="voice", k=1)
+        assert (hit.path, hit.attributes) == (str(item.path), attributes)
+    assert opened.counts("town") == {"Rom": 1, "Ulm": 1} and opened.counts("language") == {"en": 1}
+
+
+def test_a_kill_while_it_was_made_is_no_obstacle(opened):
+    (opened.path / "gallery.json").unlink()
+    assert len(Gallery.open(opened.path, matcher=Made(), create=True)) == 0
 
 
 def test_two_voices_have_no_probability(opened, files):
@@ -207,73 +212,23 @@ def test_values_are_never_code(opened, files):
     assert len(opened) == 5
 
 
-def test_an_index_finds_what_an_exact_search_finds(opened, monkeypatch):
-    random = np.random.default_rng(0)
-    rows = random.standard_normal((3000, DIM)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    monkeypatch.setattr(room, "INDEXED_FROM", 2000)
-    items = [Item(path=Path(f"{k}"), kind="face", person="p") for k in range(len(rows))]
-    assert opened.add_rows(rows, items) == 3000
-    assert opened.add_rows(rows[:5], items[:5]) == 0
-    assert opened._table.list_indices()
-    query = rows[7] + 0.1 * random.standard_normal(DIM).astype(np.float32)
-    near = [hit.path for hit in opened.search(query, side="voice", k=10)]
-    exact = [hit.path for hit in opened.search(query, side="voice", k=10, exact=True)]
-    assert exact == [str(k) for k in np.argsort(-(rows @ query))[:10]]
-    assert len(set(near) & set(exact)) >= 9
+def made_rows(count, dim, seed=0):
+    random = np.random.default_rng(seed)
+    rows = random.standard_normal((count, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-class Wide(Made):
-    """Embeddings as wide as the shipped matchers'."""
-
-    dim = 70
-
-
-def test_at_the_shipped_width_and_size_it_is_indexed_and_who_is_removed_is_gone(tmp_path, monkeypatch):
-    matchers = [name for name in shipped_weights() if name.startswith("matcher")]
-    assert {load_model(name).model.dim for name in matchers} <= {Wide.dim}
-    random = np.random.default_rng(0)
-    rows = random.standard_normal((60_000, Wide.dim)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    items = [
-        Item(path=Path(f"{k}"), kind="face", person="leaving" if k == 30_000 else f"p{k % 99}")
-        for k in range(len(rows))
-    ]
-    gallery = Gallery.open(tmp_path / "gallery", matcher=Wide(), create=True)
-    gallery.add_rows(rows[:59_990], items[:59_990])
-    gallery.add_rows(rows[59_990:], items[59_990:])  # to a gallery that is indexed
-    assert len(gallery) == 60_000 and len(gallery._table.list_indices()) == 2
-    assert gallery.search(rows[123], side="voice", k=1)[0].path == "123"
-
-    def on_disk(data):
-        return any(data in path.read_bytes() for path in gallery.path.rglob("*.lance") if path.is_file())
-
-    assert on_disk(rows[30_000].tobytes()) and on_disk(rows[30_001].tobytes())
-    indices = gallery.path / "items.lance" / "_indices"
-    (kept,) = [index for index in gallery._table.list_indices() if "vector" in index.columns]
-    before = {place.name for place in indices.iterdir() if (place / "auxiliary.idx").is_file()}
-    assert before
-    assert gallery.remove("leaving") == 1
-    # The index holds compressed embeddings of all rows, also of deleted ones: nothing of the old one stays.
-    assert not before & {place.name for place in indices.iterdir()}
-    assert gallery._table.index_stats(kept.name).num_indexed_rows == 59_999
-    assert not on_disk(rows[30_000].tobytes()) and on_disk(rows[30_001].tobytes())
-    assert gallery.search(rows[30_000], side="voice", k=1)[0].person != "leaving"
-
-
-def test_who_is_removed_is_gone_although_the_index_cannot_be_built(opened, files, monkeypatch):
-    def refuse(table, dim):
-        raise RuntimeError("no index")
-
-    items = files(30)
-    alone = Item(path=items[29].path, kind="face", person="somebody", attributes={})
-    opened.add([*items[:29], alone])
-    monkeypatch.setattr(room, "INDEXED_FROM", 5)
-    monkeypatch.setattr(room, "build_index", refuse)
-    with pytest.raises(InputError, match="no index"):
-        opened.remove("somebody")
-    parts = [path.read_bytes() for path in opened.path.rglob("*") if path.is_file()]
-    assert parts and not any(b"somebody" in part for part in parts)
+def test_many_small_commits_become_few_segments_and_lose_nothing(opened):
+    rows = made_rows(400, DIM)
+    items = [Item(path=Path(f"{k}"), kind=("voice", "face")[k % 2], person=f"p{k}") for k in range(400)]
+    for start in range(0, 400, 4):
+        opened.add_rows(rows[start : start + 4], items[start : start + 4])
+    assert len(opened) == 400 and len(opened._store.segments) <= 8
+    stored = {path.name.partition(".")[0] for path in (opened.path / "segments").iterdir()}
+    assert len(stored) == len(opened._store.segments)
+    for k in (0, 1, 199, 398, 399):
+        (hit,) = opened.search(rows[k], side="face", kind=items[k].kind, k=1)
+        assert (hit.path, hit.person) == (str(k), f"p{k}") and hit.similarity == pytest.approx(1, abs=1e-6)
 
 
 WRITER = """
@@ -281,7 +236,9 @@ WRITER = """
     from pathlib import Path
     sys.path.insert(0, {tests!r})
     from test_pipelines_gallery import Made
+    from voiceface.pipelines import gallery as room
     from voiceface.pipelines.gallery import Gallery, Item
+    room._COMMIT_SECONDS = 0
     folder = Path({folder!r})
     files = sorted((folder / "media").iterdir())
     gallery = Gallery.open(folder / "gallery", matcher=Made(), create=True)
@@ -315,7 +272,7 @@ def test_a_kill_while_adding_loses_nothing_that_was_committed(tmp_path):
     done = opened.add(items)
     assert done.added + done.already_present == 400
     assert done.already_present >= 128
-    ids = opened._table.to_arrow()["id"].to_pylist()
+    ids = [name for segment in opened._store.segments for name in segment.contents()[2]["id"].to_pylist()]
     assert len(ids) == len(set(ids)) == 400
 
 
@@ -375,4 +332,4 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     call("gallery", "add", place, picture, "--person", "ann").refused("another version of the matcher other")
     card = json.loads((place / "gallery.json").read_text())
     (place / "gallery.json").write_text(json.dumps(card | {"format": 99}))
-    call("gallery", "search", place, picture).refused("format 99, this version reads 1")
+    call("gallery", "search", place, picture).refused("format 99, this version reads 2")

@@ -2,12 +2,14 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from test_pipelines_gallery import Made, files, opened, pytestmark  # noqa: F401  two are fixtures
+from test_pipelines_gallery import Made, files, opened  # noqa: F401  two are fixtures
 from voiceface.errors import InputError
 from voiceface.pipelines import gallery as room
+from voiceface.pipelines import gallery_store
 from voiceface.pipelines.gallery import Gallery, Item
 
 # ruff: noqa: F811  a fixture has the name of the function that makes it
@@ -17,7 +19,15 @@ class Killed(BaseException):
     """Stands in for a kill: nothing that catches errors may catch it."""
 
 
-@pytest.mark.parametrize("moment", ["delete", "update", "optimize"])
+MOMENTS = {
+    "before a segment is rewritten": ("write_segment", False),
+    "after a segment is rewritten": ("write_segment", True),
+    "before the list of segments": ("write_segments", False),
+    "after the list of segments": ("write_segments", True),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("again", ["remove", "search", "add"])
 def test_a_removal_that_was_killed_is_finished_by_whoever_comes_next(
     opened, files, monkeypatch, moment, again
@@ -25,7 +35,7 @@ def test_a_removal_that_was_killed_is_finished_by_whoever_comes_next(
     items = files(30)
     opened.add([*items[:29], Item(path=items[29].path, kind="face", person="somebody")])
     long_open = Gallery.open(opened.path, matcher=Made())
-    monkeypatch.setattr(room, "remove_person", killed_at(moment))
+    kill(monkeypatch, *MOMENTS[moment])
     with pytest.raises(Killed):
         opened.remove("somebody")
     monkeypatch.undo()
@@ -43,26 +53,50 @@ def test_a_removal_that_was_killed_is_finished_by_whoever_comes_next(
         now.remove("somebody")
 
 
-def killed_at(moment):
-    """`remove_person` on a table whose method of that name kills after its work is done."""
-    remove = room.remove_person
+def kill(monkeypatch, name, after):
+    """Let a function of the store end in a kill, before or after its work."""
+    real = getattr(gallery_store, name)
 
-    class Table:
-        def __init__(self, table):
-            self.table = table
+    def killing(*args):
+        if after:
+            real(*args)
+        raise Killed
 
-        def __getattr__(self, name):
-            found = getattr(self.table, name)
-            if name != moment:
-                return found
+    monkeypatch.setattr(gallery_store, name, killing)
 
-            def killing(*args, **options):
-                found(*args, **options)
-                raise Killed
 
-            return killing
+def test_what_a_killed_commit_left_of_a_person_goes_when_they_are_removed(opened, files, monkeypatch):
+    items = files(30)
+    opened.add(items)
+    kill(monkeypatch, "write_segments", False)
+    with pytest.raises(Killed):
+        opened.add([Item(path=items[0].path, kind="face", person="somebody")])
+    monkeypatch.undo()
+    assert any(b"somebody" in path.read_bytes() for path in opened.path.rglob("*") if path.is_file())
+    with pytest.raises(InputError, match="holds nobody called 'somebody'"):
+        opened.remove("somebody")
+    assert not any(b"somebody" in path.read_bytes() for path in opened.path.rglob("*") if path.is_file())
+    assert len(opened) == 30
 
-    return lambda path, table, person: remove(path, Table(table), person)
+
+def test_a_removal_is_not_told_as_done_while_a_file_with_the_person_cannot_be_deleted(
+    opened, files, monkeypatch
+):
+    opened.add(files(30))
+    held = {path.name for path in (opened.path / "segments").iterdir()}
+    real = Path.unlink
+
+    def unlink(path, missing_ok=False):
+        if path.name in held:
+            raise PermissionError(13, "is in use")
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(InputError, match="cannot be deleted"):
+        opened.remove("p3")
+    monkeypatch.undo()
+    assert Gallery.open(opened.path, matcher=Made()).remove("p3") == 4
+    assert not any(b"p3" in path.read_bytes() for path in opened.path.rglob("*") if path.is_file())
 
 
 def test_a_name_in_another_unicode_form_is_the_same_name(opened, files, tmp_path):
@@ -125,20 +159,92 @@ def test_damage_to_any_file_of_a_gallery_is_one_line_or_harmless(opened, files, 
         for how, damage in DAMAGE.items():
             place = tmp_path / "damaged"
             shutil.copytree(opened.path, place)
-            (place / name).write_bytes(damage((place / name).read_bytes()))
+            damage(place / name)
             try:
                 found = Gallery.open(place, matcher=Made())
                 if [hit.path for hit in found.search(row, side="voice", k=1)] != [str(items[1].path)]:
                     wrong.append((str(name), how))
             except InputError as error:
-                assert "\n" not in str(error)
+                assert "\n" not in str(error) and str(place) in error.what and error.remedy
             shutil.rmtree(place)
     assert wrong == []
 
 
+def turned(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3] + bytes(byte ^ 0xFF for byte in data[len(data) // 3 :]))
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 DAMAGE = {
-    "empty": lambda data: b"",
-    "half": lambda data: data[: len(data) // 2],
-    "turned": lambda data: data[: len(data) // 3] + bytes(b ^ 0xFF for b in data[len(data) // 3 :]),
-    "last byte": lambda data: data[:-1] + bytes([data[-1] ^ 0xFF]),
+    "empty": lambda path: path.write_bytes(b""),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "turned": turned,
+    "last byte": lambda path: path.write_bytes(
+        path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 0xFF])
+    ),
+    "gone": Path.unlink,
+    "a folder": a_folder,
 }
+
+
+def test_who_reads_while_another_merges_and_removes_sees_the_gallery_before_or_after(
+    opened, files, monkeypatch
+):
+    items = files(40)
+    opened.add(items[:20])
+    reader = Gallery.open(opened.path, matcher=Made())
+    row = Made()._row(items[1].path)
+    before = gallery_store.read_segments(opened.path)
+    opened.add(items[20:])
+    (old,), (new,) = before, gallery_store.read_segments(opened.path)
+    assert old["name"] != new["name"]
+    (mapped,) = reader._store.segments  # its files are gone, what it mapped is not
+    assert str(items[1].path) in mapped.contents()[2]["path"].to_pylist()
+    # The list was read before the merge, and the files it names are opened after it.
+    lists, real = [before], gallery_store.read_segments
+    monkeypatch.setattr(gallery_store, "read_segments", lambda path: lists.pop() if lists else real(path))
+    late = Gallery.open(opened.path, matcher=Made())
+    assert not lists and len(late) == 40
+    assert late.search(row, side="voice", k=1)[0].path == str(items[1].path)
+    assert reader.search(row, side="voice", k=40) == late.search(row, side="voice", k=40)
+
+
+def test_a_commit_that_fails_leaves_nothing_on_the_disk_and_a_later_one_succeeds(opened, files, monkeypatch):
+    items = files(20)
+    opened.add(items[:10])
+    there = sorted((opened.path / "segments").iterdir())
+
+    def full(path, segments):
+        raise InputError(path, "the disk is full", "free some space")
+
+    monkeypatch.setattr(gallery_store, "write_segments", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        opened.add(items[10:])
+    assert sorted((opened.path / "segments").iterdir()) == there and len(opened) == 10
+    monkeypatch.undo()
+    assert opened.add(items).added == 10
+
+
+def test_an_empty_gallery_is_listed_refused_emptied_and_filled_also_without_its_empty_folder(opened, files):
+    for _ in range(2):
+        assert len(opened) == 0 and opened.people() == {} and opened.attributes == []
+        assert opened.add([]).added == 0
+        with pytest.raises(InputError, match="is empty"):
+            opened.search(Made()._row(files(1)[0].path), side="voice")
+        with pytest.raises(InputError, match="holds nobody called 'p0'"):
+            opened.remove("p0")
+        (opened.path / "segments").rmdir()  # as a copy that leaves out empty folders
+    assert opened.add(files(1)).added == 1
+    assert opened.remove("p0") == 1 and len(Gallery.open(opened.path)) == 0
+
+
+def test_a_name_that_is_no_text_is_nobodys(opened, files):
+    opened.add(files(3))
+    with pytest.raises(InputError, match="holds nobody called"):
+        opened.remove("p\udcff")
+    assert opened.search(Made()._row(files(1)[0].path), side="voice", where={"person": "p\udcff"}) == []

@@ -105,7 +105,7 @@ class GalleryTasks:
             try:
                 return run(task, progress)
             except InputError as error:
-                if error.what != str(self.gallery.path):
+                if not Path(error.what).is_relative_to(self.gallery.path):
                     raise
                 raise InputError("the gallery", error.fault, error.remedy) from error
 

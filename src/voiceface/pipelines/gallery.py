@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,55 +11,47 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.components import nearest
+from voiceface.components import nearest as nearest_names
 from voiceface.errors import InputError
-from voiceface.media.unicode_names import in_one_form
-from voiceface.media.writer_lock import writer_lock
 from voiceface.models.model import Embeddings
-from voiceface.pipelines.gallery_folder import (
-    CARD,
-    RESERVED_COLUMNS,
-    lance_errors,
-    lancedb_module,
-    make_gallery,
-    open_table,
-    read_card,
-)
-from voiceface.pipelines.gallery_index import REFINE_FACTOR, build_index, probed_partitions
+from voiceface.pipelines.gallery_folder import CARD, make_gallery, read_card
 from voiceface.pipelines.gallery_items import (
     KINDS,
     AddResult,
     Hit,
     Item,
+    check_path,
     checked_item,
-    equals,
     item_ids,
-    quoted,
 )
-from voiceface.pipelines.gallery_removal import JOURNAL, compact, finish_removal, remove_person
+from voiceface.pipelines.gallery_partition import unit
+from voiceface.pipelines.gallery_search import nearest
+from voiceface.pipelines.gallery_segment import Segment, item_table
+from voiceface.pipelines.gallery_store import Store
+from voiceface.pipelines.import_lance_gallery import import_lance_gallery, is_lance_gallery
 from voiceface.pipelines.matcher import Matcher
 
 _BLOCK = 64
-"""Items a commit: a kill loses no more than these, and they are added when the same is asked again."""
-_BULK = 10_000
-INDEXED_FROM = 50_000
-"""Items from which an approximate index is worth building: below, an exact search takes milliseconds."""
+"""Items that are read and embedded at a time."""
+_COMMIT_ROWS, _COMMIT_SECONDS = 1000, 2.0
+"""Embeddings are committed when there are so many or after so long: a kill loses no more than these, and
+they are added when the same is asked again."""
+_BULK = 50_000
+"""Embeddings made before that are committed at a time."""
 
 
 class Gallery:
-    """Embeddings of one matcher on disk (LanceDB, embedded: no server); made by `open`.
+    """Embeddings of one matcher on disk, in segments that are mapped to memory (no server); made by `open`.
 
-    Every block of items is one atomic commit: after a kill the gallery holds whole blocks, and adding
-    the same files again adds what is missing; a removal is finished by whoever opens it next. Several
-    processes may add, remove and search at once: writers wait for each other's commits.
+    Every commit is atomic: after a kill the gallery holds whole commits, and adding the same files again
+    adds what is missing; a removal is finished by whoever opens it next. Several processes may add, remove
+    and search at once: writers wait for each other's commits.
     """
 
-    def __init__(self, path: Path, card: Mapping[str, Any], table: Any, matcher: Matcher | None) -> None:  # noqa: ANN401
+    def __init__(self, path: Path, card: Mapping[str, Any], store: Store, matcher: Matcher | None) -> None:
         self.path, self.card = path, card
-        self._table = table
+        self._store = store
         self._matcher = matcher
-        self._removed: tuple[str, int] = "", 0
-        """The person and items of another's removal that was finished here."""
 
     @classmethod
     def open(
@@ -80,9 +72,8 @@ class Gallery:
 
         Raises:
             InputError: no gallery there, one of a newer format, or embeddings of another matcher.
-            MissingPartError: LanceDB is not installed.
+            MissingPartError: the gallery is of the first format, and LanceDB is not installed.
         """
-        lancedb_module()
         path = Path(path)
         if not (path / CARD).is_file():
             if not create:
@@ -93,14 +84,13 @@ class Gallery:
         if matcher is not None and matcher.fingerprint != card["weights"]:
             fault = f"holds embeddings of {card['matcher']}, unlike those of {matcher.name}"
             raise InputError(path, fault, "load that matcher, or make a new gallery")
-        gallery = cls(path, card, open_table(path, int(card["dim"])), matcher)
-        gallery._refresh()
-        return gallery
+        if is_lance_gallery(path):
+            import_lance_gallery(path)
+        return cls(path, card, Store(path, int(card["dim"])), matcher)
 
     def __len__(self) -> int:
         """Number of items."""
-        with lance_errors(self.path):
-            return int(self._table.count_rows())
+        return len(self._store)
 
     @property
     def matcher(self) -> Matcher:
@@ -120,14 +110,15 @@ class Gallery:
     @property
     def attributes(self) -> list[str]:
         """Names of what is known of items, beside person, kind and path."""
-        return [name for name in self._table.schema.names if name not in RESERVED_COLUMNS]
+        return self._store.attributes
 
     def people(self) -> dict[str, int]:
         """Person to number of items, sorted."""
-        with lance_errors(self.path):
-            column = self._table.search().select(["person"]).limit(None).to_arrow()["person"]
-        counts = {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
-        return dict(sorted(counts.items()))
+        return self.counts("person")
+
+    def counts(self, name: str) -> dict[str, int]:
+        """Value to number of items of ``person``, ``kind`` or an attribute, sorted; none without a value."""
+        return self._store.counts(name)
 
     def add(self, items: Iterable[Item], *, progress: Callable[[int, int], None] | None = None) -> AddResult:
         """Embed files and add them; the same bytes of the same person are embedded and kept once.
@@ -143,18 +134,23 @@ class Gallery:
             InputError: an item without a person or of no known kind, or an attribute that cannot be a name.
         """
         items = [checked_item(item) for item in items]
-        self._add_attribute_columns({name for item in items for name in item.attributes})
-        added = present = done = 0
+        self._store.refresh()
         failed: list[InputError] = []
-        for block in _blocks(items):
-            fresh, known = self._not_yet_added(block, failed)
-            rows, kept = self._embed([item for item, _ in fresh], failed)
-            new = self._commit(rows, [fresh[k] for k in kept])
-            # What another process added in the meantime was there, too.
-            added, present, done = added + new, present + known + len(kept) - new, done + len(block)
-            if progress is not None:
-                progress(done, len(items))
-        self.tidy()
+        held = _Uncommitted()
+        added = present = done = 0
+        try:
+            for block in _blocks(items):
+                fresh, known = self._not_yet_added(block, held.ids, failed)
+                held.append(*self._embed(fresh, failed))
+                present, done = present + known, done + len(block)
+                if held.is_due() or done == len(items):
+                    new, known = self._commit(held)
+                    # What another process added in the meantime was there, too.
+                    added, present = added + new, present + known
+                if progress is not None:
+                    progress(done, len(items))
+        finally:  # also what was embedded before an error or Ctrl-C
+            added += self._commit(held)[0]
         return AddResult(added=added, already_present=present, failed=failed)
 
     def add_rows(self, rows: Embeddings, items: Sequence[Item]) -> int:
@@ -175,12 +171,15 @@ class Gallery:
             fault = f"{int(bad.sum())} hold NaN or infinite numbers, first {first}"
             raise InputError("rows", fault, "leave them out")
         items = [checked_item(item) for item in items]
-        self._add_attribute_columns({name for item in items for name in item.attributes})
-        named = [(item, item_ids(item, str(item.path).encode())[0]) for item in items]
+        for item in items:
+            check_path(item.path)
         added = 0
-        for start in range(0, len(named), _BULK):
-            added += self._commit(rows[start : start + _BULK], named[start : start + _BULK])
-        self.tidy()
+        for start in range(0, len(items), _BULK):
+            held = _Uncommitted()
+            block = items[start : start + _BULK]
+            named = [(item, item_ids(item, str(item.path).encode())[0]) for item in block]
+            held.append(rows[start : start + _BULK], named)
+            added += self._commit(held)[0]
         return added
 
     def remove(self, person: str) -> int:
@@ -189,16 +188,10 @@ class Gallery:
         Raises:
             InputError: nobody of that name is there; the nearest names are offered.
         """
-        with self._writing():
-            count = remove_person(self.path, self._table, person)
-        if not count and in_one_form(person) == in_one_form(self._removed[0]):
-            count = self._removed[1]
+        count = self._store.remove(person)
         if not count:
-            raise InputError(
-                self.path, f"holds nobody called {person!r}", nearest(person, list(self.people()))
-            )
-        self._removed = "", 0
-        self.tidy()
+            remedy = nearest_names(person, list(self.people()))
+            raise InputError(self.path, f"holds nobody called {person!r}", remedy)
         return count
 
     def search(
@@ -224,98 +217,86 @@ class Gallery:
         Raises:
             InputError: an empty gallery, an embedding of another width, an unknown attribute.
         """
-        row = np.asarray(query, dtype=np.float32).ravel()
-        if row.shape != (int(self.card["dim"]),) or not np.isfinite(row).all():
-            fault = f"has {row.size} numbers, or some not finite; the gallery's have {self.card['dim']}"
+        queries = np.asarray(query, dtype=np.float32).reshape(1, -1)
+        return self.search_many(queries, side=side, k=k, kind=kind, where=where, exact=exact)[0]
+
+    def search_many(
+        self,
+        queries: npt.ArrayLike,
+        *,
+        side: str,
+        k: int = 10,
+        kind: str | None = None,
+        where: Mapping[str, str] | None = None,
+        exact: bool = False,
+    ) -> list[list[Hit]]:
+        """As `search`, of many embeddings (n, dim) at once: a list of hits for each.
+
+        Raises:
+            InputError: as `search`.
+        """
+        rows = np.asarray(queries, dtype=np.float32)
+        if rows.ndim != 2 or rows.shape[1] != int(self.card["dim"]) or not np.isfinite(rows).all():
+            width = rows.shape[-1] if rows.ndim else 1
+            fault = f"has {width} numbers, or some not finite; the gallery's have {self.card['dim']}"
             raise InputError("query", fault, "embed it with the gallery's own matcher")
         if k < 1:
             raise InputError("k", f"is {k}", "give 1 or more")
         if side not in KINDS or (kind is not None and kind not in KINDS):
             raise InputError("side and kind", f"are {side!r} and {kind!r}", "give voice or face")
-        self._refresh()
+        self._store.refresh()
         if not len(self):
             raise InputError(self.path, "is empty", "add somebody with `voiceface gallery add`")
         kind = kind or ("face" if side == "voice" else "voice")
-        asked = self._table.search(row, vector_column_name="vector").distance_type("cosine")
-        asked = asked.where(" AND ".join([f"kind = '{kind}'", *self._filters(where or {})]), prefilter=True)
-        asked = (
-            asked.bypass_vector_index()
-            if exact
-            else asked.nprobes(probed_partitions(len(self))).refine_factor(REFINE_FACTOR)
+        self._check_names(where or {})
+        found = nearest(
+            self._store.segments, unit(rows), k=k, kind=KINDS.index(kind), where=where or {}, exact=exact
         )
-        names = [name for name in self._table.schema.names if name not in ("vector", "id")]
-        with lance_errors(self.path):
-            found = asked.select([*names, "_distance"]).limit(k).to_arrow().to_pylist()
-        return [self._hit(one, cross_modal=kind != side) for one in found]
+        return [[self._hit(*one, cross_modal=kind != side) for one in hits] for hits in found]
 
-    def tidy(self) -> None:
-        """Merge small parts, bring the index up to date, and build it once there are enough items."""
-        with self._writing():
-            compact(self._table)
-            indexed = any("vector" in index.columns for index in self._table.list_indices())
-            if len(self) >= INDEXED_FROM and not indexed:
-                build_index(self._table, dim=int(self.card["dim"]))
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the gallery's lock, at the newest version, with nobody half removed."""
-        with writer_lock(self.path, wait=-1), lance_errors(self.path):
-            self._table.checkout_latest()
-            found = finish_removal(self.path, self._table)
-            self._removed = found if found[1] else self._removed
-            yield
-
-    def _refresh(self) -> None:
-        """See what other processes have added and removed."""
-        if (self.path / JOURNAL).is_file():
-            with self._writing():
-                return
-        with lance_errors(self.path):
-            self._table.checkout_latest()
-
-    def _filters(self, where: Mapping[str, str]) -> list[str]:
+    def _check_names(self, where: Mapping[str, str]) -> None:
         known = ["person", *self.attributes]
         for name in where:
             if name not in known:
                 raise InputError(self.path, f"knows no attribute {name!r}", f"there are {', '.join(known)}")
-        return [equals(name, value) for name, value in where.items()]
 
-    def _hit(self, row: Mapping[str, Any], *, cross_modal: bool) -> Hit:
-        similarity = 1.0 - float(row["_distance"])
+    def _hit(self, similarity: float, segment: Segment, row: int, *, cross_modal: bool) -> Hit:
+        told = segment.item(row)
         chance = float(self.matcher.probability(np.array([similarity]))[0]) if cross_modal else None
         return Hit(
-            person=row["person"],
-            kind=row["kind"],
-            path=row["path"],
+            person=told.pop("person"),
+            kind=told.pop("kind"),
+            path=told.pop("path"),
             similarity=similarity,
             probability=chance,
-            attributes={name: row[name] for name in self.attributes if row[name] is not None},
+            attributes=told,
         )
 
     def _not_yet_added(
-        self, block: Sequence[Item], failed: list[InputError]
-    ) -> tuple[list[tuple[Item, str]], int]:
+        self, block: Sequence[Item], held: set[bytes], failed: list[InputError]
+    ) -> tuple[list[tuple[Item, bytes]], int]:
         """The items that are not there yet with their ids, each once, and how many are there."""
-        named: dict[tuple[str, ...], Item] = {}
+        named: dict[tuple[bytes, ...], Item] = {}
         read = 0
         for item in block:
             try:
+                check_path(item.path)
                 named.setdefault(item_ids(item, item.path.read_bytes()), item)
                 read += 1
+            except InputError as error:
+                failed.append(error)
             except OSError as error:
                 failed.append(InputError(item.path, f"cannot be read ({error.strerror})", "check the path"))
-        if not named:
-            return [], 0
-        self._refresh()
-        listed = ", ".join(quoted(name) for names in named for name in names)
-        with lance_errors(self.path):
-            asked = self._table.search().where(f"id IN ({listed})").select(["id"]).limit(None)
-            there = set(asked.to_arrow()["id"].to_pylist())
+        ids = [one for names in named for one in names]
+        there = {one for one, known in zip(ids, self._store.holds(ids), strict=True) if known} | held
         fresh = [(item, names[0]) for names, item in named.items() if not there & set(names)]
         return fresh, read - len(fresh)
 
-    def _embed(self, items: Sequence[Item], failed: list[InputError]) -> tuple[Embeddings, list[int]]:
-        """Embeddings of the items that have some, and their indices."""
+    def _embed(
+        self, fresh: Sequence[tuple[Item, bytes]], failed: list[InputError]
+    ) -> tuple[Embeddings, list[tuple[Item, bytes]]]:
+        """Embeddings of the items that have some, and these items."""
+        items = [item for item, _ in fresh]
         rows = np.full((len(items), int(self.card["dim"])), np.nan, dtype=np.float32)
         before = len(failed)
         for kind, embed in (("voice", self.matcher.embed_voices), ("face", self.matcher.embed_faces)):
@@ -328,37 +309,46 @@ class Gallery:
         lost = {str(items[k].path) for k in np.flatnonzero(~finite).tolist()} - known
         remedy = "look at the matcher's weights"
         failed += [InputError(path, "is embedded as NaN", remedy) for path in sorted(lost)]
-        return rows[finite], np.flatnonzero(finite).tolist()
+        return rows[finite], [fresh[k] for k in np.flatnonzero(finite).tolist()]
 
-    def _commit(self, rows: Embeddings, named: Sequence[tuple[Item, str]]) -> int:
-        """Add what is not there; how many that were."""
-        import pyarrow as pa
-
-        if not named:
-            return 0
-        dim = int(self.card["dim"])
-        columns: dict[str, Any] = {
-            "id": [name for _, name in named],
-            "person": [item.person for item, _ in named],
-            "kind": [item.kind for item, _ in named],
-            "path": [str(item.path) for item, _ in named],
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).ravel()), dim),
+    def _commit(self, held: _Uncommitted) -> tuple[int, int]:
+        """Add what is not there and forget it; how many that were, and how many were there."""
+        if not held.named:
+            return 0, 0
+        items = [item for item, _ in held.named]
+        names = sorted({name for item in items for name in item.attributes})
+        columns: dict[str, list[str | None]] = {
+            "person": [item.person for item in items],
+            "path": [str(item.path) for item in items],
+            **{name: [item.attributes.get(name) for item in items] for name in names},
         }
-        with self._writing():
-            columns |= {name: [item.attributes.get(name) for item, _ in named] for name in self.attributes}
-            schema = self._table.schema
-            block = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-            before = len(self)
-            self._table.merge_insert("id").when_not_matched_insert_all().execute(block)
-            return len(self) - before
+        kinds = np.array([KINDS.index(item.kind) for item in items], np.int64)
+        table = item_table([name for _, name in held.named], columns)
+        vectors = unit(np.concatenate(held.rows))
+        held.clear()
+        added = self._store.commit(vectors, kinds, table)
+        return added, len(items) - added
 
-    def _add_attribute_columns(self, names: set[str]) -> None:
-        if not names:
-            return
-        with self._writing():
-            lacking = sorted(names - set(self._table.schema.names))
-            if lacking:
-                self._table.add_columns(dict.fromkeys(lacking, "cast(NULL as string)"))
+
+class _Uncommitted:
+    """Embeddings that wait for the next commit."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.rows: list[Embeddings] = []
+        self.named: list[tuple[Item, bytes]] = []
+        self.ids: set[bytes] = set()
+        self._since = time.monotonic()
+
+    def append(self, rows: Embeddings, named: Sequence[tuple[Item, bytes]]) -> None:
+        self.rows.append(rows)
+        self.named += named
+        self.ids |= {name for _, name in named}
+
+    def is_due(self) -> bool:
+        return len(self.named) >= _COMMIT_ROWS or time.monotonic() - self._since >= _COMMIT_SECONDS
 
 
 def _blocks(items: Sequence[Item]) -> Iterator[list[Item]]:

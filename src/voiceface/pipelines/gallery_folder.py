@@ -1,27 +1,25 @@
-"""A gallery's folder: its card, which names the matcher, and its table (LanceDB, embedded: no server)."""
+"""A gallery's folder: its card, which names the matcher, and the list of its segments."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
-from voiceface.errors import InputError, MissingPartError
+from voiceface.errors import InputError
 from voiceface.media.files import write_json
 from voiceface.media.read_json import read_json
 from voiceface.media.writer_lock import writer_lock
+from voiceface.pipelines.gallery_segment import RESTORE, SEGMENTS, SegmentEntry
 from voiceface.pipelines.matcher import Matcher
 
 CARD = "gallery.json"
-FORMAT = 1
-RESERVED_COLUMNS = ("id", "person", "kind", "path", "vector")
-"""Columns of every gallery; the others are attributes."""
-
-_TABLE = "items"
-_PANICS = ("PanicException", "RustPanic")
+FORMAT = 2
+"""1: the items lay in a table of LanceDB (`import_lance_gallery`)."""
+_ITEMS = "items.json"
+"""The list of segments: what it names is the gallery, and replacing it is a commit."""
 
 
 class _Head(TypedDict):
@@ -36,78 +34,31 @@ class _Card(_Head):
     dim: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
-def lancedb_module() -> Any:  # noqa: ANN401
-    """LanceDB, imported late.
-
-    Raises:
-        MissingPartError: it is not installed.
-    """
-    try:
-        import lancedb
-    except ImportError as error:
-        raise MissingPartError("lancedb", "is not installed", 'pip install "voiceface[gallery]"') from error
-    return lancedb
-
-
-def open_table(path: Path, dim: int) -> Any:  # noqa: ANN401  LanceDB ships no types
-    """The table of items, made if a kill came between the card and the table.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    import pyarrow as pa
-
-    database = lancedb_module()
-    plain = [pa.field(name, pa.string()) for name in RESERVED_COLUMNS[:-1]]
-    schema = pa.schema([*plain, pa.field("vector", pa.list_(pa.float32(), dim))])
-    with lance_errors(path):
-        connected = database.connect(str(path))
-        with contextlib.suppress(ValueError):  # it is not there, or a kill came while it was made
-            return connected.open_table(_TABLE)
-        # Not asked for at once: making it "if it is not there" refuses a table that has attributes by now.
-        return connected.create_table(_TABLE, schema=schema, exist_ok=True)
-
-
-@contextlib.contextmanager
-def lance_errors(path: Path) -> Iterator[None]:
-    """One line for whatever LanceDB raises on a damaged table.
-
-    Raises:
-        InputError: anything but an error of ours, Ctrl-C and the like.
-    """
-    try:
-        yield
-    except (InputError, MemoryError):
-        raise
-    # Rust's panics are no Exception, and their class has no name to import.
-    except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ not in _PANICS:
-            raise
-        fault = f"cannot be used ({' '.join(str(error).split())[:120]})"
-        raise InputError(path, fault, "restore it, or make it anew") from error
+class _Segments(TypedDict):
+    segments: list[SegmentEntry]
 
 
 def make_gallery(path: Path, matcher: Matcher, source: str | Path | None) -> None:
-    """Make the folder, its card and its empty table, unless another process has just done so.
+    """Make the folder, an empty list of segments and the card, unless another process has just done so.
 
     Raises:
         InputError: the folder holds something else or cannot be made.
     """
-    # Hidden files are the lock and what a kill left of the card.
-    if path.exists() and (not path.is_dir() or any(not f.name.startswith(".") for f in path.iterdir())):
+    # Hidden files are the lock and what a kill left; the card comes last and makes it a gallery.
+    if path.exists() and (not path.is_dir() or _others(path)):
         if not (path / CARD).is_file():
             raise InputError(path, "holds something else than a gallery", "name a new folder")
         return
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        (path / SEGMENTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(path, f"cannot be made ({error.strerror})", "choose another folder") from error
     place = str(Path(source).resolve()) if source is not None and Path(source).is_dir() else matcher.name
     card = {"kind": "voiceface-gallery", "format": FORMAT, "matcher": matcher.name, "source": place}
     with writer_lock(path, wait=-1):
         if not (path / CARD).is_file():
-            write_json(path / CARD, card | {"weights": matcher.fingerprint, "dim": matcher.dim})
-        open_table(path, matcher.dim)
+            write_segments(path, [])
+            write_card(path, card | {"weights": matcher.fingerprint, "dim": matcher.dim})
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -116,10 +67,39 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged or of a newer format.
     """
-    remedy = "restore it, or make the gallery anew"
-    head = read_json(path / CARD, _Head, remedy=remedy)
+    head = read_json(path / CARD, _Head, remedy=RESTORE)
     if head["format"] > FORMAT:
         fault = f"is of format {head['format']}, this version reads {FORMAT}"
         raise InputError(path, fault, "install a newer voiceface")
-    card: dict[str, Any] = read_json(path / CARD, _Card, remedy=remedy)
+    card: dict[str, Any] = read_json(path / CARD, _Card, remedy=RESTORE)
     return card
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Write the card, whole or not at all."""
+    write_json(path / CARD, card)
+
+
+def read_segments(path: Path) -> list[SegmentEntry]:
+    """The segments that are the gallery now, oldest first.
+
+    Raises:
+        InputError: the list is damaged or gone.
+    """
+    told: _Segments = read_json(path / _ITEMS, _Segments, remedy=RESTORE)
+    return told["segments"]
+
+
+def write_segments(path: Path, segments: Sequence[SegmentEntry]) -> None:
+    """Replace the list of segments: from then on these are the gallery.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    write_json(path / _ITEMS, {"segments": list(segments)})
+
+
+def _others(path: Path) -> bool:
+    """Whether a folder holds anything but what the making of a gallery leaves when it is killed."""
+    there = {file.name for file in path.iterdir() if not file.name.startswith(".")}
+    return bool(there - {SEGMENTS, _ITEMS})

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 from voiceface.media.unicode_names import in_one_form
-from voiceface.pipelines.gallery_folder import RESERVED_COLUMNS
 
 KINDS = ("voice", "face")
+RESERVED_COLUMNS = ("id", "person", "kind", "path", "vector")
+"""Columns of every gallery; the others are attributes."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python puts for bytes of a file's name that are no text."""
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -57,7 +60,8 @@ def checked_item(item: Item) -> Item:
     """The item with its person and values in one Unicode form, however a folder or keyboard spells them.
 
     Raises:
-        InputError: no person, no known kind, or an attribute that cannot be a name.
+        InputError: no person, no known kind, an attribute that cannot be a name,
+            or a person or value that is no text.
     """
     if not item.person:
         raise InputError(item.path, "has no person", "say whose it is")
@@ -66,28 +70,33 @@ def checked_item(item: Item) -> Item:
     for name in item.attributes:
         if name in RESERVED_COLUMNS or not _ATTRIBUTE.fullmatch(name):
             raise InputError(f"attribute {name!r}", "cannot be a name", "use small letters, digits and _")
+    if any(_SURROGATE.search(text) for text in (item.person, *item.attributes.values())):
+        raise InputError(item.path, "has a person or value that is no Unicode text", "spell it anew")
     attributes = {name: in_one_form(value) for name, value in item.attributes.items()}
     return replace(item, person=in_one_form(item.person), attributes=attributes)
 
 
-def item_ids(item: Item, contents: bytes) -> tuple[str, ...]:
+def check_path(path: Path) -> None:
+    """Refuse a path that is no text, as no gallery can hold it.
+
+    Raises:
+        InputError: it holds bytes that are no UTF-8.
+    """
+    if _SURROGATE.search(str(path)):
+        raise InputError(path, "has a name that is no Unicode text", "rename it")
+
+
+def item_ids(item: Item, contents: bytes) -> tuple[bytes, ...]:
     """The id of a checked item, and those it may have got where names were kept as spelt (NFD)."""
     found = []
-    for person in _spellings(item.person):
+    for person in spellings(item.person):
         head = f"{item.kind}\n{person}\n".encode("utf-8", "surrogateescape")
-        found.append(hashlib.blake2b(head + contents, digest_size=16).hexdigest())
+        found.append(hashlib.blake2b(head + contents, digest_size=16).digest())
     return tuple(found)
 
 
-def equals(column: str, value: str) -> str:
-    """The SQL condition that a column holds a value, in whichever Unicode form."""
-    return f"`{column}` IN ({', '.join(quoted(one) for one in _spellings(value))})"
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _spellings(text: str) -> list[str]:
+def spellings(text: str) -> list[str]:
+    """A text in the Unicode forms in which it may have been stored; none if it is no text."""
+    if _SURROGATE.search(text):
+        return []
     return list(dict.fromkeys([in_one_form(text), unicodedata.normalize("NFD", text), text]))

@@ -54,7 +54,6 @@ _PACKAGES = (
         False,
     ),
     ("matplotlib", "matplotlib", "reports have no plots", "'voiceface[report]'", False),
-    ("lancedb", "lancedb", "`voiceface gallery` does not work", "'voiceface[gallery]'", False),
     ("fastapi", "fastapi", "`voiceface app` does not work", "'voiceface[app]'", False),
     ("distributed", "distributed", "`prepare --cluster` does not work", "'voiceface[cluster]'", False),
 )
