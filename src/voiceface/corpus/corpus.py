@@ -18,6 +18,7 @@ from voiceface.corpus.row_checks import people_fault
 from voiceface.corpus.table_reader import SOURCE_REJECTIONS, Commit, Records, Table, commits, read_card
 from voiceface.corpus.tables import ARRAYS, SCHEMAS, part_facts
 from voiceface.errors import InputError
+from voiceface.media.open_file import check_regular
 from voiceface.media.picture import decode_jpeg
 from voiceface.records import Clip, Face, Person, Voice
 
@@ -110,6 +111,7 @@ class Corpus:
         found = []
         for part in parts:
             path = self.path / "rejected" / f"{part}.parquet"
+            check_regular(path)
             try:
                 rows = pq.read_table(path, columns=["path", "reason", "person"]).to_pylist()
             except (pa.ArrowException, OSError, ValueError) as error:

@@ -109,11 +109,12 @@ def _walk(folder: str, prefix: str, skip: frozenset[str], followed: tuple[str, .
                 chain = (*followed, target)
             yield from _walk(entry.path, path, skip, chain)
             continue
-        kind = media_kind(name) or "other"
-        if linked and not os.path.exists(entry.path):
+        if entry.is_file():
+            yield FoundFile(path, media_kind(name) or "other")
+        elif linked and not os.path.exists(entry.path):
             yield FoundFile(path, "fault", "a link to a file that is not there")
         else:
-            yield FoundFile(path, kind)
+            yield FoundFile(path, "fault", "a pipe, a socket or a device")
 
 
 def _is_unicode(name: str) -> bool:

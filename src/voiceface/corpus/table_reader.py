@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from voiceface.corpus.row_checks import CHECKED_COLUMNS, row_fault
 from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, FORMAT, SCHEMAS, part_facts
 from voiceface.errors import InputError
+from voiceface.media.open_file import check_regular
 from voiceface.media.read_json import read_json
 
 CARD = "corpus.json"
@@ -169,6 +170,7 @@ class Table:
         """Some columns of one part."""
         part = self.parts[index]
         path = self.folder / f"{part.part}.parquet"
+        check_regular(path)
         try:
             with pq.ParquetFile(path, memory_map=False) as file:
                 rows = file.read(columns=list(names), use_threads=False)

@@ -30,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voiceface.media.files import atomic_path
+from voiceface.media.open_file import check_regular
 
 FORMAT = 2
 """The layout's number; a reader refuses a higher one."""
@@ -140,6 +141,7 @@ def write_table(path: Path, table: str, rows: Sequence[Row], facts: Mapping[str,
 
 def part_facts(path: Path) -> dict[str, Any]:
     """What `write_table` put into the footer; empty for a Parquet file of somebody else's."""
+    check_regular(path)
     metadata = pq.read_schema(path, memory_map=False).metadata or {}
     facts = json.loads(metadata.get(b"voiceface", b"{}"))
     return facts if isinstance(facts, dict) else {}

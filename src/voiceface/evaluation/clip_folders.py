@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from voiceface.corpus.item import VideoItem
 from voiceface.corpus.sources.videos import listing
 from voiceface.errors import InputError
+from voiceface.media.open_file import open_file
 from voiceface.media.read_json import read_json
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ def _groups(people: Mapping[str, str], train_people: Path | None) -> dict[str, s
     if train_people is None:
         return {}
     try:
-        trained = {line.strip() for line in train_people.read_text(encoding="utf-8").splitlines()} - {""}
+        with open_file(train_people) as file:
+            trained = {line.strip() for line in file.read().decode().splitlines()} - {""}
     except (OSError, UnicodeDecodeError) as error:
         remedy = "give a text file, one person per line"
         raise InputError(train_people, f"cannot be read ({error})", remedy) from error

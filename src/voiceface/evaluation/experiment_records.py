@@ -17,6 +17,7 @@ from typing import Any
 from voiceface.errors import InputError
 from voiceface.evaluation.source_commit import source_commit
 from voiceface.media.check_writable import check_writable
+from voiceface.media.open_file import open_file
 from voiceface.media.writer_lock import writer_lock
 from voiceface.protocols.estimate import Estimate
 
@@ -90,7 +91,8 @@ def read_experiments(folder: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            with open_file(path) as file:
+                lines = file.read().decode().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(path, f"cannot be read ({error})", "check the file") from error
         for number, line in enumerate(lines, 1):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from voiceface.errors import InputError
 from voiceface.face.dlib_models import model_file
+from voiceface.media.open_file import open_file
 
 Layer = tuple[str, npt.NDArray[np.float32]]
 """``convolution``, ``affine`` or ``dense``, and all its numbers in a row."""
@@ -34,7 +35,8 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
     """
     path = model_file("dlib_recogniser") if path is None else Path(path)
     try:
-        data = path.read_bytes()
+        with open_file(path) as file:
+            data = file.read()
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "give dlib's file") from error
     layers: list[Layer] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import open_file
 
 PATIENCE = 60.0
 """Seconds that opening a file, or finding its next packet, may take."""
@@ -80,5 +81,5 @@ def open_bounded(source: str | Path | BinaryIO, name: str) -> Iterator[BoundedRe
     if hasattr(source, "read"):
         yield BoundedReader(source, name)
         return
-    with open(source, "rb", buffering=0) as file:
+    with open_file(source, buffering=0) as file:
         yield BoundedReader(file, name)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import check_regular
 
 _MARK = ".partial-"  # every temporary name holds it, so that what a killed process left can be found
 # The machine (or container) and process that write it: whether they live is known on that machine only.
@@ -79,7 +80,8 @@ def _readable_path(path: Path) -> None:
         raise InputError(path, f"cannot be opened ({error})", "check the path") from error
     if path.is_dir():
         raise InputError(path, "is a folder", "name a file in it")
-    if path.is_file() and size == 0:
+    check_regular(path)
+    if size == 0:
         raise InputError(path, "is empty (0 bytes)", "record or download it again")
     if not os.access(path, os.R_OK):
         raise InputError(path, "may not be read", "change its permissions")

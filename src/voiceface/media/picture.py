@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, check_readable, source_name
+from voiceface.media.open_file import open_file
 from voiceface.media.optional_reader import register_reader
 from voiceface.media.origin import Origin, read_origin
 
@@ -70,7 +71,7 @@ def load_picture(source: PictureSource, *, long_side: int | None = None) -> Imag
         return _finished(_of_array(source), "<array>", long_side)
     check_readable(source)
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
+        with open_file(source) as file:
             return _read(file, str(source), long_side)
     return _read(source, source_name(source), long_side)
 
@@ -151,7 +152,7 @@ def picture_size(source: str | Path | BinaryIO) -> tuple[int, int]:
     """
     check_readable(source)
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
+        with open_file(source) as file:
             return picture_size(file)
     with _decoder_errors(source_name(source)):
         return _header(source, source_name(source)).size

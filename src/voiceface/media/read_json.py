@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import open_file
 
 _LARGEST = 64_000_000
 """Bytes of a file."""
@@ -26,11 +27,12 @@ def read_json(path: str | Path, schema: Any, *, remedy: str) -> Any:  # noqa: AN
             does not fit the schema; the place in it is named.
     """
     try:
-        if Path(path).stat().st_size > _LARGEST:
-            raise InputError(path, f"is over {_LARGEST // 1_000_000} MB long", remedy)
-        data = Path(path).read_bytes()
+        with open_file(path) as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror or error})", remedy) from error
+    if len(data) > _LARGEST:
+        raise InputError(path, f"is over {_LARGEST // 1_000_000} MB long", remedy)
     return parse_json(data, schema, what=path, remedy=remedy)
 
 

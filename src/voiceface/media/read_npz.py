@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import open_file
 
 _ALWAYS = 100_000_000
 """Bytes that a file may hold whatever its own size."""
@@ -41,7 +42,7 @@ def read_npz(
             100 times its own size.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             members = {
                 info.filename.removesuffix(".npy"): info
                 for info in archive.infolist()

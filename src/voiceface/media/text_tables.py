@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import open_file
 from voiceface.media.unicode_names import in_one_form
 
 _LONGEST_LINE = 100_000  # characters; a table's lines are far shorter, a binary file's "line" is not
@@ -179,7 +180,8 @@ def _text(path: Path) -> TextIO:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb") if path.suffix.casefold() == ".gz" else path.open("rb"))
+    file = open_file(path)
+    return cast(BinaryIO, gzip.open(file, "rb")) if path.suffix.casefold() == ".gz" else file
 
 
 def _bounded(handle: TextIO, path: Path) -> Iterator[str]:

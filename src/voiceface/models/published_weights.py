@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from voiceface.errors import InputError, MissingPartError
+from voiceface.media.open_file import check_regular
 
 _DOCUMENT = "see docs/encoders.md"
 
@@ -91,6 +92,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         InputError: no readable file, code in it, or no tensors by name.
     """
     remedy = f"get the file anew, {_DOCUMENT}"
+    check_regular(path)
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

@@ -9,6 +9,7 @@ from voiceface.corpus.file_tree import walk_media
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 from voiceface.media.media_kind import media_kind
+from voiceface.media.open_file import open_file
 
 SIDE_OF_KIND = {"sound": "voice", "video": "voice", "image": "face"}
 _OTHER = {"voice": "face", "face": "voice"}
@@ -27,7 +28,7 @@ def side_of(path: Path) -> str:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path):
+        with open_file(path) as file, Image.open(file):
             return "face"
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return "voice"  # the audio decoder reports what is wrong, if it is not one

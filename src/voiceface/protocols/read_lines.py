@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import open_file
 from voiceface.media.unicode_names import in_one_form
 
 
@@ -16,9 +17,9 @@ def read_lines(path: str | Path) -> list[str]:
     Raises:
         InputError: it is missing, empty, not UTF-8, or a gzip archive that ends in the middle.
     """
-    file = Path(path)
     try:
-        raw = file.read_bytes()
+        with open_file(path) as file:
+            raw = file.read()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(path, "is a gzip file cut short or damaged", "fetch it again") from None

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, partial_files
+from voiceface.media.open_file import check_regular
 
 _NAME = re.compile(r"step-(\d+)\.pt")
 
@@ -46,6 +47,7 @@ class Checkpoints:
             InputError: it is damaged or not a checkpoint.
         """
         path = self.path(step)
+        check_regular(path)
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch.load has no error type of its own

@@ -10,6 +10,7 @@ from safetensors.torch import load as read
 
 from voiceface.components import SHIPPED
 from voiceface.errors import InputError
+from voiceface.media.open_file import check_regular
 from voiceface.models.voice_encoder import WindowEncoder
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 
@@ -26,6 +27,7 @@ def load(weights: str | Path = WEIGHTS, *, device: str = "cpu") -> WindowEncoder
     """
     path = Path(weights) / "model.safetensors"
     remedy = "give a weights folder that `voiceface train voice_student` wrote"
+    check_regular(path)
     try:
         data = path.read_bytes()
         tensors = {n.removeprefix("student."): t.float() for n, t in read(data).items() if "student." in n}

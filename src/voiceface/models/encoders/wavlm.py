@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from voiceface.errors import InputError, MissingPartError
+from voiceface.media.open_file import check_regular
 from voiceface.models.published_weights import digest, find_weights, load_tensors, read_tensors
 from voiceface.models.voice_encoder import RecordingEncoder
 from voiceface.records import SAMPLE_RATE
@@ -104,6 +105,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> WavlmVoic
 
 def _read_config(path: Path) -> dict[str, Any]:
     """The network's configuration, ``config.json``."""
+    check_regular(path)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -118,6 +120,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _scaled(path: Path, config: dict[str, Any]) -> bool:
     """Whether recordings are standardised to mean 0 and deviation 1, as in its training."""
+    check_regular(path)
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["do_normalize"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from voiceface.errors import InputError
+from voiceface.media.open_file import check_regular
 from voiceface.nn.face.expression_net import ExpressionNet
 
 
@@ -55,6 +56,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> Expressio
     folder = Path(weights)
     folder = next((p for p in (folder, folder / "weights") if (p / "run.json").is_file()), folder)
     path = folder / "model.safetensors"
+    check_regular(path)
     try:
         tensors = {
             n.removeprefix("net."): t.float() for n, t in load_file(path).items() if n.startswith("net.")
