@@ -333,3 +333,32 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     card = json.loads((place / "gallery.json").read_text())
     (place / "gallery.json").write_text(json.dumps(card | {"format": 99}))
     call("gallery", "search", place, picture).refused("format 99, this version reads 2")
+
+
+def test_the_command_lists_people_and_items_and_tells_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
+    for name in ("ann/a.png", "ann/b.wav", "bob/c.png"):
+        (tmp_path / "people" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "people" / name).write_text(f"{name}  ")
+    place = tmp_path / "gallery"
+    call("gallery", "add", place, tmp_path / "people" / "ann", "--attribute", "town=Ulm")
+    call("gallery", "add", place, tmp_path / "people" / "bob")
+    assert call("gallery", "list", place).out.split() == ["2", "ann", "1", "bob"]
+    assert call("gallery", "list", place, "--json").json == {"people": {"ann": 2, "bob": 1}}
+    lines = call("gallery", "list", place, "ann").out.splitlines()
+    paths = {
+        kind: tmp_path / "people" / "ann" / name for kind, name in (("face", "a.png"), ("voice", "b.wav"))
+    }
+    assert sorted(lines) == [f"{kind}  {path}  town=Ulm" for kind, path in paths.items()]
+    (item,) = call("gallery", "list", place, "bob", "--json").json["items"]
+    assert item == {"kind": "face", "path": str(tmp_path / "people" / "bob" / "c.png"), "attributes": {}}
+    call("gallery", "list", place, "an").refused(place, "nobody called 'an'; did you mean")
+    told = call("gallery", "info", place, "--json").json
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    assert told == {
+        "matcher": "made", "numbers": DIM, "items": 3, "kinds": {"face": 2, "voice": 1}, "people": 2,
+        "attributes": {"town": {"Ulm": 2}}, "bytes": size,
+    }  # fmt: skip
+    printed = call("gallery", "info", place).out
+    assert "3 items of 2 people: faces 2, voices 1" in printed and "town: Ulm (2)" in printed

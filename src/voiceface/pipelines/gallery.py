@@ -120,6 +120,23 @@ class Gallery:
         """Value to number of items of ``person``, ``kind`` or an attribute, sorted; none without a value."""
         return self._store.counts(name)
 
+    def items(self, person: str) -> list[Item]:
+        """A person's items, those of the oldest commits first.
+
+        Raises:
+            InputError: nobody of that name is there; the nearest names are offered.
+        """
+        self._store.refresh()
+        found = []
+        for segment in self._store.segments:
+            for row in np.flatnonzero(segment.matches("person", person)).tolist():
+                told = segment.item(row)
+                path, kind, owner = Path(told.pop("path")), told.pop("kind"), told.pop("person")
+                found.append(Item(path=path, kind=kind, person=owner, attributes=told))
+        if not found:
+            raise self._nobody(person)
+        return found
+
     def add(self, items: Iterable[Item], *, progress: Callable[[int, int], None] | None = None) -> AddResult:
         """Embed files and add them; the same bytes of the same person are embedded and kept once.
 
@@ -190,8 +207,7 @@ class Gallery:
         """
         count = self._store.remove(person)
         if not count:
-            remedy = nearest_names(person, list(self.people()))
-            raise InputError(self.path, f"holds nobody called {person!r}", remedy)
+            raise self._nobody(person)
         return count
 
     def search(
@@ -253,6 +269,10 @@ class Gallery:
             self._store.segments, unit(rows), k=k, kind=KINDS.index(kind), where=where or {}, exact=exact
         )
         return [[self._hit(*one, cross_modal=kind != side) for one in hits] for hits in found]
+
+    def _nobody(self, person: str) -> InputError:
+        remedy = nearest_names(person, list(self.people()))
+        return InputError(self.path, f"holds nobody called {person!r}", remedy)
 
     def _check_names(self, where: Mapping[str, str]) -> None:
         known = ["person", *self.attributes]

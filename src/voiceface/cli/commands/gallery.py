@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,10 +17,14 @@ from voiceface.media.files import check_readable
 if TYPE_CHECKING:
     from voiceface.pipelines.gallery_items import Hit
 
+_VALUES = 10
+"""Values of an attribute that `info` prints, the most frequent."""
 _ABOUT = """Keep a gallery of known people, and search it by a voice or a face.
 
 voiceface gallery add GALLERY FOLDER      one folder of files per person
 voiceface gallery search GALLERY VOICE
+voiceface gallery list GALLERY            people; of a person: their items
+voiceface gallery info GALLERY
 voiceface gallery remove GALLERY PERSON"""
 
 
@@ -29,6 +33,8 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
     gallery = App(name="gallery", help=_ABOUT, group=help_group("Inference"), version_flags=[])
     app.command(gallery)
     gallery.command(_add, name="add")
+    gallery.command(_info, name="info")
+    gallery.command(_list, name="list")
     gallery.command(_remove, name="remove")
     gallery.command(_search, name="search")
 
@@ -83,6 +89,68 @@ def _add(
         print_line(f"{done.added:,} added, {there}; {len(opened):,} items of {people:,} people")
     if done.failed and not done.added + done.already_present:
         raise done.failed[0]
+    return 0
+
+
+def _info(gallery: Path, /, *, json: Flag = False) -> int:
+    """Show a gallery's matcher, numbers of items and people, and what is known of them.
+
+    Args:
+        gallery: the gallery's folder
+        json: print JSON
+    """
+    from voiceface.pipelines.gallery import Gallery
+
+    opened = Gallery.open(gallery)
+    size = sum(file.stat().st_size for file in gallery.rglob("*") if file.is_file())
+    attributes = {name: opened.counts(name) for name in opened.attributes}
+    kinds, people = opened.counts("kind"), len(opened.people())
+    if json:
+        facts = {"matcher": opened.card["matcher"], "numbers": opened.card["dim"], "items": len(opened)}
+        print_json({**facts, "kinds": kinds, "people": people, "attributes": attributes, "bytes": size})
+        return 0
+    told = ", ".join(f"{kind}s {count:,}" for kind, count in kinds.items())
+    print_line(f"{len(opened):,} items of {people:,} people" + (f": {told}" if told else ""))
+    print_line(
+        f"matcher {opened.card['matcher']}, {opened.card['dim']} numbers an item, {size / 1e6:,.1f} MB"
+    )
+    for name, counts in attributes.items():
+        most = sorted(counts.items(), key=lambda one: -one[1])
+        values = ", ".join(f"{printable(value)} ({count:,})" for value, count in most[:_VALUES])
+        print_line(
+            f"{name}: {values}" + (f" and {len(most) - _VALUES:,} more" if len(most) > _VALUES else "")
+        )
+    return 0
+
+
+def _list(gallery: Path, person: str | None = None, /, *, json: Flag = False) -> int:
+    """List the people of a gallery with their numbers of items, or the items of one person.
+
+    Args:
+        gallery: the gallery's folder
+        person: person whose items to list
+        json: print JSON
+    """
+    from voiceface.pipelines.gallery import Gallery
+
+    opened = Gallery.open(gallery)
+    if person is None:
+        people = opened.people()
+        if json:
+            print_json({"people": people})
+        else:
+            for name, count in people.items():
+                print_line(f"{count:>7,}  {printable(name)}")
+        return 0
+    items = opened.items(person)
+    if json:
+        told = [
+            {"kind": one.kind, "path": str(one.path), "attributes": dict(one.attributes)} for one in items
+        ]
+        print_json({"person": items[0].person, "items": told})
+    else:
+        for one in items:
+            print_line(f"{one.kind}  {printable(str(one.path))}{_told(one.attributes)}")
     return 0
 
 
@@ -178,6 +246,9 @@ def _print(query: str, hits: Sequence[Hit]) -> None:
     print_line("\n rank  probability  similarity  person            file")
     for rank, hit in enumerate(hits, start=1):
         chance = f"{hit.probability:.3f}" if hit.probability is not None else "-"
-        attributes = "".join(f"  {name}={printable(value)}" for name, value in hit.attributes.items())
         start = f"{rank:>5}  {chance:>11}  {hit.similarity:>10.3f}"
-        print_line(f"{start}  {printable(hit.person):<16}  {printable(hit.path)}{attributes}")
+        print_line(f"{start}  {printable(hit.person):<16}  {printable(hit.path)}{_told(hit.attributes)}")
+
+
+def _told(attributes: Mapping[str, str]) -> str:
+    return "".join(f"  {name}={printable(value)}" for name, value in attributes.items())
