@@ -1,6 +1,7 @@
 """A gallery's times and recall beside a product in numpy and indexes of faiss, in one run.
 
     python benchmarks/gallery.py [--rows VOICES.npz FACES.npz] [--count 100000] [--queries 50] [--hnsw]
+                                 [--times 10 100]
 
 Faces are added and voices searched for. With --rows (embeddings by `voiceface embed`, of the same people in
 one order) more are made that are distributed like them: a Gaussian along the principal axes of the pairs,
@@ -8,7 +9,8 @@ each side brought to length 1, so that a made voice goes with its made face as r
 variances fall as one over the axis' rank. Rows that vary alike in every direction would be no test: all are
 far apart, and every index looks bad. Every search is asked for the ten nearest, query after query in turn by
 all methods, with threads as OMP_NUM_THREADS says; faiss takes part where it is installed, --hnsw also builds
-its graph (minutes at a million).
+its graph (minutes at a million). --times simulates larger galleries: the segments' files are linked under as
+many other names, so that a search computes as it would with so many rows, all of them in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -27,9 +31,13 @@ import numpy as np
 
 from voiceface.pipelines import gallery_search
 from voiceface.pipelines.gallery import Gallery, Item
+from voiceface.pipelines.gallery_folder import CARD, read_segments, write_segments
+from voiceface.pipelines.gallery_segment import SEGMENTS
 
 BLOCK, K = 50_000, 10
 Search = Callable[[np.ndarray], object]
+Pair = tuple[np.ndarray, np.ndarray]
+"""Voices and faces of the same people."""
 
 
 class Rows:
@@ -54,6 +62,7 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--dim", type=int, default=70, help="without --rows")
     parser.add_argument("--hnsw", action="store_true")
+    parser.add_argument("--times", type=int, nargs="*", default=[])
     asked = parser.parse_args()
     threads = os.environ.get("OMP_NUM_THREADS", "as many as cores")
     print(f"{platform.processor() or platform.machine()}, threads: {threads}, load {os.getloadavg()[0]:.1f}")
@@ -76,6 +85,8 @@ def main() -> int:
             each = (time.process_time() - start) / len(queries) * 1000
             print(f"{len(queries)} queries at once, exact={exact}: {each:.2f} ms of processor each")
         recalls(gallery, queries, nearest["all"])
+        for times in asked.times:
+            simulated(gallery, Path(scratch) / f"times-{times}", times, make, queries)
     print(f"load {os.getloadavg()[0]:.1f}")
     return 0
 
@@ -200,6 +211,54 @@ def recalls(gallery: Gallery, queries: np.ndarray, nearest: np.ndarray) -> None:
         each = (time.process_time() - start) / len(queries) * 1000
         print(f"{share:.0%} of the items compared: recall {hits / K / len(queries):.3f}, {each:.1f} ms")
     gallery_search.PROBED_SHARE = usual
+
+
+def simulated(
+    gallery: Gallery, place: Path, times: int, make: Callable[[int], Pair], queries: np.ndarray
+) -> None:
+    """Print what a gallery of so many times the rows takes to open, to search and to add to."""
+    (place / SEGMENTS).mkdir(parents=True)
+    shutil.copy(gallery.path / CARD, place)
+    entries = []
+    for entry in read_segments(gallery.path) * times:
+        entries.append({**entry, "name": f"{len(entries):016x}"})
+        for file in (gallery.path / SEGMENTS).glob(f"{entry['name']}.*"):
+            (place / SEGMENTS / file.name.replace(entry["name"], f"{len(entries) - 1:016x}")).hardlink_to(
+                file
+            )
+    write_segments(place, entries)
+    before = own_memory()
+    start = time.process_time()
+    grown = Gallery.open(place, matcher=Rows(queries.shape[1]))
+    print(f"{len(grown):,} rows: opened in {time.process_time() - start:.2f} s", flush=True)
+    women = {"where": {"gender": "f"}}
+    for told, options in (("indexed", {}), ("indexed, women", women), ("exact", {"exact": True})):
+        spent = [
+            seconds(lambda query, options=options: grown.search(query, side="voice", k=K, **options), query)
+            for query in queries[:6]
+        ]
+        usual, first = np.median(spent[1:]) * 1000, spent[0]  # which compares checksums and reads values
+        print(f"  {told}: {usual:,.0f} ms of processor; the first {first:.2f} s", flush=True)
+    faces, spent = make(1000)[1], []
+    for commit in range(3):
+        items = [Item(path=Path(f"new-{commit}-{k}"), kind="face", person="new") for k in range(len(faces))]
+        spent.append(seconds(grown.add_rows, faces, items))
+    told = ", ".join(f"{one:.2f} s" for one in spent)
+    print(f"  1,000 rows added in {told}; {own_memory() - before:,.0f} MB of its own", flush=True)
+
+
+def seconds(run: Callable[..., object], *given: object) -> float:
+    """Seconds of the processor that a call takes."""
+    start = time.process_time()
+    run(*given)
+    return time.process_time() - start
+
+
+def own_memory() -> float:
+    """Megabytes that this process holds, without mapped files; Linux alone tells."""
+    status = Path("/proc/self/status")
+    found = re.search(r"RssAnon:\s+(\d+)", status.read_text()) if status.is_file() else None
+    return int(found[1]) / 1024 if found else float("nan")
 
 
 def largest(scores: np.ndarray) -> np.ndarray:
