@@ -20,7 +20,7 @@ from voiceface.records import Person
 
 SOUNDS = {"wav": "pcm_s16le", "flac": "flac", "mp3": "mp3", "ogg": "libopus", "m4a": "aac", "webm": "libopus",
           "mka": "mp2", "au": "pcm_s16be", "aiff": "pcm_s16be", "wma": "wmav2", "ts": "mp2"}  # fmt: skip
-PICTURES = ("png", "jpg", "gif", "webp", "bmp", "tif", "ppm", "jp2", "tga", "ico")
+PICTURES = ("png", "jpg", "gif", "webp", "bmp", "tif", "ppm", "jp2", "tga", "avif")
 INTEGERS = (
     0,
     1,

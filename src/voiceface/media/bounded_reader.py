@@ -14,6 +14,9 @@ from voiceface.media.open_file import open_file
 PATIENCE = 60.0
 """Seconds that opening a file, or finding its next packet, may take."""
 
+MOST_PIXELS = 80_000_000
+"""Of one frame, or of a picture that cannot be decoded smaller: 240 MB as RGB; a decoder holds several."""
+
 
 class BoundedReader:
     """A binary file as FFmpeg sees it through PyAV: reads and seeks, and gives up after `PATIENCE`.

@@ -16,9 +16,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from voiceface.errors import InputError
-from voiceface.media.bounded_reader import BoundedReader, open_bounded
+from voiceface.media.bounded_reader import MOST_PIXELS, BoundedReader, open_bounded
+from voiceface.media.check_mov_header import check_mov_header
 from voiceface.media.container_bytes import share_of_riff
 from voiceface.media.files import check_readable, source_name
+from voiceface.media.samples import check_rate
 
 # FFmpeg's own remarks are dropped: a fault reaches the user once, as an InputError. Any level but None
 # would send them through Python, where a decoder's thread waits for the lock that the thread closing
@@ -42,6 +44,9 @@ _CONTAINERS = (
     "oma,voc,nistsphere,ircam,sox,qcp,gsm,dss,mov,matroska,avi,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,m4v,"
     "mxf,rm,dv,ivf,nut,wtv,gif"
 )
+LONGEST_HOURS = 24
+"""Of what one file holds: a small one may claim any time, and its silence or still picture costs work."""
+_MOST = {"max_pixels": str(MOST_PIXELS)}  # also where frames grow behind the first one
 _FEW_BAD_PACKETS = 3  # a lost packet or two is a click, not a damaged file
 _BAD_SHARE = 0.1
 
@@ -93,6 +98,7 @@ def open_media(source: str | Path | BinaryIO, kind: Literal["audio", "video"]) -
     name = source_name(source)
     with open_bounded(source, name) as reader:
         share = share_of_riff(reader)
+        check_mov_header(reader)
         try:
             container = av.open(
                 reader,
@@ -140,6 +146,9 @@ def _find_stream(
         raise InputError(
             name, "is coded in a way this FFmpeg cannot decode", "convert it to WAV or MP4 first"
         )
+    if kind == "audio" and stream.codec_context.sample_rate:
+        check_rate(name, stream.codec_context.sample_rate)
+    stream.codec_context.options = _MOST
     return stream  # type: ignore[no-any-return]
 
 
@@ -180,6 +189,13 @@ def decode_frames(media: OpenMedia) -> Iterator[Any]:
     if bad > _FEW_BAD_PACKETS and bad > _BAD_SHARE * (good + bad):
         fault = f"is damaged ({bad} of {good + bad} packets)"
         raise InputError(media.name, fault, "copy or download it again")
+
+
+def check_length(name: str, seconds: float) -> None:
+    """Refuse a file of over `LONGEST_HOURS` (InputError)."""
+    if seconds > 3600 * LONGEST_HOURS:
+        fault = f"is over {LONGEST_HOURS} hours long"
+        raise InputError(name, fault, "cut it into shorter files, or correct its times")
 
 
 class CannotSeekError(Exception):

@@ -14,10 +14,12 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
+from voiceface.media.bounded_reader import MOST_PIXELS
 from voiceface.media.container import (
     CannotSeekError,
     OpenMedia,
     check_complete,
+    check_length,
     counted_seconds,
     declared_seconds,
     decode_frames,
@@ -29,7 +31,6 @@ from voiceface.media.files import source_name
 Picture = NDArray[np.uint8]
 _Timed = Iterator[tuple[float, av.VideoFrame]]
 
-_MOST_PIXELS = 80_000_000  # of one frame; the decoder holds several
 _SAME = 1e-4  # seconds; what two clocks' rounding may differ by
 _OBLONG = (0.25, 4.0)  # beyond, a pixel's stated shape is a fault of the file
 
@@ -142,7 +143,7 @@ def _frames(
         if seeked:
             seek_container(media, start)
         every = _checked_seek(_timed(media, seeked=seeked), start if seeked else None)
-        last = _LastFrameEnd()
+        last = _LastFrameEnd(name, start)
         chosen = _between(last.watch(every), span) if fps is None else _nearest(last.watch(every), span, fps)
         convert = _FrameConverter(stream, long_side)
         count = 0
@@ -158,7 +159,7 @@ def _timed(media: OpenMedia, *, seeked: bool) -> _Timed:
     """Decoded frames with seconds since the file's first moment, rising; a frame without a time gets one."""
     stream = media.stream
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > _MOST_PIXELS:
+    if width * height > MOST_PIXELS:
         raise InputError(media.name, f"has frames of {width} x {height} pixels", "scale it down first")
     step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
     before: float | None = None
@@ -184,12 +185,14 @@ def _checked_seek(every: _Timed, start: float | None) -> _Timed:
 
 
 class _LastFrameEnd:
-    """Remembers when the last frame that passed ends."""
+    """Remembers when the last frame that passed ends, and lets none pass that is too late."""
 
-    end = 0.0
+    def __init__(self, name: str, start: float) -> None:
+        self.name, self.start, self.end = name, start, 0.0
 
     def watch(self, every: _Timed) -> _Timed:
         for time, frame in every:
+            check_length(self.name, time - self.start)
             length = float((getattr(frame, "duration", 0) or 0) * (frame.time_base or 0))
             self.end = time + length
             yield time, frame

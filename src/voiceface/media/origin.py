@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import re
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from xml.sax.saxutils import escape, unescape
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from voiceface.errors import InputError
 from voiceface.media.files import check_readable, source_name
+from voiceface.media.open_file import open_file
+from voiceface.media.open_picture import check_pixels, open_picture
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for "made by a model that learnt from data" (IPTC Photo Metadata, Digital Source Type)."""
@@ -116,19 +118,19 @@ def read_origin(source: Any) -> Origin | None:  # noqa: ANN401  a path, a file o
     """What a picture says of its origin; None where it says nothing that we wrote.
 
     Raises:
-        InputError: it is missing or no picture.
+        InputError: it is missing, no picture, damaged or too large.
     """
     if isinstance(source, Image.Image):
         return _origin_of(source.info)
     check_readable(source)
-    try:
-        with Image.open(source) as image:
-            image.load()  # text entries may stand behind the pixels
-            return _origin_of({**image.info, **getattr(image, "text", {})})
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            source_name(source), f"is no picture that can be read ({error})", "give a PNG"
-        ) from error
+    name = source_name(source)
+    with contextlib.ExitStack() as stack:
+        file = source if hasattr(source, "read") else stack.enter_context(open_file(source))
+        image = stack.enter_context(open_picture(file, name))
+        if image.format == "PNG":  # its text entries may stand behind the pixels
+            check_pixels(image, name)
+            image.load()
+        return _origin_of({**image.info, **getattr(image, "text", {})})
 
 
 def _origin_of(info: dict[Any, Any]) -> Origin | None:

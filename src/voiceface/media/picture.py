@@ -1,26 +1,24 @@
-"""Pictures in and out: anything Pillow opens, upright and in RGB, whatever it was stored as."""
+"""Pictures in and out: any usual format, upright and in RGB, whatever it was stored as."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from voiceface.errors import InputError
+from voiceface.media.bounded_reader import MOST_PIXELS
 from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.open_file import open_file
-from voiceface.media.optional_reader import register_reader
+from voiceface.media.open_picture import GIVE_PICTURE, check_pixels, open_picture
 from voiceface.media.origin import Origin, read_origin
 
 PictureSource = str | Path | BinaryIO | NDArray[Any] | Image.Image
@@ -29,9 +27,7 @@ PictureSource = str | Path | BinaryIO | NDArray[Any] | Image.Image
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """What pictures are written as, by the end of their name."""
 _QUALITY = 95
-_MOST_PIXELS = 80_000_000  # 240 MB as RGB; JPEGs beyond it are read at 1/2, 1/4 or 1/8 of their size
 _BACKGROUND = (128, 128, 128)  # shows through transparent parts: neither a dark nor a light frame
-_EPS = "EPS"  # Pillow would run Ghostscript, a whole programming language, on it
 _ORIENTATION = 0x0112  # EXIF 2.3, table 4
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,7 +38,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_GIVE = "give a JPEG or PNG picture"
 
 
 def load_picture(source: PictureSource, *, long_side: int | None = None) -> Image.Image:
@@ -154,62 +149,28 @@ def picture_size(source: str | Path | BinaryIO) -> tuple[int, int]:
     if isinstance(source, str | os.PathLike):
         with open_file(source) as file:
             return picture_size(file)
-    with _decoder_errors(source_name(source)):
-        return _header(source, source_name(source)).size
+    with open_picture(source, source_name(source)) as image:
+        return image.size
 
 
 def _read(file: BinaryIO, name: str, long_side: int | None) -> Image.Image:
-    with _decoder_errors(name):
-        image = _header(file, name)
+    with open_picture(file, name) as image:
         _bounded(image, name, long_side)
         image.load()
         return _finished(image, name, long_side)
 
 
-@contextlib.contextmanager
-def _decoder_errors(name: str) -> Iterator[None]:
-    """Whatever a decoder raises becomes one error with the file's name."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on size and metadata; we have our own limit
-            yield
-    except InputError:
-        raise
-    except UnidentifiedImageError as error:
-        raise InputError(name, "is no picture", _GIVE) from error
-    except Image.DecompressionBombError as error:
-        raise InputError(name, "has too many pixels to be read safely", "scale it down first") from error
-    except MemoryError as error:
-        raise InputError(name, "needs more memory than there is", "scale it down first") from error
-    except Exception as error:  # decoders of broken files raise almost anything
-        raise InputError(name, f"is a damaged picture ({error})", "copy or download it again") from error
-
-
-def _header(file: BinaryIO, name: str) -> Image.Image:
-    """Open without decoding; a JPEG directly, because `Image.open` refuses large ones it could scale."""
-    if getattr(file, "seekable", lambda: False)():
-        start = file.read(12)
-        file.seek(0)
-        if start[:3] == b"\xff\xd8\xff":
-            return JpegImageFile(file)
-        register_reader(start, name)
-    return Image.open(file)
-
-
 def _bounded(image: Image.Image, name: str, long_side: int | None) -> None:
     """Make sure that decoding ``image`` stays within the pixel limit, by scaling a JPEG if need be."""
-    if image.format == _EPS:
-        raise InputError(name, "is a PostScript program, not a picture", _GIVE)
     # libjpeg keeps all coefficients of a progressive file at full size, whatever the scale.
     scales = image.format == "JPEG" and not image.info.get("progressive")
+    if not scales:
+        check_pixels(image, name)
     width, height = image.size
-    if not scales and width * height > _MOST_PIXELS:
-        fault = f"has {width} x {height} pixels, more than the {_MOST_PIXELS // 10**6} million that are read"
-        raise InputError(name, fault, "scale it down first")
     if image.format != "JPEG":
         return
     scale = 1
-    while scale < 8 and width * height > _MOST_PIXELS * scale**2:
+    while scale < 8 and width * height > MOST_PIXELS * scale**2:
         scale *= 2
     # Somewhat larger than what is wanted, so that the better filter does the last step.
     while scale < 8 and long_side is not None and max(width, height) // (scale * 2) >= 1.5 * long_side:
@@ -221,7 +182,7 @@ def _bounded(image: Image.Image, name: str, long_side: int | None) -> None:
 def _finished(image: Image.Image, name: str, long_side: int | None) -> Image.Image:
     """A decoded picture as RGB, scaled and upright."""
     if 0 in image.size:
-        raise InputError(name, f"has {image.size[0]} x {image.size[1]} pixels", _GIVE)
+        raise InputError(name, f"has {image.size[0]} x {image.size[1]} pixels", GIVE_PICTURE)
     try:
         turn = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged metadata is no reason to refuse the picture

@@ -14,7 +14,8 @@ Wave = NDArray[np.float32]
 Pieces = Iterator[tuple[Wave, int]]
 """Consecutive mono samples, each piece with its rate in Hz."""
 
-RATES = range(100, 1_000_000)
+RATES = range(1000, 1_000_000)
+"""Hz. Speech needs 4,000 and more; at 1 Hz a megabyte would stand for days of sound."""
 _FULL_SCALE = {"uint8": 2.0**7, "int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 _LOUDEST = 4.0  # overshoot of a codec or a float recorder stays below +12 dB; more is another scale
 _MOST_CHANNELS = 64
@@ -48,6 +49,13 @@ def channels_and_rate(source: tuple[Any, Any]) -> tuple[NDArray[Any], int]:
     if samples.size == 0:
         raise InputError("<array>", "contains no sound (0 samples)", "give at least one sample")
     return samples, int(rate)
+
+
+def check_rate(name: str, rate: int) -> None:
+    """Refuse a file's samples a second that are not in `RATES` (InputError)."""
+    if rate not in RATES:
+        fault = f"says to have {rate:,} samples a second"
+        raise InputError(name, fault, f"give sound of {RATES[0]:,} to {RATES[-1]:,} Hz")
 
 
 def as_float(samples: NDArray[Any], name: str) -> Wave:

@@ -19,6 +19,7 @@ from voiceface.media.container import (
     CannotSeekError,
     OpenMedia,
     check_complete,
+    check_length,
     counted_seconds,
     declared_seconds,
     decode_frames,
@@ -35,6 +36,7 @@ from voiceface.media.samples import (
     Wave,
     as_float,
     channels_and_rate,
+    check_rate,
     check_samples,
 )
 from voiceface.records import SAMPLE_RATE
@@ -228,6 +230,8 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
         announced = declared_seconds(media)
         if announced is not None and start >= announced:
             return
+        if stop is None:
+            check_length(media.name, (announced or 0.0) - start)
         if seek and media.container.format.name == "ogg" and is_chained_ogg(media.reader):
             raise CannotSeekError  # its clock begins anew with every link
         mixdown, frames = _learnt(media)
@@ -242,6 +246,7 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
             last = None if stop is None else first + round((stop - start) * rate)
             wanted = part[max(0, first - at) : None if last is None else max(0, last - at)]
             at += len(part)
+            check_length(media.name, at / rate - start)
             if len(wanted):
                 yield wanted, rate
             if last is not None and at >= last:
@@ -301,6 +306,7 @@ def _frames(media: OpenMedia) -> Iterator[_Frame]:
         tick, names = frame.time_base, [channel.name for channel in frame.layout.channels]
         time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - media.zero
         samples = frame.to_ndarray()
+        check_rate(media.name, frame.sample_rate)
         if not frame.format.is_planar:
             samples = samples.reshape(-1, len(names)).T
         yield _Frame(time, frame.sample_rate, as_float(samples, media.name), names)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from voiceface.corpus.file_tree import walk_media
-from voiceface.errors import InputError
+from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import check_readable
 from voiceface.media.media_kind import media_kind
 from voiceface.media.open_file import open_file
@@ -25,12 +25,14 @@ def side_of(path: Path) -> str:
     if kind:
         return SIDE_OF_KIND[kind]
     check_readable(path)
-    from PIL import Image, UnidentifiedImageError
+    from voiceface.media.open_picture import open_picture
 
     try:
-        with open_file(path) as file, Image.open(file):
+        with open_file(path) as file, open_picture(file, str(path)):
             return "face"
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+    except MissingPartError:  # a picture, whose reader is not installed
+        return "face"
+    except InputError:
         return "voice"  # the audio decoder reports what is wrong, if it is not one
 
 

@@ -3,7 +3,7 @@
 Layout    ROOT/pairs.csv            clip, person; also understood: gender, nationality, age, name,
                                     ethnicity, video (or session), split, language, emotion, start, stop
           ROOT/voices/CLIP.wav      any sound FFmpeg reads
-          ROOT/faces/CLIP.jpg       any picture Pillow opens
+          ROOT/faces/CLIP.jpg       any usual picture format
           ROOT/faces_only/*.jpg     further faces without a voice (with --faces-only), one person each
           Instead of `clip` the table may name the files: columns voice and face, from ROOT.
 Licence   the data's own
