@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus_media import blank, written
+from voiceface.corpus import read_parquet
 from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.tables import part_facts, write_table
 from voiceface.errors import InputError
 from voiceface.records import Person
 
@@ -159,3 +162,37 @@ def test_a_damaged_digest_is_one_line(copy):
         pq.write_table(table.replace_schema_metadata(damaged), path)
         with pytest.raises(InputError, match="damaged digest"):
             Corpus.open(copy).fingerprint  # noqa: B018
+
+
+def folded(path, column, value, rows):
+    """Make a part of so many equal rows that each is stored once."""
+    table = pq.read_table(path)
+    columns = []
+    for field in table.schema:
+        one = pa.array([value if field.name == column else table[field.name][0].as_py()], field.type)
+        same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), one)
+        columns.append(same if pa.types.is_string(field.type) else same.cast(field.type))
+    made = pa.table(columns, table.schema.names).replace_schema_metadata(table.schema.metadata)
+    pq.write_table(made, path, store_schema=False)
+    commit = next(path.parent.parent.glob("items/*.parquet"))
+    facts = part_facts(commit)
+    facts["tables"][path.parent.name]["rows"] = rows
+    write_table(commit, "items", [], facts)
+
+
+@pytest.mark.parametrize(("rows", "letters"), [(200_000, 3), (2000, 60_000)])
+def test_a_part_that_unfolds_to_far_more_than_its_size_is_refused(copy, rows, letters, monkeypatch):
+    monkeypatch.setattr(read_parquet, "_ALWAYS", 1_000_000)
+    path = next((copy / "voices").glob("*.parquet"))
+    folded(path, "language", "x" * letters, rows)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(InputError, match="would take over .* bytes once it is read"):
+        Corpus.open(copy).column("voices", "language")
+
+
+def test_many_rows_that_are_all_different_are_no_bomb(copy, monkeypatch):
+    monkeypatch.setattr(read_parquet, "_ALWAYS", 1000)
+    path = copy / "people" / "people.parquet"
+    people = [{**asdict(Person(id=f"p{k}")), "name": f"Somebody {k * 7919}"} for k in range(5000)]
+    write_table(path, "people", people, part_facts(path))
+    assert len(Corpus.open(copy).people) == 5000

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from voiceface.corpus.item import Rejection
+from voiceface.corpus.read_parquet import read_parquet
 from voiceface.corpus.row_checks import people_fault
 from voiceface.corpus.table_reader import SOURCE_REJECTIONS, Commit, Records, Table, commits, read_card
 from voiceface.corpus.tables import ARRAYS, SCHEMAS, part_facts
 from voiceface.errors import InputError
-from voiceface.media.open_file import check_regular
 from voiceface.media.picture import decode_jpeg
 from voiceface.records import Clip, Face, Person, Voice
 
@@ -76,11 +75,8 @@ class Corpus:
     def people(self) -> list[Person]:
         """Everybody, sorted by id."""
         path = self.path / "people" / "people.parquet"
-        try:
-            rows = pq.read_table(path, schema=SCHEMAS["people"]).to_pylist()
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(path, "is no readable Parquet file", "prepare the corpus again") from error
-        return [Person(**row) for row in rows]
+        rows = read_parquet(path, schema=SCHEMAS["people"], remedy="prepare the corpus again")
+        return [Person(**row) for row in rows.to_pylist()]
 
     @cached_property
     def person_index(self) -> dict[str, int]:
@@ -111,12 +107,8 @@ class Corpus:
         found = []
         for part in parts:
             path = self.path / "rejected" / f"{part}.parquet"
-            check_regular(path)
-            try:
-                rows = pq.read_table(path, columns=["path", "reason", "person"]).to_pylist()
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise InputError(path, "is no readable Parquet file", "prepare the corpus again") from error
-            found += [Rejection(**row) for row in rows]
+            rows = read_parquet(path, columns=["path", "reason", "person"], remedy="prepare the corpus again")
+            found += [Rejection(**row) for row in rows.to_pylist()]
         return found
 
     @cached_property

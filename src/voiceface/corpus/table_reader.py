@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from voiceface.corpus.read_parquet import read_parquet
 from voiceface.corpus.row_checks import CHECKED_COLUMNS, row_fault
 from voiceface.corpus.tables import ARRAYS, ARRAYS_FOLDER, FORMAT, SCHEMAS, part_facts
 from voiceface.errors import InputError
-from voiceface.media.open_file import check_regular
 from voiceface.media.read_json import read_json
 
 CARD = "corpus.json"
@@ -170,13 +169,7 @@ class Table:
         """Some columns of one part."""
         part = self.parts[index]
         path = self.folder / f"{part.part}.parquet"
-        check_regular(path)
-        try:
-            with pq.ParquetFile(path, memory_map=False) as file:
-                rows = file.read(columns=list(names), use_threads=False)
-            rows.validate(full=True)  # text that is no UTF-8 is found here, not where it is used
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(path, "is no readable Parquet file", _AGAIN) from error
+        rows = read_parquet(path, columns=names, remedy=_AGAIN)
         if rows.num_rows != part.rows(self.name):
             raise InputError(path, f"has {rows.num_rows} rows of {part.rows(self.name)}", _AGAIN)
         schema = pa.schema([SCHEMAS[self.name].field(name) for name in names])
