@@ -22,8 +22,8 @@ from voiceface.evaluation.experiment_records import record_experiment
 from voiceface.models.corpus_embeddings import as_tensor, face_embeddings, voice_embeddings
 from voiceface.protocols.pair_verification import pair_trials
 from voiceface.protocols.paired_comparison import compare
-from voiceface.recipes._encoder_pairs import EncoderPairs, paired_items
 from voiceface.recipes.matcher import recipe
+from voiceface.training.encoder_pairs import EncoderPairs, paired_items
 
 NEW = (20, 50, 200)
 FOLDS = 5

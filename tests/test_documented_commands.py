@@ -16,7 +16,7 @@ DOCUMENTS = [
 """All but the records of experiments, whose commands belong to their commits."""
 BELOW = ("train", "evaluate", "tables", "prepare", "gallery", "import-weights")
 """Commands whose next word is a command of its own."""
-EXAMPLES = {"separation", "voice_gender", "album"}
+EXAMPLES = {"separation", "voice_gender", "album", "hardest_negative"}
 """Components that a page adds itself."""
 MISTYPED = {"--wieghts"}
 """README shows how an option that is misspelt is answered."""
@@ -47,7 +47,7 @@ def options(*names):
         return frozenset()
     arguments = found.assemble_argument_collection(parse_docstring=True)
     typed = {name for argument in arguments for name in (*argument.names, *argument.negatives)}
-    return frozenset(typed | {"--help", "--smoke", "--trust"} if names[0] == "train" else typed | {"--help"})
+    return frozenset(typed | {"--help", "--trust"} | ({"--smoke"} if names[0] == "train" else set()))
 
 
 def faults(words):

@@ -9,7 +9,7 @@ import torch
 from voiceface.errors import InputError
 from voiceface.models import corpus_embeddings as place
 from voiceface.models.corpus_embeddings import voice_embeddings
-from voiceface.recipes._encoder_pairs import PairedEmbeddings
+from voiceface.training.encoder_pairs import PairedEmbeddings
 
 
 class Counting:

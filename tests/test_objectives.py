@@ -19,8 +19,8 @@ from voiceface.nn.loss.orthogonal_projection import orthogonal_projection
 from voiceface.papers import objectives
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.recipes import nagrani_pins, nagrani_svhf, saeed_fop, wen_dimnet, zhai_siglip
-from voiceface.recipes._two_stream_run import SMALL
 from voiceface.synthetic.tiny_corpus import tiny_corpus
+from voiceface.training.two_stream_run import SMALL
 
 PEOPLE = torch.tensor([0, 1, 2, 1, 3])
 

@@ -12,10 +12,10 @@ from voiceface.errors import InputError
 from voiceface.evaluation.cross_validation import cross_validate
 from voiceface.models import pretrained, selection_embeddings
 from voiceface.pipelines.weights import load_model
-from voiceface.recipes import _encoder_pairs
-from voiceface.recipes._encoder_pairs import paired_items
 from voiceface.records import Person
 from voiceface.synthetic.tiny_corpus import tiny_corpus
+from voiceface.training import encoder_pairs
+from voiceface.training.encoder_pairs import paired_items
 from voiceface.training.training_folder import people_fingerprint
 
 PEOPLE, EACH = 90, 2
@@ -73,7 +73,7 @@ def made(monkeypatch):
     def put(voices, faces):
         encoder = SimpleNamespace(name="ge2e", dim=voices.shape[1], fingerprint="made")
         monkeypatch.setattr(pretrained, "load_voice_encoder", lambda name, **_: encoder)
-        for module in (_encoder_pairs, selection_embeddings):
+        for module in (encoder_pairs, selection_embeddings):
             monkeypatch.setattr(module, "voice_embeddings", lambda corpus, encoder: voices)
             monkeypatch.setattr(module, "face_embeddings", lambda corpus, encoder: faces)
 

@@ -2,7 +2,7 @@
 
 >>> import voiceface as vf
 >>> sorted(vf.__all__)
-['Corpus', 'Imaginer', 'Matcher', 'Talker', 'protocols', 'train']
+['Corpus', 'Imaginer', 'Matcher', 'Talker', 'protocols', 'train', 'trusting']
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from voiceface.pipelines.matcher import Matcher
     from voiceface.pipelines.talker import Talker
     from voiceface.pipelines.train import train
+    from voiceface.pipelines.weights import trusting
 
-__all__ = ["Corpus", "Imaginer", "Matcher", "Talker", "protocols", "train"]
+__all__ = ["Corpus", "Imaginer", "Matcher", "Talker", "protocols", "train", "trusting"]
 
 # Loaded when first asked for: `import voiceface` costs nothing, no torch, no codec.
 _MODULES = {
@@ -28,6 +29,7 @@ _MODULES = {
     "Matcher": "voiceface.pipelines.matcher",
     "Talker": "voiceface.pipelines.talker",
     "train": "voiceface.pipelines.train",
+    "trusting": "voiceface.pipelines.weights",
 }
 
 

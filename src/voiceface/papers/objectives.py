@@ -1,6 +1,6 @@
 """Objectives of the field compared: the same encoders, people, streams and budget, paired tests.
 
-What is trained, once a fold and for every objective: the streams of recipes/_two_stream_run.py under SVHF,
+What is trained, once a fold and for every objective: the streams of training/two_stream_run.py under SVHF,
 Learnable PINs, DIMNet, FOP, supervised contrast and SigLIP, and beside them the matcher; then the same with
 every training person given somebody else's faces, which must end at chance. Everybody is judged by weights
 that were not trained on the person. Folds that lie below the output folder are not trained again.

@@ -19,9 +19,8 @@ from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.corpus_embeddings import align_corpus_face
-from voiceface.models.grouped_matching import GroupedMatching
-from voiceface.models.matching import Matching
 from voiceface.models.model import Embeddings, Model
+from voiceface.models.projection_model import ProjectionModel
 from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.weights import Loaded
 from voiceface.records import SAMPLE_RATE
@@ -59,9 +58,9 @@ class Matcher(Pipeline):
         if not self.accepts(loaded.model):
             fault = f"holds weights of {loaded.card.get('recipe')}, no matcher"
             raise InputError(loaded.name, fault, "give weights that `voiceface train matcher` wrote")
-        assert isinstance(loaded.model, Matching | GroupedMatching)
+        assert isinstance(loaded.model, ProjectionModel)
         self.warns = True
-        self._model: Matching | GroupedMatching = loaded.model
+        self._model: ProjectionModel = loaded.model
         self._voices = self._model.encoders.voice(device)
         self._faces = self._model.encoders.face(device)
         stored = loaded.card.get("facts", {}).get("calibration", {})
@@ -88,8 +87,8 @@ class Matcher(Pipeline):
 
     @staticmethod
     def accepts(model: Model) -> bool:
-        """Whether a model is a matcher's."""
-        return isinstance(model, Matching | GroupedMatching)
+        """Whether a model places voices and faces in one space, above an encoder of each."""
+        return isinstance(model, ProjectionModel) and model.can("embed")
 
     @property
     def dim(self) -> int:

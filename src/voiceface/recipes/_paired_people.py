@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Selection, Split
-from voiceface.recipes._encoder_pairs import paired_items
+from voiceface.training.encoder_pairs import paired_items
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus

@@ -18,9 +18,9 @@ from torch import Tensor
 from voiceface.models.model import Batch
 from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.contrastive import supervised_contrastive
-from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_stream_run
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
+from voiceface.training.two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_stream_run
 
 
 class SupervisedContrastive(Objective):

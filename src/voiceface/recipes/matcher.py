@@ -20,13 +20,19 @@ import torch
 
 from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
-from voiceface.metrics.calibration import fit_logistic
+from voiceface.metrics.calibration import Logistic, fit_logistic
 from voiceface.metrics.roc import auc
 from voiceface.models.grouped_matching import GroupedMatching
 from voiceface.models.matching import Matching
 from voiceface.models.selection_embeddings import embed_selection
 from voiceface.protocols.pair_verification import pair_trials
-from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, check_both_kinds, face_blocks
+from voiceface.training.encoder_pairs import (
+    EncoderPairs,
+    PairedEmbeddings,
+    calibration_facts,
+    check_both_kinds,
+    face_blocks,
+)
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 
@@ -237,5 +243,4 @@ def _calibrate(seed: int, model: Matchers, selection: Selection, facts: Facts) -
         share = len(selection.people) / (len(selection.people) + _PRIOR_PEOPLE)
         slope = share * slope + (1 - share) * before["slope"]
         offset = share * offset + (1 - share) * before["offset"]
-    # A slope of zero or less would reverse the ranking: a model that bad must say so, not rank.
-    return {"calibration": {"slope": max(slope, 1e-3), "offset": offset, "prior": 0.5}}
+    return calibration_facts(Logistic(slope, offset))

@@ -19,9 +19,9 @@ from voiceface.errors import InputError
 from voiceface.models.model import Batch
 from voiceface.models.two_streams import Objective, TwoStreams
 from voiceface.nn.loss.margin_contrastive import margin_contrastive
-from voiceface.recipes._two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_stream_run
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
+from voiceface.training.two_stream_run import SMALL, TWO_STREAM_OPTIONS, two_stream_run
 
 
 class MarginContrastive(Objective):

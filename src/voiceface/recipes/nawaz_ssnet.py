@@ -34,8 +34,8 @@ from voiceface.errors import InputError
 from voiceface.models.single_stream import WINDOW, Backbone, SingleStream
 from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
-from voiceface.recipes._encoder_pairs import exchange, validation_auc
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.encoder_pairs import exchange, validation_auc
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 

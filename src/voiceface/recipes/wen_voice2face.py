@@ -41,9 +41,9 @@ from voiceface.models.voice_features import EncoderFeatures, LogmelFeatures, Spa
 from voiceface.models.wen_gan import WenVoice2Face
 from voiceface.nn.face.wen_gan import SIZE, Kernel
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
-from voiceface.recipes._encoder_pairs import exchange, selection_auc
 from voiceface.recipes._weights import find_weights_folder
 from voiceface.records import SAMPLE_RATE
+from voiceface.training.encoder_pairs import exchange, selection_auc
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
 from voiceface.training.weights import read_run, read_weights

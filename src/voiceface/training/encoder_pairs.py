@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection, Split, split_people
 from voiceface.errors import InputError
+from voiceface.metrics.calibration import Logistic, fit_logistic
 from voiceface.metrics.roc import auc
 from voiceface.models.blockwise_pca import Block
 from voiceface.models.corpus_embeddings import DLIB_DIM, as_tensor, face_embeddings, voice_embeddings
@@ -19,7 +20,7 @@ from voiceface.models.model import Model
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.selection_embeddings import score_selection
 from voiceface.models.step_seed import numpy_generator
-from voiceface.protocols.pair_verification import pair_trials
+from voiceface.protocols.pair_verification import PairTrials, pair_trials
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts
 
@@ -180,8 +181,7 @@ def exchange(count: int, seed: int) -> npt.NDArray[np.int64]:
 
 def validation_auc(model: Model, selection: Selection) -> dict[str, float]:
     """AUC over the voice-face pairs of the validation people, of 2,000 voices and faces at most."""
-    voices, faces = _subsample(selection.voices), _subsample(selection.faces)
-    return {"auc": selection_auc(model, Selection(selection.corpus, voices, faces, selection.clips))}
+    return {"auc": selection_auc(model, _subsample(selection))}
 
 
 def selection_auc(model: Model, selection: Selection) -> float:
@@ -190,10 +190,29 @@ def selection_auc(model: Model, selection: Selection) -> float:
     Raises:
         InputError: they are all of one person, or all of two.
     """
+    trials = _trials(model, selection)
+    return float(auc(trials.scores, trials.labels))
+
+
+def validation_calibration(model: Model, selection: Selection) -> Facts:
+    """``calibration``: from a score to log odds at even odds, on the pairs of `validation_auc`."""
+    trials = _trials(model, _subsample(selection))
+    return calibration_facts(fit_logistic(trials.scores, trials.labels, prior=0.5))
+
+
+def calibration_facts(fitted: Logistic) -> Facts:
+    """A calibration as ``run.json`` has it.
+
+    A slope of zero or less would reverse the ranking: a model that bad must say so, not rank.
+    """
+    return {"calibration": {"slope": max(fitted.slope, 1e-3), "offset": fitted.offset, "prior": 0.5}}
+
+
+def _trials(model: Model, selection: Selection) -> PairTrials:
     people = selection.person_of("voices"), selection.person_of("faces")
     trials = pair_trials(score_selection(model, selection), people=people)
     check_both_kinds(trials.labels)
-    return float(auc(trials.scores, trials.labels))
+    return trials
 
 
 def check_both_kinds(labels: npt.NDArray[np.bool_]) -> None:
@@ -203,5 +222,8 @@ def check_both_kinds(labels: npt.NDArray[np.bool_]) -> None:
         raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
 
 
-def _subsample(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return indices[:: max(1, -(-len(indices) // _MAX_VALIDATED))]
+def _subsample(selection: Selection) -> Selection:
+    voices, faces = (
+        some[:: max(1, -(-len(some) // _MAX_VALIDATED))] for some in (selection.voices, selection.faces)
+    )
+    return Selection(selection.corpus, voices, faces, selection.clips)

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from voiceface.corpus.splits import Selection
 from voiceface.models.two_streams import Objective, TwoStreams
-from voiceface.recipes._encoder_pairs import EncoderPairs, PairedEmbeddings, face_blocks, validation_auc
+from voiceface.training.encoder_pairs import (
+    EncoderPairs,
+    PairedEmbeddings,
+    face_blocks,
+    validation_auc,
+    validation_calibration,
+)
 from voiceface.training.run import Facts, Optimiser, Run
 
 COVARIATES = ("gender", "nationality")
@@ -64,6 +70,7 @@ def two_stream_run(
         steps=steps,
         seed=arguments["seed"],
         validate=_validate,
+        calibrate=_calibrate,
         every=max(1, steps // 10),
         contract=pairs.contract,
         licence="Apache-2.0",
@@ -125,3 +132,7 @@ def _start(pairs: EncoderPairs, model: TwoStreams, selection: Selection, facts: 
 
 def _validate(model: TwoStreams, selection: Selection, facts: Facts) -> dict[str, float]:
     return validation_auc(model, selection)
+
+
+def _calibrate(model: TwoStreams, selection: Selection, facts: Facts) -> Facts:
+    return validation_calibration(model, selection) if model.can("embed") else {}
