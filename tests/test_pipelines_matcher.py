@@ -309,6 +309,25 @@ def test_the_shipped_matcher_of_two_encoders_hears_who_speaks():
     assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.1
 
 
+def test_a_list_is_several_of_one_person(matcher, media):
+    files = [media / "v0.wav", media / "v1.wav"]
+    single = matcher.embed_voices(files)
+    (both,) = matcher.embed_voices([files])
+    mean = single.sum(axis=0)
+    assert both == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+    assert np.array_equal(matcher.embed_voices([[files[0]]])[0], single[0])
+    face = media / "f0.png"
+    (pictures,) = matcher.embed_faces([[face, media / "f1.png"]])
+    expected = matcher.probability(float(both.astype(float) @ pictures))
+    assert matcher.score(files, [face, media / "f1.png"]) == pytest.approx(float(expected), abs=1e-6)
+    ((found, _),) = matcher.rank(files, [[face]])
+    assert found == [face]
+    with pytest.raises(InputError, match="input 1: is an empty list"):
+        matcher.embed_faces([face, []])
+    with pytest.raises(InputError, match="nothing.png"):
+        matcher.embed_faces([[face, media / "nothing.png"]])
+
+
 def test_silence_is_embedded_with_a_warning_that_names_it(matcher, media, recwarn):
     save_sound(media / "still.wav", np.zeros(32_000, np.float32))
     with pytest.warns(UserWarning, match=r"still\.wav: contains no detectable speech") as told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ from voiceface.records import SAMPLE_RATE
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
 
+T = TypeVar("T")
+OneOrSeveral: TypeAlias = T | list[T]
 OnError = Callable[[int, InputError], None]
 Progress = Callable[[int, int], None]
 
@@ -95,7 +97,9 @@ class Matcher(Pipeline):
         """Width of an embedding."""
         return self._model.dim
 
-    def embed_voices(self, sources: Sequence[SoundSource], *, on_error: OnError | None = None) -> Embeddings:
+    def embed_voices(
+        self, sources: Sequence[OneOrSeveral[SoundSource]], *, on_error: OnError | None = None
+    ) -> Embeddings:
         """Embed recordings.
 
         A long recording is read a minute at a time, so that memory stays bounded, and the minutes'
@@ -103,7 +107,8 @@ class Matcher(Pipeline):
         minute is embedded with a warning that names it.
 
         Args:
-            sources: Paths, file objects or (array, rate) pairs; anything FFmpeg reads.
+            sources: Paths, file objects or (array, rate) pairs; anything FFmpeg reads. A list among them is
+                several recordings of one person (enrolment): its row is the mean of their embeddings.
             on_error: Called with the index and the error of a source that cannot be used, whose embedding
                 is then NaN; without it the error is raised.
 
@@ -115,11 +120,14 @@ class Matcher(Pipeline):
         """
         return self._embed_all(sources, self._embed_voice, self._model.voices, on_error)
 
-    def embed_faces(self, sources: Sequence[PictureSource], *, on_error: OnError | None = None) -> Embeddings:
+    def embed_faces(
+        self, sources: Sequence[OneOrSeveral[PictureSource]], *, on_error: OnError | None = None
+    ) -> Embeddings:
         """Embed pictures, each by the face that is detected best in it.
 
         Args:
-            sources: Paths, file objects, PIL images or (height, width, 3) uint8 arrays.
+            sources: Paths, file objects, PIL images or (height, width, 3) uint8 arrays. A list among them is
+                several pictures of one person (enrolment): its row is the mean of their embeddings.
             on_error: As in `embed_voices`.
 
         Returns:
@@ -143,10 +151,11 @@ class Matcher(Pipeline):
         faces = np.stack([align_corpus_face(corpus, k, size=size, template=template) for k in indices])
         return self._project(self._faces.embed(faces), self._model.faces)
 
-    def score(self, voice: SoundSource, face: PictureSource) -> float:
+    def score(self, voice: OneOrSeveral[SoundSource], face: OneOrSeveral[PictureSource]) -> float:
         """The probability that voice and face are one person's, before anything else is known (even odds).
 
         A rising function of the dot product of their embeddings, calibrated on people held out of training.
+        A list is several recordings or pictures of one person, as in `embed_voices`.
 
         Raises:
             InputError: either cannot be used.
@@ -155,7 +164,7 @@ class Matcher(Pipeline):
 
     def rank(
         self,
-        query: SoundSource | PictureSource,
+        query: OneOrSeveral[SoundSource | PictureSource],
         candidates: Sequence[Any],
         *,
         direction: str = "voice->face",
@@ -166,7 +175,7 @@ class Matcher(Pipeline):
 
         Args:
             query: A voice, or a face with ``direction="face->voice"``.
-            candidates: Faces, or voices.
+            candidates: Faces, or voices. A list, here or as the query, is several of one person.
             direction: ``voice->face`` or ``face->voice``.
             on_error: As in `embed_voices`; such a candidate is left out.
             progress: Called with the number of candidates done and of all.
@@ -235,7 +244,10 @@ class Matcher(Pipeline):
         embeddings = np.full((len(sources), self.dim), np.nan, dtype=np.float32)
         for index, source in enumerate(sources):
             try:
-                embeddings[index] = self._project(embed(source)[None], project)[0]
+                several = source if isinstance(source, list) else [source]
+                if not several:
+                    raise InputError(f"input {index}", "is an empty list", "give one source or more")
+                embeddings[index] = _mean(self._project(np.stack([*map(embed, several)]), project))
             except InputError as error:
                 if on_error is None:
                     raise
@@ -259,6 +271,14 @@ def _has_voice_activity(wave: npt.NDArray[np.float32]) -> bool:
         return False
     flags = speech_flags((wave / peak).astype(np.float32), rate=SAMPLE_RATE, mode=3, frame_ms=20)
     return float(flags.sum()) * 0.02 >= _MIN_SECONDS
+
+
+def _mean(embeddings: Embeddings) -> Embeddings:
+    """The mean direction of one person's embeddings; one embedding is left as it is."""
+    total: Embeddings = embeddings.sum(axis=0)
+    if len(embeddings) > 1:
+        total /= max(float(np.linalg.norm(total)), 1e-12)
+    return total
 
 
 def _dots(embeddings: Embeddings, probe: Embeddings) -> npt.NDArray[np.float64]:
