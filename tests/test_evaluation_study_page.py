@@ -6,6 +6,10 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pytest
+
+from corpus_media import talking
+from voiceface.errors import InputError
 from voiceface.evaluation.study_page import write_study
 
 HOSTILE = ["<!--<script>", "</script><script>alert(1)</script>", "@DATA@", "a&b\u2028", "'\"]]>"]
@@ -32,7 +36,7 @@ class Page(HTMLParser):
 
 def written(tmp_path, question="Which?"):
     clip = tmp_path / "x.mp4"
-    clip.write_bytes(b"no film, and never decoded")
+    talking(clip, 1, 0.2, size=32)
     page = tmp_path / "page.html"
     sets = {name: clip for name in HOSTILE}
     assert write_study(page, (sets, sets), people={HOSTILE[0]: "</script>"}, question=question) == 5
@@ -62,3 +66,12 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_no_connection(tmp_
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
     assert rules["media-src"] == "data:"
     assert not re.search(r"\son\w+=|style=|javascript:", text.replace(Page(text).found[-1][1], ""))
+
+
+def test_a_link_with_a_clips_name_puts_no_other_file_into_the_page(tmp_path):
+    (tmp_path / "secret.txt").write_text("a key")
+    (tmp_path / "x.mp4").symlink_to(tmp_path / "secret.txt")
+    clips = {"x": tmp_path / "x.mp4"}
+    with pytest.raises(InputError, match=r"x\.mp4: is not media"):
+        write_study(tmp_path / "page.html", (clips, clips), people={})
+    assert not (tmp_path / "page.html").exists()

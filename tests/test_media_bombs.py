@@ -134,6 +134,32 @@ def test_what_other_movies_announce_passes(told):
     assert file.tell() == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "codec", "flags"),
+    [
+        ("mov", "pcm_s16le", ""),
+        ("mov", "pcm_s24le", ""),
+        ("mov", "pcm_alaw", ""),
+        ("mov", "adpcm_ima_qt", ""),
+        ("mov", "aac", ""),
+        ("mov", "pcm_s16le", "frag_keyframe+empty_moov"),
+        ("mp4", "aac", "frag_keyframe+empty_moov+default_base_moof"),
+    ],
+)
+def test_sound_in_a_movie_is_read_however_many_samples_its_header_names(kind, codec, flags, monkeypatch):
+    monkeypatch.setattr(header, "_MOST_SAMPLES", 100)
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind, options={"movflags": flags} if flags else {}) as out:
+        stream = out.add_stream(codec, rate=48000, layout="mono")
+        size = stream.codec_context.frame_size or 4096
+        resampler = av.AudioResampler(stream.codec_context.format, "mono", 48000, frame_size=size)
+        frame = av.AudioFrame.from_ndarray(np.ones((1, 48000), np.int16), format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 48000, 0
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            out.mux(stream.encode(part))
+    assert sound_seconds(file) == pytest.approx(1, abs=0.1)
+
+
 def riff(rate, samples=2000):
     form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
     head = b"WAVEfmt " + form + b"data" + struct.pack("<I", 2 * samples)

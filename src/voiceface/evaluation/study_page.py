@@ -79,6 +79,7 @@ def _policy() -> str:
 
 def _data_uri(path: Path) -> str:
     """A clip as a data URI; formats that browsers do not play are converted to MP4."""
+    movie_facts(path)  # a link with a clip's name may lead to any file, which raters must not get
     kind = _PLAYABLE.get(path.suffix.lower())
     if kind is not None:
         data = path.read_bytes()

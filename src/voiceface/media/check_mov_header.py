@@ -16,6 +16,7 @@ _KNOWN = frozenset({b"ftyp", b"moov", b"moof", b"mdat", b"wide", b"free", b"hoov
 _MOST_HEADER = 256_000_000  # bytes
 _MOST_UNPACKED = 16_000_000  # bytes; an hour's header has one to three million
 _MOST_SAMPLES = 5_000_000  # of one size, which no table lists: 27 hours of AMR
+_SMALLEST = 16  # bytes of such a sample, where a file is long: ADPCM has 34
 _MOST_BOXES = 1_000_000
 _MANY_EDITS, _MOST_EDITED = 16, 20_000_000
 _SIZES = re.compile(rb"st(?:sz|z2)....(....)(....)", re.DOTALL)
@@ -24,7 +25,8 @@ _RUN_LISTS = 0x0F00  # flags: something of every sample is listed
 _EDITS = re.compile(rb"elst....(....)", re.DOTALL)
 # Uncompressed sound: one entry of a duration of 1. Such samples are found by their chunks.
 _PLAIN_SOUND = re.compile(rb"stts....\x00\x00\x00\x01....\x00\x00\x00\x01", re.DOTALL)
-_SOUND = re.compile(rb"hdlr.{8}soun", re.DOTALL)
+_HANDLER = re.compile(rb"hdlr.{8}(....)", re.DOTALL)
+_OF_SOUND = {b"soun", b"url ", b"alis"}  # of the media, and in QuickTime also of where they lie
 _PACKED = re.compile(rb"dcomzlib....cmvd(....)", re.DOTALL)
 
 
@@ -34,8 +36,8 @@ def check_mov_header(file: BoundedReader) -> None:
     Any other file passes, and one that cannot be wound back. The file is wound back to its beginning.
 
     Raises:
-        InputError: a compressed header over 16 MB, one over 256 MB, over five million samples that are not
-            listed (in fragments: more than bytes), or edits that repeat the samples too often.
+        InputError: a compressed header over 16 MB, one over 256 MB, more samples that are not listed than
+            its bytes can hold (five million are always believed), or edits that repeat the samples too often.
     """
     if not file.seekable():
         return
@@ -55,7 +57,7 @@ def check_mov_header(file: BoundedReader) -> None:
             tracks = header.split(b"trak")
             unlisted += sum(map(_unlisted, tracks))
             runs += sum(_number(run[2]) for run in _RUN.finditer(header) if not _number(run[1]) & _RUN_LISTS)
-            if unlisted > _MOST_SAMPLES or runs > size:
+            if unlisted > max(_MOST_SAMPLES, size // _SMALLEST) or runs > size:
                 raise _refused(file, f"announces {max(unlisted, runs):,} samples that it cannot hold")
             for track in tracks:
                 edits = sum(_number(found[1]) for found in _EDITS.finditer(track))
@@ -102,8 +104,8 @@ def _unpacked(file: BoundedReader, header: bytes) -> bytes:
 
 def _unlisted(track: bytes) -> int:
     """Samples of a track that are all of one size, and of which nothing else is listed."""
-    plain = track.count(b"stts") == track.count(b"hdlr") == 1 and _PLAIN_SOUND.search(track)
-    if plain and _SOUND.search(track):
+    handlers = set(_HANDLER.findall(track))
+    if b"soun" in handlers <= _OF_SOUND and track.count(b"stts") == 1 and _PLAIN_SOUND.search(track):
         return 0
     return sum(_number(found[2]) for found in _SIZES.finditer(track) if _number(found[1]))
 
