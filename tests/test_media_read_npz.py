@@ -110,6 +110,18 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     tracemalloc.stop()
 
 
+def test_a_header_that_fills_the_memory_is_not_read(tmp_path):
+    path = tmp_path / "a.npz"
+    size = 50_000_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("embeddings.npy", b"\x93NUMPY\x02\0" + size.to_bytes(4, "little") + b" " * size)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"is no readable \.npz"):
+        read_embeddings(path)
+    assert tracemalloc.get_traced_memory()[1] < size / 10
+    tracemalloc.stop()
+
+
 def test_what_was_not_asked_for_is_not_read(tmp_path):
     path = tmp_path / "e.npz"
     write(

@@ -1,6 +1,6 @@
-"""What it costs that `prepare` decodes in a helper process with limits of time and memory.
+"""What it costs that `prepare` decodes in a process of its own, with limits of time and memory.
 
-    python benchmarks/helper_process.py ROOT [--clips 200] [--pairs 5]
+    python benchmarks/decoding_process.py ROOT [--clips 200] [--pairs 5]
 
 ROOT is a data set of the source `pairs`. Prepares its first clips again and again, each time in a fresh
 program: by one worker process, as the command does, and in the program itself without limits; in turn, the
@@ -49,11 +49,11 @@ def in_process(size: int) -> Iterator[InProcess]:
     yield InProcess()
 
 
-def prepare(root: Path, out: Path, *, helper: bool) -> None:
+def prepare(root: Path, out: Path, *, worker: bool) -> None:
     from voiceface.corpus import prepare as module
     from voiceface.corpus.sources.pairs import listing
 
-    if not helper:
+    if not worker:
         module.local_worker_pool = in_process  # type: ignore[assignment]
     module.prepare(listing(root), out, arguments={"source": "pairs"}, workers=1)
 
@@ -74,28 +74,28 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--once", choices=("helper", "program"), help=argparse.SUPPRESS)
+    parser.add_argument("--once", choices=("worker", "program"), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.once:
-        prepare(asked.root, asked.out, helper=asked.once == "helper")
+        prepare(asked.root, asked.out, worker=asked.once == "worker")
         return
     ratios: list[tuple[float, float]] = []
-    with tempfile.TemporaryDirectory(prefix="voiceface-helper-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="voiceface-decoding-") as scratch:
         root = Path(scratch) / "data"
         root.mkdir()
         for name in ("voices", "faces"):
             os.symlink(asked.root.resolve() / name, root / name)
         lines = (asked.root / "pairs.csv").read_text(encoding="utf-8").splitlines()
         (root / "pairs.csv").write_text("\n".join(lines[: asked.clips + 1]) + "\n", encoding="utf-8")
-        seconds(root, Path(scratch) / "out", "helper")  # fills the disk's cache
+        seconds(root, Path(scratch) / "out", "worker")  # fills the disk's cache
         for number in range(asked.pairs):
-            order = ("helper", "program") if number % 2 else ("program", "helper")
+            order = ("worker", "program") if number % 2 else ("program", "worker")
             found = {how: seconds(root, Path(scratch) / "out", how) for how in order}
-            helper, program = found["helper"], found["program"]
-            ratios.append((helper[0] / program[0], helper[1] / program[1]))
+            worker, program = found["worker"], found["program"]
+            ratios.append((worker[0] / program[0], worker[1] / program[1]))
             print(
-                f"pair {number + 1}: helper {helper[0]:.1f} s ({helper[1]:.1f} s of processor), "
+                f"pair {number + 1}: worker {worker[0]:.1f} s ({worker[1]:.1f} s of processor), "
                 f"program {program[0]:.1f} s ({program[1]:.1f} s)",
                 flush=True,
             )
