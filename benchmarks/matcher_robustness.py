@@ -220,7 +220,7 @@ def enrolled_trials(test, enrolled, probes, *, least, number):
             continue
         for who in sorted(set(owners)):
             theirs = np.flatnonzero((owners == who) & (videos != probe_videos[probe]))
-            if len(theirs) < number:
+            if len(theirs) < least:
                 continue
             for _ in range(AGAIN):
                 mean = rows[random.choice(theirs, number, replace=False)].mean(0)
