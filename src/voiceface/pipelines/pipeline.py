@@ -17,11 +17,11 @@ from voiceface.training.devices import torch_device
 
 BEST = {
     "matcher": ("matcher-campplus", "matcher-ge2e", "matcher"),
-    "imaginer": ("imaginer",),
+    "imaginer": ("imaginer-campplus", "imaginer"),
     "talker": ("talker",),
 }
 """Shipped weights of each kind, better ones first (RESULTS.md)."""
-_NEEDED_ENCODERS = {"matcher-campplus": campplus, "matcher-ge2e": ge2e}
+_NEEDED_ENCODERS = {"matcher-campplus": campplus, "matcher-ge2e": ge2e, "imaginer-campplus": campplus}
 """The voice encoders whose weights are not shipped, by the shipped weights that need them."""
 
 
