@@ -120,6 +120,16 @@ def test_arcface_has_arcfaces_eyes_and_portrait_the_whole_head():
         assert bool(heights.min() > 0 and heights.max() < 100) is whole, (template, heights)
 
 
+def test_wens_window_puts_the_face_where_the_published_pictures_have_it():
+    """Means of dlib's five points, which count pixel centres, in ten published pictures of 64 pixels."""
+    published = [(44.6, 29.7), (37.3, 30.1), (18.6, 29.6), (26.1, 30.0), (31.8, 44.0)]
+    away = {
+        name: np.hypot(*(template_points(name, 64) - 0.5 - published).T).mean()
+        for name in ("wen", "arcface", "dlib")
+    }
+    assert away["wen"] < 0.2 and 0.9 < away["arcface"] < 1.3 and 9 < away["dlib"] < 11, away
+
+
 @pytest.mark.parametrize("scale", [2.3, 7.0, 23.5])
 def test_reducing_averages_over_the_area(scale):
     side = int(scale * 1.5 * 64) + 40

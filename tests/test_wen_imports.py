@@ -66,6 +66,7 @@ def test_their_networks_generate_and_discriminate_the_same_here(theirs, tmp_path
     assert json.loads(capsys.readouterr().out)["weights"] == str(out)
     loaded = load_model(out)
     assert loaded.card["recipe"] == "wen_voice2face" and loaded.card["arguments"]["kernel"] == "code"
+    assert loaded.model.face_template == "wen"
     for network in made.values():
         network.eval()
     logmels = torch.randn(2, 64, 300)

@@ -58,7 +58,7 @@ def test_voices_and_faces_are_sampled_apart_and_joined_by_labels(corpus):
     again = data.batch(7)
     assert all(torch.equal(batch[name], again[name]) for name in batch)
     assert not torch.equal(batch["voice_people"], batch["face_people"])
-    view = face_view(corpus, size=64)[chosen.faces].transpose(0, 3, 1, 2)
+    view = face_view(corpus, size=64, template="wen")[chosen.faces].transpose(0, 3, 1, 2)
     named = np.array([facts["people"].index(p) for p in owners(corpus, "faces", chosen.faces)])
     mirrored = 0
     for face, person in zip(batch["faces"].numpy(), batch["face_people"].tolist(), strict=True):
@@ -135,7 +135,13 @@ def test_fewer_people_than_a_batch_one_picture_each_and_people_without_faces(cor
     mine = run.split(corpus).train
     first = np.array([owners(corpus, "faces", mine.faces).index(p) for p in mine.people])
     weights = train(cut(run, corpus, faces=first[1:]), corpus, tmp_path / "t", device="cpu", progress=False)
-    facts = read_run(weights)["facts"]
+    card = read_run(weights)
+    facts = card["facts"]
+    assert card["arguments"]["template"] == card["contract"]["template"] == "wen"
+    # Weights from before that default name theirs.
+    assert (
+        wen_voice2face.recipe(**card["arguments"] | {"template": "dlib"}).build(facts).face_template == "dlib"
+    )
     assert facts["people"] == mine.people[1:] and facts["without_face"] == 1
     whose = cut(run, corpus, faces=first[1:]).split(corpus).train
     data = run.data(whose, facts)

@@ -85,7 +85,7 @@ def test_averages_are_of_training_faces_and_follow_the_voice(corpus, weights):
     loaded = load_model(weights)
     split = wen_voice2face.recipe(**loaded.card["arguments"]).split(corpus)
     own = _nearest_average_faces(loaded, split.train, split.train)
-    view = face_view(corpus, size=64)
+    view = face_view(corpus, size=64, template="wen")
     owners = corpus.column("faces", "person")[split.train.faces].astype(str)
     speakers = corpus.column("voices", "person")[split.train.voices].astype(str)
     means = {p: view[split.train.faces[owners == p]].astype(float).mean(0) for p in set(owners)}

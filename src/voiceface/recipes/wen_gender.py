@@ -35,7 +35,7 @@ def recipe(
     *,
     kernel: Kernel = "paper",
     width: int = 512,
-    template: str = "dlib",
+    template: str = "wen",
     lr: float = 2e-4,
     weight_decay: float = 1e-2,
     batch_size: int = 128,

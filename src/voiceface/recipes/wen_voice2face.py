@@ -11,7 +11,8 @@ Differs   the voice network is by default our shipped encoder, its 256 dimension
           trunk's end; "code" is as in the authors' program: 4x4 and no ReLU there
           discriminator and classifier are updated in one turn, as in the authors' program
           voices of people without a face are left out, faces of people without a voice are kept
-          faces are aligned by five landmarks, the paper's by more; half are mirrored, as in the program
+          faces are aligned by five landmarks to a window fitted to ten published faces ("wen"), as their own
+          alignment is not stated; half are mirrored, as in the program
           one batch's crops share a length; recordings shorter than it are repeated
           the program's noise of 0.05 on the embedding, which the paper does not mention
           Adam at 2e-4 for 100,000 steps as printed, of which validation people select one; the authors'
@@ -65,7 +66,7 @@ def recipe(
     kernel: Kernel = "paper",
     width: int = 1024,
     noise: float = 0.05,
-    template: str = "dlib",
+    template: str = "wen",
     mirror: bool = True,
     people: People = "unknown",
     lr: float = 2e-4,

@@ -13,7 +13,7 @@ _STANDARD = {
     "voice_encoder": "voice encoder: its name, or the path of its weights (docs/encoders.md)",
     "face_encoder": "face encoder: its name, or the path of its weights (docs/encoders.md)",
     "size": "side of the pictures in pixels",
-    "template": "alignment of the faces: dlib, arcface or head",
+    "template": "alignment of the faces: dlib, arcface, wen, head or portrait",
     "dim": "width of an embedding",
     "lr": "learning rate",
     "weight_decay": "AdamW's weight decay",

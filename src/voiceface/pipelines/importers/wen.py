@@ -98,9 +98,8 @@ def _sizes(read: Mapping[str, tuple[Path, Tensors]]) -> tuple[dict[str, Any], di
         "voice": {"kind": "logmel", "width": first[0], "dim": last[0]},
         "absent": [part for part in ("trunk", "judge", "classifier") if part not in read],
     }
-    # Their alignment is not published either; ArcFace's template comes near.
     arguments = {"voice_network": "imported", "kernel": "code" if side == 4 else "paper", "width": width}
-    return arguments | {"template": "arcface"}, facts
+    return arguments | {"template": "wen"}, facts
 
 
 def _fill(network: torch.nn.Module, tensors: Tensors, path: Path) -> None:
