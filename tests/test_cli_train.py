@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from cli_fixtures import call, require_ge2e, write_people_tree
+from voiceface.cli.commands._evaluate_recipe import _folder_name
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import fold_people
 from voiceface.errors import InputError
 from voiceface.evaluation.experiment_records import read_experiments
-from voiceface.evaluation.fold_training import parse_fold
+from voiceface.evaluation.fold_training import NO_FOLD, claim_fold, parse_fold
 from voiceface.pipelines.weights import weights_folder
 from voiceface.training.training_folder import people_fingerprint
 from voiceface.training.weights import read_weights, write_weights
@@ -71,6 +72,32 @@ def test_a_fold_leaves_its_people_out(corpus, tmp_path):
 def test_folds_that_are_none(text):
     with pytest.raises(InputError, match="is not a fold"):
         parse_fold(text)
+
+
+def test_other_options_are_evaluated_in_another_folder():
+    name = _folder_name("matcher", "folds-5", {})
+    assert name == "matcher-folds-5"
+    short = _folder_name("matcher", "folds-5", {"dim": 8, "init": "../a b"})
+    assert short == "matcher-folds-5-dim-8-init-..-a-b"
+    long = [_folder_name("matcher", "split", {"init": "x" * 200 + end}) for end in "ab"]
+    assert len(set(long)) == 2 and all(len(one) < 100 for one in long)
+
+
+def test_a_failed_start_gives_its_folder_to_another_fold(tmp_path):
+    out = tmp_path / "run"
+    claim_fold(out, "fold 1/2")
+    (out / "training.json").write_text("{}")
+    for people in ("fold 2/2", NO_FOLD):
+        claim_fold(out, people)
+        assert (out / ".fold").read_text().strip() == people
+    (out / "weights").mkdir()
+    (out / "weights" / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="left out no fold, not fold 1/2"):
+        claim_fold(out, "fold 1/2")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "photo.jpg").touch()
+    claim_fold(tmp_path / "other", "fold 1/2")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["photo.jpg"]
 
 
 def test_smoke(corpus, tmp_path, monkeypatch):
@@ -136,6 +163,7 @@ def test_cross_validation_and_its_rows(corpus, tmp_path):
     said = call(*tokens, "--record", "--results", results)
     assert said.code == 0, said.err
     assert "2 folds over people" in said.out and "chance 0.500" in said.out
+    assert [line for line in said.lines if "fold 2 of 2, split" in line and "people train" in line]
     (one,) = read_experiments(results)
     assert one["protocol"] == "2 folds over people" and one["figures"][0]["row"] == "verification, all"
     assert "--dim 8" in one["command"] and str(tmp_path) not in str(one) and str(corpus) not in str(one)

@@ -89,7 +89,6 @@ def judged(out, *, folds=3, corpus=None, **changes):
         folds=folds,
         resamples=200,
         device="cpu",
-        progress=False,
     )
 
 
@@ -196,6 +195,6 @@ def test_too_few_to_validate_on_is_said(made, tmp_path):
 def test_a_recipe_that_compares_nothing_is_refused(tmp_path):
     pytest.importorskip("espeakng_loader")
     with pytest.raises(InputError, match="si_cpc: embeds no voices and faces"):
-        cross_validate("si_cpc", {}, tiny_corpus(), tmp_path, folds=2, progress=False)
+        cross_validate("si_cpc", {}, tiny_corpus(), tmp_path, folds=2)
     with pytest.raises(InputError, match="is not a known recipe"):
-        cross_validate("matchmaker", {}, Shelf(), tmp_path, folds=2, progress=False)
+        cross_validate("matchmaker", {}, Shelf(), tmp_path, folds=2)

@@ -14,6 +14,7 @@ from torch import nn
 
 from small_models import CORPUS, Adversaries, Data, Regression, small_run
 from voiceface.errors import InputError, MissingPartError
+from voiceface.media.writer_lock import writer_lock
 from voiceface.training.checkpoint import Checkpoints
 from voiceface.training.devices import launch_fabric, pick_device, pick_precision
 from voiceface.training.loop import train
@@ -82,6 +83,35 @@ def test_other_arguments_are_refused_by_name_and_change_nothing(tmp_path):
         run = small_run("regression", arguments={"lr": 0.1, "dim": 3}, steps=20)
         train(run, other, tmp_path / "run", device="cpu", progress=False)
     assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+
+
+def test_a_start_that_failed_before_its_first_checkpoint_gives_its_folder_to_the_next(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def stop(selection, facts):
+        data = Data()
+        batch = data.batch
+        data.batch = lambda step: batch(step) if step < 15 else 1 / 0
+        return data
+
+    with pytest.raises(ZeroDivisionError):
+        fit(small_run("regression", arguments={"lr": 0.1}, data=stop), tmp_path / "run")
+    assert (tmp_path / "run" / "training.json").is_file()
+    fit(small_run("regression", arguments={"lr": 0.2}, steps=20, log_every=20), tmp_path / "run")
+    fit(small_run("regression", arguments={"lr": 0.2}, steps=20, log_every=20), tmp_path / "new")
+    left, right = ((tmp_path / name / "weights/model.safetensors").read_bytes() for name in ("run", "new"))
+    assert left == right
+    curves = EventAccumulator(str(tmp_path / "run" / "curves"))
+    curves.Reload()
+    assert [point.step for point in curves.Scalars("fit/loss")] == [20]
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    with writer_lock(tmp_path / "run"), pytest.raises(InputError, match="being trained in by another"):
+        fit(small_run("regression", steps=20), tmp_path / "run")
+    fit(small_run("regression", steps=20), tmp_path / "run")
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):

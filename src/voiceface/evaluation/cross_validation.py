@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,7 +129,7 @@ def cross_validate(
     folds: int | SplitChoice = 5,
     resamples: int = 1000,
     device: str = "auto",
-    progress: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> CrossValidation:
     """Train ``recipe`` once a fold and judge it on the people each fold held back.
 
@@ -145,7 +146,7 @@ def cross_validate(
             after one training.
         resamples: Over people, for the 95 % intervals.
         device: As in `train`.
-        progress: Show a bar for each training.
+        tell: Is told of each fold before its training, which shows a bar in a terminal; None: quiet.
 
     Raises:
         InputError: the recipe embeds nothing, or cannot be trained on this corpus.
@@ -158,17 +159,24 @@ def cross_validate(
         run: Run = module.recipe(**given)
         run = replace(run, people="unknown", choice=choice)
         held_back = hold_out_fold(run, fold, choice.folds) if choice.folds else run
-        split = choose_split(held_back, corpus).split
+        chosen = choose_split(held_back, corpus)
+        split = chosen.split
         _check_comparable(held_back, split)
+        if tell is not None:
+            tell(f"fold {fold + 1} of {choice.folds}, {chosen}" if choice.folds else str(chosen))
         # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
         place = Path(out) / (f"fold-{fold}-of-{choice.folds}" if choice.folds else "split")
-        weights = train(held_back, corpus, place, device=device, progress=progress)
+        weights = train(held_back, corpus, place, device=device, progress=tell is not None and _in_terminal())
         loaded = load_model(weights)
         voices, faces, scored = _fold_outputs(loaded, split)
         found = loaded.card["facts"].get("calibration")
         line = (found["slope"], found["offset"]) if found else None
         parts.append(_FoldResult(split, voices, faces, line, scored))
     return judge(_gather_folds(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)
+
+
+def _in_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class _FoldResult(NamedTuple):

@@ -105,9 +105,7 @@ def tables(
 
 def _judged(plan: _Plan, name: str, recipe: str, given: Mapping[str, Any]) -> CrossValidation:
     folder = plan.out / "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
-    return cross_validate(
-        recipe, given, plan.corpus, folder, folds=plan.folds, resamples=_RESAMPLES, progress=False
-    )
+    return cross_validate(recipe, given, plan.corpus, folder, folds=plan.folds, resamples=_RESAMPLES)
 
 
 def _trials(found: CrossValidation) -> PairTrials:

@@ -190,7 +190,7 @@ def _curves(folder: Path, start: int) -> Any:  # noqa: ANN401 - SummaryWriter, i
     except ImportError as error:
         fault = "training writes its curves with TensorBoard, which is not installed"
         raise MissingPartError("tensorboard", fault, 'pip install "voiceface[train]"') from error
-    return SummaryWriter(str(folder), purge_step=start + 1 if start else None)
+    return SummaryWriter(str(folder), purge_step=start + 1 if start else 0)
 
 
 def _bar() -> Progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voiceface.errors import InputError
 from voiceface.models.model import Batch
@@ -20,12 +20,16 @@ from voiceface.training.training_folder import (
     check_split,
     claim_training_folder,
     export,
+    hold_training_folder,
     load_initial_weights,
 )
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.splits import Split
+
+_SECONDS_UNSAVED = 300.0
+"""A checkpoint is written after so long, also between two validations."""
 
 
 def train(
@@ -42,25 +46,40 @@ def train(
     """Train ``run`` on ``corpus`` in the folder ``out``; returns its weights folder, ``out/weights``.
 
     ``out`` gets ``training.json`` (what is trained), ``log.jsonl``, ``curves/`` (TensorBoard),
-    ``checkpoints/`` and at the end ``weights/``. A training that was stopped goes on from its last
-    checkpoint when called again, to the same bits at the same number of threads: data and torch's
-    random numbers of a step depend on the run's seed, the step and the process's rank alone, python's
-    and numpy's generators are seeded at the start and are in the checkpoint. ``init`` starts from a
-    weights folder (fine-tuning); class heads of another shape are reinitialised. ``tell_split`` is told
-    the split before the first step.
+    ``checkpoints/`` (at every validation, and every five minutes) and at the end ``weights/``. A training
+    that was stopped goes on from its last checkpoint when called again, to the same bits at the same number
+    of threads: data and torch's random numbers of a step depend on the run's seed, the step and the process's
+    rank alone, python's and numpy's generators are seeded at the start and are in the checkpoint. ``init``
+    starts from a weights folder (fine-tuning); class heads of another shape are reinitialised.
+    ``tell_split`` is told the split before the first step.
 
     Raises:
-        InputError: ``out`` holds another training, a loss is not finite, or the device, precision,
-            weights folder or split cannot be used.
+        InputError: ``out`` holds another training or another process trains in it, a loss is not finite, or
+            the device, precision, weights folder or split cannot be used.
         MissingPartError: the ``train`` extra is not installed.
     """
     fabric = launch_fabric(device, precision)
     chosen = choose_split(run, corpus)
+    check_split(run, chosen.split)
+    with hold_training_folder(Path(out), fabric):
+        folder = claim_training_folder(Path(out), run, corpus, chosen.split, init=init, fabric=fabric)
+        if not (folder / "weights" / "run.json").is_file():
+            _train(run, corpus, folder, chosen, fabric, init=init, progress=progress, tell_split=tell_split)
+    return folder / "weights"
+
+
+def _train(
+    run: Run,
+    corpus: Corpus,
+    folder: Path,
+    chosen: ChosenSplit,
+    fabric: Any,  # noqa: ANN401
+    *,
+    init: str | Path | None,
+    progress: bool,
+    tell_split: Callable[[ChosenSplit], None] | None,
+) -> None:
     split = chosen.split
-    check_split(run, split)
-    folder = claim_training_folder(Path(out), run, corpus, split, init=init, fabric=fabric)
-    if (folder / "weights" / "run.json").is_file():
-        return folder / "weights"
     seed_step(run.seed, -1, 0, fabric.device)
     seed_plain_generators(run.seed, fabric.global_rank)
     facts = check_facts(run, run.facts(split.train))
@@ -81,7 +100,6 @@ def train(
         trainer.load_best()
         export(trainer, corpus, chosen, init=init, reinitialised=reinitialised)
     fabric.barrier()
-    return folder / "weights"
 
 
 def _train_to_the_end(
@@ -104,11 +122,14 @@ def _train_to_the_end(
             figures = trainer.train_step(make_batch)
             log.add(trainer.step, figures)
             due = trainer.step % run.every == 0 or trainer.step == run.steps
+            logged = due or trainer.step % run.log_every == 0
             try:
-                if due or trainer.step % run.log_every == 0:
+                if logged:
                     log.flush()
                 if due:
                     log.write(trainer.step, trainer.validate(split))
+                # At a line's end alone: a resumed training's log is then that of an uninterrupted one.
+                if due or (logged and trainer.is_save_due(_SECONDS_UNSAVED)):
                     log.commit()
                     trainer.save()
             except NotFiniteError as error:

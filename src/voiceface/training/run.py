@@ -94,7 +94,7 @@ class Run(Generic[M]):
     """Figures on validation people; the model is in eval mode, without gradients or autocast, on the
     first process alone (`gather_with_gradient` gathers nothing there)."""
     every: int = 1000
-    """Steps between validations; a checkpoint is written at each."""
+    """Steps between validations; a checkpoint is written at each, and every five minutes."""
     select: str = "auc"
     """The validation figure whose best step is exported; a leading minus: the smaller the better."""
     start: Callable[[M, Selection, Facts], None] | None = None

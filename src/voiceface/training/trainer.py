@@ -121,6 +121,11 @@ class Trainer:
             self.best = {"step": self.step, "value": value, "figures": figures}
         return {f"validation/{name}": value for name, value in figures.items()}
 
+    def is_save_due(self, seconds: float) -> bool:
+        """Whether the last checkpoint, or the start, is so long ago; the first process decides for all."""
+        due: bool = self.fabric.broadcast(time.monotonic() - self._since > seconds)
+        return due
+
     def save(self) -> None:
         """Write the checkpoint of this step and remove those no longer kept."""
         if not all_finite(self.model.parameters()):

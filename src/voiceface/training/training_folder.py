@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +13,9 @@ from voiceface.errors import InputError
 from voiceface.media.files import write_json
 from voiceface.media.make_folder import make_folder
 from voiceface.media.read_json import read_json
+from voiceface.media.writer_lock import writer_lock
 from voiceface.models.model import Model
+from voiceface.training.checkpoint import Checkpoints
 from voiceface.training.choose_split import ChosenSplit, save_choice
 from voiceface.training.run import Facts, Run
 from voiceface.training.weights import package_version, read_run, read_weights, write_weights
@@ -46,7 +49,8 @@ def claim_training_folder(
 ) -> Path:
     """Make ``out`` the folder of this training, or find that it is already; returns it.
 
-    The people it trains and selects on are part of its identity: another fold is another training.
+    The people it trains and selects on are part of its identity: another fold is another training. One
+    that has saved nothing yet, a failed start, gives way to any other.
 
     Raises:
         InputError: it holds another training (the arguments that differ are named) or other files, or
@@ -64,17 +68,35 @@ def claim_training_folder(
     _json(run, "contract", run.contract)
     path = out / "training.json"
     if path.is_file():
-        _refuse_other_training(path, identity)
+        if holds_progress(out):
+            _refuse_other_training(path, identity)
     elif out.exists() and not out.is_dir():
         raise InputError(out, "is a file", "give a folder to train in")
     elif out.is_dir() and any(not item.name.startswith(".") for item in out.iterdir()):
         raise InputError(out, "holds other files and no training", "give a new folder")
     fabric.barrier()  # every process has looked before the first one writes
-    if fabric.global_rank == 0 and not path.is_file():
+    if fabric.global_rank == 0 and not holds_progress(out):
         make_folder(out)
         write_json(path, identity | {"voiceface": package_version()})
     fabric.barrier()
     return out
+
+
+def holds_progress(out: Path) -> bool:
+    """Whether a training in this folder has written a checkpoint or its weights."""
+    return (out / "weights" / "run.json").is_file() or bool(Checkpoints(out / "checkpoints").steps())
+
+
+def hold_training_folder(out: Path, fabric: Any) -> AbstractContextManager[None]:  # noqa: ANN401
+    """Within it no other process trains in the folder, which is made where it is missing.
+
+    Raises:
+        InputError: another process trains in it, or it cannot be written to.
+    """
+    finished = (out / "weights" / "run.json").is_file()
+    if fabric.global_rank != 0 or finished or (out.exists() and not out.is_dir()):
+        return nullcontext()
+    return writer_lock(make_folder(out), busy="is being trained in by another process")
 
 
 def check_split(run: Run, split: Split) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,7 +17,7 @@ from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows, print_shares
 from voiceface.cli.recipe_options import named_recipe, recipe_options
 from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
-from voiceface.cli.terminal import interactive, print_json, print_line
+from voiceface.cli.terminal import log_line, print_json, print_line
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,12 +31,15 @@ _OPTIONS_HELP = """Args:
     corpus: the prepared corpus
     folds: number of cross-validation folds over people; by default 5, where no published split is used
     splits: a published split of people instead of folds: one training, tested on the test part
-    out: folder of the trainings: new, or an interrupted one to resume; by default runs/RECIPE-folds-N
+    out: folder of the trainings: new, or an interrupted one to resume; by default runs/RECIPE-folds-N and \
+the recipe's options that are not its defaults
     device: auto, cpu, cuda, cuda:N or mps
     resamples: bootstrap resamples over people for the intervals
     scores_out: write the score of every pair within a fold, for voiceface compare: a .csv or .npz
     outputs: report files to write
 """
+_LONGEST_NAME = 100
+"""Of a folder named after its options, in characters; longer ones are named by a digest of them."""
 _PRINTED = {"matching": ("1:2", "1:5", "1:10"), "retrieval": ("R@1", "R@10", "mAP", "median rank")}
 """Figures printed; reports and JSON hold all."""
 
@@ -74,9 +79,10 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         given, leave_out = splits.of_recipe(given, own)
         choice = _choice(module.recipe(**given), opened, folds, splits.split, leave_out)
         count = choice.folds
-        folder = out or Path("runs") / f"{name}-{f'folds-{count}' if count else 'split'}"
+        changed = non_default_values(given, found)
+        folder = out or Path("runs") / _folder_name(name, f"folds-{count}" if count else "split", changed)
         who = f"each of {count} folds in turn" if count else "a published split"
-        claim_fold(folder, who, trained="fold-*" if count else "split/training.json")
+        claim_fold(folder, who, below="fold-*" if count else "split")
         report = cross_validate(
             name,
             given,
@@ -85,18 +91,32 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
             folds=choice,
             resamples=resamples,
             device=device,
-            progress=interactive(),
+            tell=log_line,
         )
         _print(report, cross_validation_ceiling(report, opened), json=outputs.json)
         outputs.print_written(_saved_scores(scores_out, report))
         words = ["voiceface", "evaluate", name, "--corpus", "CORPUS"]
         words += [*(["--folds", str(count)] if count else []), *splits.words()]
-        line = reproducing_command(words, non_default_values(given, found))
+        line = reproducing_command(words, changed)
         outputs.print_written(write_cross_validation(files, report, command=line))
         return 0
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"recipe {name}")
+
+
+def _folder_name(recipe: str, division: str, changed: Mapping[str, Any]) -> str:
+    """What the trainings of an evaluation are called: other options, another folder.
+
+    >>> _folder_name("matcher", "folds-5", {"dim": 8, "voice_encoder": "runs/a b"})
+    'matcher-folds-5-dim-8-voice-encoder-runs-a-b'
+    """
+    words = [f"{name}-{value}" for name, value in sorted(changed.items())]
+    plain = ["-".join(re.findall(r"[A-Za-z0-9.]+", word)) for word in words]
+    whole = "-".join([recipe, division, *plain])
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    return f"{recipe}-{division}-{hashlib.sha256(repr(words).encode()).hexdigest()[:12]}"
 
 
 def _check_writable(path: Path | None) -> None:

@@ -1,0 +1,42 @@
+"""Checkpoints by the clock: between validations, and nothing shows where a training was stopped."""
+
+from __future__ import annotations
+
+import pytest
+
+from small_models import CORPUS, Data, small_run
+from voiceface.training import loop
+
+
+class Noting(Data):
+    """Data that note which steps are asked for, and fail at one."""
+
+    def __init__(self, *, fail_at=None):
+        super().__init__()
+        self.asked, self.fail_at = [], fail_at
+
+    def batch(self, step):
+        self.asked.append(step)
+        if step == self.fail_at:
+            raise KeyboardInterrupt
+        return super().batch(step)
+
+
+def fit(data, out):
+    run = small_run("regression", data=lambda selection, facts: data)
+    return loop.train(run, CORPUS, out, device="cpu", progress=False)
+
+
+def test_a_checkpoint_is_written_by_the_clock_too(tmp_path, monkeypatch):
+    fit(Noting(), tmp_path / "whole")
+    monkeypatch.setattr(loop, "_SECONDS_UNSAVED", -1.0)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Noting(fail_at=37), tmp_path / "run")
+    names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert names == ["step-000000020.pt", "step-000000030.pt"]
+    monkeypatch.undo()
+    resumed = Noting()
+    fit(resumed, tmp_path / "run")
+    assert resumed.asked[0] == 30
+    for name in ("log.jsonl", "weights/model.safetensors", "weights/run.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
