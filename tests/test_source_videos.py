@@ -46,6 +46,21 @@ def test_the_name_before_the_last_number(tmp_path, name, person):
     assert [item.person for item in listing(tmp_path, person_in="number").items] == [person]
 
 
+def test_clips_of_one_video_are_one_persons_unless_told_otherwise(tmp_path):
+    names = ("3DsHHfu4_co_0", "3DsHHfu4_co_106_", "-QRdDQlIk3w-00001", "ann_1", "ann_2", "Participant_1")
+    for name in names:
+        source_trees.empty(tmp_path / f"{name}.mp4", 0)
+    told = {item.key: (item.person, item.session) for item in listing(tmp_path).items}
+    assert told == {
+        "3DsHHfu4_co_0": ("3DsHHfu4_co", "3DsHHfu4_co"),
+        "3DsHHfu4_co_106_": ("3DsHHfu4_co", "3DsHHfu4_co"),
+        "-QRdDQlIk3w-00001": ("-QRdDQlIk3w", "-QRdDQlIk3w"),
+        # Eleven letters of a word are a word, and a name before a number is only read where it is asked for.
+        **{name: (name, "") for name in ("ann_1", "ann_2", "Participant_1")},
+    }
+    assert {item.person for item in listing(tmp_path, person_in="file").items} == set(names)
+
+
 def test_a_name_that_is_all_number_names_nobody(tmp_path):
     source_trees.empty(tmp_path / "001.mp4", 0)
     source_trees.empty(tmp_path / "ann_1.mp4", 0)

@@ -4,6 +4,8 @@ Layout    ROOT/PERSON/*.mp4               a folder per person; folders in it are
           ROOT/PERSON.mp4                 or one file per person
           ROOT/PERSON_3.mp4               or several, numbered (--person-in number): the name before the
                                           last number is the person
+          ROOT/VIDEOID_3.mp4              clips of one video, numbered after its id of 11 characters, are
+                                          one person's in one session (--person-in file: each its own)
           ROOT/people.csv                 if there: person, name, gender, nationality, age, split
 Licence   the data's own
 Splits    the column `split` of people.csv, if there is one
@@ -22,6 +24,10 @@ from voiceface.corpus.item import Listing, VideoItem
 from voiceface.corpus.listing_builder import ListingBuilder, add_people_from_table
 from voiceface.errors import InputError
 
+_CLIP_OF_VIDEO = re.compile(
+    r"(?![A-Za-z][a-z]{10}|[A-Z]{11})([A-Za-z0-9_-]{11})[\s_.-]+\d+(?:[\s_.-]+\d+)*[\s_.-]*"
+)
+"""A video's id and the numbers of a clip of it; eleven letters that are a word are no id."""
 _NUMBERED = re.compile(r"(.*?)[\s_.-]*\d+[\s_.-]*")
 
 
@@ -39,7 +45,8 @@ def listing(
     Args:
         root: the folder of videos
         person_in: where the person's name stands: in the ``folder``, in the ``file``'s name, or in the
-            file's name before its last ``number``; ``auto``: the folder for files in folders, else the file
+            file's name before its last ``number``; ``auto``: the folder for files in folders, else \
+the id of the video that a file is a numbered clip of, else the file
         people: a table of what is known of the people, from the root
         voices: cut voices from them
         faces: take faces from them
@@ -89,11 +96,17 @@ def _whose(found: FoundFile, person_in: str) -> tuple[str, str]:
     ('Ann Lee', 'Ann Lee/monday')
     >>> _whose(FoundFile("3DsHHfu4_co_106_.mp4", "video"), "number")
     ('3DsHHfu4_co', '')
+    >>> _whose(FoundFile("3DsHHfu4_co_106_.mp4", "video"), "auto")
+    ('3DsHHfu4_co', '3DsHHfu4_co')
+    >>> _whose(FoundFile("participant_2.mp4", "video"), "auto")
+    ('participant_2', '')
     """
     folders = found.parts[:-1]
     if person_in == "number":
         numbered = _NUMBERED.fullmatch(found.stem)
         return (numbered[1] if numbered else found.stem), ""
+    if person_in == "auto" and not folders and (clip := _CLIP_OF_VIDEO.fullmatch(found.stem)):
+        return clip[1], clip[1]
     if person_in == "file" or (person_in == "auto" and not folders):
         return found.stem, ""
     if not folders:
