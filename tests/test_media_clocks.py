@@ -6,6 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import scipy.io.wavfile
 
 from voiceface.errors import InputError
 from voiceface.media.movie import frames, movie_facts
@@ -132,3 +133,20 @@ def test_clocks_that_do_not_begin_at_zero(tmp_path, name):
         assert len(read) == 75 and read[0][0] == pytest.approx(0, abs=0.03)
         assert len(load_sound(path, max_seconds=60)) / 16000 == pytest.approx(3, abs=0.05)
         assert sound_seconds(path) == pytest.approx(3, abs=0.05)
+
+
+@pytest.mark.parametrize(("shape", "rate"), [((640_000,), 16000), ((640_000, 2), 44100)])
+def test_a_recording_is_opened_by_its_header_unless_it_may_be_dts_in_disguise(tmp_path, shape, rate):
+    class Counted(io.BytesIO):
+        count = 0
+
+        def read(self, size=-1):
+            data = super().read(size)
+            self.count += len(data)
+            return data
+
+    noise = (np.random.default_rng(0).standard_normal(shape) * 3000).astype(np.int16)
+    scipy.io.wavfile.write(tmp_path / "a.wav", rate, noise)
+    file = Counted((tmp_path / "a.wav").read_bytes())
+    assert sound_seconds(file) == pytest.approx(len(noise) / rate, abs=1e-6)
+    assert (file.count < 128 * 1024) == (rate == 16000)  # FFmpeg reads by 32 kB; stereo is tried as DTS

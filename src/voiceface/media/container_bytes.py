@@ -13,6 +13,8 @@ _ROUND = 1_000_000_000
 _OGG_PAGE = re.compile(rb"OggS\x00([\x00-\x07])")  # RFC 3533, section 6
 _BEGINS = 2  # the flag of a stream's first page
 _BLOCK = 1 << 20
+_SAMPLES = (1, 3)  # the codings of a WAV that are integers and floats as they are
+_DISGUISED_FROM = 44_100
 
 
 def share_of_riff(file: BoundedReader) -> float | None:
@@ -42,6 +44,22 @@ def share_of_riff(file: BoundedReader) -> float | None:
         return min(1.0, max(0, file.seek(0, os.SEEK_END) - begin) / size) if known else None
     finally:
         file.seek(0)
+
+
+def is_plain_wave(file: BoundedReader) -> bool:
+    """Whether a file is a WAV of samples that can be nothing else, so that FFmpeg need not try its beginning.
+
+    Stereo at 44,100 Hz and more may be DTS or AC-3 that calls itself PCM. The file is wound back to its
+    beginning.
+    """
+    if not file.seekable():
+        return False
+    head = file.read(28)
+    file.seek(0)
+    if len(head) < 28 or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt ":
+        return False
+    coding, channels, rate = (int.from_bytes(head[a:b], "little") for a, b in ((20, 22), (22, 24), (24, 28)))
+    return coding in _SAMPLES and (channels == 1 or rate < _DISGUISED_FROM)
 
 
 def is_chained_ogg(file: BoundedReader) -> bool:
