@@ -24,10 +24,9 @@ from voiceface.corpus.item import Listing, VideoItem
 from voiceface.corpus.listing_builder import ListingBuilder, add_people_from_table
 from voiceface.errors import InputError
 
-_CLIP_OF_VIDEO = re.compile(
-    r"(?![A-Za-z][a-z]{10}|[A-Z]{11})([A-Za-z0-9_-]{11})[\s_.-]+\d+(?:[\s_.-]+\d+)*[\s_.-]*"
-)
-"""A video's id and the numbers of a clip of it; eleven letters that are a word are no id."""
+_CLIP_OF_VIDEO = re.compile(r"([A-Za-z0-9_-]{11})[\s_.-]+\d+(?:[\s_.-]+\d+)*[\s_.-]*")
+_WORDS = re.compile(r"(?:[A-Z]?[a-z]{2,}|[A-Z]+|\d+|[_-])+")
+"""Words and numbers, as in Interview01: eleven such characters are rather a name than a video's id."""
 _NUMBERED = re.compile(r"(.*?)[\s_.-]*\d+[\s_.-]*")
 
 
@@ -98,15 +97,17 @@ def _whose(found: FoundFile, person_in: str) -> tuple[str, str]:
     ('3DsHHfu4_co', '')
     >>> _whose(FoundFile("3DsHHfu4_co_106_.mp4", "video"), "auto")
     ('3DsHHfu4_co', '3DsHHfu4_co')
-    >>> _whose(FoundFile("participant_2.mp4", "video"), "auto")
-    ('participant_2', '')
+    >>> _whose(FoundFile("Interview01_2.mp4", "video"), "auto")
+    ('Interview01_2', '')
     """
     folders = found.parts[:-1]
     if person_in == "number":
         numbered = _NUMBERED.fullmatch(found.stem)
         return (numbered[1] if numbered else found.stem), ""
-    if person_in == "auto" and not folders and (clip := _CLIP_OF_VIDEO.fullmatch(found.stem)):
-        return clip[1], clip[1]
+    if person_in == "auto" and not folders:
+        clip = _CLIP_OF_VIDEO.fullmatch(found.stem)
+        if clip and not _WORDS.fullmatch(clip[1]):
+            return clip[1], clip[1]
     if person_in == "file" or (person_in == "auto" and not folders):
         return found.stem, ""
     if not folders:
