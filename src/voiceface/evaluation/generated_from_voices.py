@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Selection
-from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.embed_redetected_faces import pad_face
 from voiceface.evaluation.generated_faces import FaceSet
 from voiceface.evaluation.training_split import training_split
-from voiceface.face.align import TEMPLATES
 from voiceface.face.detect import detect
 from voiceface.metrics.image import sharpness
 from voiceface.models.corpus_embeddings import face_embeddings
@@ -119,10 +117,7 @@ def embed_real_part(selection: Selection, *, size: int, template: str) -> FaceSe
     """
     if not len(selection.faces):
         raise InputError(selection.corpus.path, "has no face of the people to evaluate", "give another split")
-    if template in TEMPLATES:
-        pictures = aligned_faces(selection.corpus, selection.faces, size, template=template)
-    else:
-        pictures = np.asarray(face_view(selection.corpus, size=size, template=template)[selection.faces])
+    pictures = aligned_faces(selection.corpus, selection.faces, size, template=template)
     return FaceSet(
         faces=Faces.of(
             face_embeddings(selection.corpus)[selection.faces],

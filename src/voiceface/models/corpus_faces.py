@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.face.align import align, fit_similarity_transform, template_points
+from voiceface.corpus.views import face_view
+from voiceface.face.align import TEMPLATES, align, fit_similarity_transform, template_points
 from voiceface.models.model import Pictures
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ _MAX_DISTANCE = 0.025
 
 
 def aligned_faces(corpus: Corpus, faces: Indices, size: int, *, template: str) -> Pictures:
-    """Faces of a corpus aligned to the template, (faces, size, size, 3); the border repeats the edge.
+    """Faces of a corpus in a template, (faces, size, size, 3); the border of aligned ones repeats the edge.
 
     A black border, as `voiceface.corpus.views.face_view` has it, is a sharp line that no generated face has.
     """
+    if template not in TEMPLATES:
+        return np.asarray(face_view(corpus, size=size, template=template)[faces])
     return np.stack(
         [
             align(

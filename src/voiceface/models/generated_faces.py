@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from voiceface.corpus.splits import Selection
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
 from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces, face_embeddings
+from voiceface.models.corpus_faces import aligned_faces
 from voiceface.models.face_generator import BLOCK, FaceGenerator
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.model import Embeddings, Model, Pictures
-
-if TYPE_CHECKING:
-    from voiceface.corpus.splits import Selection
 
 _DLIB_SIZE = 150
 
@@ -85,6 +83,40 @@ def generate_for_selection(
             if progress is not None:
                 progress(samples.stop, len(voices))
     return np.concatenate(pictures)
+
+
+def generated_above_real(model: Model, selection: Selection, *, most: int = 8) -> Pictures | None:
+    """One picture of faces generated from the first voices of a few people, their first real faces below.
+
+    The people, evenly spaced among all who have both, and the random numbers are the same at every call.
+
+    Args:
+        model: one that generates faces.
+        selection: whose voices and faces.
+        most: people.
+
+    Returns:
+        (2 * size, people * size, 3) uint8; None if the model generates none from voices, or nobody has both.
+    """
+    if not (model.can("generate") and model.takes_voices):
+        return None
+    speaks, shows = (_first_of_each(selection, table) for table in ("voices", "faces"))
+    people = sorted(speaks.keys() & shows.keys(), key=speaks.__getitem__)
+    if not people:
+        return None
+    spaced = np.linspace(0, len(people) - 1, min(most, len(people))).round().astype(int)
+    voices, faces = (np.array([found[people[k]] for k in spaced]) for found in (speaks, shows))
+    few = Selection(selection.corpus, voices, selection.faces, selection.clips)
+    typical = isinstance(model, FaceGenerator) and model.evaluated_typical
+    generated = generate_for_selection(model, few, typical=typical)
+    real = aligned_faces(selection.corpus, faces, model.face_size, template=model.face_template)
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in (generated, real)])
+
+
+def _first_of_each(selection: Selection, table: str) -> dict[str, int]:
+    """Everybody's first row of a table."""
+    people, places = np.unique(selection.person_of(table), return_index=True)
+    return dict(zip(people.tolist(), getattr(selection, table)[places].tolist(), strict=True))
 
 
 def embed_generated_and_real(model: Model, selection: Selection) -> tuple[Embeddings, Embeddings]:

@@ -1,4 +1,4 @@
-"""What a training writes: ``log.jsonl``, TensorBoard curves and a progress bar."""
+"""What a training writes: ``log.jsonl``, TensorBoard curves and pictures, and a progress bar."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import write_text
+from voiceface.models.model import Pictures
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -125,6 +126,11 @@ class TrainingLog:
             speed = (step - self._start) / max(1e-9, time.monotonic() - self._begun)
             shown = "  ".join(f"{name} {value:.4g}" for name, value in self._shown.items())
             self._bar.update(self._task, completed=step, figures=shown, rate=f"{speed:.1f} steps/s")
+
+    def draw(self, step: int, picture: Pictures | None) -> None:
+        """Give TensorBoard the picture (height, width, 3) of generated faces of ``step``, if there is one."""
+        if self._curves is not None and picture is not None:
+            self._curves.add_image("faces", picture, step, dataformats="HWC")
 
     def commit(self) -> None:
         """Make sure that every line written so far survives a crash; before each checkpoint."""

@@ -115,7 +115,7 @@ def _train_to_the_end(
         progress=progress,
     ) as log:
         if not run.steps:  # all was computed before the first step
-            log.write(0, trainer.validate(split))
+            _validate(trainer, split, log)
             log.commit()
             trainer.save()
         while trainer.step < run.steps:
@@ -127,10 +127,15 @@ def _train_to_the_end(
                 if logged:
                     log.flush()
                 if due:
-                    log.write(trainer.step, trainer.validate(split))
+                    _validate(trainer, split, log)
                 # At a line's end alone: a resumed training's log is then that of an uninterrupted one.
                 if due or (logged and trainer.is_save_due(_SECONDS_UNSAVED)):
                     log.commit()
                     trainer.save()
             except NotFiniteError as error:
                 raise InputError(error.what, error.fault, trainer.remedy()) from error
+
+
+def _validate(trainer: Trainer, split: Split, log: TrainingLog) -> None:
+    log.write(trainer.step, trainer.validate(split))
+    log.draw(trainer.step, trainer.picture(split))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from voiceface.errors import InputError
 from voiceface.models.gather import without_gather
-from voiceface.models.model import Batch, Model
+from voiceface.models.generated_faces import generated_above_real
+from voiceface.models.model import Batch, Model, Pictures
 from voiceface.training.batches import seed_step
 from voiceface.training.checkpoint import Checkpoints, gather_random_states, restore_random_states
 from voiceface.training.gradients import GradientScope, all_finite, average_gradients
@@ -103,13 +105,10 @@ class Trainer:
             return {}
         if not self.is_main_process:
             return {}
-        self.exported_model.eval()
-        with torch.no_grad(), without_gather():
+        with self._validating() as model:
             figures = {
-                name: float(v)
-                for name, v in run.validate(self.exported_model, split.validation, self.facts).items()
+                name: float(v) for name, v in run.validate(model, split.validation, self.facts).items()
             }
-        self.gradient_scope.train()
         name = run.select.removeprefix("-")
         if name not in figures:
             raise InputError(
@@ -120,6 +119,24 @@ class Trainer:
         if best is None or math.isnan(best) or value > best:
             self.best = {"step": self.step, "value": value, "figures": figures}
         return {f"validation/{name}": value for name, value in figures.items()}
+
+    def picture(self, split: Split) -> Pictures | None:
+        """What a model that generates faces makes of a few validation voices, above the real faces.
+
+        As `generated_above_real`; None on all processes but the first.
+        """
+        if not self.is_main_process:
+            return None
+        with self._validating() as model:
+            return generated_above_real(model, split.validation)
+
+    @contextlib.contextmanager
+    def _validating(self) -> Iterator[Model]:
+        """The exported model in eval mode, alone and without gradients."""
+        self.exported_model.eval()
+        with torch.no_grad(), without_gather():
+            yield self.exported_model
+        self.gradient_scope.train()
 
     def is_save_due(self, seconds: float) -> bool:
         """Whether the last checkpoint, or the start, is so long ago; the first process decides for all."""
