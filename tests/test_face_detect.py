@@ -197,25 +197,6 @@ def test_a_twelve_megapixel_picture_is_looked_at_reduced(monkeypatch):
     assert 2500 < found[0].box[0] < found[0].box[2] < 3400
 
 
-def test_large_faces_first_spares_the_enlarged_look_and_small_faces_alone_are_still_found(monkeypatch):
-    page = Image.new("RGB", (640, 480), (90, 110, 130))
-    page.paste(draw_face(7, 300), (20, 100))
-    large = np.asarray(page)
-    page.paste(draw_face(8, 90), (450, 200))
-    both = np.asarray(page)
-    page.paste((90, 110, 130), (20, 100, 320, 400))
-    small = np.asarray(page)
-    looks, real = [], module.detect_hog
-    monkeypatch.setattr(
-        module, "detect_hog", lambda pixels, **how: looks.append(how["upsample"]) or real(pixels, **how)
-    )
-    assert [len(detect(picture)) for picture in (large, both, small)] == [1, 2, 1] and looks == [1, 1, 1]
-    looks.clear()
-    first = [detect(picture, large_first=True) for picture in (large, both, small)]
-    assert [len(found) for found in first] == [1, 1, 1] and looks == [0, 0, 0, 1]
-    assert first[0][0].box == first[1][0].box and first[2][0].box[0] > 400
-
-
 def test_small_faces_in_a_large_photograph_are_found(tmp_path):
     """75 pixels of 12 megapixels: too small once the picture is reduced."""
     grain = np.random.default_rng(0).integers(90, 160, (30, 40, 3), dtype=np.uint8)

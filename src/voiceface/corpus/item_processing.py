@@ -75,10 +75,10 @@ def _add_face(
 ) -> None:
     if not isinstance(media, Path):
         pixels, box = media.picture(item)
-        faces = detect(pixels, large_first=True) or [undetected_face(box)]
+        faces = detect(pixels) or [undetected_face(box)]
     elif item.box is None:
         pixels = np.asarray(load_picture(media / item.path, long_side=MAX_PHOTO_SIDE))
-        faces = detect(pixels, large_first=True)
+        faces = detect(pixels)
     else:
         # A given box is in pixels of the file as it is.
         pixels = np.asarray(load_picture(media / item.path))

@@ -45,29 +45,21 @@ class Detection:
 
 
 def detect(
-    image: NDArray[np.uint8],
-    *,
-    upsample: int = 1,
-    threshold: float = 0.0,
-    fallback: bool = True,
-    large_first: bool = False,
+    image: NDArray[np.uint8], *, upsample: int = 1, threshold: float = 0.0, fallback: bool = True
 ) -> list[Detection]:
     """Return the faces in (height, width, 3) uint8 pixels, highest score first; an empty list if none.
 
     The HOG detector looks at the picture reduced to ``HOG_LONG_SIDE`` and enlarged ``upsample`` times by
     two; only when it finds nothing (and ``fallback``) the network looks at it reduced to ``CNN_LONG_SIDE``,
     and then, at a picture larger than ``HOG_LONG_SIDE``, the HOG detector up to ``LARGE_LONG_SIDE``: that
-    finds faces from about 60 of its pixels. With ``large_first`` the HOG detector looks at the picture
-    before it is enlarged, in a quarter of the time, and small faces beside a large one are not found.
-    Boxes are in pixels of the picture given. Time and memory are bounded whatever its size.
+    finds faces from about 60 of its pixels. Boxes are in pixels of the picture given. Time and memory are
+    bounded whatever its size.
 
     >>> detect(np.zeros((1, 1, 3), dtype=np.uint8))
     []
     """
     pixels = as_rgb(image)
-    found = detect_hog(pixels, upsample=0, threshold=threshold) if large_first else []
-    if not found:
-        found = detect_hog(pixels, upsample=upsample, threshold=threshold)
+    found = detect_hog(pixels, upsample=upsample, threshold=threshold)
     if not found and fallback:
         found = detect_cnn(pixels, upsample=upsample)
     if not found and fallback and max(pixels.shape[:2]) > HOG_LONG_SIDE:
