@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -139,13 +140,13 @@ def test_points_of_every_frame_and_none_where_there_is_no_face():
 
 
 def test_the_page_is_whole_blind_and_its_answers_come_back(folders, tmp_path):
-    page = tmp_path / "study.html"
-    said = call(
-        "evaluate", "video", "--study", page, "--generated", folders / "real",
-        "--compare-with", folders / "generated", "--pairs", "4", "--seed", "2",
-        "--question", "Who <is> real?",
-    )  # fmt: skip
-    assert said.code == 0 and "4 pairs" in said.out
+    page, whole = tmp_path / "study.html", tmp_path / "generated"
+    shutil.copytree(folders / "generated", whole)
+    asked = ("evaluate", "video", "--study", page, "--generated", folders / "real", "--compare-with", whole)
+    call(*asked).refused("5.mp4", "not media")  # raters would be given the bytes of whatever lies there
+    (whole / "eve" / "5.mp4").unlink()
+    said = call(*asked, "--pairs", "3", "--seed", "2", "--question", "Who <is> real?")
+    assert said.code == 0 and "3 pairs" in said.out
     text = page.read_text()
     assert "Who &lt;is&gt; real?" in text
     data = json.loads(re.search(r'<script id="data".*?>(.*?)</script>', text, re.DOTALL)[1])
