@@ -86,6 +86,54 @@ def test_one_name_in_two_containers_is_taken_once(tmp_path):
     assert "repeats ann/one.mov" in found.rejected[0].reason
 
 
+def test_a_table_says_who_is_in_which_video(tmp_path):
+    for name in ("ann/1", "ann/2", "ann/é", "cy/monday/1", "3DsHHfu4_co_0", "3DsHHfu4_co_1", "solo"):
+        source_trees.empty(tmp_path / f"{name}.mp4", 0)
+    rows = ["ann/1.mp4,Ann Lee,visit", "ann/2,Bo,", "ann/e\u0301.mp4,Bo,", "3DsHHfu4_co,Ann Lee,"]
+    source_trees.text(tmp_path / "videos.csv", "video,person,session", *rows)
+    source_trees.text(tmp_path / "people.csv", "person,gender", "Ann Lee,f")
+    found = listing(tmp_path)
+    assert {item.key: (item.person, item.session) for item in found.items} == {
+        "ann/1": ("Ann Lee", "visit"),
+        "ann/2": ("Bo", ""),
+        "ann/é": ("Bo", ""),
+        "3DsHHfu4_co_0": ("Ann Lee", "3DsHHfu4_co"),
+        "3DsHHfu4_co_1": ("Ann Lee", "3DsHHfu4_co"),
+        # What it does not name follows the other rules.
+        "cy/monday/1": ("cy", "cy/monday"),
+        "solo": ("solo", ""),
+    }
+    assert not found.rejected and next(p for p in found.people if p.id == "Ann Lee").gender == "f"
+    # In a folder of nobody's, a table is enough.
+    assert "solo" not in {item.key for item in listing(tmp_path, person_in="folder").items}
+    source_trees.text(tmp_path / "who.csv", "File;Person", "solo.mp4;Di")
+    assert {i.person for i in listing(tmp_path, person_in="folder", table="who.csv").items} == {
+        "ann",
+        "cy",
+        "Di",
+    }
+
+
+def test_a_row_that_names_no_video_is_told_in_one_line(tmp_path):
+    source_trees.empty(tmp_path / "1.mp4", 0)
+    source_trees.text(
+        tmp_path / "videos.csv", "video,person", "1.mp4,ann", "2.mp4,bo", "1.mp4,cy", "3.mp4,", ",di"
+    )
+    found = listing(tmp_path)
+    assert [item.person for item in found.items] == ["ann"]
+    assert [(note.path, note.reason) for note in found.rejected] == [
+        ("videos.csv, line 3", "there is no video '2.mp4'"),
+        ("videos.csv, line 4", "video '1.mp4' stands in videos.csv, line 2 already; that one is used"),
+        ("videos.csv, line 5", "names no person"),
+        ("videos.csv, line 6", "names no video"),
+    ]
+    source_trees.text(tmp_path / "videos.csv", "video,persons", "1.mp4,ann")
+    with pytest.raises(InputError, match="has no column 'person'.*rename 'persons' to it"):
+        listing(tmp_path)
+    with pytest.raises(InputError, match="no such table.*check --table"):
+        listing(tmp_path, table="wide.csv")
+
+
 def test_a_table_of_people_that_is_not_there(tmp_path):
     source_trees.videos(tmp_path)
     with pytest.raises(InputError, match="no such table"):
