@@ -41,6 +41,8 @@ class Job:
     tokens: Callable[[Path], list[object]]
     state: Callable[[Path], object]
     before: Path | None = None
+    again: int = 0
+    """The exit code of a run that finds its work done: the struck one had just finished it."""
 
 
 def files(place: Path) -> dict[str, str]:
@@ -126,7 +128,9 @@ def jobs(root: Path) -> dict[str, Job]:
         "gallery-add": Job(
             lambda at: ["gallery", "add", at / "gallery", people, "--attribute", "town=Mérida"], gallery
         ),
-        "gallery-remove": Job(lambda at: ["gallery", "remove", at / "gallery", LEAVING], gallery, full),
+        "gallery-remove": Job(
+            lambda at: ["gallery", "remove", at / "gallery", LEAVING], gallery, full, again=1
+        ),
         "embed": Job(lambda at: ["embed", people, "--kind", "both", "-o", at / "e.npz"], files),
         "imagine": Job(lambda at: ["imagine", voices, "-o", at / "faces", "--force"], files),
         "animate": Job(
@@ -232,8 +236,9 @@ def struck(name: str, job: Job, root: Path, kills: int, draw: random.Random, unt
     place = fresh(job, root / f"{name}-struck")
     signals: Counter[str] = Counter()
     done = different = rounds = late = 0
+    resumed = False
     while done < kills and time.monotonic() < until:
-        process = command(job, place, log)
+        process, began = command(job, place, log), time.monotonic()
         how = signal.SIGTERM if done % 5 == 4 else signal.SIGKILL
         code = finished(process, draw.uniform(0.0, span))
         if code is None:
@@ -241,17 +246,20 @@ def struck(name: str, job: Job, root: Path, kills: int, draw: random.Random, unt
             if code is None:
                 done += 1
                 signals[signal.Signals(how).name] += 1
-                if draw.random() < 0.6:
+                resumed = draw.random() < 0.6
+                if resumed:
                     continue  # strike the resumed run, too
                 code = to_the_end(job, place, log)
         else:
             late += 1
+            if not resumed:
+                span = min(span, time.monotonic() - began)  # the machine was busier before
         rounds += 1
-        if code or seen(job, place) != expected:
+        if code not in (0, job.again) or seen(job, place) != expected:
             different += 1
             print(f"{name}: DIFFERENT, exit {code}: {log.read_text()[-300:]}", flush=True)
             shutil.copytree(place, root.parent / f"kept-{name}-{different}", dirs_exist_ok=True)
-        place = fresh(job, place)
+        place, resumed = fresh(job, place), False
     how_often = ", ".join(f"{count} {one}" for one, count in sorted(signals.items()))
     print(
         f"{name:15} alone {span:5.1f} s; {done} kills ({how_often}), {late} ended before the strike, "

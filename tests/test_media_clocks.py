@@ -1,6 +1,8 @@
 """Lengths of files whose clock, header or joints say something else than what they hold."""
 
 import io
+import struct
+import types
 from fractions import Fraction
 
 import av
@@ -83,6 +85,42 @@ def test_compressed_wav_is_measured_in_bytes(tmp_path, codec):
         load_sound(tmp_path / "half.wav")
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms", "pcm_mulaw", "pcm_s24le"])
+@pytest.mark.parametrize("name", ["a.wav", "a.w64"])
+def test_a_part_of_a_compressed_wav_is_that_part(tmp_path, name, codec):
+    write_sound(str(tmp_path / name), speechlike(8, 44100), 44100, codec)
+    whole = load_sound(tmp_path / name)
+    part = load_sound(tmp_path / name, start=5.0, stop=6.0)
+    np.testing.assert_allclose(part[300:-300], whole[80300:95700], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "film"),
+    [("matroska", "mp3", True), ("matroska", "pcm_s16le", True), ("asf", "wmav2", False)],
+)
+def test_a_recording_that_went_through_a_pipe_states_no_length(tmp_path, container, codec, film):
+    """FFmpeg then divides its bytes by the bit rate of its beginning."""
+    path = tmp_path / "a"
+    wave = np.concatenate([speechlike(4, 44100), np.zeros(44100 * 4)]).astype(np.float32)
+    with path.open("wb") as file:
+        piped = types.SimpleNamespace(write=file.write, name="a")
+        with av.open(piped, "w", format=container) as out:
+            sound = out.add_stream(codec, rate=44100, layout="mono", bit_rate=96000)
+            picture = out.add_stream("mpeg4", rate=25, width=64, height=48) if film else None
+            for k, shown in enumerate(bar_codes(200)):
+                if picture is not None:
+                    frame = av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format="yuv420p")
+                    frame.pts, frame.time_base = k, Fraction(1, 25)
+                    out.mux(picture.encode(frame))
+                heard = av.AudioFrame.from_ndarray(wave[None, k * 1764 : (k + 1) * 1764], "fltp", "mono")
+                heard.sample_rate, heard.pts = 44100, k * 1764
+                out.mux(sound.encode(heard))
+            for stream in out.streams:
+                out.mux(stream.encode(None))
+    assert len(load_sound(path)) / 16000 == pytest.approx(8, abs=0.1) == sound_seconds(path)
+    assert not film or movie_facts(path).seconds == pytest.approx(8, abs=0.1)
+
+
 @pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
 def test_joined_ogg_files_are_one_recording(tmp_path, name):
     truth = speechlike(4, 48000)
@@ -96,8 +134,30 @@ def test_joined_ogg_files_are_one_recording(tmp_path, name):
         np.testing.assert_allclose(part[300:-300], whole[80300:95700], atol=2e-3)
 
 
-def with_clocks(path, picture_at, sound_at):
-    """Three seconds of picture and sound (the latter unless None) whose clocks begin at these seconds."""
+def test_a_part_of_flac_in_ogg_that_was_cut_out_of_something_longer(tmp_path):
+    """FFmpeg (8.1) counts its packets from zero, but from the cut after a seek."""
+    path = tmp_path / "a.ogg"
+    write_sound(str(path), speechlike(6, 48000), 48000, "flac", late=3)
+    whole = load_sound(path)
+    assert len(whole) == 96000 and sound_seconds(path) == pytest.approx(6)
+    np.testing.assert_allclose(load_sound(path, start=2.0, stop=3.0)[300:-300], whole[32300:47700], atol=2e-3)
+
+
+def test_joined_ogg_files_of_other_channels_are_to_be_converted(tmp_path):
+    write_sound(str(tmp_path / "a.ogg"), speechlike(1, 48000), 48000, "libopus")
+    both = (tmp_path / "a.ogg").read_bytes()
+    with av.open(str(tmp_path / "b.ogg"), "w") as container:
+        stream = container.add_stream("libopus", rate=48000, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 48000), np.float32), "fltp", "stereo")
+        frame.sample_rate = 48000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    (tmp_path / "a.ogg").write_bytes(both + (tmp_path / "b.ogg").read_bytes())
+    with pytest.raises(InputError, match=r"changes its channels on its way; convert it to WAV"):
+        load_sound(tmp_path / "a.ogg")
+
+
+def with_clocks(path, picture_at, sound_at, seconds=3):
+    """Picture and three seconds of sound (unless None) whose clocks begin at these seconds."""
     with av.open(str(path), "w") as container:
         codec = "libvpx" if path.suffix == ".webm" else "mpeg4"
         video = container.add_stream(codec, rate=25, width=64, height=48, pix_fmt="yuv420p")
@@ -105,7 +165,7 @@ def with_clocks(path, picture_at, sound_at):
             audio = container.add_stream(
                 "libopus" if path.suffix == ".webm" else "aac", rate=48000, layout="mono"
             )
-        for k, picture in enumerate(bar_codes(75)):
+        for k, picture in enumerate(bar_codes(25 * seconds)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = k + picture_at * 25, Fraction(1, 25)
             container.mux(video.encode(frame))
@@ -135,7 +195,13 @@ def test_clocks_that_do_not_begin_at_zero(tmp_path, name):
         assert sound_seconds(path) == pytest.approx(3, abs=0.05)
 
 
-@pytest.mark.parametrize(("shape", "rate"), [((640_000,), 16000), ((640_000, 2), 44100)])
+def test_sound_whose_clock_is_far_off_behind_more_picture_than_ffmpeg_looks_at(tmp_path):
+    with_clocks(tmp_path / "a.mkv", 0, 100_000, seconds=8)
+    assert len(load_sound(tmp_path / "a.mkv")) / 16000 == pytest.approx(3, abs=0.05)
+    assert sound_seconds(tmp_path / "a.mkv") == pytest.approx(3, abs=0.05)
+
+
+@pytest.mark.parametrize(("shape", "rate"), [((640_000,), 16000), ((640_000, 2), 32000)])
 def test_a_recording_is_opened_by_its_header_unless_it_may_be_dts_in_disguise(tmp_path, shape, rate):
     class Counted(io.BytesIO):
         count = 0
@@ -150,3 +216,29 @@ def test_a_recording_is_opened_by_its_header_unless_it_may_be_dts_in_disguise(tm
     file = Counted((tmp_path / "a.wav").read_bytes())
     assert sound_seconds(file) == pytest.approx(len(noise) / rate, abs=1e-6)
     assert (file.count < 128 * 1024) == (rate == 16000)  # FFmpeg reads by 32 kB; stereo is tried as DTS
+
+
+@pytest.mark.parametrize(("stored", "valid"), [(32, 24), (32, 20), (24, 16), (24, 20), (16, 12), (16, 8)])
+@pytest.mark.parametrize("before", [0, 40_001])
+def test_samples_with_spare_bits_are_those_of_16_bits(tmp_path, stored, valid, before):
+    """Recorders write 24 bits in 32; the header tells both numbers, and chunks may stand before it."""
+    wave = (speechlike(1, 16000) * 30000).astype(np.int16)
+    values = wave.astype(np.int64) >> max(0, 16 - valid) << stored - min(16, valid)
+    data = values.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : stored // 8].tobytes()
+    block = stored // 8
+    header = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 16000, 16000 * block, block, stored, 22, valid, 4)
+    header += bytes.fromhex("0100000000001000800000aa00389b71")
+    chunks = b"".join(
+        name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+        for name, body in ((b"JUNK", bytes(before)), (b"fmt ", header), (b"data", data))
+    )
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    assert sound_seconds(path) == 1
+    np.testing.assert_allclose(load_sound(path), wave / 2**15, atol=2.0 ** (1 - min(16, valid)))
+
+
+def test_integers_of_64_bits_are_read(tmp_path):
+    wave = (speechlike(1, 16000) * 30000).astype(np.int64)
+    scipy.io.wavfile.write(tmp_path / "a.wav", 16000, wave << 48)
+    np.testing.assert_array_equal(load_sound(tmp_path / "a.wav"), (wave / 2**15).astype(np.float32))

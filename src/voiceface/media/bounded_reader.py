@@ -29,6 +29,8 @@ class BoundedReader:
         self._seekable = all(hasattr(file, part) for part in ("seek", "tell")) and bool(
             getattr(file, "seekable", lambda: True)()
         )
+        self.corrected: tuple[int, bytes] | None = None
+        """A position in the file, and what is read there in place of what stands there."""
         self.restart()
 
     def restart(self) -> None:
@@ -45,11 +47,19 @@ class BoundedReader:
             raise InputError(
                 self.name, f"gave nothing for {PATIENCE:g} s", "copy it to a local disk, or convert it to WAV"
             )
+        begin = self.tell() if self.corrected else 0
         try:
             data: bytes = self.file.read(size)
         except OSError as error:
             fault = f"cannot be read ({error.strerror or error})"
             raise InputError(self.name, fault, "check the disk it lies on") from error
+        if self.corrected:
+            at, right = self.corrected
+            known = bytearray(data)
+            for place, byte in enumerate(right, at - begin):
+                if 0 <= place < len(known):
+                    known[place] = byte
+            data = bytes(known)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -18,7 +18,13 @@ from av.video.stream import VideoStream
 from voiceface.errors import InputError
 from voiceface.media.bounded_reader import MOST_PIXELS, BoundedReader, open_bounded
 from voiceface.media.check_mov_header import check_mov_header
-from voiceface.media.container_bytes import is_plain_wave, share_of_riff
+from voiceface.media.container_bytes import (
+    is_chained_ogg,
+    is_plain_wave,
+    padded_bits,
+    share_of_riff,
+    states_length,
+)
 from voiceface.media.files import check_readable, source_name
 from voiceface.media.samples import check_rate
 
@@ -28,11 +34,13 @@ from voiceface.media.samples import check_rate
 av.logging.set_level(None)
 
 _REMEDY = {"audio": "give an audio file, or a video with sound", "video": "give a video file"}
+_CONVERT = "convert it to WAV or MP4 first"
 _HOLDS = {"audio": "contains no sound", "video": "contains no video"}
 # Containers whose header states how long they are; elsewhere FFmpeg guesses it from the bit rate, or, in
 # Ogg, from the last page that is there. What the second ones state is when they end on their own clock,
 # which need not begin at zero: in the middle of a recording that was cut into segments it does not.
 _STATES_LENGTH = {"wav", "w64", "aiff", "au", "mov", "caf"}
+_BY_BYTES = {"wav", "w64", "aiff", "au", "caf"}  # FFmpeg seeks by bytes, and guesses what they last
 _STATES_END = {"flac", "matroska", "asf"}
 _STARTS_LATE = 0.5  # seconds; an encoder's delay is shorter
 GAP_SECONDS = 0.1  # of silence; a shorter gap is the jitter of a coarse clock
@@ -64,6 +72,8 @@ class OpenMedia:
     reader: BoundedReader
     share: float | None = None
     """How much of the announced bytes is there, 0 to 1, where that is known (see `share_of_riff`)."""
+    stated: bool = True
+    """Whether the header of a Matroska or ASF file states its length (see `states_length`)."""
 
     @property
     def zero(self) -> float:
@@ -73,6 +83,19 @@ class OpenMedia:
         """
         first = 0.0 if self.container.start_time is None else self.container.start_time / av.time_base
         return self.own_start if self.own_start - first > JUMP_SECONDS else first
+
+    @property
+    def timed(self) -> bool:
+        """Whether its packets' times are true: FFmpeg (8.1) counts FLAC's in Ogg from two beginnings."""
+        return not (self.container.format.name == "ogg" and self.stream.codec_context.name == "flac")
+
+    @property
+    def seeks(self) -> bool:
+        """Whether times after a seek are true: in a WAV and its like only where all samples take as much."""
+        kind, codec = self.container.format.name, self.stream.codec_context.name
+        if kind == "ogg":
+            return self.timed and not is_chained_ogg(self.reader)  # a clock begins anew with every link
+        return kind not in _BY_BYTES or codec.startswith("pcm_")
 
     @property
     def late(self) -> float:
@@ -101,6 +124,8 @@ def open_media(source: str | Path | BinaryIO, kind: Literal["audio", "video"]) -
     with open_bounded(source, name) as reader:
         share = share_of_riff(reader)
         check_mov_header(reader)
+        reader.corrected = padded_bits(reader)
+        stated = states_length(reader)
         hurry = _HURRY if is_plain_wave(reader) else {}
         try:
             container = av.open(
@@ -119,7 +144,7 @@ def open_media(source: str | Path | BinaryIO, kind: Literal["audio", "video"]) -
             raise _explained(error, name, kind) from error
         try:
             reader.restart()
-            yield OpenMedia(name, container, _find_stream(container, kind, name), reader, share)
+            yield OpenMedia(name, container, _find_stream(container, kind, name), reader, share, stated)
         except av.FFmpegError as error:
             raise _explained(error, name, kind) from error
         finally:
@@ -131,6 +156,9 @@ def _explained(error: av.FFmpegError, name: str, kind: Literal["audio", "video"]
         return InputError(name, "may not be read", "change its permissions")
     if error.errno == errno.ENOMEM:
         return InputError(name, "needs more memory than there is", "cut it into shorter files")
+    if isinstance(error, av.error.PatchWelcomeError):
+        fault = "is coded in a way this FFmpeg cannot decode, or changes its channels on its way"
+        return InputError(name, fault, _CONVERT)
     if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
         return InputError(name, "is not media, or is damaged from its beginning", _REMEDY[kind])
     return InputError(name, f"cannot be decoded ({error.strerror})", _REMEDY[kind])
@@ -146,9 +174,7 @@ def _find_stream(
     best: Any = container.streams.best(kind)
     stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
     if stream.codec_context is None:
-        raise InputError(
-            name, "is coded in a way this FFmpeg cannot decode", "convert it to WAV or MP4 first"
-        )
+        raise InputError(name, "is coded in a way this FFmpeg cannot decode", _CONVERT)
     if kind == "audio" and stream.codec_context.sample_rate:
         check_rate(name, stream.codec_context.sample_rate)
     stream.codec_context.options = _MOST
@@ -225,8 +251,12 @@ def declared_seconds(media: OpenMedia) -> float | None:
     kind, container, stream = media.container.format.name.split(",")[0], media.container, media.stream
     if kind not in _STATES_LENGTH | _STATES_END or (kind in _STATES_END and media.own_start > _STARTS_LATE):
         return None
-    if kind == "asf" and len(container.streams) > 1:  # of the longest stream
+    if kind in ("matroska", "asf") and not media.stated:
         return None
+    if len(container.streams) > 1:  # what these state is the end of all streams, one of which may be far off
+        end = (container.duration or 0) / av.time_base
+        if kind == "asf" or (kind == "matroska" and end > 3600 * LONGEST_HOURS):
+            return None
     if stream.duration is not None and stream.time_base is not None:
         return (media.late if kind in _STATES_LENGTH else 0.0) + float(stream.duration * stream.time_base)
     if container.duration is not None and len(container.streams) == 1:
@@ -245,7 +275,11 @@ def counted_seconds(media: OpenMedia) -> float:
         media.reader.restart()
         if packet.time_base is None or (packet.pts is None and not packet.duration):
             continue
-        begin = end if packet.pts is None else float(packet.pts * packet.time_base) - media.zero + shift
+        begin = (
+            end
+            if packet.pts is None or not media.timed
+            else float(packet.pts * packet.time_base) - media.zero + shift
+        )
         if begin - end > JUMP_SECONDS or (sound and end - begin > GAP_SECONDS):  # pictures are not in order
             begin, shift = end, shift + end - begin
         end = max(end, begin + float((packet.duration or 0) * packet.time_base))

@@ -26,7 +26,6 @@ from voiceface.media.container import (
     open_media,
     seek_container,
 )
-from voiceface.media.container_bytes import is_chained_ogg
 from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.mixdown import MIXDOWN_SECONDS, MIXDOWN_VALUES, Mixdown, learn_mixdown
 from voiceface.media.resample import join_pieces, resample
@@ -232,8 +231,8 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
             return
         if stop is None:
             check_length(media.name, (announced or 0.0) - start)
-        if seek and media.container.format.name == "ogg" and is_chained_ogg(media.reader):
-            raise CannotSeekError  # its clock begins anew with every link
+        if seek and not media.seeks:
+            raise CannotSeekError
         mixdown, frames = _learnt(media)
         if seek:
             seek_container(media, start - _PREROLL_SECONDS)
@@ -304,12 +303,21 @@ def _frames(media: OpenMedia) -> Iterator[_Frame]:
     """Every frame from where the container stands, as floats."""
     for frame in decode_frames(media):
         tick, names = frame.time_base, [channel.name for channel in frame.layout.channels]
-        time = None if frame.pts is None else frame.pts * tick.numerator / tick.denominator - media.zero
-        samples = frame.to_ndarray()
+        timed = frame.pts is not None and media.timed
+        time = frame.pts * tick.numerator / tick.denominator - media.zero if timed else None
+        samples = _samples(frame)
         check_rate(media.name, frame.sample_rate)
         if not frame.format.is_planar:
             samples = samples.reshape(-1, len(names)).T
         yield _Frame(time, frame.sample_rate, as_float(samples, media.name), names)
+
+
+def _samples(frame: Any) -> NDArray[Any]:  # noqa: ANN401 - PyAV's frame
+    """A frame's samples as they come; of 64-bit integers, which PyAV does not convert, the upper half."""
+    if frame.format.name != "s64":
+        return frame.to_ndarray()  # type: ignore[no-any-return]
+    count = frame.samples * len(frame.layout.channels)
+    return (np.frombuffer(frame.planes[0], np.int64, count) >> 32).astype(np.int32)
 
 
 def _learnt(media: OpenMedia) -> tuple[Mixdown, Iterator[_Frame]]:
