@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.views import BOX_TEMPLATE
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
 from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces, face_embeddings
@@ -19,13 +20,19 @@ from voiceface.models.model import Embeddings, Model, Pictures
 
 _DLIB_SIZE = 150
 
+BOX_POINTS = np.array(
+    [(0.7687, 0.3126), (0.6138, 0.3164), (0.2250, 0.3177), (0.3801, 0.3186), (0.4999, 0.6087)]
+)
+"""Where dlib's five points lie on average in the box of its detector, in units of the box: the mean of 874
+photographs of 756 people, with deviations of 0.05 to 0.07, for a box is not turned with its face."""
+
 
 def align_generated_faces(pictures: Pictures, *, template: str) -> Pictures:
-    """Cut generated faces as dlib's recogniser takes them, by the landmarks of their template.
+    """Cut generated faces as dlib's recogniser takes them, by the landmarks of their template (`BOX_POINTS`).
 
     Args:
         pictures: (n, size, size, 3) uint8, generated in ``template``.
-        template: a name of `voiceface.face.align.TEMPLATES`.
+        template: a name of `voiceface.face.align.TEMPLATES`, or ``"box"``: the detector's, made square.
 
     Returns:
         (n, 150, 150, 3) uint8.
@@ -34,8 +41,9 @@ def align_generated_faces(pictures: Pictures, *, template: str) -> Pictures:
         raise InputError("generated faces", f"have the shape {pictures.shape}", "give (n, size, size, 3)")
     if not len(pictures):
         return np.zeros((0, _DLIB_SIZE, _DLIB_SIZE, 3), np.uint8)
-    # `align` adds the half pixel between a pixel's index and its centre.
-    points = template_points(template, pictures.shape[1]) - 0.5
+    side = pictures.shape[1]
+    points = BOX_POINTS * side if template == BOX_TEMPLATE else template_points(template, side)
+    points = points - 0.5  # `align` adds the half pixel between a pixel's index and its centre
     return np.stack([align(one, points, size=_DLIB_SIZE, template="dlib", border="edge") for one in pictures])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from voiceface.models.known_people import KnownPeopleBatches, known_people
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.run import Facts, Optimiser, Run
 
+Template = Literal["dlib", "box"]
 Parts = Callable[[int], tuple[dict[str, Condition], dict[str, Condition]]]
 """From the number of people: the parts of the generator's condition, and those that the discriminator learns
 for itself."""
@@ -38,6 +39,7 @@ ROLDAN_OPTIONS = {
     "clip": "largest absolute weight of a Wasserstein critic",
     "critic_moves": "steps of a Wasserstein critic per step of the generator",
     "noise_dim": "dimensions of the noise prior",
+    "template": "dlib: faces aligned by their landmarks; box: the detector's box stretched to a square",
     "size": "side of the pictures in pixels, a power of two from 8 on",
     "width": "channels of the layers next to the pictures",
     "batch_size": "pictures a step",
@@ -47,7 +49,6 @@ ROLDAN_OPTIONS = {
 }
 """What the shared options of both recipes mean."""
 
-TEMPLATE = "dlib"
 _MAX_VALIDATED = 64
 """Faces generated at a validation."""
 
@@ -70,6 +71,7 @@ def roldan_run(
         spectral=arguments["spectral"],
         dropout=arguments["dropout"],
     )
+    template: Template = arguments["template"]
     from_speech = condition != "person"
     rates = {"discriminator": arguments["lr_judge"], "generator": arguments["lr_generator"]}
     return Run(
@@ -78,7 +80,7 @@ def roldan_run(
         people="known",
         split=partial(split_known, **{name: arguments[name] for name in ("by", "minimum", "seed")}),
         facts=partial(_facts, require_voices=from_speech),
-        build=partial(_build, parts=parts, shape=shape, options=options),
+        build=partial(_build, parts=parts, shape=shape, options=options, template=template),
         data=partial(_data, arguments=arguments, frame=FRAME if from_speech else 0),
         optimisers={name: Optimiser(name="adam", lr=lr, betas=(0.5, 0.999)) for name, lr in rates.items()},
         steps=arguments["steps"],
@@ -86,7 +88,7 @@ def roldan_run(
         validate=_validate,
         every=arguments["every"],
         select="-frechet",
-        contract={"rate": SAMPLE_RATE, "size": shape.size, "template": TEMPLATE, "cue": condition},
+        contract={"rate": SAMPLE_RATE, "size": shape.size, "template": template, "cue": condition},
         licence="Apache-2.0",
     )
 
@@ -98,7 +100,9 @@ def _facts(selection: Selection, *, require_voices: bool) -> Facts:
     }
 
 
-def _build(facts: Facts, *, parts: Parts, shape: GanShape, options: GanOptions) -> ConditionalGan:
+def _build(
+    facts: Facts, *, parts: Parts, shape: GanShape, options: GanOptions, template: Template
+) -> ConditionalGan:
     of_generator, of_discriminator = parts(len(facts["people"]))
     return build_conditional_gan(
         of_generator,
@@ -106,15 +110,15 @@ def _build(facts: Facts, *, parts: Parts, shape: GanShape, options: GanOptions) 
         people=facts["people"],
         shape=shape,
         options=options,
-        face_template=TEMPLATE,
+        face_template=template,
         face_embedding_mean=facts["descriptor_mean"],
     )
 
 
 def _data(selection: Selection, facts: Facts, *, arguments: dict[str, Any], frame: int) -> KnownPeopleBatches:
-    names = ("batch_size", "size", "seed", "wrong_labels")
+    names = ("batch_size", "size", "template", "seed", "wrong_labels")
     options = {name: arguments[name] for name in names}
-    return KnownPeopleBatches(selection, facts["people"], template=TEMPLATE, frame=frame, **options)
+    return KnownPeopleBatches(selection, facts["people"], frame=frame, **options)
 
 
 def _validate(model: ConditionalGan, selection: Selection, facts: Facts) -> dict[str, float]:
@@ -132,7 +136,7 @@ def _validate(model: ConditionalGan, selection: Selection, facts: Facts) -> dict
         pictures = model.generate([GeneratorInput(person=people[k]) for k in requested])
     labels = np.array([index.get(person, -1) for person in selection.person_of("faces")])
     return generation_metrics(
-        embed_generated_faces(pictures, template=TEMPLATE),
+        embed_generated_faces(pictures, template=model.face_template),
         requested,
         face_embeddings(corpus)[selection.faces],
         labels,

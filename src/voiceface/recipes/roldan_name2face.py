@@ -5,7 +5,7 @@ Data      pictures of known people, whose recordings or videos are split into tr
 Command   voiceface train roldan_name2face --corpus CORPUS [--objective w --lr-judge 2e-4 --lr-generator 2e-4]
 Cost      see docs/papers/roldan.md
 Reported  Inception Score: LS projection 2.91, LS concatenation 2.05, that with 4e-4 and 1e-4 3.00, with dropouts 2.63, AC 2.12 (Table II)
-Differs   faces are aligned to dlib's template, not the detector's box stretched to a square
+Differs   faces are aligned to dlib's template; --template box stretches the detector's box to a square, as the thesis
 Differs   a 1 × 1 convolution joins picture and name in the discriminator, as in Reed et al.; the thesis' text leaves it out
 Differs   spectral norm in the discriminator (section V), since in the generator (IV-C) it gave one face for everybody
 Differs   Gaussian noise is added to the generator's condition, the discriminator reads the name itself; its size is not stated
@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from voiceface.models.conditional_gan import ConditionalGan, Objective, Spectral
 from voiceface.models.conditions import Condition, ProjectedName, RepeatedName
-from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, roldan_run
+from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, Template, roldan_run
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
@@ -41,6 +41,7 @@ def recipe(
     critic_moves: int = 5,
     noise_dim: int = 100,
     dim: int = 128,
+    template: Template = "dlib",
     size: int = 64,
     width: int = 64,
     batch_size: int = 64,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from voiceface.models.conditional_gan import ConditionalGan, Objective, Spectral
 from voiceface.models.conditions import Condition, ProjectedName, Speech
-from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, roldan_run
+from voiceface.recipes._roldan_run import ROLDAN_OPTIONS, Template, roldan_run
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Run
 
@@ -40,6 +40,7 @@ def recipe(
     critic_moves: int = 5,
     noise_dim: int = 100,
     dim: int = 128,
+    template: Template = "dlib",
     size: int = 64,
     width: int = 64,
     speech_width: int = 64,
