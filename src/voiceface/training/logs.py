@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -127,10 +127,13 @@ class TrainingLog:
             shown = "  ".join(f"{name} {value:.4g}" for name, value in self._shown.items())
             self._bar.update(self._task, completed=step, figures=shown, rate=f"{speed:.1f} steps/s")
 
-    def draw(self, step: int, picture: Pictures | None) -> None:
-        """Give TensorBoard the picture (height, width, 3) of generated faces of ``step``, if there is one."""
-        if self._curves is not None and picture is not None:
-            self._curves.add_image("faces", picture, step, dataformats="HWC")
+    def draw(self, step: int, picture: Callable[[], Pictures | None]) -> None:
+        """Give TensorBoard the picture (height, width, 3) of generated faces of ``step``, if there is one.
+
+        It is made only where TensorBoard is installed.
+        """
+        if self._curves is not None and (made := picture()) is not None:
+            self._curves.add_image("faces", made, step, dataformats="HWC")
 
     def commit(self) -> None:
         """Make sure that every line written so far survives a crash; before each checkpoint."""

@@ -138,4 +138,4 @@ def _train_to_the_end(
 
 def _validate(trainer: Trainer, split: Split, log: TrainingLog) -> None:
     log.write(trainer.step, trainer.validate(split))
-    log.draw(trainer.step, trainer.picture(split))
+    log.draw(trainer.step, lambda: trainer.picture(split))
