@@ -116,6 +116,10 @@ def as_complex(tensors):
     tensors |= {name: tensor.float().to(torch.complex64) for name, tensor in tensors.items()}
 
 
+def as_8_bits(tensors):
+    tensors |= {name: tensor.float().to(torch.float8_e4m3fn) for name, tensor in tensors.items()}
+
+
 def in_doubtful_parts(tensors):
     name = max(tensors, key=lambda one: tensors[one].numel())
     whole = tensors.pop(name)
@@ -134,6 +138,7 @@ def in_parts_without_a_number(tensors):
         (first_infinite, "holds NaN or infinite numbers"),
         (as_whole_numbers, "int32, the model needs"),
         (as_complex, "complex64, the model needs"),
+        (as_8_bits, "is float8_e4m3fn, which no model has"),
         (in_doubtful_parts, "is in parts that do not fit"),
         (in_parts_without_a_number, "lacks"),
     ],

@@ -93,7 +93,7 @@ def read_weights(folder: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
 
     Raises:
         InputError: the folder or a file of it is missing, truncated, of a newer voiceface or not ours, or a
-            tensor holds NaN or infinite numbers.
+            tensor holds NaN or infinite numbers, or floats of 8 bits or fewer.
     """
     folder = Path(folder)
     run_json = read_run(folder)
@@ -111,6 +111,9 @@ def read_weights(folder: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
     cut: dict[str, list[tuple[int, Tensor]]] = {}
     for name, tensor in stored.items():
         tensor = tensor.float() if tensor.dtype == torch.float16 else tensor
+        if tensor.is_floating_point() and tensor.dtype.itemsize < 2:  # PyTorch cannot look for NaN in all
+            fault = f"{name[:80]} is {str(tensor.dtype).removeprefix('torch.')}, which no model has"
+            raise InputError(folder, fault, "copy the weights folder again, whole")
         if not bool(tensor.isfinite().all()):
             raise InputError(
                 folder, f"{name[:80]} holds NaN or infinite numbers", "train again, or copy it again"
