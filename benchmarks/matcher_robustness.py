@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from voice_encoders import fold_models
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
-from voiceface.evaluation.cross_validation import hold_out_fold
 from voiceface.evaluation.experiment_records import record_experiment
 from voiceface.face.align import template_points
 from voiceface.models.corpus_embeddings import align_corpus_face, face_embeddings, voice_embeddings
@@ -34,7 +34,6 @@ from voiceface.protocols.pair_verification import pair_trials, verification
 from voiceface.protocols.paired_comparison import compare
 from voiceface.recipes.matcher import recipe
 
-FOLDS = 5
 RATE = 16_000
 ENROLLED = {2: (1, 2), 4: (1, 2, 4)}
 """How many are averaged, by how many a person must have."""
@@ -138,15 +137,9 @@ def changed_rows(corpus, encoders):
 
 def measured(corpus, encoder, resamples):
     """Rows of figures: AUC by condition and its paired loss; enrolment."""
-    run, found = recipe(voice_encoder=encoder), {}
-    held = [hold_out_fold(run, fold, FOLDS) for fold in range(FOLDS)]
-    angles, kept = turned(corpus), None
-    for fold, held_out in enumerate(held):
-        split = held_out.split(corpus)
-        model = held_out.build(facts := held_out.facts(split.train)).eval()
-        held_out.start(model, split.train, facts)
+    found, angles, kept = {}, turned(corpus), None
+    for fold, model, _, test in fold_models(corpus, voice_encoder=encoder):
         voices, faces = kept = kept or changed_rows(corpus, model.encoders)
-        test = split.test
         owners = test.person_of("voices"), test.person_of("faces")
         left = {name: model.project_voices(rows[test.voices]) for name, rows in voices.items()}
         right = {name: model.project_faces(rows[test.faces]) for name, rows in faces.items()}

@@ -27,18 +27,24 @@ FOLDS = 5
 CONTROL = "wrong labels"
 
 
-def tested(corpus, **arguments):
-    """Scores, log odds, labels, people of both sides and fold of all trials of unknown people."""
-    run, found = recipe(**arguments), []
+def fold_models(corpus, **arguments):
+    """Fold, model, its calibration's line, and the selection of the unknown people."""
+    run = recipe(**arguments)
     for fold in range(FOLDS):
         held_out = hold_out_fold(run, fold, FOLDS)
         split = held_out.split(corpus)
         facts = held_out.facts(split.train)
         model = held_out.build(facts).eval()
         held_out.start(model, split.train, facts)
-        line = held_out.calibrate(model, split.validation, facts)["calibration"]
-        voices, faces = embed_selection(model, split.test)
-        people = split.test.person_of("voices"), split.test.person_of("faces")
+        yield fold, model, held_out.calibrate(model, split.validation, facts)["calibration"], split.test
+
+
+def tested(corpus, **arguments):
+    """Scores, log odds, labels, people of both sides and fold of all trials of unknown people."""
+    found = []
+    for fold, model, line, test in fold_models(corpus, **arguments):
+        voices, faces = embed_selection(model, test)
+        people = test.person_of("voices"), test.person_of("faces")
         trials = pair_trials(voices.astype(np.float64) @ faces.T, people=people)
         odds = line["slope"] * trials.scores + line["offset"]
         groups = np.full(len(odds), fold)

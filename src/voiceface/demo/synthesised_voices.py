@@ -13,8 +13,9 @@ from voiceface.synthetic.people import SyntheticPerson, synthetic_person
 from voiceface.synthetic.speech import speak
 
 PERSON_SEEDS = (0, 1, 4, 2)
-"""Of the numbered synthetic people the first two women and two men whose voices `student` takes for a woman's
-and a man's. It takes three of the first 23 women for men (the page says so), none of the 17 men for women."""
+"""Of the numbered synthetic people the first two women and two men whose voices the shipped `matcher`
+puts into the group of women's and of men's. It takes five of the first 23 women for men, as the page says,
+and none of the 17 men for a woman (tests/test_demo_voices.py)."""
 SECONDS = 6.0
 
 
