@@ -17,7 +17,7 @@ WORKERS ?= auto
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := -c constraints.txt --build-constraint constraints.txt
 COMMA := ,
-EXTRAS := train,synthetic,report,app
+EXTRAS := train,synthetic,report,app,hub
 # HASHES=1 installs only files whose digests are in requirements-hashed.txt; torch apart, whose build (CPU, CUDA) is a choice.
 HASHES ?=
 # The last install: the weights behind matcher-ge2e lie inside resemblyzer's pure-Python wheel, whose own

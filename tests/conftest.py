@@ -1,10 +1,13 @@
 """What several tests share: a small corpus of synthetic people, made once and kept."""
 
 import importlib.util
+import os
 
 import pytest
 
 from kept_workers import KeptWorkers
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for a folder that is not there
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,7 @@ def test_digests_belong_to_the_pinned_versions():
 def test_every_dependency_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
-    installed = [extras[name] for name in ("train", "synthetic", "report")]
+    installed = [extras[name] for name in ("train", "synthetic", "report", "app", "hub")]
     wanted = sum([project["project"]["dependencies"], *installed, *project["dependency-groups"].values()], [])
     named = {canonical(re.match(r"[A-Za-z0-9._-]+", one)[0]) for one in wanted}
     assert named - set(pins("constraints.txt")) == set()

@@ -13,7 +13,7 @@ class EngineOptions:
     """Which models work, and where."""
 
     matcher: str | None = None
-    """Shipped weights' name or a weights folder; None: the best available. So for the other two."""
+    """Shipped weights' name, a weights folder or ``owner/name`` of the hub; None: the best. So below."""
     imaginer: str | None = None
     talker: str | None = None
     gallery: Path | None = None

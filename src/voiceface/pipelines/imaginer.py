@@ -61,7 +61,8 @@ class Imaginer(Pipeline):
         """Load weights of any recipe that generates faces.
 
         Args:
-            weights: A weights folder or the name of shipped weights; None takes the best shipped.
+            weights: A weights folder, the name of shipped weights, or ``owner/name`` or
+                ``owner/name@REVISION`` of the hub (docs/hub.md); None takes the best shipped.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             precision: ``auto`` (float32), ``32`` or ``bf16``.
 

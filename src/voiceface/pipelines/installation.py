@@ -55,6 +55,13 @@ _PACKAGES = (
     ),
     ("matplotlib", "matplotlib", "reports have no plots", "'voiceface[report]'", False),
     ("fastapi", "fastapi", "`voiceface app` does not work", "'voiceface[app]'", False),
+    (
+        "huggingface_hub",
+        "huggingface_hub",
+        "weights are neither fetched from the hub nor pushed",
+        "'voiceface[hub]'",
+        False,
+    ),
     ("distributed", "distributed", "`prepare --cluster` does not work", "'voiceface[cluster]'", False),
 )
 

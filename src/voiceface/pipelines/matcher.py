@@ -75,7 +75,8 @@ class Matcher(Pipeline):
         """Load a matcher.
 
         Args:
-            weights: A weights folder or the name of shipped weights; None takes the best shipped one
+            weights: A weights folder, the name of shipped weights, or ``owner/name`` or
+                ``owner/name@REVISION`` of the hub (docs/hub.md); None takes the best shipped one
                 whose parts are installed, and ``name`` says which.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             precision: ``auto`` (float32), ``32`` or ``bf16``.

@@ -65,7 +65,8 @@ def load_for(kind: str, weights: str | Path | None, *, device: str) -> tuple[Loa
 
     Args:
         kind: a key of `BEST`.
-        weights: a weights folder or the name of shipped weights; None: the best whose parts are installed.
+        weights: a weights folder, the name of shipped weights, or a repository of the hub; None: the best
+            shipped ones whose parts are installed.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises:

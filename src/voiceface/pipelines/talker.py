@@ -104,7 +104,8 @@ class Talker(Pipeline):
         """Load weights of any recipe that talks.
 
         Args:
-            weights: A weights folder or the name of shipped weights; None takes the best shipped.
+            weights: A weights folder, the name of shipped weights, or ``owner/name`` or
+                ``owner/name@REVISION`` of the hub (docs/hub.md); None takes the best shipped.
             imaginer: The same of the Imaginer that generates faces, for weights that animate a still face.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             precision: ``auto`` (float32), ``32`` or ``bf16``.

@@ -16,6 +16,8 @@ from voiceface.components import SHIPPED, load_component, nearest
 from voiceface.errors import InputError
 from voiceface.models.model import Model
 from voiceface.pipelines.bounded_tensors import BoundedTensors
+from voiceface.pipelines.download_weights import download_weights
+from voiceface.pipelines.hub import Repository, as_repository
 from voiceface.recipes._weights import current_arguments
 from voiceface.training.run import Run
 from voiceface.training.weights import read_weights, resolve_weights_folder
@@ -57,14 +59,16 @@ def shipped_weights() -> dict[str, Path]:
 
 
 def weights_folder(weights: str | Path) -> Path:
-    """The folder of shipped weights by name, or of any others by path.
+    """The folder of shipped weights by name, of any others by path, or of a repository of the hub.
 
     Raises:
-        InputError: neither; the nearest shipped name is offered.
+        InputError: none of these; the nearest shipped name is offered. Or the hub does not give it.
     """
     known = shipped_weights()
     if str(weights) in known:
         return known[str(weights)]
+    if (repository := _on_hub(weights)) is not None:
+        return download_weights(repository)
     path = Path(weights)
     if not path.exists():
         raise InputError(
@@ -112,7 +116,7 @@ def load_recipe(name: str, *, trust: str | Path | None = None) -> ModuleType:
 
 
 def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | None = None) -> Loaded:
-    """Load a weights folder, or shipped weights by name.
+    """Load a weights folder, shipped weights by name, or a repository of the hub (`hub.as_repository`).
 
     Raises:
         InputError: it cannot be found or read, was made by another version, or does not fit its recipe.
@@ -130,7 +134,13 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
         fault = f"does not fit the recipe as it is in this version ({reason})"
         raise InputError(folder, fault, remedy) from error
     model.load_weights(tensors, source=folder)
-    return Loaded(folder.resolve().name, model.eval().to(device), card)
+    repository = _on_hub(weights)  # whose folder in the cache is named after a commit
+    return Loaded(str(repository or folder.resolve().name), model.eval().to(device), card)
+
+
+def _on_hub(weights: str | Path) -> Repository | None:
+    """The repository that is meant: folders come first."""
+    return None if Path(weights).exists() else as_repository(weights)
 
 
 def run_of(loaded: Loaded) -> Run:

@@ -53,7 +53,7 @@ def _animate(
         face: picture of the face to animate; get the consent of the person shown
         seed: random seed of the generated face, blinks and head motion
         size: long side of the video in pixels, 16 to 1024; by default the model's own or what --face needs
-        weights: shipped weights' name or a weights folder; by default the best available
+        weights: shipped weights' name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         force: generate even if no speech is detected
         json: print JSON

@@ -69,7 +69,7 @@ def _app(  # noqa: D417  bounds are options of their own
         key: PEM file of its private key
         open: open the page in a browser
         gallery: folder of a gallery to search, add to and remove from; created if it does not exist
-        matcher: shipped weights' name or a weights folder; by default the best available
+        matcher: shipped weights' name, a weights folder or owner/name on the hub; by default the best
         imaginer: the same for the model that generates faces
         talker: the same for the model of talking faces
         device: auto, cpu, cuda, cuda:N or mps

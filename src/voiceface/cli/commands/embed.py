@@ -45,7 +45,7 @@ def _embed(
         sources: files, folders of files, or one prepared corpus
         out: the .npz file to write
         kind: what to embed; auto infers it from the files, and embeds all of a corpus
-        weights: a shipped matcher's name or a weights folder; by default the best available
+        weights: a shipped matcher's name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """

@@ -40,7 +40,7 @@ class MeasurementOptions:
     voices: Annotated[Path | None, Parameter(help="voice embeddings, as voiceface embed writes them")] = None
     faces: Annotated[Path | None, Parameter(help="face embeddings")] = None
     model: Annotated[
-        str | None, Parameter(help="a shipped matcher or a weights folder instead, evaluated on --corpus")
+        str | None, Parameter(help="shipped weights, a weights folder or owner/name on the hub instead")
     ] = None
     trials: Annotated[Path | None, Parameter(name="--list", help="a published list of trials")] = None
     corpus: Annotated[

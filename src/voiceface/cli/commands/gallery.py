@@ -61,7 +61,7 @@ def _add(
         sources: files, or folders that contain one folder of files per person
         person: person shown or speaking in all of the files
         attribute: NAME=VALUE, an attribute of all files; may be given several times
-        weights: a shipped matcher's name or a weights folder; by default the gallery's own
+        weights: a matcher's name, a weights folder or owner/name on the hub; by default the gallery's own
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """

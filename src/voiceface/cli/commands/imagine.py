@@ -58,7 +58,7 @@ def _imagine(
         size: pixels a side, 16 to 1024; by default the weights' own, from which other sizes are resampled
         typical: generate the most typical face instead of a random one
         person: name of a person, for models conditioned on names
-        weights: shipped weights' name or a weights folder; by default the best available
+        weights: shipped weights' name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         force: generate even if no speech is detected
         json: print JSON

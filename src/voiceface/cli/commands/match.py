@@ -43,7 +43,7 @@ def _match(
         query: a voice or a face
         candidates: faces for a voice, voices for a face; files or folders
         direction: what is ranked for what; auto infers it from the file types
-        weights: a shipped matcher's name or a weights folder; by default the best available
+        weights: a shipped matcher's name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         top: number of results to print; by default all
         json: print JSON

@@ -31,7 +31,7 @@ _OPTIONS_HELP = """Args:
     out: folder of the training: new, or an interrupted one to resume; by default runs/RECIPE
     device: auto, cpu, cuda, cuda:N or mps
     precision: auto, 32 or bf16
-    init: weights to fine-tune: a weights folder or shipped weights' name
+    init: weights to fine-tune: a weights folder, shipped weights' name or owner/name of the hub
     splits: which split is trained with
     fold: K/N: hold out the people of fold K (1 to N) of N, instead of these splits
     trust: a Python file of your own that contains the recipe; its code is run

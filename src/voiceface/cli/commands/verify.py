@@ -38,7 +38,7 @@ def _verify(
         voice: an audio or video file (or the picture, if the other is the voice)
         face: a picture
         threshold: probability at or above which the pair counts as one person
-        weights: a shipped matcher's name or a weights folder; by default the best available
+        weights: a shipped matcher's name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
