@@ -54,8 +54,8 @@ def row_fault(table: str, rows: pa.Table, people: pa.Array, sizes: Mapping[str, 
         frames = lists.flatten()
         stops = np.concatenate([[0], np.cumsum(frames.to_numpy(zero_copy_only=False).astype(np.int64))])
         starts = lists.offsets.to_numpy() - lists.offsets[0].as_py()
-        told = stops[starts[1:]] - stops[starts[:-1]]
-        wrong = (told != _numbers(rows["length"])).any()
+        lengths = stops[starts[1:]] - stops[starts[:-1]]
+        wrong = (lengths != _numbers(rows["length"])).any()
         if frames.null_count or wrong or (len(frames) and pc.min(frames).as_py() < 0):
             return "has clips whose frames are not as long as they say"
     return ""

@@ -34,6 +34,7 @@ from voiceface.models.fit_hair_styles import (
     label_surroundings,
 )
 from voiceface.models.fit_recogniser_response import fit_recogniser_response
+from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.nn.face.face_model import SIZE
 from voiceface.recipes._paired_people import split_paired
 from voiceface.recipes.face_mesh import corpus_meshes
@@ -77,7 +78,7 @@ def smoke() -> Run[FaceModel]:
 
 
 def _run(arguments: dict[str, Any]) -> Run[FaceModel]:
-    meshes = _FaceSets(arguments["points"], arguments["masks"])
+    meshes = OncePerSelection(partial(_face_set, **{name: arguments[name] for name in ("points", "masks")}))
     return Run(
         recipe="face_model",
         arguments=arguments,
@@ -96,20 +97,10 @@ def _run(arguments: dict[str, Any]) -> Run[FaceModel]:
     )
 
 
-class _FaceSets:
-    """The faces of a selection, aligned once: both the facts and the start of a run need them."""
-
-    def __init__(self, points: str, masks: str) -> None:
-        self._points, self._masks = points, masks
-        self._made: dict[bytes, FaceSet] = {}
-
-    def __call__(self, selection: Selection) -> FaceSet:
-        key = selection.faces.tobytes()
-        if key not in self._made:
-            masks = read_person_masks(self._masks) if self._masks else None
-            meshes = corpus_meshes(selection, self._points)
-            self._made = {key: corpus_face_set(selection.corpus, selection.faces, meshes, masks)}
-        return self._made[key]
+def _face_set(selection: Selection, *, points: str, masks: str) -> FaceSet:
+    """The faces of a selection, aligned."""
+    person = read_person_masks(masks) if masks else None
+    return corpus_face_set(selection.corpus, selection.faces, corpus_meshes(selection, points), person)
 
 
 def _frame(faces: FaceSet) -> CanonicalFrame:

@@ -29,6 +29,7 @@ from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
 from voiceface.models.disentangling import ContextPooling, Disentangling, pool_contexts
 from voiceface.models.encoder_loading import load_teacher
+from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.models.predictive_coding import speech_contexts
 from voiceface.models.speech2video import TEMPLATE
 from voiceface.models.step_seed import numpy_generator
@@ -163,7 +164,7 @@ class _Distillation:
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         self.arguments = arguments
-        self._targets: dict[bytes, _Targets] = {}
+        self.targets = OncePerSelection(self._embed)
 
     def facts(self, selection: Selection) -> Facts:
         """Sizes of the CPC network and of the teachers' embeddings."""
@@ -218,14 +219,8 @@ class _Distillation:
             figures[f"{name}_cosine"] = float(torch.cosine_similarity(embeddings, targets).mean())
         return figures
 
-    def targets(self, selection: Selection, facts: Facts) -> _Targets:
-        """Contexts and teachers' embeddings of a selection's clips with sound, computed once."""
-        key = selection.clips.tobytes()
-        if key not in self._targets:
-            self._targets[key] = self._embed(selection, facts)
-        return self._targets[key]
-
     def _embed(self, selection: Selection, facts: Facts) -> _Targets:
+        """Contexts and teachers' embeddings of a selection's clips with sound."""
         corpus = selection.corpus
         identity, emotion = (load_teacher(self.arguments[name]) for name in ("identity", "emotion"))
         net = self._cpc(facts)

@@ -12,7 +12,7 @@ Differs   no generated pixels but the inside of the mouth; a network of 93,000 w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from voiceface.corpus.splits import Selection
 from voiceface.metrics.sync_confidence import correlation
 from voiceface.models.clip_motion import talking_motion
 from voiceface.models.face_crops import read_mesh_points
+from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points, mean_rest
 from voiceface.models.talking_windows import TalkingWindows
 from voiceface.models.triangulate import triangulate
@@ -31,6 +32,8 @@ from voiceface.nn.face.mesh_animation import mouth_opening
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import CLIP_OPTIONS, option_help
 from voiceface.training.run import Facts, Optimiser, Run
+
+Motions = Callable[[Selection], list[TalkingMotion]]
 
 
 @option_help(CLIP_OPTIONS)
@@ -74,7 +77,7 @@ def smoke() -> Run[TalkerModel]:
 
 
 def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
-    motions = _Motions(arguments["points"])
+    motions = OncePerSelection(partial(_motions, points=arguments["points"]))
     shares = {name: arguments[name] for name in ("validation", "test", "leave_out", "seed")}
     return Run(
         recipe="talker",
@@ -111,19 +114,8 @@ def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
     )
 
 
-class _Motions:
-    """The motion of a selection's clips, measured once: facts, start and data of a run need it."""
-
-    def __init__(self, points: str) -> None:
-        self._points = points
-        self._made: dict[bytes, list[TalkingMotion]] = {}
-
-    def __call__(self, selection: Selection) -> list[TalkingMotion]:
-        key = selection.clips.tobytes()
-        if key not in self._made:
-            teacher = read_mesh_points(self._points) if self._points else {}
-            self._made[key] = talking_motion(selection, teacher)
-        return self._made[key]
+def _motions(selection: Selection, *, points: str) -> list[TalkingMotion]:
+    return talking_motion(selection, read_mesh_points(points) if points else {})
 
 
 def _triangles(clips: Sequence[TalkingMotion]) -> torch.Tensor:
@@ -131,16 +123,16 @@ def _triangles(clips: Sequence[TalkingMotion]) -> torch.Tensor:
     return triangulate(torch.from_numpy(points))
 
 
-def _facts(motions: _Motions, selection: Selection) -> Facts:
+def _facts(motions: Motions, selection: Selection) -> Facts:
     return {"triangles": len(_triangles(motions(selection)))}
 
 
-def _start(motions: _Motions, model: TalkerModel, selection: Selection, facts: Facts) -> None:
+def _start(motions: Motions, model: TalkerModel, selection: Selection, facts: Facts) -> None:
     clips = motions(selection)
     model.start(clips, _triangles(clips))
 
 
-def _validate(motions: _Motions, model: TalkerModel, selection: Selection, facts: Facts) -> dict[str, float]:
+def _validate(motions: Motions, model: TalkerModel, selection: Selection, facts: Facts) -> dict[str, float]:
     """How the predicted opening of the mouth follows the true one: correlation, mean over clips."""
     together = []
     for clip in motions(selection):

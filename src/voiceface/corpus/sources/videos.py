@@ -73,14 +73,14 @@ session; what it does not name follows ``person_in``
     people_table = _find_table(root, people, "people.csv", "--people")
     if people_table is not None:
         add_people_from_table(builder, people_table)
-    told = _read_table(builder, videos_table) if videos_table is not None else {}
+    rows = _read_table(builder, videos_table) if videos_table is not None else {}
     for found in walk_media(root, others=True):
         if root / found.path in (videos_table, people_table) or builder.reject_if_fault(found):
             continue
         if found.kind != "video":
             builder.reject(found.path, f"is a file of {found.kind}, and this source takes videos alone")
             continue
-        person, session = _told_or_ruled(found, told, person_in)
+        person, session = _person_and_session(found, rows, person_in)
         if not person:
             builder.reject(
                 found.path, "lies in no person's folder" if person_in == "folder" else "names no person"
@@ -89,7 +89,7 @@ session; what it does not name follows ``person_in``
         person = builder.add_person(person)
         key = _without_ending(found.path)
         builder.add(VideoItem(key=key, person=person, path=found.path, session=session, want=want))
-    for video, row in told.items():
+    for video, row in rows.items():
         if not row.used:
             builder.reject(row.where, f"there is no video '{video}'", person=row.person)
     return builder.build(
@@ -98,8 +98,8 @@ session; what it does not name follows ``person_in``
 
 
 @dataclass(slots=True)
-class _Told:
-    """What a row of the table says of a video."""
+class _VideoRow:
+    """A row of the table of videos."""
 
     person: str
     session: str
@@ -115,28 +115,28 @@ def _find_table(root: Path, given: str, usual: str, option: str) -> Path | None:
     return path
 
 
-def _read_table(builder: ListingBuilder, path: Path) -> dict[str, _Told]:
+def _read_table(builder: ListingBuilder, path: Path) -> dict[str, _VideoRow]:
     """The rows of the table of videos, by the video that each names."""
-    told: dict[str, _Told] = {}
+    rows: dict[str, _VideoRow] = {}
     for row in open_text_table(path, {"video": ("file", "path", "clip"), "person": ()}, ["session"]).rows():
         where = f"{path.name}, line {row.line}"
         video, person = row.values["video"], row.values["person"]
         if not video or not person:
             builder.reject(where, f"names no {'person' if video else 'video'}")
-        elif video in told:
-            builder.reject(where, f"video '{video}' stands in {told[video].where} already; that one is used")
+        elif video in rows:
+            builder.reject(where, f"video '{video}' stands in {rows[video].where} already; that one is used")
         else:
-            told[video] = _Told(person, row.values.get("session", ""), where)
-    return told
+            rows[video] = _VideoRow(person, row.values.get("session", ""), where)
+    return rows
 
 
-def _told_or_ruled(found: FoundFile, told: dict[str, _Told], person_in: str) -> tuple[str, str]:
-    """The person and the session of a video: those that the table tells, else by the rule."""
+def _person_and_session(found: FoundFile, rows: dict[str, _VideoRow], person_in: str) -> tuple[str, str]:
+    """The person and the session of a video: from the table, else by the rule."""
     person, session = _whose(found, person_in)
     for name in map(in_one_form, (found.path, _without_ending(found.path), session)):
-        if name in told:
-            told[name].used = True
-            return told[name].person, told[name].session or session
+        if name in rows:
+            rows[name].used = True
+            return rows[name].person, rows[name].session or session
     return person, session
 
 
