@@ -10,6 +10,31 @@ from voiceface.app.messages import Answer
 from voiceface.app.workers import Workers
 from voiceface.errors import InputError
 
+CORPUS = {
+    "corpus": "people <i>",
+    "fingerprint": "ab" * 32,
+    "complete": False,
+    "people": 2,
+    "voices": 3,
+    "faces": 1234,
+    "clips": 0,
+    "statistics": [
+        {
+            "sex": sex,
+            "people": 2,
+            "voices": 3,
+            "faces": 1234,
+            "clips": 0,
+            "seconds": 90.0,
+            "unique_seconds": 60.0,
+        }
+        for sex in ("female", "all")
+    ],
+    "problems": [{"severity": "error", "what": "person b", "fault": "is in two splits", "remedy": "mend it"}],
+    "rejected_files": 3,
+    "rejected": [{"path": "a<b>.wav", "person": "a", "reason": "is empty"}],
+}
+
 
 class FakeEngine:
     """A first file that begins with ``crash``, ``hang``, ``wait``, ``memory``, ``bug``, ``bad`` does so."""
@@ -17,6 +42,9 @@ class FakeEngine:
     about = {
         kind: {"name": f"fake-{kind}", "fingerprint": "ab"} for kind in ("matcher", "imaginer", "talker")
     }
+
+    def __init__(self):
+        self.known = {"Ann<i>": 2, "Bob / 1": 1}
 
     def run(self, task, progress):
         uploads = [upload for files in task.files.values() for upload in files]
@@ -27,9 +55,19 @@ class FakeEngine:
             "animate": self.animate,
             "match": self.match,
             "gallery-search": self.search,
-            "gallery-count": lambda task, progress: Answer(facts={"items": 3, "people": 2}),
+            "verify": self.verify,
+            "gallery-add": self.add,
+            "gallery-count": self.count,
+            "gallery-people": self.people,
+            "gallery-remove": self.remove,
+            "corpus": lambda task, progress: Answer(facts=CORPUS),
         }
         return tasks.get(task.name, self.echo)(task, progress)
+
+    def add(self, task, progress):
+        person, added = task.arguments["person"], sum(map(len, task.files.values()))
+        self.known[person] = self.known.get(person, 0) + added
+        return Answer(facts={"added": added, "already_present": 0, "unusable": []})
 
     def fail(self, upload):
         match upload.data.split()[0] if upload.data else b"":
@@ -69,6 +107,9 @@ class FakeEngine:
         facts = {"matcher": "fake", "query": query, "ranking": ranking, "unusable": unusable, "warnings": []}
         return Answer(facts=facts)
 
+    def verify(self, task, progress):
+        return Answer(facts=self.echo(task, progress).facts | {"probability": 0.64, "warnings": []})
+
     def search(self, task, progress):
         found = [("Ann<i>", "a.jpg", 0.75), ("Bob", "b.jpg", 0.25)]
         hits = [
@@ -83,6 +124,20 @@ class FakeEngine:
             for k, (person, file, value) in enumerate(found, start=1)
         ]
         return Answer(facts={"hits": hits, "arguments": task.arguments})
+
+    def count(self, task, progress):
+        return Answer(facts={"items": sum(self.known.values()), "people": len(self.known)})
+
+    def people(self, task, progress):
+        found = [
+            {"person": person, "items": items}
+            for person, items in self.known.items()
+            if task.arguments["contains"] in person
+        ]
+        return Answer(facts={"total": len(found), "people": found})
+
+    def remove(self, task, progress):
+        return Answer(facts={"removed": self.known.pop(task.arguments["person"])})
 
     def imagine(self, task, progress):
         from PIL import Image

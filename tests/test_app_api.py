@@ -24,7 +24,7 @@ WAV = ("voice.wav", b"fine")
 
 @pytest.fixture(scope="module")
 def server():
-    app = make_server(fake_workers(queue=3, upload_megabytes=0.2), access=HOSTS, gallery=True)
+    app = make_server(fake_workers(queue=3, upload_megabytes=0.2), access=HOSTS, gallery=True, corpus=True)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -65,12 +65,19 @@ def test_embed_and_the_gallery(server):
     assert server.post("/v1/embed", files=[("voices", WAV)]).json()["task"] == "embed"
     found = server.post("/v1/gallery/search", files={"face": WAV}, data={"k": 3}).json()
     assert found["arguments"] == {"k": 3, "kind": ""}
-    found = server.post("/v1/gallery/people/Ann%20%2F%20Bob", files=pictures(2))
-    assert found.status_code == 404  # a name is no path
-    found = server.post("/v1/gallery/people/Ann%20B", files=pictures(2)).json()
-    assert found["arguments"] == {"person": "Ann B"} and len(found["files"]["faces"]) == 2
-    assert server.delete("/v1/gallery/people/Ann").json()["task"] == "gallery-remove"
     assert server.get("/v1/gallery").json() == {"items": 3, "people": 2}
+    found = server.get("/v1/gallery/people", params={"contains": "Ann", "limit": 5}).json()
+    assert found == {"total": 1, "people": [{"person": "Ann<i>", "items": 2}]}
+    assert server.post("/v1/gallery/people/a%2F..%2F..%20b", files=pictures(2)).json()["added"] == 2
+    found = server.get("/v1/gallery/people/a%2F..%2F..%20b").json()
+    assert found["task"] == "gallery-items" and found["arguments"] == {"person": "a/../.. b"}
+    assert server.delete("/v1/gallery/people/a%2F..%2F..%20b").json() == {"removed": 2}
+    assert "person: cannot be used" in error(server.delete(f"/v1/gallery/people/{'x' * 201}"), 422)
+
+
+def test_the_report_of_the_corpus(server):
+    assert server.get("/v1/corpus").json()["fingerprint"] == "ab" * 32
+    assert server.get("/v1/about").json()["corpus"] is True
 
 
 def test_imagine_answers_with_pictures_that_say_what_they_are(server):
@@ -241,10 +248,12 @@ def test_health_figures_and_description(server):
     assert server.get("/docs").status_code == 404  # it would fetch scripts from elsewhere
 
 
-def test_without_a_gallery_there_is_none():
+def test_without_a_gallery_or_a_corpus_there_is_none():
     with TestClient(make_server(fake_workers(), access=HOSTS)) as client:
         assert error(client.get("/v1/gallery"), 404)
-        assert client.get("/v1/about").json()["gallery"] is False
+        assert error(client.get("/v1/corpus"), 404)
+        about = client.get("/v1/about").json()
+        assert about["gallery"] is about["corpus"] is False
 
 
 def test_beyond_the_queue_requests_are_refused_and_none_is_lost(server):

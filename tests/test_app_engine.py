@@ -9,11 +9,15 @@ from PIL import Image
 
 from draw_face import draw_face
 from generating_models import speech_like_wave
+from source_trees import pairs, real
+from voiceface.app import corpus_facts
 from voiceface.app.engine_options import EngineOptions
 from voiceface.app.limits import Limits
 from voiceface.app.load_engine import load_engine
 from voiceface.app.messages import Task, Upload
 from voiceface.app.uploaded_file import check_picture, check_sound
+from voiceface.corpus.prepare import prepare
+from voiceface.corpus.sources.pairs import listing
 from voiceface.errors import InputError
 from voiceface.media.movie import movie_facts
 from voiceface.media.origin import read_origin
@@ -25,7 +29,10 @@ LIMITS = Limits(sound_seconds=8, megapixels=1)
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     gallery = tmp_path_factory.mktemp("app") / "people.gallery"
-    return load_engine(EngineOptions(gallery=gallery, limits=LIMITS))
+    tree, corpus = pairs(gallery.with_name("data"), real), gallery.with_name("people corpus")
+    (tree.root / "voices" / "cy_00.flac").write_bytes(b"fLaC nothing")
+    prepare(listing(tree.root), corpus, arguments={"source": "pairs"}, workers=1, progress=False)
+    return load_engine(EngineOptions(gallery=gallery, corpus=corpus, limits=LIMITS))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +145,14 @@ def test_a_gallery_is_added_to_searched_and_removed_from(engine, wav):
     assert hits[0]["person"] == "ann" and hits[0]["similarity"] == pytest.approx(1, abs=1e-4)
     assert hits[0]["file"] == "faces-0"
     assert len(run(engine, "gallery-search", {"voice": [wav]}, k=5, kind="")[0].facts["hits"]) == 2
+    known = run(engine, "gallery-people", {}, contains="AN", limit=9)[0].facts
+    assert known == {"total": 1, "people": [{"person": "ann", "items": 2}]}
+    found = run(engine, "gallery-items", {}, person="ann")[0].facts["items"]
+    assert [(one["kind"], one["file"]) for one in found] == [("voice", "voices-0"), ("face", "faces-0")]
+    folder = engine.gallery.gallery.path
+    assert b"ann" in everything(folder)
     assert run(engine, "gallery-remove", {}, person="ann")[0].facts["removed"] == 2
+    assert b"ann" not in everything(folder) and b"bob" in everything(folder)
     with pytest.raises(InputError, match=r"^the gallery: holds nobody called 'ann'"):
         run(engine, "gallery-remove", {}, person="ann")
     listed = engine.gallery.gallery.path / "items.json"
@@ -147,6 +161,26 @@ def test_a_gallery_is_added_to_searched_and_removed_from(engine, wav):
         run(engine, "gallery-count", {})
     assert str(listed.parent) not in str(error.value)
     listed.with_suffix(".away").rename(listed)
+
+
+def everything(folder):
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_the_report_of_a_corpus_does_not_say_where_it_lies(engine, monkeypatch):
+    facts = run(engine, "corpus", {})[0].facts
+    assert facts["corpus"] == "people corpus" and facts["complete"] and facts["people"] == 3
+    assert [(one["sex"], one["voices"]) for one in facts["statistics"]][-1] == ("all", facts["voices"])
+    assert facts["rejected_files"] == 1 and facts["rejected"][0]["path"] == "voices/cy_00.flac"
+    monkeypatch.setattr(corpus_facts, "_MOST_REJECTED", 0)
+    facts = run(engine, "corpus", {})[0].facts
+    assert facts["rejected_files"] == 1 and facts["rejected"] == []
+    folder = engine.gallery.gallery.path.with_name("people corpus")
+    (folder / "people").rename(folder / "away")
+    with pytest.raises(InputError, match="^people corpus") as error:
+        run(engine, "corpus", {})
+    assert str(folder.parent) not in str(error.value)
+    (folder / "away").rename(folder / "people")
 
 
 def silent():

@@ -1,6 +1,7 @@
 """The page in a real Chromium: every flow, on a phone, by keyboard, dark, and never a request elsewhere."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -54,7 +55,7 @@ def pictures(count):
 
 @pytest.fixture(scope="module")
 def port():
-    with listening(fake_workers(queue=2), gallery=True) as found:
+    with listening(fake_workers(queue=2), gallery=True, corpus=True) as found:
         yield found
 
 
@@ -142,7 +143,7 @@ def test_pictures_are_ranked_for_the_voice_and_voices_for_a_picture(open_page):
     page.get_by_role("tab", name="Match").click()
     page.set_input_files("#match-pictures input", pictures(4))
     page.get_by_role("button", name="Take out 1<b>.png").click()
-    page.get_by_role("button", name="Rank").click()
+    page.get_by_role("button", name="Rank the faces").click()
     rows = page.locator("#match .ranking li")
     expect(rows).to_have_count(2)  # the fake engine cannot use the last
     expect(rows.first).to_contain_text("0<b>.png")  # a name is text, whatever it holds
@@ -158,17 +159,61 @@ def test_pictures_are_ranked_for_the_voice_and_voices_for_a_picture(open_page):
     page.get_by_role("button", name="Rank").click()
     expect(page.get_by_text("Best voice first")).to_be_visible()
     expect(rows.first).to_contain_text("a voice.wav")
+    page.get_by_label("One voice, one face").check()
+    page.get_by_role("button", name="Compare").click()
+    expect(rows).to_have_text(["Voice and face are one person’s64 %"])
+    page.get_by_role("button", name="Use another voice").click()
+    expect(page.locator("#match .result")).to_be_empty()  # it was of the other voice
 
 
-def test_the_gallery_is_searched(open_page):
+def test_the_gallery_is_searched_added_to_and_removed_from(open_page):
     page = open_page()
     give_voice(page)
     page.get_by_role("tab", name="Gallery").click()
-    expect(page.locator("#gallery-size")).to_contain_text("3 voices and faces of 2 people")
+    expect(page.locator("#gallery-size")).to_contain_text("3 items (voices and faces) of 2 people")
     page.get_by_role("button", name="Search").click()
-    expect(page.locator("#gallery .ranking li")).to_have_text(
-        ["1Ann<i>Picture a.jpg75 %", "2BobPicture b.jpg25 %"]
+    found = page.locator("#gallery .ranking li")
+    expect(found).to_have_text(["1Ann<i>Picture a.jpg75 %", "2BobPicture b.jpg25 %"])
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()  # it must be filled in
+    page.get_by_label("Name", exact=True).fill("Cy <b>")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#gallery-add [role=alert]")).to_contain_text("Choose pictures or recordings")
+    page.set_input_files("#gallery-pictures input", pictures(2))
+    page.get_by_label("The voice above is this person’s").check()
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#gallery-add .result")).to_have_text("3 items of Cy <b> added.")
+    people = page.locator("#gallery-list li")
+    expect(people).to_contain_text(["Ann<i>2 items", "Bob / 11 item", "Cy <b>3 items"])
+    page.get_by_label("Find a name").fill("Bob")
+    expect(people).to_have_count(1)
+    page.get_by_role("button", name="Remove Bob / 1").click()
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Remove Bob / 1").click()
+    page.get_by_role("button", name="Remove for good").click()
+    expect(page.locator("#gallery-told")).to_have_text(
+        "Bob / 1 and 1 item are removed, from the server’s disk too."
     )
+    expect(page.locator("#gallery-size")).to_contain_text("5 items (voices and faces) of 2 people")
+    expect(found).to_have_count(0)  # they may name who was removed
+
+
+def test_the_report_of_the_corpus_is_shown_and_downloaded(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Corpus").click()
+    expect(page.get_by_role("heading", name="people <i>")).to_be_visible()
+    expect(page.locator("#corpus")).to_contain_text("not finished")
+    rows = page.get_by_role("table", name="Who is in it").get_by_role("row")
+    expect(rows.last).to_have_text("All231,23402 min1 min")
+    expect(page.locator("#corpus .findings").first).to_have_text("Error: person b: is in two splits; mend it")
+    page.get_by_text("3 files rejected").click()
+    expect(page.locator("#corpus details")).to_contain_text("a<b>.wav is empty")
+    expect(page.locator("#corpus details")).to_contain_text("and 2 more")
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="Download the report").click()
+    assert json.loads(saving.value.path().read_text())["faces"] == 1234
+    page.get_by_role("button", name="Read it again").click()
+    expect(page.get_by_role("heading", name="people <i>")).to_be_visible()
 
 
 def test_a_clip_shows_its_progress_and_can_be_cancelled(open_page):
@@ -220,9 +265,9 @@ def test_by_keyboard_alone(open_page):
             break
     for key, name in (
         ("ArrowRight", "Talk"),
-        ("End", "Gallery"),
+        ("End", "Corpus"),
         ("ArrowRight", "Imagine"),
-        ("ArrowLeft", "Gallery"),
+        ("ArrowLeft", "Corpus"),
     ):
         page.keyboard.press(key)
         expect(page.get_by_role("tab", name=name)).to_be_focused()
@@ -241,7 +286,7 @@ NAMELESS = """[...document.querySelectorAll("button, input, select, a, img, vide
   .filter((one) => !one.hasAttribute("alt"))
   .map((one) => one.outerHTML)"""
 """Elements that a screen reader has no name for; a picture beside its name has an empty one."""
-SMALL = """[...document.querySelectorAll("button, .button, select, input:not([type=file], [type=radio])")]
+SMALL = """[...document.querySelectorAll("button, .button, select, .field input, .check")]
   .filter((one) => one.checkVisibility())
   .filter((one) => one.getBoundingClientRect().height < 32)
   .map((one) => one.outerHTML)"""
@@ -270,8 +315,10 @@ def test_it_fits_every_screen_and_every_element_has_a_name(open_page, width, dar
     give_voice(page)
     page.get_by_role("button", name="Imagine faces").click()
     expect(page.get_by_role("img", name="Imagined face")).to_have_count(6)
-    for name in ("Imagine", "Talk", "Match", "Gallery"):
+    shown = {"Gallery": "#gallery-list li", "Corpus": "#corpus table"}
+    for name in ("Imagine", "Talk", "Match", "Gallery", "Corpus"):
         page.get_by_role("tab", name=name).click()
+        expect(page.locator(shown.get(name, "h1")).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == width
         assert (
             page.evaluate("(bar => bar.scrollWidth - bar.clientWidth)(document.querySelector('.tabs'))") == 0

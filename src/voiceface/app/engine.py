@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from voiceface.app.corpus_facts import corpus_facts
 from voiceface.app.engine_options import EngineOptions
-from voiceface.app.gallery_tasks import GalleryTasks
+from voiceface.app.gallery_tasks import GalleryTasks, RunTask
 from voiceface.app.messages import Answer, Task
 from voiceface.app.uploaded_file import UploadedFile, check_each, check_picture, check_sound
 from voiceface.app.worker import OnProgress
+from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 from voiceface.face.find_face import find_face
 from voiceface.models.model import Embeddings
@@ -30,13 +34,13 @@ Embed = Callable[[Sequence[UploadedFile]], Embeddings]
 
 
 class Engine:
-    """Matcher, Imaginer, Talker and perhaps a gallery, loaded once.
+    """Matcher, Imaginer, Talker and perhaps a gallery and a corpus, loaded once.
 
     Args:
         options: which, and where.
 
     Raises:
-        InputError: some weights, the gallery or the device cannot be used.
+        InputError: some weights, the gallery, the corpus or the device cannot be used.
     """
 
     def __init__(self, options: EngineOptions) -> None:
@@ -50,13 +54,18 @@ class Engine:
         self.gallery = GalleryTasks(options.gallery, self.matcher, self.limits) if options.gallery else None
         with contextlib.suppress(InputError):  # its models are loaded here, not within the first request
             find_face(np.zeros((80, 80, 3), np.uint8))
-        self.tasks = {
+        self.tasks: dict[str, RunTask] = {
             "match": self.match,
             "verify": self.verify,
             "embed": self.embed,
             "imagine": self.imagine,
             "animate": self.animate,
-        } | (self.gallery.tasks if self.gallery else {})
+        }
+        if self.gallery is not None:
+            self.tasks |= self.gallery.tasks
+        if options.corpus is not None:
+            Corpus.open(options.corpus)
+            self.tasks["corpus"] = functools.partial(_report_corpus, options.corpus)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -180,6 +189,10 @@ class Engine:
 
     def _picture(self, task: Task) -> UploadedFile:
         return check_picture(task.files["face"][0], self.limits)
+
+
+def _report_corpus(path: Path, task: Task, progress: OnProgress) -> Answer:
+    return Answer(facts=corpus_facts(path))
 
 
 def _told(voices: Sequence[UploadedFile]) -> dict[str, Any]:

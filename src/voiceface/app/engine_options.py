@@ -17,6 +17,8 @@ class EngineOptions:
     imaginer: str | None = None
     talker: str | None = None
     gallery: Path | None = None
+    corpus: Path | None = None
+    """A prepared corpus whose report is shown."""
     device: str = "cpu"
     threads: int = 1
     """Of the processor, for one worker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 
 from voiceface.app.answers import answered, make_task, read_uploads
 from voiceface.app.api import Faces, MaybeFace, MaybeVoice, Voices
@@ -13,7 +13,9 @@ from voiceface.errors import InputError
 
 router = APIRouter(prefix="/v1/gallery")
 
-Person = Annotated[str, Path(max_length=200, description="the name of a person in the gallery")]
+Person = Annotated[str, Path(min_length=1, max_length=200, description="a person's name in the gallery")]
+_BY_NAME = "/people/{person:path}"
+"""A name may hold a slash; nothing in it is a path on the server."""
 
 
 @router.get("")
@@ -37,7 +39,23 @@ async def search(
     return (await answered(request, make_task("gallery-search", files, k=k, kind=kind))).facts
 
 
-@router.post("/people/{person}")
+@router.get("/people")
+async def people(
+    request: Request,
+    contains: Annotated[str, Query(max_length=200, description="only names that contain this")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="how many to name")] = 100,
+) -> dict[str, Any]:
+    """The people by name, each with their number of items, and how many there are altogether."""
+    return (await answered(request, make_task("gallery-people", contains=contains, limit=limit))).facts
+
+
+@router.get(_BY_NAME)
+async def items(request: Request, person: Person) -> dict[str, Any]:
+    """What is kept of a person: kinds and names of files."""
+    return (await answered(request, make_task("gallery-items", person=person))).facts
+
+
+@router.post(_BY_NAME)
 async def add(request: Request, person: Person, voices: Voices = None, faces: Faces = None) -> dict[str, Any]:
     """Add voices and faces of a person: their embeddings and names of files are kept, not the files."""
     files = await read_uploads({"voices": voices, "faces": faces})
@@ -46,7 +64,7 @@ async def add(request: Request, person: Person, voices: Voices = None, faces: Fa
     return (await answered(request, make_task("gallery-add", files, person=person))).facts
 
 
-@router.delete("/people/{person}")
+@router.delete(_BY_NAME)
 async def remove(request: Request, person: Person) -> dict[str, Any]:
     """Remove everything of a person."""
     return (await answered(request, make_task("gallery-remove", person=person))).facts

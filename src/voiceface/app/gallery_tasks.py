@@ -13,6 +13,7 @@ from voiceface.app.messages import Answer, Task, Upload
 from voiceface.app.uploaded_file import check_each
 from voiceface.app.worker import OnProgress
 from voiceface.errors import InputError
+from voiceface.media.unicode_names import in_one_form
 from voiceface.models.model import Embeddings
 from voiceface.pipelines.gallery import Gallery
 from voiceface.pipelines.gallery_folder import CARD, read_card
@@ -45,7 +46,7 @@ class GalleryTasks:
     @property
     def tasks(self) -> dict[str, RunTask]:
         """By name."""
-        tasks = (self.search, self.add, self.remove, self.count)
+        tasks = (self.search, self.add, self.remove, self.count, self.people, self.items)
         return {f"gallery-{task.__name__}": self._without_path(task) for task in tasks}
 
     def count(self, task: Task, progress: OnProgress) -> Answer:
@@ -53,6 +54,24 @@ class GalleryTasks:
         people = self.gallery.people()
         facts = {"matcher": self.matcher.name, "items": sum(people.values()), "people": len(people)}
         return Answer(facts=facts)
+
+    def people(self, task: Task, progress: OnProgress) -> Answer:
+        """The first ``limit`` people whose names contain ``contains``, whatever the case."""
+        looked_for = in_one_form(task.arguments["contains"]).casefold()
+        found = [
+            {"person": person, "items": count}
+            for person, count in self.gallery.people().items()
+            if looked_for in person.casefold()
+        ]
+        return Answer(facts={"total": len(found), "people": found[: task.arguments["limit"]]})
+
+    def items(self, task: Task, progress: OnProgress) -> Answer:
+        """What is kept of a person."""
+        found = [
+            {"kind": item.kind, "file": item.path.name, "attributes": dict(item.attributes)}
+            for item in self.gallery.items(task.arguments["person"])
+        ]
+        return Answer(facts={"person": task.arguments["person"], "items": found})
 
     def search(self, task: Task, progress: OnProgress) -> Answer:
         """The ``k`` items that go best with the ``voice`` or ``face``."""

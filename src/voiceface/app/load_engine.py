@@ -10,7 +10,7 @@ def load_engine(options: EngineOptions) -> TaskRunner:
     """Load the models, in the process that uses them.
 
     Raises:
-        InputError: some weights, the gallery or the device cannot be used.
+        InputError: some weights, the gallery, the corpus or the device cannot be used.
     """
     from voiceface.app.engine import Engine
 

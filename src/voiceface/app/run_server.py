@@ -96,7 +96,9 @@ def run_server(
         pool = Workers(functools.partial(load_engine, options), count=workers, limits=options.limits)
         stack.callback(pool.close)
         pool.wait_until_ready()
-        app = make_server(pool, access=access, gallery=options.gallery is not None)
+        app = make_server(
+            pool, access=access, gallery=options.gallery is not None, corpus=options.corpus is not None
+        )
         config = uvicorn.Config(
             app,
             log_level="warning",

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from fastapi.staticfiles import StaticFiles
 from starlette.formparsers import MultiPartParser
 
-from voiceface.app import api, clip_api, gallery_api
+from voiceface.app import api, clip_api, corpus_api, gallery_api
 from voiceface.app.answers import add_fault_handlers, workers_of
 from voiceface.app.clips import Clips
 from voiceface.app.limits import MOST_FACES, MOST_FILES
@@ -24,13 +24,14 @@ from voiceface.app.workers import Workers
 PAGE = Path(__file__).parent / "page"
 
 
-def make_server(workers: Workers, *, access: Access, gallery: bool = False) -> FastAPI:
+def make_server(workers: Workers, *, access: Access, gallery: bool = False, corpus: bool = False) -> FastAPI:
     """The server as an ASGI application; when it ends, its workers do.
 
     Args:
         workers: do the work.
         access: who may ask.
         gallery: whether the workers have a gallery.
+        corpus: whether they have a corpus.
     """
     # A larger upload would be spooled to a file on the disk.
     MultiPartParser.spool_max_size = workers.limits.upload_bytes
@@ -50,17 +51,15 @@ def make_server(workers: Workers, *, access: Access, gallery: bool = False) -> F
         redoc_url=None,
     )
     counts = RequestCounts()
-    app.state.workers, app.state.clips, app.state.gallery, app.state.counts = (
-        workers,
-        Clips(workers),
-        gallery,
-        counts,
-    )
+    app.state.workers, app.state.clips, app.state.counts = workers, Clips(workers), counts
+    app.state.gallery, app.state.corpus = gallery, corpus
     add_fault_handlers(app)
     app.include_router(api.router)
     app.include_router(clip_api.router)
     if gallery:
         app.include_router(gallery_api.router)
+    if corpus:
+        app.include_router(corpus_api.router)
     _add_facts(app)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_middleware(Protection, access=access, workers=workers, counts=counts)
@@ -74,13 +73,14 @@ def _add_facts(app: FastAPI) -> None:
 
     @app.get("/v1/about")
     async def about(request: Request) -> dict[str, Any]:
-        """Models, limits, and whether there is a gallery."""
+        """Models, limits, and whether there are a gallery and a corpus."""
         workers = workers_of(request)
         limits = workers.limits
         return {
             "version": app.version,
             "models": workers.about,
             "gallery": app.state.gallery,
+            "corpus": app.state.corpus,
             "limits": {
                 "upload_megabytes": limits.upload_megabytes,
                 "files": MOST_FILES,

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from voiceface.app.engine_options import EngineOptions
+from voiceface.app.limits import Limits
 from voiceface.cli.options import Flag, OptionValues, field_options, help_group, with_options
 from voiceface.cli.terminal import log_line, print_line
 from voiceface.errors import MissingPartError
@@ -31,8 +33,6 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 
 
 def _command() -> Callable[..., int]:
-    from voiceface.app.limits import Limits
-
     options = field_options(Limits, title="Limits", help_texts=_LIMITS_HELP)
     return with_options(_app, {"bounds": options}, owner="app")
 
@@ -47,6 +47,7 @@ def _app(  # noqa: D417  bounds are options of their own
     key: Path | None = None,
     open: Flag = False,  # noqa: A002  the option's name
     gallery: Path | None = None,
+    corpus: Path | None = None,
     matcher: str | None = None,
     imaginer: str | None = None,
     talker: str | None = None,
@@ -58,7 +59,7 @@ def _app(  # noqa: D417  bounds are options of their own
 
     The page records or takes a voice, imagines faces, makes talking clips and
     ranks faces and voices. The API does the same for programs: docs/app.md.
-    Nothing is stored, nothing is fetched from elsewhere. Ctrl-C ends it.
+    Nothing is stored unless asked, or fetched from elsewhere. Ctrl-C ends it.
 
     Args:
         host: address to listen at; other than local ones require a token
@@ -69,14 +70,13 @@ def _app(  # noqa: D417  bounds are options of their own
         key: PEM file of its private key
         open: open the page in a browser
         gallery: folder of a gallery to search, add to and remove from; created if it does not exist
+        corpus: folder of a prepared corpus whose report to show
         matcher: shipped weights' name, a weights folder or owner/name on the hub; by default the best
         imaginer: the same for the model that generates faces
         talker: the same for the model of talking faces
         device: auto, cpu, cuda, cuda:N or mps
         workers: processes that work, each with its own models; by default up to 2
     """
-    from voiceface.app.engine_options import EngineOptions
-    from voiceface.app.limits import Limits
     from voiceface.corpus.default_workers import default_workers
 
     run_server, new_address = _server()
@@ -86,6 +86,7 @@ def _app(  # noqa: D417  bounds are options of their own
         imaginer=imaginer,
         talker=talker,
         gallery=gallery,
+        corpus=corpus,
         device=device,
         threads=max(1, default_workers() // max(1, count)),
         limits=Limits(**bounds),

@@ -154,6 +154,7 @@ def _prepare(
 def _report(corpus: Corpus, *, json: bool) -> int:
     """Print what was prepared, what was rejected, and the findings of the check."""
     from voiceface.corpus.check import check_corpus
+    from voiceface.corpus.corpus_report import corpus_report
     from voiceface.corpus.statistics import corpus_statistics
 
     rejected = corpus.rejected
@@ -161,24 +162,10 @@ def _report(corpus: Corpus, *, json: bool) -> int:
         first = f"the first ({rejected[0].path}): {rejected[0].reason}"
         remedy = "the source's --help shows what it reads"
         raise InputError(corpus.path, f"is empty: all {len(rejected):,} files were rejected, {first}", remedy)
-    problems, table = check_corpus(corpus), corpus_statistics(corpus)
     if json:
-        print_json(
-            {
-                "corpus": str(corpus.path),
-                "fingerprint": corpus.fingerprint,
-                "complete": corpus.complete,
-                "people": len(corpus.people),
-                **{name: len(rows) for name, rows in corpus.tables.items()},
-                "rejected": [{"path": r.path, "person": r.person, "reason": r.reason} for r in rejected],
-                "problems": [
-                    {"severity": p.severity, "what": p.what, "fault": p.fault, "remedy": p.remedy}
-                    for p in problems
-                ],
-                "statistics": [_line(line) for line in table.lines],
-            }
-        )
+        print_json(corpus_report(corpus))
         return 0
+    problems, table = check_corpus(corpus), corpus_statistics(corpus)
     print_line(str(table).rpartition("\n")[0])
     if rejected:
         many = (
@@ -202,9 +189,3 @@ def _report(corpus: Corpus, *, json: bool) -> int:
     if any(problem.severity == "error" for problem in problems):
         log_line("the check found errors; results on this corpus would be invalid")
     return 0
-
-
-def _line(line: Any) -> dict[str, Any]:  # noqa: ANN401
-    from dataclasses import asdict
-
-    return asdict(line)

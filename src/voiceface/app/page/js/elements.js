@@ -16,6 +16,8 @@ export function show(element, visible) {
   element.hidden = !visible;
 }
 
+export const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+
 // Addresses of files in memory, given back when what shows them is replaced.
 export class Addresses {
   #all = [];

@@ -18,13 +18,18 @@ export class Files {
       input.value = "";
     });
     this.list = make("ul", { className: `chosen-files ${kind}s` });
-    const hint = make("span", { className: "soft" }, several ? "or drop them here" : "or drop one here");
+    const hint = make("span", { className: "soft dropping" }, several ? "or drop them here" : "or drop one here");
     zone.append(make("div", { className: "row" }, make("label", { className: "button" }, input, ` ${label}`), hint), this.list);
     acceptDrops(zone, (files) => this.add(files));
   }
 
   add(files) {
     this.files = this.several ? [...this.files, ...files] : files.slice(0, 1);
+    this.#render();
+  }
+
+  clear() {
+    this.files = [];
     this.#render();
   }
 

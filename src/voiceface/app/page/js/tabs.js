@@ -23,5 +23,6 @@ export function select(tab, { focus = false } = {}) {
     other.tabIndex = chosen ? 0 : -1;
     show(byId(other.getAttribute("aria-controls")), chosen);
   }
+  byId(tab.getAttribute("aria-controls")).dispatchEvent(new Event("shown"));
   if (focus) tab.focus();
 }

@@ -28,7 +28,7 @@ export function setUpVoice() {
   acceptDrops(byId("voice-drop"), ([file]) => use(file));
   if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) {
     byId("record").disabled = true;
-    byId("voice-hint").textContent = "or drop a file here. Browsers record only over https or on the server’s own machine.";
+    byId("voice-hint").textContent = "Browsers record only over https or on the server’s own machine; choose or drop a file.";
   }
 }
 

@@ -9,7 +9,7 @@ export function onSend(form, work) {
     if (form.classList.contains("working")) return;
     const stop = new AbortController();
     const status = form.querySelector(".status");
-    const button = form.querySelector("button.primary");
+    const button = form.querySelector("button:not([type=button])");
     const shown = begin(status, () => stop.abort());
     form.classList.add("working");
     form.setAttribute("aria-busy", "true");
@@ -52,6 +52,13 @@ function begin(status, cancel) {
 
 export const warnings = (lines) => (lines?.length ? [make("p", { className: "warning" }, lines.join(" "))] : []);
 
+// Files that could not be used, each with its reason.
+export function leftOut(unusable) {
+  if (!unusable?.length) return [];
+  const items = unusable.map((one) => make("li", {}, one.reason));
+  return [make("div", { className: "warning" }, make("p", {}, "Left out"), make("ul", {}, ...items))];
+}
+
 // A probability in per cent; not 0 or 100 where it is neither.
 export function share(value) {
   if (value > 0 && value < 0.01) return "under 1 %";
@@ -59,10 +66,10 @@ export function share(value) {
   return `${Math.round(100 * value)} %`;
 }
 
-// A row of a ranking: place, picture, name and what stands below it, a bar, a figure.
-export function ranked({ place, picture = [], name, below = "", value, figure }) {
+// A row of a ranking: place (none outside one), picture, name and what stands below it, a bar, a figure.
+export function ranked({ place = 0, picture = [], name, below = "", value, figure }) {
   const bar = make("div", { className: "bar", ariaHidden: "true" }, make("i"));
   bar.firstElementChild.style.setProperty("--value", String(Math.max(0, Math.min(1, value))));
   const words = make("div", { className: "grow" }, make("p", { className: "name" }, name), ...(below ? [make("p", { className: "soft" }, below)] : []), bar);
-  return make("li", {}, make("span", { className: "place" }, String(place)), ...picture, words, make("span", { className: "figure" }, figure));
+  return make("li", {}, ...(place ? [make("span", { className: "place" }, String(place))] : []), ...picture, words, make("span", { className: "figure" }, figure));
 }
