@@ -4,8 +4,9 @@
 FROM python:3.12-slim
 
 WORKDIR /opt/voiceface
-COPY pyproject.toml README.md LICENSE NOTICE constraints.txt ./
+COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE constraints.txt ./
 COPY src ./src
+COPY docs/model-cards ./docs/model-cards
 # torch first, from where its builds without CUDA are; the weights behind matcher-ge2e lie in resemblyzer's wheel.
 RUN pip install --no-cache-dir -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
  && pip install --no-cache-dir -c constraints.txt ".[app,heif]" \

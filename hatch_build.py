@@ -1,4 +1,4 @@
-"""The project's addresses on its page at PyPI, known where the release is built: from the workflow's repository."""
+"""Addresses for the project's page at PyPI, taken from the repository whose workflow builds the release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINK = re.compile(r"(?<!!)(\[[^\]]*\]\()(?!\w+:|#)")
 
 
 class Addresses(MetadataHookInterface):
-    """Fills ``urls`` and ``readme``; a build elsewhere has no addresses, and links as they stand in README.md."""
+    """Fills ``urls`` and ``readme``; a build elsewhere has no addresses, and README.md as it is."""
 
     PLUGIN_NAME = "custom"
 

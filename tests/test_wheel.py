@@ -14,20 +14,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "voiceface"
 LARGEST = 30_000_000
+CARDS = "voiceface/shipped/model-cards/"
 
 pytestmark = pytest.mark.slow
+
+
+def build(out, *options):
+    # No isolation: the build's own tools come from this environment, not from a network.
+    command = [sys.executable, "-m", "build", *options, "--no-isolation", "--outdir", str(out), str(ROOT)]
+    done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (built,) = out.glob("voiceface-*.whl")
+    return built
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     pytest.importorskip("hatchling")
-    out = tmp_path_factory.mktemp("dist")
-    # No isolation: the build's own tools come from this environment, not from a network.
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    (built,) = out.glob("voiceface-*.whl")
-    return built
+    return build(tmp_path_factory.mktemp("dist"), "--wheel")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ def run(installed, *command):
 
 
 def test_it_holds_the_package_whole_and_nothing_else(names):
-    held = {name for name in names if ".dist-info/" not in name}
+    held = {name for name in names if ".dist-info/" not in name and not name.startswith(CARDS)}
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "src/voiceface"],
         cwd=ROOT,
@@ -96,6 +100,18 @@ def test_it_holds_the_shipped_weights(names):
     for name in shipped:
         assert f"voiceface/shipped/{name}/run.json" in names
         assert f"voiceface/shipped/{name}/model.safetensors" in names
+
+
+def test_it_holds_what_the_weights_must_not_be_used_for(wheel, names):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name.removeprefix(CARDS): archive.read(name) for name in names if name.startswith(CARDS)}
+    assert held == {path.name: path.read_bytes() for path in (ROOT / "docs" / "model-cards").iterdir()}
+
+
+def test_the_wheel_of_the_sdist_is_the_same(wheel, tmp_path):
+    with zipfile.ZipFile(build(tmp_path)) as through, zipfile.ZipFile(wheel) as direct:
+        assert sorted(through.namelist()) == sorted(direct.namelist())
+        assert [name for name in direct.namelist() if through.read(name) != direct.read(name)] == []
 
 
 def test_it_holds_licence_and_notice(wheel, names):

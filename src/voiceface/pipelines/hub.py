@@ -48,7 +48,7 @@ def load_hub(repository: Repository) -> ModuleType:
     try:
         import huggingface_hub
     except ImportError as error:
-        fault = "is no folder here, and to use the hub huggingface_hub must be installed"
+        fault = "is no folder here but a name on the hub, for which huggingface_hub must be installed"
         raise MissingPartError(
             repository, fault, "check the path, or pip install 'voiceface[hub]'"
         ) from error
