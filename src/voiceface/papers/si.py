@@ -23,10 +23,11 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Split
 from voiceface.errors import InputError
 from voiceface.evaluation.clip_files import video_judges
+from voiceface.evaluation.emotion_judges import EmotionJudge, ExpressionJudge, RidgeEmotionJudge
 from voiceface.evaluation.find_sync_expert import find_sync_expert
+from voiceface.evaluation.identity_judge import IdentityJudge
 from voiceface.evaluation.image_grid import write_image_grid
 from voiceface.evaluation.paper_table import Cell, Table
-from voiceface.evaluation.talking_clip_judges import EmotionJudge, IdentityJudge
 from voiceface.evaluation.talking_clips import (
     KNOWN,
     StillSource,
@@ -95,6 +96,7 @@ def tables(
     animator: str = "",
     imaginer: str = "",
     sync: str = "",
+    expression: str = "",
     clips: int = 60,
     steps: int = 2000,
     wrong_sound: bool = False,
@@ -109,6 +111,8 @@ def tables(
         animator: weights that animate a still face, for the baselines
         imaginer: weights that generate a face from a voice, for S2F+SDFA
         sync: weights of a sync expert; by default the shipped one
+        expression: weights of recipe expression, trained without the test's people, that judge the emotion;
+            by default ridge regression on the training clips
         clips: maximum number of clips in each group, spread over its people
         steps: training steps where no weights are given
         wrong_sound: generate every clip from another person's sound: a control
@@ -132,7 +136,8 @@ def tables(
         notes.append(
             "control: every clip is generated from another person's sound, and compared with its own"
         )
-    found = _group_tables(corpus, split, test_clips, generated, judges, (template, fps), notes)
+    emotions = _emotion_judge(corpus, split, test_clips, expression, template)
+    found = _group_tables(corpus, split, test_clips, generated, (judges, emotions), (template, fps), notes)
     found.append(_offset_table(test_clips, generated[OURS], judges.sync, template, fps))
     _write_sheet(out / "clips.png", test_clips, generated, loaded.name)
     return found
@@ -159,19 +164,27 @@ def _trained(
     return loaded, split
 
 
+def _emotion_judge(
+    corpus: Corpus, split: Split, test_clips: Sequence[TestClip], weights: str, template: str
+) -> EmotionJudge:
+    if weights:
+        return ExpressionJudge(weights, load_model(weights), corpus, test_clips, template=template)
+    return RidgeEmotionJudge(corpus, split, size=test_clips[0].real.shape[1], template=template)
+
+
 def _group_tables(
     corpus: Corpus,
     split: Split,
     test_clips: Sequence[TestClip],
     generated: Mapping[str, Mapping[str, Frames]],
-    judges: Judges,
+    judged_by: tuple[Judges, EmotionJudge],
     alignment: tuple[str, float],
     notes: Sequence[str],
 ) -> list[Table]:
     """Table 1 for known and for unknown voices, whichever there are."""
     template, fps = alignment
+    judges, emotions = judged_by
     identities = IdentityJudge(corpus, split, test_clips, judges, template=template)
-    emotions = EmotionJudge(corpus, split, size=test_clips[0].real.shape[1], template=template)
     frames_of: dict[str, Mapping[str, Frames] | None] = {REAL: None, **generated}
     sampling = {"resamples": _RESAMPLES, "seed": _SEED}
     reports = {

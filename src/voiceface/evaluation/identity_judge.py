@@ -1,4 +1,4 @@
-"""Judges of generated clips that no generator was trained against: identity and emotion."""
+"""A judge of whom generated clips show, that no generator was trained against."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Split
@@ -22,8 +21,6 @@ Rows = npt.NDArray[np.float64]
 
 _REFERENCES = 3
 """Clips of a person that the reference embedding is averaged over."""
-_SIDE = 24
-_RIDGE = 30.0
 
 
 class IdentityJudge:
@@ -82,66 +79,3 @@ class IdentityJudge:
         points = np.broadcast_to(template_points(self.template, frames.shape[1]), (len(frames), 5, 2))
         row: Rows = np.nanmean(self._embed_frames(frames, points), axis=0)
         return row
-
-
-class EmotionJudge:
-    """The emotion a clip shows: ridge regression on mean and deviation of its frames, small and grey.
-
-    Trained on the training set's real clips with an emotion label; the real test clips' own accuracy tells
-    how reliable it is.
-
-    Args:
-        corpus: holds the clips.
-        split: of the training.
-        size: side of the frames.
-        template: how they are aligned.
-    """
-
-    def __init__(self, corpus: Corpus, split: Split, *, size: int, template: str) -> None:
-        rows = [row for row in split.train.clips.tolist() if corpus.clips[row].emotion]
-        self.names = sorted({corpus.clips[row].emotion for row in rows})
-        self.note = (
-            f"emotion accuracy: ridge regression on small grey frames of {len(rows)} real training clips"
-        )
-        if len(self.names) < 2:
-            self.note = "emotion accuracy: the training clips have no emotion labels"
-            return
-        features = np.stack([_features(clip_frames(corpus, r, size=size, template=template)) for r in rows])
-        labels = np.array([self.names.index(corpus.clips[row].emotion) for row in rows])
-        self._mean, self._deviation = features.mean(0), features.std(0) + 1e-6
-        standardised = (features - self._mean) / self._deviation
-        targets = np.eye(len(self.names))[labels] - 1 / len(self.names)
-        # The dual form: there are fewer clips than pixels.
-        count, pixels = standardised.shape
-        inner = standardised @ standardised.T / pixels + _RIDGE / count * np.eye(count)
-        self._weights = standardised.T @ np.linalg.solve(inner, targets) / pixels
-
-    def accuracy(
-        self, clips: Sequence[TestClip], generated: Mapping[str, Frames] | None, *, resamples: int, seed: int
-    ) -> Estimate | str:
-        """How often the clip's emotion is recognised in its generated frames; None: in the real ones."""
-        some = [clip for clip in clips if clip.emotion in self.names]
-        if len(self.names) < 2 or not some:
-            return "no emotion labels"
-        features = np.stack(
-            [_features(clip.real if generated is None else generated[clip.name]) for clip in some]
-        )
-        found = ((features - self._mean) / self._deviation @ self._weights).argmax(1)
-        labels = np.array([self.names.index(clip.emotion) for clip in some])
-        shares = [np.bincount(one, minlength=len(self.names)) / len(some) for one in (found, labels)]
-        whose = People([clip.person for clip in some], resamples=resamples, seed=seed)
-        chance = float(shares[0] @ shares[1])
-        return mean_of_items("emotion accuracy", found == labels, whose, chance=chance, share=True)
-
-
-def _features(frames: Frames) -> Rows:
-    """Mean and deviation over every third frame of small grey pictures, each normalised."""
-    small = np.stack(
-        [
-            np.asarray(Image.fromarray(f).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX))
-            for f in frames[::3]
-        ]
-    ).astype(np.float64)
-    small -= small.mean((1, 2), keepdims=True)
-    small /= small.std((1, 2), keepdims=True) + 1e-6
-    return np.concatenate([small.mean(0).ravel(), small.std(0).ravel()])
