@@ -155,3 +155,21 @@ def test_si_on_cremad(tmp_path):
     assert (
         page["rows"]["speech2video"][0]["value"] and page["paper_rows"]["speech2video, CREMA-D"][0] == 0.541
     )
+
+
+def test_si_on_voxceleb2_with_its_own_training_and_test_people(tmp_path):
+    """Section 3.1: the training and the testing set are those of the data set's authors."""
+    root, corpus, out = tmp_path / "vox2", tmp_path / "corpus", tmp_path / "tables"
+    people = [f"id{n:05d}" for n in range(12, 18)]
+    sets = ["dev", "dev", "dev", "dev", "test", "test"]
+    rows = [f"{one}, 1, {'mf'[n % 2]}, {sets[n]} " for n, one in enumerate(people)]
+    text(root / "vox2_meta.csv", "VoxCeleb2 ID ,VGGFace2 ID ,Gender,Set", *rows)
+    for n, person in enumerate(people):
+        real(root / sets[n] / "mp4" / person / VIDEO.format(n) / "00001.mp4", n)
+    done("prepare", "voxceleb", root, "-o", corpus, "--no-faces", "--no-voices", "--workers", 1)
+    done("tables", "si", "--corpus", corpus, "--steps", 1, "--clips", 2, "-o", out)
+    card = run_json(out / "si_speech2video")
+    assert (card["split"]["by"], card["people"]["count"]) == ("authors", 3)  # of four, one selects
+    found = json.loads((out / "si.json").read_text())["tables"]
+    assert [table["title"] for table in found if "Table 1" in table["title"]] == ["Table 1, unknown voices"]
+    assert beside_paper(out / "si.md")

@@ -111,7 +111,7 @@ def tables(
         animator: weights that animate a still face, for the baselines
         imaginer: weights that generate a face from a voice, for S2F+SDFA
         sync: weights of a sync expert; by default the shipped one
-        expression: weights of recipe expression, trained without the test's people, that judge the emotion;
+        expression: weights of recipe expression, trained without the test's people, for the emotion accuracy;
             by default ridge regression on the training clips
         clips: maximum number of clips in each group, spread over its people
         steps: training steps where no weights are given
@@ -260,7 +260,7 @@ def _table(
         notes=[
             f"{len(clips)} clips of {len(owners)} people; chance: compared with another person's clip, sound "
             "or face; confidences of two sync experts do not compare (the paper's is SyncNet's)",
-            *(["the paper's rows are of known people"] if beside_paper and group != KNOWN else []),
+            *(["the paper's CREMA-D rows may be of known people"] if beside_paper and group != KNOWN else []),
             *notes,
         ],
     )
