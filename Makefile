@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 2
 # no process ends long before the other.
 WORKERS ?= auto
 
-.PHONY: demo test test-all fuzz hashes lint bench wheel clean
+.PHONY: demo test test-all docs fuzz hashes lint bench wheel clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := -c constraints.txt --build-constraint constraints.txt
@@ -42,6 +42,14 @@ test: $(VENV)/.installed
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "slow or not slow"
 
+# The site, in site/: `.venv/bin/mkdocs serve` shows it while it is written.
+$(VENV)/.docs-installed: $(VENV)/.installed
+	$(PIP) $(PINNED) --group docs
+	$(BIN)/python -c "open('$(VENV)/.docs-installed', 'w').close()"
+
+docs: $(VENV)/.docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 # Altered files of every kind, as many as fit into MINUTES; the same SEED gives the same ones.
 INPUTS ?= 10000
 SEED ?= 0
@@ -53,7 +61,7 @@ fuzz: $(VENV)/.installed
 LOCK := uv pip compile --quiet --generate-hashes --no-annotate --no-header --default-index https://pypi.org/simple
 hashes:
 	echo "# Made by make hashes." > requirements-hashed.txt
-	$(LOCK) pyproject.toml $(foreach extra,$(subst $(COMMA), ,$(EXTRAS)),--extra $(extra)) --group test --group lint \
+	$(LOCK) pyproject.toml $(foreach extra,$(subst $(COMMA), ,$(EXTRAS)),--extra $(extra)) --group test --group lint --group docs \
 	  -c constraints.txt --universal --python-version 3.11 \
 	  | awk '/^[a-z]/ {kept = !/^(torch==|triton==|nvidia-|cuda-)/} kept' >> requirements-hashed.txt
 	echo "resemblyzer==0.1.4" | $(LOCK) --no-deps - >> requirements-hashed.txt
@@ -70,4 +78,4 @@ wheel: $(VENV)/.installed
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site

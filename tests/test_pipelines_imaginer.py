@@ -1,12 +1,16 @@
 """The Imaginer on a model that has learned nothing, and once on weights from disk."""
 
+import base64
+import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import voiceface as vf
 from generating_models import SIDE, fake_imaginer, loaded_canvas, speech_like_wave, write_imaginer_weights
@@ -47,6 +51,19 @@ def test_the_same_seed_generates_the_same_faces_and_another_does_not(files):
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     assert len({face.tobytes() for face in first}) == 3
     assert first[0].shape == (SIDE, SIDE, 3) and draw(files / "v0.wav")[0].mode == "RGB"
+
+
+def test_a_notebook_shows_the_faces_in_a_row_with_their_origin(files):
+    draw = fake_imaginer()
+    faces = draw(files / "v0.wav", n=3, seed=1)
+    shown = re.findall(
+        r'<img alt="Generated face" width="16" src="data:image/png;base64,([^"]+)">', faces._repr_html_()
+    )
+    for face, data in zip(faces, shown, strict=True):
+        held = Image.open(io.BytesIO(base64.b64decode(data)))
+        assert np.array_equal(np.asarray(held), np.asarray(face)) and read_origin(held) == read_origin(face)
+    some = draw.many([files / "v0.wav", files / "broken.wav"], on_error=lambda index, error: None)
+    assert isinstance(some, list) and some._repr_html_().count("<img") == 1 and "–" in some._repr_html_()
 
 
 def test_a_size_changes_the_pixels_and_not_the_face(files):

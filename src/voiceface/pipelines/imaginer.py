@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +23,18 @@ from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recor
 from voiceface.pipelines.weights import Loaded
 
 OnError = Callable[[int, InputError], None]
+Face = TypeVar("Face", GeneratedImage, GeneratedImage | None)
 
 _BLOCK = 32
+
+
+class ImaginedFaces(list[Face]):
+    """The faces of a call, a list of images; notebooks show them in a row."""
+
+    def _repr_html_(self) -> str:
+        """The pictures themselves as PNG, with their origin in them; a dash where a voice gave no face."""
+        shown = "".join("–" if face is None else _as_html(face) for face in self)
+        return f'<div style="display: flex; flex-wrap: wrap; gap: 4px; align-items: center">{shown}</div>'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +106,7 @@ class Imaginer(Pipeline):
         person: str = "",
         typical: bool = False,
         force: bool = False,
-    ) -> list[GeneratedImage]:
+    ) -> ImaginedFaces[GeneratedImage]:
         """Generate ``n`` different faces for one voice; the same seed gives the same faces.
 
         Args:
@@ -120,10 +133,10 @@ class Imaginer(Pipeline):
             pictures = self._generate([request.input] * n, seed, typical=typical)
         except InputError as error:
             raise request.named(error) from error
-        return [
+        return ImaginedFaces(
             self._image(pictures, index, seed, request, typical=typical, sample=index, size=size)
             for index in range(n)
-        ]
+        )
 
     def many(
         self,
@@ -134,7 +147,7 @@ class Imaginer(Pipeline):
         typical: bool = False,
         force: bool = False,
         on_error: OnError | None = None,
-    ) -> list[GeneratedImage | None]:
+    ) -> ImaginedFaces[GeneratedImage | None]:
         """Generate one face for each voice, in batches: what a call with each voice gives, within rounding.
 
         Args:
@@ -152,7 +165,7 @@ class Imaginer(Pipeline):
         _check_size(size)
         if isinstance(voices, str | Path):
             raise InputError(voices, "is one file where a list is expected", "give [file]")
-        faces: list[GeneratedImage | None] = [None] * len(voices)
+        faces: ImaginedFaces[GeneratedImage | None] = ImaginedFaces([None] * len(voices))
 
         def fail(index: int, error: InputError) -> None:
             if on_error is None:
@@ -236,6 +249,13 @@ class Imaginer(Pipeline):
         if size is not None and size != image.width:
             image = image.resize((size, size), Image.Resampling.LANCZOS)
         return GeneratedImage.of(image, origin)
+
+
+def _as_html(face: GeneratedImage) -> str:
+    file = io.BytesIO()
+    face.save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img alt="Generated face" width="{face.width}" src="data:image/png;base64,{data}">'
 
 
 def _check_size(size: int | None) -> None:
