@@ -35,7 +35,8 @@ PROSE = {
 }
 """Words that documents do without, outside of code."""
 ALLOWED = re.compile(
-    r"(un)?seen[-_](un)?heard|heard and unheard|(English|Urdu) heard|\"heard|``heard``|what you hear"
+    r"(un)?seen[-_](un)?heard|heard and unheard|(English|Urdu|E) heard|_heard\.txt|\(heard\||\"heard"
+    r"|``heard``|what you hear"
     r"|descriptor_mean|get_face_chip|compute_face_descriptor|\"cue\"|\"paint\"|[.`]painter\b|felt_|\.foretell\b"
     r"|\"crew\"|paint_(beard|brows|eyes|glasses|mouth|nostrils)",
     re.IGNORECASE,

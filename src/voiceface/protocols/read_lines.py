@@ -20,13 +20,23 @@ def read_lines(path: str | Path) -> list[str]:
     try:
         with open_file(path) as file:
             raw = file.read()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror or error})", "check the path") from None
+    return decode_lines(raw, path)
+
+
+def decode_lines(raw: bytes, path: str | Path) -> list[str]:
+    """The same of the bytes of a file.
+
+    Raises:
+        InputError: they are none, not UTF-8, or a gzip archive that ends in the middle.
+    """
+    try:
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(path, "is a gzip file cut short or damaged", "fetch it again") from None
     except UnicodeDecodeError:
         raise InputError(path, "is not UTF-8 text", "give the published text file") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror or error})", "check the path") from None
     if not text.strip():
         raise InputError(path, "is empty", "give the published list")
     return in_one_form(text).splitlines()
