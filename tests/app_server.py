@@ -8,6 +8,7 @@ import time
 import uvicorn
 
 from app_engine import fake_workers
+from voiceface.app.http_connection import HTTPConnection
 from voiceface.app.protection import Access
 from voiceface.app.server import make_server
 
@@ -17,7 +18,9 @@ def listening(workers=None, *, access=None, gallery=False, corpus=False):
     """The port of a server whose workers are fake ones unless others are given."""
     workers = workers or fake_workers()
     app = make_server(workers, access=access or Access(hosts={"127.0.0.1"}), gallery=gallery, corpus=corpus)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=HTTPConnection, log_level="error", timeout_graceful_shutdown=1)
+    )
     bound = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()

@@ -1,6 +1,7 @@
 """The server's workers: requests that kill, block or fill them are answered, and the next ones work."""
 
 import os
+import signal
 import threading
 import time
 
@@ -56,6 +57,18 @@ def test_what_goes_wrong_is_told_in_one_line_and_the_next_request_works(workers,
     assert found[0] == status and found[1].startswith(line) and "\n" not in found[1]
     assert begin(workers, b"fine").answer.result(timeout=20).facts["task"] == "echo"
     assert workers.replaced - before == (data in (b"crash", b"hang"))
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_is_killed_or_stopped_in_the_middle_is_replaced_and_its_request_told(workers, blow):
+    pid = begin(workers).answer.result(timeout=20).facts["pid"]
+    job = begin(workers, b"wait 30", seconds=1.5)
+    while job.state != "running":
+        time.sleep(0.01)
+    os.kill(pid, blow)
+    status, line = refused(job)
+    assert status == (500 if blow == signal.SIGKILL else 504) and line.startswith("voice.wav: ")
+    assert begin(workers).answer.result(timeout=20).facts["pid"] != pid
 
 
 def test_an_idle_worker_that_dies_is_replaced_before_anybody_notices(workers):

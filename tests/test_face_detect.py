@@ -68,6 +68,12 @@ def test_no_face_is_an_empty_list(shape):
     assert detect(np.full(shape, 77, dtype=np.uint8)) == []
 
 
+def test_a_tiny_picture_does_not_harm_the_next_ones():
+    for side in (8, 9):
+        assert detect(np.full((side, 60, 3), 77, dtype=np.uint8)) == []
+        assert detect_cnn(np.full((64, 64, 3), 99, dtype=np.uint8)) == []
+
+
 def test_noise_holds_no_face():
     assert detect(np.random.default_rng(0).integers(0, 256, (160, 200, 3), dtype=np.uint8)) == []
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from voiceface.app.fields import field_fault
 from voiceface.app.job import Job
 from voiceface.app.limits import MOST_FILES
 from voiceface.app.messages import Answer, Task, Upload
@@ -24,7 +25,6 @@ from voiceface.errors import InputError
 _LOOK_SECONDS = 0.5
 """Between looks whether the client is still there."""
 _OTHERWISE = {
-    400: "cannot be read: send its fields as multipart/form-data",
     404: "does not exist",
     405: "is no method of this address",
 }
@@ -61,12 +61,19 @@ async def read_uploads(
         if several:
             names = [shown_name(file.filename, f"{otherwise} {k}") for k, file in enumerate(several, start=1)]
             found[field] = [
-                Upload(name, await file.read()) for name, file in zip(names, several, strict=True)
+                Upload(name, await _taken(file)) for name, file in zip(names, several, strict=True)
             ]
     count = sum(map(len, found.values()))
     if count > MOST_FILES:
         raise Refusal(422, InputError("the request", f"has {count} files", f"send {MOST_FILES} or fewer"))
     return found
+
+
+async def _taken(file: UploadFile) -> bytes:
+    """What is in a file, which is closed: requests that wait hold their uploads once, not twice."""
+    data = await file.read()
+    await file.close()
+    return data
 
 
 def make_task(name: str, files: dict[str, list[Upload]] | None = None, **arguments: Any) -> Task:  # noqa: ANN401
@@ -114,15 +121,17 @@ def add_fault_handlers(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return await refused(request, Refusal(422, _invalid_field(error.errors()[0])))
+        return await refused(request, Refusal(422, field_fault(error.errors()[0])))
 
     async def other(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if isinstance(error.__cause__, Refusal):  # raised while the body was read
             return await refused(request, error.__cause__)
         what = {404: request.url.path[:100], 405: request.method}.get(error.status_code, "the request")
-        fault = _OTHERWISE.get(error.status_code, str(error.detail))
-        refusal = Refusal(error.status_code, InputError(what, fault), error.headers or {})
+        fault, remedy = _OTHERWISE.get(error.status_code, str(error.detail)), ""
+        if error.status_code == 400:  # of the reader of forms
+            fault, remedy = f"cannot be read ({error.detail.rstrip('.')})", "send multipart/form-data"
+        refusal = Refusal(error.status_code, InputError(what, fault, remedy), error.headers or {})
         return await refused(request, refusal)
 
     async def unexpected(request: Request, error: Exception) -> Response:
@@ -133,13 +142,3 @@ def add_fault_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, other)
     app.add_exception_handler(Exception, unexpected)
-
-
-def _invalid_field(error: Mapping[str, Any]) -> InputError:
-    name = str(next((part for part in error["loc"][1:] if isinstance(part, str)), "the request"))
-    if error["type"] == "missing":
-        return InputError(name, "is missing", "send it as a field of multipart/form-data")
-    if "UploadFile" in error["msg"]:
-        return InputError(name, "is no file", f"send one, as in curl -F {name}=@FILE")
-    text = str(error["msg"])
-    return InputError(name, f"cannot be used ({text[:1].lower()}{text[1:]})", "see docs/app.md")

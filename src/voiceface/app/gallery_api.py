@@ -61,6 +61,9 @@ async def add(request: Request, person: Person, voices: Voices = None, faces: Fa
     files = await read_uploads({"voices": voices, "faces": faces})
     if not files:
         raise Refusal(422, InputError(person, "gets nothing", "send voices, faces or both"))
+    if not person.strip() or not person.isprintable():
+        fault = f"is {person[:40]!r}"
+        raise Refusal(422, InputError("person", fault, "give a name without control characters"))
     return (await answered(request, make_task("gallery-add", files, person=person))).facts
 
 

@@ -11,6 +11,8 @@ from voiceface.app.place import Place
 from voiceface.app.refusal import Refusal
 from voiceface.errors import InputError
 
+_NAMED = 3
+"""Files that an error names."""
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -34,8 +36,12 @@ class Job:
 
     @property
     def what(self) -> str:
-        """What an error calls it: its first file."""
-        return next((file.name for files in self.task.files.values() for file in files), "the request")
+        """What an error calls it: its file, or one of several."""
+        names = [file.name for files in self.task.files.values() for file in files]
+        if len(names) < 2:
+            return names[0] if names else "the request"
+        more = ", ..." if len(names) > _NAMED else ""
+        return f"one of {', '.join(names[:_NAMED])}{more}"
 
     @property
     def state(self) -> State:

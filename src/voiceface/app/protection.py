@@ -122,6 +122,11 @@ class Protection:
         if origin is not None and urlsplit(origin).netloc != host:
             fault = f"is {origin[:100]!r}: pages of other sites may not use this server"
             raise Refusal(403, InputError("Origin", fault))
+        # Browsers send no Origin with what a page embeds; a link to the page is followed from anywhere.
+        site, mode = headers.get("sec-fetch-site", ""), headers.get("sec-fetch-mode", "")
+        if site in ("cross-site", "same-site") and mode != "navigate":
+            fault = f"is {site!r}: pages of other sites may not use this server"
+            raise Refusal(403, InputError("Sec-Fetch-Site", fault))
 
     def _check_token(self, headers: Headers) -> None:
         kind, _, token = headers.get("authorization", "").partition(" ")

@@ -17,6 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from voiceface.app.engine_options import EngineOptions
+from voiceface.app.http_connection import HTTPConnection
 from voiceface.app.load_engine import load_engine
 from voiceface.app.protection import Access
 from voiceface.app.server import make_server
@@ -101,7 +102,9 @@ def run_server(
         )
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            http=HTTPConnection,
+            ws="none",
+            log_level="error",  # what clients send wrongly is answered, not logged
             access_log=False,  # it would name people
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
@@ -109,9 +112,7 @@ def run_server(
             ssl_certfile=address.certificate,
             ssl_keyfile=address.key,
         )
-        logging.getLogger("python_multipart").setLevel(
-            logging.CRITICAL
-        )  # a client's fault, and it is answered
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # likewise
         announce(address.url(listening.getsockname()[1], access.token))
         with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
             uvicorn.Server(config).run(sockets=[listening])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.formparsers import MultiPartParser
@@ -16,12 +17,14 @@ from starlette.formparsers import MultiPartParser
 from voiceface.app import api, clip_api, corpus_api, gallery_api
 from voiceface.app.answers import add_fault_handlers, workers_of
 from voiceface.app.clips import Clips
+from voiceface.app.fields import check_fields
 from voiceface.app.limits import MOST_FACES, MOST_FILES
 from voiceface.app.protection import Access, Protection
 from voiceface.app.request_counts import RequestCounts
 from voiceface.app.workers import Workers
 
 PAGE = Path(__file__).parent / "page"
+_SWEEP_SECONDS = 20.0
 
 
 def make_server(workers: Workers, *, access: Access, gallery: bool = False, corpus: bool = False) -> FastAPI:
@@ -38,7 +41,9 @@ def make_server(workers: Workers, *, access: Access, gallery: bool = False, corp
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(app.state.clips))
         yield
+        sweeping.cancel()
         workers.close()
         app.state.clips.close()
 
@@ -54,16 +59,22 @@ def make_server(workers: Workers, *, access: Access, gallery: bool = False, corp
     app.state.workers, app.state.clips, app.state.counts = workers, Clips(workers), counts
     app.state.gallery, app.state.corpus = gallery, corpus
     add_fault_handlers(app)
-    app.include_router(api.router)
-    app.include_router(clip_api.router)
-    if gallery:
-        app.include_router(gallery_api.router)
-    if corpus:
-        app.include_router(corpus_api.router)
+    routers = [api.router, clip_api.router]
+    routers += [gallery_api.router] if gallery else []
+    routers += [corpus_api.router] if corpus else []
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(check_fields)])
     _add_facts(app)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_middleware(Protection, access=access, workers=workers, counts=counts)
     return app
+
+
+async def _sweep(clips: Clips) -> None:
+    """Delete clips whose time is over, also while nobody asks for anything."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        clips.sweep()
 
 
 def _add_facts(app: FastAPI) -> None:

@@ -21,8 +21,9 @@ CNN_LONG_SIDE = 480
 """The same for the network, whose memory grows with the area too: 2 GB at 1,600 pixels."""
 LARGE_LONG_SIDE = 4096
 """The size of a second look at larger pictures in which nothing was found: 1.3 s at 12 megapixels."""
-SMALLEST = 8
-"""Pictures narrower than this are not shown to the network, which has no window that small."""
+SMALLEST = 16
+"""Pictures narrower than this are not shown to the network: below 10 pixels dlib reads and writes outside its
+memory, and what it finds in later pictures is wrong, or ends the process."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
