@@ -332,7 +332,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     call("gallery", "add", place, picture, "--person", "ann").refused("another version of the matcher other")
     card = json.loads((place / "gallery.json").read_text())
     (place / "gallery.json").write_text(json.dumps(card | {"format": 99}))
-    call("gallery", "search", place, picture).refused("format 99, this version reads 2")
+    call("gallery", "search", place, picture).refused("format 99, this version reads 3")
 
 
 def test_the_command_lists_people_and_items_and_tells_what_is_there(tmp_path, monkeypatch):

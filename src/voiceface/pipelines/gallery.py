@@ -17,6 +17,7 @@ from voiceface.models.model import Embeddings
 from voiceface.pipelines.gallery_folder import CARD, make_gallery, read_card
 from voiceface.pipelines.gallery_items import (
     KINDS,
+    RESERVED_COLUMNS,
     AddResult,
     Hit,
     Item,
@@ -25,11 +26,12 @@ from voiceface.pipelines.gallery_items import (
     item_ids,
 )
 from voiceface.pipelines.gallery_partition import unit
-from voiceface.pipelines.gallery_search import nearest
-from voiceface.pipelines.gallery_segment import Segment, item_table
+from voiceface.pipelines.gallery_segment import item_table
 from voiceface.pipelines.gallery_store import Store
 from voiceface.pipelines.import_lance_gallery import import_lance_gallery, is_lance_gallery
+from voiceface.pipelines.item_store import Columns, ItemStore
 from voiceface.pipelines.matcher import Matcher
+from voiceface.pipelines.qdrant_store import QdrantStore
 
 _BLOCK = 64
 """Items that are read and embedded at a time."""
@@ -48,7 +50,9 @@ class Gallery:
     and search at once: writers wait for each other's commits.
     """
 
-    def __init__(self, path: Path, card: Mapping[str, Any], store: Store, matcher: Matcher | None) -> None:
+    def __init__(
+        self, path: Path, card: Mapping[str, Any], store: ItemStore, matcher: Matcher | None
+    ) -> None:
         self.path, self.card = path, card
         self._store = store
         self._matcher = matcher
@@ -61,6 +65,7 @@ class Gallery:
         matcher: Matcher | None = None,
         create: bool = False,
         source: str | Path | None = None,
+        database: str = "",
     ) -> Gallery:
         """Open a gallery, or make an empty one.
 
@@ -69,24 +74,34 @@ class Gallery:
             matcher: embeds; None takes the one that the gallery names, when one is needed.
             create: make the gallery if it is not there; needs ``matcher``.
             source: where a matcher that is not shipped was loaded from, for the gallery to remember.
+            database: ``http://HOST:PORT/COLLECTION`` of a Qdrant server that is to hold the items; the
+                folder then names the matcher and the server. By default they lie in the folder.
 
         Raises:
-            InputError: no gallery there, one of a newer format, or embeddings of another matcher.
-            MissingPartError: the gallery is of the first format, and LanceDB is not installed.
+            InputError: no gallery there, one of a newer format, embeddings of another matcher, items in
+                another place than ``database``, or a server that cannot be used.
+            MissingPartError: what the gallery's items are read with, Qdrant's client (or LanceDB, for the
+                first format), is not installed.
         """
         path = Path(path)
         if not (path / CARD).is_file():
             if not create:
                 raise InputError(path, "is no gallery", "make one with `voiceface gallery add`")
             assert matcher is not None, "a new gallery is made with a matcher"
-            make_gallery(path, matcher, source)
+            if database:
+                QdrantStore(database, matcher.dim, create=True)
+            make_gallery(path, matcher, source, database)
         card = read_card(path)
         if matcher is not None and matcher.fingerprint != card["weights"]:
             fault = f"holds embeddings of {card['matcher']}, unlike those of {matcher.name}"
             raise InputError(path, fault, "load that matcher, or make a new gallery")
+        place = str(card.get("database", ""))
+        if database and database != place:
+            raise InputError(path, f"keeps its items in {place or 'its folder'}", "leave --database out")
         if is_lance_gallery(path):
             import_lance_gallery(path)
-        return cls(path, card, Store(path, int(card["dim"])), matcher)
+        dim = int(card["dim"])
+        return cls(path, card, QdrantStore(place, dim) if place else Store(path, dim), matcher)
 
     def __len__(self) -> int:
         """Number of items."""
@@ -126,16 +141,18 @@ class Gallery:
         Raises:
             InputError: nobody of that name is there; the nearest names are offered.
         """
-        self._store.refresh()
-        found = []
-        for segment in self._store.segments:
-            for row in np.flatnonzero(segment.matches("person", person)).tolist():
-                told = segment.item(row)
-                path, kind, owner = Path(told.pop("path")), told.pop("kind"), told.pop("person")
-                found.append(Item(path=path, kind=kind, person=owner, attributes=told))
+        found = self._store.items(person)
         if not found:
             raise self._nobody(person)
-        return found
+        names = ("kind", "person")
+        return [
+            Item(
+                path=Path(one["path"]),
+                **{name: one[name] for name in names},
+                attributes={name: value for name, value in one.items() if name not in RESERVED_COLUMNS},
+            )
+            for one in found
+        ]
 
     def add(self, items: Iterable[Item], *, progress: Callable[[int, int], None] | None = None) -> AddResult:
         """Embed files and add them; the same bytes of the same person are embedded and kept once.
@@ -265,9 +282,7 @@ class Gallery:
             raise InputError(self.path, "is empty", "add somebody with `voiceface gallery add`")
         kind = kind or ("face" if side == "voice" else "voice")
         self._check_names(where or {})
-        found = nearest(
-            self._store.segments, unit(rows), k=k, kind=KINDS.index(kind), where=where or {}, exact=exact
-        )
+        found = self._store.nearest(unit(rows), k=k, kind=KINDS.index(kind), where=where or {}, exact=exact)
         return [[self._hit(*one, cross_modal=kind != side) for one in hits] for hits in found]
 
     def _nobody(self, person: str) -> InputError:
@@ -280,16 +295,13 @@ class Gallery:
             if name not in known:
                 raise InputError(self.path, f"knows no attribute {name!r}", f"there are {', '.join(known)}")
 
-    def _hit(self, similarity: float, segment: Segment, row: int, *, cross_modal: bool) -> Hit:
-        told = segment.item(row)
+    def _hit(self, similarity: float, item: Columns, *, cross_modal: bool) -> Hit:
         chance = float(self.matcher.probability(np.array([similarity]))[0]) if cross_modal else None
         return Hit(
-            person=told.pop("person"),
-            kind=told.pop("kind"),
-            path=told.pop("path"),
+            **{name: item[name] for name in ("person", "kind", "path")},
             similarity=similarity,
             probability=chance,
-            attributes=told,
+            attributes={name: value for name, value in item.items() if name not in RESERVED_COLUMNS},
         )
 
     def _not_yet_added(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
@@ -16,8 +16,8 @@ from voiceface.pipelines.gallery_segment import RESTORE, SEGMENTS, SegmentEntry
 from voiceface.pipelines.matcher import Matcher
 
 CARD = "gallery.json"
-FORMAT = 2
-"""1: the items lay in a table of LanceDB (`import_lance_gallery`)."""
+IN_FOLDER, IN_DATABASE = 2, 3
+"""Formats: where the items lie. In the first they lay in a table of LanceDB (`import_lance_gallery`)."""
 _ITEMS = "items.json"
 """The list of segments: what it names is the gallery, and replacing it is a commit."""
 
@@ -32,13 +32,14 @@ class _Card(_Head):
     source: str
     weights: Annotated[str, msgspec.Meta(min_length=1)]
     dim: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+    database: NotRequired[str]
 
 
 class _Segments(TypedDict):
     segments: list[SegmentEntry]
 
 
-def make_gallery(path: Path, matcher: Matcher, source: str | Path | None) -> None:
+def make_gallery(path: Path, matcher: Matcher, source: str | Path | None, database: str = "") -> None:
     """Make the folder, an empty list of segments and the card, unless another process has just done so.
 
     Raises:
@@ -54,7 +55,9 @@ def make_gallery(path: Path, matcher: Matcher, source: str | Path | None) -> Non
     except OSError as error:
         raise InputError(path, f"cannot be made ({error.strerror})", "choose another folder") from error
     place = str(Path(source).resolve()) if source is not None and Path(source).is_dir() else matcher.name
-    card = {"kind": "voiceface-gallery", "format": FORMAT, "matcher": matcher.name, "source": place}
+    card = {"kind": "voiceface-gallery", "format": IN_FOLDER, "matcher": matcher.name, "source": place}
+    if database:
+        card |= {"format": IN_DATABASE, "database": database}
     with writer_lock(path, wait=-1):
         if not (path / CARD).is_file():
             write_segments(path, [])
@@ -68,8 +71,8 @@ def read_card(path: Path) -> dict[str, Any]:
         InputError: it is damaged or of a newer format.
     """
     head = read_json(path / CARD, _Head, remedy=RESTORE)
-    if head["format"] > FORMAT:
-        fault = f"is of format {head['format']}, this version reads {FORMAT}"
+    if head["format"] > IN_DATABASE:
+        fault = f"is of format {head['format']}, this version reads {IN_DATABASE}"
         raise InputError(path, fault, "install a newer voiceface")
     card: dict[str, Any] = read_json(path / CARD, _Card, remedy=RESTORE)
     return card

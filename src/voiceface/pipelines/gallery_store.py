@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,7 +21,9 @@ from voiceface.models.model import Embeddings
 from voiceface.pipelines.gallery_folder import read_segments, write_segments
 from voiceface.pipelines.gallery_items import RESERVED_COLUMNS
 from voiceface.pipelines.gallery_partition import partition
+from voiceface.pipelines.gallery_search import nearest
 from voiceface.pipelines.gallery_segment import RESTORE, SEGMENTS, Segment, SegmentEntry, write_segment
+from voiceface.pipelines.item_store import Columns
 
 JOURNAL = "removing.json"
 """The file in a gallery's folder that names a person who is being removed."""
@@ -92,6 +94,26 @@ class Store:
         for segment in self.segments:
             found |= segment.holds(wanted)
         return found
+
+    def items(self, person: str) -> list[Columns]:
+        """A person's items, those of the oldest commits first."""
+        self.refresh()
+        return [
+            segment.item(row)
+            for segment in self.segments
+            for row in np.flatnonzero(segment.matches("person", person)).tolist()
+        ]
+
+    def nearest(
+        self, queries: Embeddings, *, k: int, kind: int, where: Mapping[str, str], exact: bool
+    ) -> list[list[tuple[float, Columns]]]:
+        """The k items most similar to each query, best first; exact below `EXACT_BELOW` items.
+
+        Raises:
+            InputError: embeddings are damaged.
+        """
+        found = nearest(self.segments, queries, k=k, kind=kind, where=where, exact=exact)
+        return [[(score, segment.item(row)) for score, segment, row in one] for one in found]
 
     def commit(self, vectors: Embeddings, kinds: npt.NDArray[np.int64], items: pa.Table) -> int:
         """Add what is not there, all or nothing; how many that were.

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.read_json import read_json
 from voiceface.media.writer_lock import writer_lock
-from voiceface.pipelines.gallery_folder import FORMAT, read_card, write_card, write_segments
+from voiceface.pipelines.gallery_folder import IN_FOLDER, read_card, write_card, write_segments
 from voiceface.pipelines.gallery_items import KINDS, spellings
 from voiceface.pipelines.gallery_partition import unit
 from voiceface.pipelines.gallery_segment import RESTORE, SEGMENTS, item_table
@@ -47,10 +47,10 @@ def import_lance_gallery(path: Path) -> None:
     """
     with writer_lock(path, wait=-1):
         card = read_card(path)
-        if card["format"] < FORMAT:
+        if card["format"] < IN_FOLDER:
             (path / SEGMENTS).mkdir(exist_ok=True)
             write_segments(path, [write_parted(path, *block) for block in _blocks(path)])
-            write_card(path, card | {"format": FORMAT})
+            write_card(path, card | {"format": IN_FOLDER})
         if is_lance_gallery(path):
             # Whoever the journal names is in no segment; a later journal is not written before this.
             (path / JOURNAL).unlink(missing_ok=True)

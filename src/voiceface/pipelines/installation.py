@@ -62,6 +62,13 @@ _PACKAGES = (
         "'voiceface[hub]'",
         False,
     ),
+    (
+        "qdrant_client",
+        "qdrant-client",
+        "galleries in Qdrant do not open",
+        "'voiceface[qdrant]'",
+        False,
+    ),
     ("distributed", "distributed", "`prepare --cluster` does not work", "'voiceface[cluster]'", False),
 )
 

@@ -46,6 +46,7 @@ def _add(
     *,
     person: str | None = None,
     attribute: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    database: str = "",
     weights: str | None = None,
     device: str = "cpu",
     json: Flag = False,
@@ -61,6 +62,7 @@ def _add(
         sources: files, or folders that contain one folder of files per person
         person: person shown or speaking in all of the files
         attribute: NAME=VALUE, an attribute of all files; may be given several times
+        database: http://HOST:PORT/COLLECTION, a Qdrant server that is to hold a new gallery's items
         weights: a matcher's name, a weights folder or owner/name on the hub; by default the gallery's own
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
@@ -73,9 +75,10 @@ def _add(
     items = find_gallery_items(sources, person, _pairs("--attribute", attribute))
     left_out = warn_left_out(sources, ["voices", "faces"], besides=[gallery])
     if weights is None and (gallery / CARD).is_file():
-        opened = Gallery.open(gallery)
+        opened = Gallery.open(gallery, database=database)
     else:
-        opened = Gallery.open(gallery, matcher=load_matcher(weights, device), create=True, source=weights)
+        matcher = load_matcher(weights, device)
+        opened = Gallery.open(gallery, matcher=matcher, create=True, source=weights, database=database)
     with progress_bar("adding", enabled=len(items) > 20) as progress:
         done = opened.add(items, progress=progress)
     if json:
@@ -113,6 +116,7 @@ def _info(gallery: Path, /, *, json: Flag = False) -> int:
     print_line(f"{len(opened):,} items of {people:,} people" + (f": {told}" if told else ""))
     print_line(
         f"matcher {opened.card['matcher']}, {opened.card['dim']} numbers an item, {size / 1e6:,.1f} MB"
+        + (f" here, items in {printable(place)}" if (place := opened.card.get("database")) else "")
     )
     for name, counts in attributes.items():
         most = sorted(counts.items(), key=lambda one: -one[1])
