@@ -7,12 +7,12 @@ WORKDIR /opt/voiceface
 COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE constraints.txt ./
 COPY src ./src
 COPY docs/model-cards ./docs/model-cards
-# torch first, from where its builds without CUDA are; the weights behind matcher-ge2e lie in resemblyzer's wheel.
-RUN pip install --no-cache-dir -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
- && pip install --no-cache-dir -c constraints.txt ".[app,heif]" \
+# torch's builds without CUDA lie at its own index and count as the newer ones; the pinned packages that it needs do
+# not all lie there. The weights behind matcher-ge2e lie in resemblyzer's wheel.
+RUN pip install --no-cache-dir -c constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu ".[app,heif]" \
  && pip install --no-cache-dir --no-deps "resemblyzer==0.1.4" \
  && rm -rf /opt/voiceface/* \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin voiceface
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin voiceface
 
 USER 10001
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -19,9 +21,9 @@ CARDS = "voiceface/shipped/model-cards/"
 pytestmark = pytest.mark.slow
 
 
-def build(out, *options):
+def build(out, *options, root=ROOT):
     # No isolation: the build's own tools come from this environment, not from a network.
-    command = [sys.executable, "-m", "build", *options, "--no-isolation", "--outdir", str(out), str(ROOT)]
+    command = [sys.executable, "-m", "build", *options, "--no-isolation", "--outdir", str(out), str(root)]
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (built,) = out.glob("voiceface-*.whl")
@@ -112,6 +114,21 @@ def test_the_wheel_of_the_sdist_is_the_same(wheel, tmp_path):
     with zipfile.ZipFile(build(tmp_path)) as through, zipfile.ZipFile(wheel) as direct:
         assert sorted(through.namelist()) == sorted(direct.namelist())
         assert [name for name in direct.namelist() if through.read(name) != direct.read(name)] == []
+
+
+def test_the_image_copies_what_the_build_reads(wheel, tmp_path):
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    for name in " ".join(copied).split():
+        assert not {name, name.partition("/")[0]} & set(ignored), name
+        target = tmp_path / "image" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
+    with (
+        zipfile.ZipFile(build(tmp_path, "--wheel", root=tmp_path / "image")) as image,
+        zipfile.ZipFile(wheel) as whole,
+    ):
+        assert {name for name in image.namelist() if "__pycache__" not in name} == set(whole.namelist())
 
 
 def test_it_holds_licence_and_notice(wheel, names):
