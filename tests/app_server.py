@@ -1,7 +1,11 @@
 """A server that listens on this machine, for tests that need a real connection."""
 
 import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -32,3 +36,20 @@ def listening(workers=None, *, access=None, gallery=False, corpus=False):
         server.should_exit = True
         thread.join(20)
         workers.close()
+
+
+@contextlib.contextmanager
+def started(*options, **environment):
+    """A process of `voiceface app` with the shipped models and one worker; in the end it has what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "voiceface", "app", "--port", "0", "--workers", "1", *options],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.rest, process.errors = process.communicate(timeout=60)

@@ -1,10 +1,7 @@
 """`voiceface app` as a user starts it: a page's address, answers, and an end that leaves nothing."""
 
 import json
-import os
-import signal
 import socket
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -13,6 +10,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from app_server import started
 from cli_fixtures import call
 from voiceface.app.run_server import Address
 from voiceface.errors import InputError
@@ -24,23 +22,7 @@ def get(address, **headers):
 
 
 def test_it_answers_with_the_shipped_models_and_ends_without_a_trace():
-    command = [
-        sys.executable,
-        "-m",
-        "voiceface",
-        "app",
-        "--port",
-        "0",
-        "--workers",
-        "1",
-        "--host",
-        "127.0.0.1",
-    ]
-    environment = os.environ | {"VOICEFACE_TOKEN": "a-token-of-many-letters"}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
+    with started("--host", "127.0.0.1", VOICEFACE_TOKEN="a-token-of-many-letters") as process:
         url = process.stdout.readline().strip()
         page, _, token = url.partition("#token=")
         assert token == "a-token-of-many-letters"
@@ -50,11 +32,8 @@ def test_it_answers_with_the_shipped_models_and_ends_without_a_trace():
         with pytest.raises(urllib.error.HTTPError, match="401"):
             get(f"{page}v1/about")
         assert json.loads(get(f"{page}health")) == {"status": "ok", "workers": 1, "ready": 1, "busy": 0}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=60)
-    assert process.returncode == 0 and rest == ""
-    assert errors.splitlines() == [
+    assert process.returncode == 0 and process.rest == ""
+    assert process.errors.splitlines() == [
         "voiceface: loading the models",
         "voiceface: the page is ready; Ctrl-C ends it",
     ]
