@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from cli_fixtures import shell
 from hub_server import TOKEN, WEIGHTS, Repo, altered, files_of, hub, put  # noqa: F401  one is a fixture
 from voiceface.components import SHIPPED
 from voiceface.errors import InputError, MissingPartError
+from voiceface.pipelines.gallery import Gallery
 from voiceface.pipelines.hub import as_repository
 from voiceface.pipelines.matcher import Matcher
 from voiceface.pipelines.weights import load_model
@@ -187,6 +189,18 @@ def test_no_network_is_told_at_once(hub):
     told = refusal("runs/typo")
     assert "runs/typo: is no folder here, and http://127.0.0.1" in told and told.endswith("or the network")
     assert time.monotonic() - before < 5
+
+
+def test_a_gallery_takes_its_matcher_from_the_cache_and_never_has_it_fetched(hub, tmp_path):
+    """It may be a stranger's gallery, which names a repository of the stranger's choice."""
+    put(hub, "anna/mine", SHIPPED / "matcher")
+    Gallery.open(tmp_path / "people", matcher=Matcher.load("anna/mine"), create=True, source="anna/mine")
+    hub.asked.clear()
+    assert Gallery.open(tmp_path / "people").matcher.name == "anna/mine"
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(InputError, match="anna/mine: is not in the hub's cache; fetch it once by its name"):
+        _ = Gallery.open(tmp_path / "people").matcher
+    assert hub.asked == []
 
 
 def test_without_the_extra_the_remedy_is_said(hub, monkeypatch):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from voiceface.components import nearest as nearest_names
 from voiceface.errors import InputError
 from voiceface.models.model import Embeddings
+from voiceface.pipelines.download_weights import download_weights
 from voiceface.pipelines.gallery_folder import CARD, make_gallery, read_card
 from voiceface.pipelines.gallery_items import (
     KINDS,
@@ -32,6 +33,7 @@ from voiceface.pipelines.import_lance_gallery import import_lance_gallery, is_la
 from voiceface.pipelines.item_store import Columns, ItemStore
 from voiceface.pipelines.matcher import Matcher
 from voiceface.pipelines.qdrant_store import QdrantStore
+from voiceface.pipelines.weights import on_hub
 
 _BLOCK = 64
 """Items that are read and embedded at a time."""
@@ -115,7 +117,11 @@ class Gallery:
             InputError: it is neither shipped nor where it was, or has been replaced since.
         """
         if self._matcher is None:
-            loaded = Matcher.load(self.card["source"])
+            source = str(self.card["source"])
+            repository = on_hub(source)
+            # A gallery may be a stranger's, who does not decide what is fetched.
+            loaded = Matcher.load(download_weights(repository, ask=False) if repository else source)
+            loaded.name = str(repository or loaded.name)
             if loaded.fingerprint != self.card["weights"]:
                 fault = f"holds embeddings of another version of the matcher {loaded.name}"
                 raise InputError(self.path, fault, "add the files to a new gallery")

@@ -67,7 +67,7 @@ def weights_folder(weights: str | Path) -> Path:
     known = shipped_weights()
     if str(weights) in known:
         return known[str(weights)]
-    if (repository := _on_hub(weights)) is not None:
+    if (repository := on_hub(weights)) is not None:
         return download_weights(repository)
     path = Path(weights)
     if not path.exists():
@@ -134,11 +134,11 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
         fault = f"does not fit the recipe as it is in this version ({reason})"
         raise InputError(folder, fault, remedy) from error
     model.load_weights(tensors, source=folder)
-    repository = _on_hub(weights)  # whose folder in the cache is named after a commit
+    repository = on_hub(weights)  # whose folder in the cache is named after a commit
     return Loaded(str(repository or folder.resolve().name), model.eval().to(device), card)
 
 
-def _on_hub(weights: str | Path) -> Repository | None:
+def on_hub(weights: str | Path) -> Repository | None:
     """The repository that is meant: folders come first."""
     return None if Path(weights).exists() else as_repository(weights)
 
