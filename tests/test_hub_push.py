@@ -109,6 +109,15 @@ def test_push_is_refused_in_one_line(hub, tmp_path, monkeypatch):
         with pytest.raises(InputError) as caught:
             push_weights(publication)
         assert fault in str(caught.value) and "\n" not in str(caught.value)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="^anna/mine: HF_HUB_OFFLINE is set; unset it$"):
+        push_weights(publication)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    hub.close()
+    with pytest.raises(
+        InputError, match=r"^anna/mine: http://127.0.0.1:\d+ could not be used \(.*; check the name"
+    ):
+        push_weights(publication)
     for name in ("mine", "a/b/c", "anna/mine@", "../mine"):
         call("push", "talker", name, "--yes").refused("is no name of a repository")
     call("push", tmp_path / "nowhere", "anna/mine", "--yes").refused(

@@ -55,8 +55,8 @@ def load_hub(repository: Repository) -> ModuleType:
     return huggingface_hub
 
 
-def hub_error(repository: Repository, error: Exception) -> InputError:
-    """What an error of huggingface_hub means, with a remedy."""
+def hub_error(repository: Repository, error: Exception, *, pushing: bool = False) -> InputError:
+    """What an error of huggingface_hub means, with a remedy; before loading, a folder was looked for too."""
     from huggingface_hub import constants, errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -65,6 +65,7 @@ def hub_error(repository: Repository, error: Exception) -> InputError:
         remedy = f"ask on its page on the hub, then {_LOG_IN}"
     elif isinstance(error, errors.RepositoryNotFoundError):
         fault = "is neither a folder here nor a repository of the hub that you may read"
+        fault = "is no repository of the hub that you may write to" if pushing else fault
         remedy = f"check the name; if it is private, {_LOG_IN}"
     elif isinstance(error, errors.RevisionNotFoundError):
         fault, remedy = f"has no revision {repository.revision}", "take one from its history on the hub"
@@ -72,14 +73,16 @@ def hub_error(repository: Repository, error: Exception) -> InputError:
         fault = "holds no voiceface weights, or not all of their files"
         remedy = "give a repository that `voiceface push` made"
     elif constants.HF_HUB_OFFLINE:
-        fault = f"is neither a folder here nor in the hub's cache ({constants.HF_HUB_CACHE}), "
-        fault, remedy = f"{fault}and HF_HUB_OFFLINE is set", "check the path, or load it once while online"
+        fault = f"is neither a folder here nor in the hub's cache ({constants.HF_HUB_CACHE}), and "
+        fault = f"{'' if pushing else fault}HF_HUB_OFFLINE is set"
+        remedy = "unset it" if pushing else "check the path, or load it once while online"
     elif status in (401, 403):
         fault, remedy = f"the hub refuses ({status})", f"{_LOG_IN}: a token that may do this"
     elif status is not None:
         fault, remedy = f"the hub could not serve it ({status})", "try again later"
     else:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        fault = f"is no folder here, and {constants.ENDPOINT} could not be used ({reason})"
-        remedy = "check the path, or the network"
+        here = "" if pushing else "is no folder here, and "
+        fault = f"{here}{constants.ENDPOINT} could not be used ({reason})"
+        remedy = f"check the {'name' if pushing else 'path'}, or the network"
     return InputError(repository, fault, remedy)

@@ -101,7 +101,7 @@ def push_weights(publication: Publication, *, private: bool = False) -> str:
     except InputError:
         raise
     except Exception as error:  # its own errors, its HTTP client's and the disk's
-        raise hub_error(where, error) from error
+        raise hub_error(where, error, pushing=True) from error
     return str(done.oid)
 
 
