@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from voiceface.audio.ge2e_features import normalise_volume
-from voiceface.audio.vad import Wave, require_mono, speech_flags
+from voiceface.audio.speech_activity import SpeechDetector, speech_frames
+from voiceface.audio.vad import Wave, require_mono
 from voiceface.audio.voice_statistics import analyse_frames
 from voiceface.audio.wave_checks import as_batch, as_lengths, require_rate
 from voiceface.records import SAMPLE_RATE
 
 _FRAME_SECONDS = 0.010
-_VAD_FRAME_MS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class SpeechFacts:
     seconds: float
     """Length of the recording."""
     active_seconds: float
-    """Seconds that WebRTC's strictest mode classifies as speech."""
+    """Seconds of speech by Silero's detector where it is installed, else by WebRTC's strictest mode."""
     voiced_seconds: float
     """Seconds that are loud and periodic between 60 and 400 Hz."""
     voiced_share: float
@@ -50,7 +50,7 @@ class SpeechFacts:
         return "a timbre that never changes" if self.spread < 4.5 else ""
 
 
-def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
+def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE, detector: SpeechDetector = "auto") -> SpeechFacts:
     """Measure whether a recording contains speech: voice activity, voiced sound, changing timbre.
 
     Quiet recordings are raised first, so the level does not count. Melodic music passes for
@@ -59,9 +59,11 @@ def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
     Args:
         wave: float ``(samples,)`` in [-1, 1], 16 kHz.
         rate: sample rate in Hz.
+        detector: of voice activity, as `speech_frames` takes it.
 
     Raises:
         InputError: another rate, no samples, NaN, wrong shape or type.
+        MissingPartError: ``silero`` is not installed.
 
     >>> speech_facts(np.zeros(16_000, np.float32)).missing
     'no voice activity'
@@ -69,13 +71,13 @@ def speech_facts(wave: Wave, *, rate: int = SAMPLE_RATE) -> SpeechFacts:
     require_rate(rate, needed=SAMPLE_RATE, feature="speech_facts")
     samples = torch.from_numpy(np.array(require_mono(wave), dtype=np.float32))
     batch = normalise_volume(as_batch(samples))
-    flags = speech_flags(batch[0].numpy(), rate=rate, mode=3, frame_ms=_VAD_FRAME_MS)
+    activity = speech_frames(batch[0].numpy(), rate=rate, detector=detector, mode=3)
     frames = analyse_frames(batch, as_lengths(None, batch))
     voiced = int(frames.voiced.sum())
     timbres = frames.cepstra[frames.speech][:, 1:]
     return SpeechFacts(
         seconds=len(wave) / rate,
-        active_seconds=float(flags.sum()) * _VAD_FRAME_MS / 1000,
+        active_seconds=activity.seconds,
         voiced_seconds=voiced * _FRAME_SECONDS,
         voiced_share=voiced / int(frames.inside.sum()),
         spread=float(timbres.std(0, correction=0).norm()) if len(timbres) else 0.0,

@@ -36,7 +36,7 @@ def process_item(item: Item, media: Path | MediaGenerator, options: PrepareOptio
     """
     result = ItemResult()
     if isinstance(item, VoiceItem):
-        result.run_step(lambda: _add_voice(item, media, result))
+        result.run_step(lambda: _add_voice(item, media, options, result))
     elif isinstance(item, FaceItem):
         result.run_step(lambda: _add_face(item, media, options, result))
     else:
@@ -62,12 +62,16 @@ def _pad_pictures(result: ItemResult, size: int) -> None:
             result.rows[table][index] = row, {**media, "pictures": data}
 
 
-def _add_voice(item: VoiceItem, media: Path | MediaGenerator, result: ItemResult) -> None:
+def _add_voice(
+    item: VoiceItem, media: Path | MediaGenerator, options: PrepareOptions, result: ItemResult
+) -> None:
     if isinstance(media, Path):
         samples = read_samples(media / item.path, item.start, item.stop)
     else:
         samples = media.sound(item)
-    result.add("voices", *voice_row(item, item.key, item.session, item.start, samples))
+    detector = options.speech_detector
+    row = voice_row(item, item.key, item.session, item.start, samples, detector=detector)
+    result.add("voices", *row)
 
 
 def _add_face(

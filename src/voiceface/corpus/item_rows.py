@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from voiceface.audio.vad import speech_flags
+from voiceface.audio.speech_activity import SpeechDetector, speech_frames
 from voiceface.corpus.item import Item, VideoItem, VoiceItem
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import Row
@@ -79,15 +79,15 @@ def read_samples(path: Path, start: float, stop: float | None) -> npt.NDArray[np
     return np.concatenate(pieces) if pieces else np.zeros(0, "<i2")
 
 
-def sound_columns(samples: npt.NDArray[np.int16]) -> Row:
-    """Level (dB relative to full scale, root mean square) and seconds of speech by WebRTC's detector."""
-    power, speech = 0.0, 0
+def sound_columns(samples: npt.NDArray[np.int16], *, detector: SpeechDetector) -> Row:
+    """Level (dB relative to full scale, root mean square) and seconds of speech by a detector."""
+    power, speech = 0.0, 0.0
     for start in range(0, len(samples), _BLOCK):
         block = samples[start : start + _BLOCK].astype(np.float32) / np.float32(32768.0)
         power += float(np.sum(np.square(block), dtype=np.float64))
-        speech += int(speech_flags(block, rate=SAMPLE_RATE, frame_ms=20).sum())
+        speech += speech_frames(block, rate=SAMPLE_RATE, detector=detector).seconds
     level = 10.0 * np.log10(power / max(1, len(samples)) + 1e-12)
-    return {"level": as_float32(max(_FLOOR, level)), "speech": as_float32(speech * 0.02)}
+    return {"level": as_float32(max(_FLOOR, level)), "speech": as_float32(speech)}
 
 
 def identity_columns(item: Item, id: str, session: str) -> Row:
@@ -96,7 +96,13 @@ def identity_columns(item: Item, id: str, session: str) -> Row:
 
 
 def voice_row(
-    item: VoiceItem | VideoItem, id: str, session: str, start: float, samples: npt.NDArray[np.int16]
+    item: VoiceItem | VideoItem,
+    id: str,
+    session: str,
+    start: float,
+    samples: npt.NDArray[np.int16],
+    *,
+    detector: SpeechDetector,
 ) -> tuple[Row, Media]:
     """One row of ``voices`` with its samples."""
     data = samples.data.cast("B")
@@ -106,7 +112,7 @@ def voice_row(
         "seconds": len(samples) / SAMPLE_RATE,
         "language": item.language,
         "emotion": item.emotion,
-        **sound_columns(samples),
+        **sound_columns(samples, detector=detector),
         "content": digest(data),
     }
     return row, {"samples": data}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import get_args
 
+from voiceface.audio.speech_activity import SpeechDetector, installed_detector
 from voiceface.corpus.face_landmarks import LandmarkSource
 from voiceface.errors import InputError
 
-UNNAMED = {"landmarks": "dlib"}
+UNNAMED = {"landmarks": "dlib", "speech_detector": "webrtc"}
 """Options that corpora of older versions do not name, and how those were prepared."""
 
 
@@ -16,7 +17,7 @@ UNNAMED = {"landmarks": "dlib"}
 class PrepareOptions:
     """The engine's choices; they stand in ``corpus.json``, and a corpus has one set of them.
 
-    Raises InputError when a value cannot be.
+    Raises InputError when a value cannot be, MissingPartError without the wheel of the detector ``silero``.
     """
 
     window_seconds: float = 4.0
@@ -38,8 +39,12 @@ class PrepareOptions:
     landmarks: LandmarkSource = "dlib"
     """What places the landmarks that faces are aligned by; ``mesh`` leaves out faces it cannot trust."""
 
+    speech_detector: SpeechDetector = "auto"
+    """What the seconds of speech are measured by; ``auto`` becomes the best that is installed."""
+
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse what cannot be, and name the detector that ``auto`` stands for."""
+        object.__setattr__(self, "speech_detector", installed_detector(self.speech_detector))
         for name in ("window_seconds", "window_overlap", "clip_fps", "clip_seconds", "frame_side"):
             if getattr(self, name) < 0:
                 raise InputError(name, f"is {getattr(self, name)}", "give 0 or more")

@@ -74,7 +74,14 @@ def process_video(
         if "voices" in outputs:
             for start, stop in voice_windows(len(samples), options):
                 time = item.start + start / SAMPLE_RATE
-                row = voice_row(item, _id(item, time), _session(item), time, samples[start:stop])
+                row = voice_row(
+                    item,
+                    _id(item, time),
+                    _session(item),
+                    time,
+                    samples[start:stop],
+                    detector=options.speech_detector,
+                )
                 result.add("voices", *row)
 
     if outputs & {"voices", "clips"}:
@@ -364,7 +371,7 @@ class _ClipCutter:
             **position_columns((edges[0], edges[1], edges[2], edges[3]), points, segment.part, segment.size),
             **{name: as_float32(np.median([row[name] for row in rows])) for name in names},
             "others": max(len(self.detections.faces[frame]) - 1 for frame, _ in indices),
-            **sound_columns(sound),
+            **sound_columns(sound, detector=self.options.speech_detector),
             "content": digest(data + sound.tobytes()),
             "sizes": [len(picture) for picture in segment.pictures],
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voiceface.audio.speech_activity import SpeechDetector, installed_detector
 from voiceface.errors import InputError
 from voiceface.pipelines.input_files import expand_folders
 
@@ -28,7 +29,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """How faces are generated: the options of `Imaginer`'s call."""
+    """How faces are generated: the options of `Imaginer`'s call, and what detects speech.
+
+    Raises MissingPartError where the wheel of the detector is not installed.
+    """
 
     n: int = 1
     seed: int = 0
@@ -36,6 +40,11 @@ class GenerationOptions:
     person: str = ""
     typical: bool = False
     force: bool = False
+    detector: SpeechDetector = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse a detector that is not installed."""
+        installed_detector(self.detector)
 
 
 @dataclass(slots=True)
@@ -97,7 +106,7 @@ def imagine_files(
     result = GenerationResult()
     progress(0, len(jobs))
     for first in range(0, len(jobs), _BLOCK):
-        voices = list(_read(jobs[first : first + _BLOCK], result.failed))
+        voices = list(_read(jobs[first : first + _BLOCK], result.failed, options.detector))
         for (job, voice), faces in zip(voices, _faces(imaginer, voices, options, result.failed), strict=True):
             for path, face in zip(job.pictures, faces, strict=False):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,12 +140,14 @@ def imagine_known_person(imaginer: Imaginer, out: Path, options: GenerationOptio
     return GenerationResult(faces=[(job, None)])
 
 
-def _read(jobs: Sequence[Job], failed: list[InputError]) -> Iterator[tuple[Job, VoiceRecording]]:
+def _read(
+    jobs: Sequence[Job], failed: list[InputError], detector: SpeechDetector
+) -> Iterator[tuple[Job, VoiceRecording]]:
     from voiceface.pipelines.voice_recording import read_voice_recording
 
     for job in jobs:
         try:
-            yield job, read_voice_recording(Path(job.voice))
+            yield job, read_voice_recording(Path(job.voice), detector=detector)
         except InputError as error:
             failed.append(error)
 

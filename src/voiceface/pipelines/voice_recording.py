@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.audio.speech_activity import SpeechDetector
 from voiceface.audio.speech_detection import SpeechFacts, speech_facts
 from voiceface.audio.steadiness import steadiness
 from voiceface.errors import InputError
@@ -75,17 +76,22 @@ class VoiceRecording:
         return f"hardly a voice: plausibility {self.plausibility:.2f}" if hardly else ""
 
 
-def read_voice_recording(voice: SoundSource) -> VoiceRecording:
+def read_voice_recording(voice: SoundSource, *, detector: SpeechDetector = "auto") -> VoiceRecording:
     """Read a recording: up to 30 s of its parts with speech, in bounded memory.
+
+    Args:
+        voice: A path, a file object, or an (array, rate) pair.
+        detector: Of voice activity, as `speech_frames` takes it.
 
     Raises:
         InputError: it cannot be read or is shorter than 0.2 s.
+        MissingPartError: the detector ``silero`` is not installed.
     """
     name = "the recording" if isinstance(voice, tuple) else source_name(voice)
     kept: list[tuple[npt.NDArray[np.float32], SpeechFacts]] = []
     start: list[tuple[npt.NDArray[np.float32], SpeechFacts]] = []  # for where no part holds speech
     for block in stream_sound(voice, rate=SAMPLE_RATE, block_seconds=_BLOCK_SECONDS):
-        part = block, speech_facts(block)
+        part = block, speech_facts(block, detector=detector)
         start = start or [part]
         if part[1].is_speech or (kept and part[1].active_seconds > 0.5):
             kept.append(part)
@@ -96,7 +102,7 @@ def read_voice_recording(voice: SoundSource) -> VoiceRecording:
     if len(wave) < _MIN_SECONDS * SAMPLE_RATE:
         fault = f"is {len(wave) / SAMPLE_RATE:.2f} s long"
         raise InputError(name, fault, f"give at least {_MIN_SECONDS} s of speech")
-    facts = parts[0][1] if len(parts) == 1 else speech_facts(wave)
+    facts = parts[0][1] if len(parts) == 1 else speech_facts(wave, detector=detector)
     return VoiceRecording(wave=wave, facts=facts, steadiness=steadiness(wave), name=name)
 
 

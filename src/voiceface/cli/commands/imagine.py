@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -40,6 +40,7 @@ def _imagine(
     weights: str | None = None,
     device: str = "cpu",
     force: Flag = False,
+    speech_detector: Literal["auto", "webrtc", "silero"] = "auto",
     json: Flag = False,
 ) -> int:
     """Generate faces for voices.
@@ -61,6 +62,7 @@ def _imagine(
         weights: shipped weights' name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         force: generate even if no speech is detected
+        speech_detector: auto: silero where its wheel is installed, which noise does not pass
         json: print JSON
     """
     from voiceface.media.picture import PICTURE_FORMATS
@@ -73,7 +75,7 @@ def _imagine(
     _check(voices, out, n=n, typical=typical, size=size)
     jobs = work.plan_jobs(voices, out, n=n, others=PICTURE_FORMATS) if voices else []
     left_out = warn_left_out(voices, ["voices"], besides=[out])
-    options = work.GenerationOptions(n=n, seed=seed, size=size, person=person, typical=typical, force=force)
+    options = work.GenerationOptions(n, seed, size, person, typical, force, speech_detector)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:

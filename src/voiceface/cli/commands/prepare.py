@@ -42,6 +42,7 @@ _PREPARE_HELP = {
     "crop_side": "long side of the crop kept around a face, in pixels",
     "detect_side": "long side at which faces are detected in video, in pixels",
     "landmarks": "what places the landmarks that faces are aligned by; mesh leaves out unclear faces",
+    "speech_detector": "what measures the seconds of speech; auto: silero where its wheel is installed",
 }
 
 _LIMITS_HELP = {
