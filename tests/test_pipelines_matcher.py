@@ -87,7 +87,7 @@ def test_equal_candidates_keep_the_order_given_and_have_one_probability(matcher,
 
 
 def test_probabilities_that_cannot_be_told_apart_are_ranked_all_the_same(matcher, media, rows, monkeypatch):
-    monkeypatch.setattr(matcher, "_calibration", Logistic(1e6, 2e6))
+    monkeypatch.setattr(matcher, "calibration", Logistic(1e6, 2e6))
     ranking = matcher.rank(media / "v0.wav", [media / f"f{k}.png" for k in range(4)])
     assert {chance for _, chance in ranking} == {1.0}
     wanted = np.argsort(-(rows[1] @ rows[0][0]))

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name == "__version__":
-        from importlib.metadata import version  # takes four times as long to import as this module
-
-        return version("voiceface")
+        return importlib.metadata.version("voiceface")
     if name == "protocols":
         return importlib.import_module("voiceface.protocols")
     if name in _MODULES:

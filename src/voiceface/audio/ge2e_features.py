@@ -91,6 +91,26 @@ def partial_starts(samples: int) -> list[int]:
     return starts[:-1] if len(starts) > 1 and covered < _LEAST_COVERAGE else starts
 
 
+def ge2e_windows(waves: Tensor) -> Tensor:
+    """Cut waves of one length into the windows of `ge2e_partials`, in steps that a graph can record.
+
+    Args:
+        waves: ``(batch, samples)``, 16 kHz, already at their level.
+
+    Returns:
+        ``(batch, windows, 160, 40)``.
+    """
+    step = round(SAMPLE_RATE / _PARTIALS_A_SECOND / _HOP)
+    least = round(_LEAST_COVERAGE * PARTIAL_FRAMES * _HOP)
+    count: int = torch.sym_max(0, waves.shape[1] - least) // (step * _HOP) + 1  # type: ignore[no-untyped-call]
+    frames = (count - 1) * step + PARTIAL_FRAMES
+    # What the last frame sees, whether the recording is longer or shorter.
+    needed = (frames - 1) * _HOP + _WINDOW // 2
+    mels = ge2e_mel(torch.nn.functional.pad(waves, (0, needed))[:, :needed])
+    starts = torch.arange(count, device=waves.device)[:, None] * step
+    return mels[:, starts + torch.arange(PARTIAL_FRAMES, device=waves.device)]
+
+
 def ge2e_partials(
     wave: Tensor, *, lengths: Tensor | None = None, rate: int = SAMPLE_RATE
 ) -> tuple[Tensor, Tensor]:

@@ -45,7 +45,7 @@ def speech_spectrum(wave: Tensor) -> SpeechSpectrum:
     speech = loudness > level - _SPEECH
     if not bool(speech.any()):
         return SpeechSpectrum(level, powers.new_zeros(BANDS))
-    return SpeechSpectrum(level, _logarithms(powers[speech], level).mean(0))
+    return SpeechSpectrum(level, _logarithms(powers[speech], math.exp(-level)).mean(0))
 
 
 def motion_mel(wave: Tensor, spectrum: SpeechSpectrum) -> Tensor:
@@ -53,12 +53,22 @@ def motion_mel(wave: Tensor, spectrum: SpeechSpectrum) -> Tensor:
 
     Row k is centred on sample 160 k; `FLOOR` is silence.
     """
-    mels = _logarithms(_mel_powers(wave), spectrum.level) - spectrum.mean.to(wave)
+    mels = _logarithms(_mel_powers(wave), math.exp(-spectrum.level)) - spectrum.mean.to(wave)
     return mels.clamp_min(FLOOR)
 
 
-def _logarithms(powers: Tensor, level: float) -> Tensor:
-    return (powers * math.exp(-level) + _LEAST).log()
+def motion_mel_beside(wave: Tensor, speech: Tensor) -> Tensor:
+    """`motion_mel` of a wave with the `speech_spectrum` of another, in steps that a graph can record."""
+    powers = _mel_powers(speech)
+    loudness = (powers.sum(1) + 1e-9).log()
+    level = loudness.quantile(_LOUD).clamp_min(_QUIETEST)
+    counted = (loudness > level - _SPEECH).to(powers)[:, None]
+    mean = (_logarithms(powers, (-level).exp()) * counted).sum(0) / counted.sum().clamp_min(1)
+    return (_logarithms(_mel_powers(wave), (-level).exp()) - mean).clamp_min(FLOOR)
+
+
+def _logarithms(powers: Tensor, gain: float | Tensor) -> Tensor:
+    return (powers * gain + _LEAST).log()
 
 
 def _mel_powers(wave: Tensor) -> Tensor:

@@ -33,7 +33,8 @@ def as_batch(wave: Tensor) -> Tensor:
         raise InputError("wave", f"has shape {shape}", "give (samples,) or (batch, samples), mono")
     if wave.numel() == 0:
         raise InputError("wave", "contains no samples", "give a recording with sound in it")
-    if not bool(torch.isfinite(wave).all()):
+    # An exported graph cannot refuse: nothing in it may depend on the values.
+    if not torch.compiler.is_compiling() and not bool(torch.isfinite(wave).all()):
         raise InputError("wave", "contains NaN or infinite samples", "repair or leave out the recording")
     # Half floats cannot carry a spectrum's range, and the Fourier transforms do not take them everywhere.
     wide = wave if wave.dtype in (torch.float32, torch.float64) else wave.float()

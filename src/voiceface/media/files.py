@@ -109,7 +109,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     try:
         target = _target(path)
-        _sweep(target.parent)
+        sweep(target.parent)
         temporary = temporary_name(target)
         # Exclusive creation, in the umask's permissions, and at the same time the test of the place.
         with temporary.open("xb"):
@@ -184,8 +184,8 @@ def temporary_name(target: Path) -> Path:
     return target.with_name(f".{stem}{tail}")
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what dead processes of this machine were writing in the folder, once a process."""
+def sweep(folder: Path) -> None:
+    """Remove what dead processes of this machine were writing in a folder, once a process."""
     if folder in _SWEPT:
         return
     _SWEPT.add(folder)

@@ -46,10 +46,10 @@ class FaceEncoder:
             for first in range(0, len(faces), self._BATCH):
                 some = np.array(faces[first : first + self._BATCH])  # a copy: torch warns of read-only arrays
                 pixels = torch.from_numpy(some).to(self.device).permute(0, 3, 1, 2).float()
-                embeddings.append(self._embed_batch(pixels).cpu())
+                embeddings.append(self.embed_pixels(pixels).cpu())
         return torch.cat(embeddings).numpy()
 
-    def _embed_batch(self, pixels: Tensor) -> Tensor:
+    def embed_pixels(self, pixels: Tensor) -> Tensor:
         """Embed faces ``(n, 3, size, size)`` from 0 to 255, on the encoder's device, as ``(n, dim)``."""
         raise NotImplementedError
 
@@ -85,7 +85,8 @@ class NetworkFace(FaceEncoder):
         self.size, self.template, self.device = size, template, device
         self._scale = scale
 
-    def _embed_batch(self, pixels: Tensor) -> Tensor:
+    def embed_pixels(self, pixels: Tensor) -> Tensor:
+        """As `FaceEncoder.embed_pixels`."""
         faces = (pixels - 127.5) / self._scale
         both = [F.normalize(self.network(view), dim=1) for view in (faces, faces.flip(3))]
         return F.normalize(both[0] + both[1], dim=1)

@@ -121,7 +121,7 @@ class GroupedMatching(ProjectionModel):
     def _join(self, evidence: Tensor, fine: Tensor, *, index: int) -> Tensor:
         most = torch.maximum(self.groups.longest("voice"), self.groups.longest("face"))
         lacking = (most - evidence.square().sum(-1)).clamp_min(0).sqrt()
-        filled = evidence.new_zeros(len(evidence), 2)
+        filled = evidence.new_zeros(evidence.shape[0], 2)
         filled[:, index] = lacking
         joined = torch.cat([evidence, fine * self.weight**0.5, filled], dim=-1)
         return torch.nn.functional.normalize(joined, dim=-1)

@@ -17,13 +17,15 @@ from voiceface.models.model import Pictures, Turn
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.ridge import ridge_map
 from voiceface.models.step_seed import torch_generator
+from voiceface.nn.face.face_model import SIZE
 
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
 
 _RENDERED = 16
-_RESIDUALS = 96
+RESIDUALS = 96
+"""Directions of what voices do not predict that are sampled."""
 _FOLDS = 5
 _FARTHEST, _FARTHEST_COLOUR = 2.2, 1.8
 """Standard deviations of real faces that no coefficient reaches, lest faces be caricatures."""
@@ -95,7 +97,7 @@ class ImaginerModel(FaceGenerator):
             "coefficient_mean": (width,),
             "direct_map": (voice_width, width),
             "identity_map": (voice_width, width),
-            "residual": (_RESIDUALS, width),
+            "residual": (RESIDUALS, width),
         }.items():
             self.register_buffer(name, torch.zeros(dimensions))
 
@@ -144,8 +146,8 @@ class ImaginerModel(FaceGenerator):
                 pairs.coefficients[own] - target.mean(0) - (pairs.voices[own] - voices.mean(0)) @ weights
             )
         values, vectors = torch.linalg.eigh(missed.T @ missed / len(missed))
-        found = (vectors * values.clamp_min(0).sqrt()).T.flip(0)[:_RESIDUALS]
-        return F.pad(found, (0, 0, 0, _RESIDUALS - len(found)))
+        found = (vectors * values.clamp_min(0).sqrt()).T.flip(0)[:RESIDUALS]
+        return F.pad(found, (0, 0, 0, RESIDUALS - len(found)))
 
     def predict(self, voices: Tensor) -> Tensor:
         """Coefficients (n, width) of voice embeddings (n, voice width), without random variation."""
@@ -155,6 +157,23 @@ class ImaginerModel(FaceGenerator):
         moved = moved + given.identity * away @ self.get_buffer("identity_map")
         moved = moved * self._per_block(1.0, given.colours)
         return self.get_buffer("coefficient_mean") + moved
+
+    def vary(self, coefficients: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Coefficients (n, width) with what a voice does not tell, kept within reach of real faces.
+
+        Args:
+            coefficients: as `predict` gives them.
+            noise: (n, 96) standard normal numbers; None: nothing is added.
+        """
+        if noise is not None:
+            scale = self._per_block(self.variation.variety, self.variation.light)
+            coefficients = coefficients + scale * (noise @ self.get_buffer("residual"))
+        limits = self._per_block(_FARTHEST, _FARTHEST_COLOUR)
+        return limits * torch.tanh(coefficients / limits)
+
+    def hair_shares(self, coefficients: Tensor) -> Tensor:
+        """Weights (n, styles) with which a hair style is sampled for faces with these coefficients."""
+        return self.faces.style_shares(coefficients) ** _CERTAIN
 
     def _per_block(self, form: float, colours: float) -> Tensor:
         """(width,) one number for shape, luminance and chroma, another for tone and hair."""
@@ -187,20 +206,17 @@ class ImaginerModel(FaceGenerator):
         """As `FaceGenerator.generate_from`; the typical face has the likeliest hair and a grey background."""
         made = []
         coefficients = self.predict(conditions.float())
-        noise_scale = self._per_block(self.variation.variety, self.variation.light)
-        limits = self._per_block(_FARTHEST, _FARTHEST_COLOUR)
         for first in range(0, len(conditions), _RENDERED):
             some = slice(first, first + _RENDERED)
             generators = [torch_generator(seed, sample) for sample in list(samples)[some]]
-            wanted = coefficients[some]
+            wanted, noise, grain = coefficients[some], None, None
             background = torch.full((len(wanted), 3, 4, 4), 158.0)
             if not typical:
-                noise = torch.stack([torch.randn(_RESIDUALS, generator=g) for g in generators]).to(wanted)
-                wanted = wanted + noise_scale * (noise @ self.get_buffer("residual"))
+                noise = torch.stack([torch.randn(RESIDUALS, generator=g) for g in generators]).to(wanted)
                 background = torch.stack([_background(g) for g in generators])
-            wanted = limits * torch.tanh(wanted / limits)
+            wanted = self.vary(wanted, noise)
             # Hair goes with the face that it is on.
-            shares = self.faces.style_shares(wanted) ** _CERTAIN
+            shares = self.hair_shares(wanted)
             styles = shares.argmax(1)
             if not typical:
                 drawn = [
@@ -208,9 +224,8 @@ class ImaginerModel(FaceGenerator):
                     for row, g in zip(shares, generators, strict=True)
                 ]
                 styles = torch.cat(drawn).to(styles)
-            pictures = self.faces.net.render(
-                wanted, styles, background.to(wanted), generators=() if typical else generators
-            )
+                grain = torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])
+            pictures = self.faces.net.render(wanted, styles, background.to(wanted), grain=grain)
             made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 

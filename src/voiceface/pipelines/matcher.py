@@ -53,6 +53,7 @@ class Matcher(Pipeline):
         name: of the weights.
         card: their ``run.json``: recipe, arguments, licence, results.
         warns: warn of recordings without voice activity.
+        calibration: from a dot product of embeddings to a probability.
     """
 
     def __init__(self, loaded: Loaded, *, device: str = "cpu", precision: str = "auto") -> None:
@@ -66,7 +67,7 @@ class Matcher(Pipeline):
         self._voices = self._model.encoders.voice(device)
         self._faces = self._model.encoders.face(device)
         stored = loaded.card.get("facts", {}).get("calibration", {})
-        self._calibration = Logistic(float(stored.get("slope", 1.0)), float(stored.get("offset", 0.0)))
+        self.calibration = Logistic(float(stored.get("slope", 1.0)), float(stored.get("offset", 0.0)))
 
     @classmethod
     def load(
@@ -203,7 +204,7 @@ class Matcher(Pipeline):
 
     def probability(self, similarity: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Probabilities of dot products of embeddings, at even odds."""
-        return np.asarray(self._calibration(similarity), dtype=np.float64)
+        return np.asarray(self.calibration(similarity), dtype=np.float64)
 
     def _embed_voice(self, source: SoundSource) -> Embeddings:
         """The voice encoder's embedding of a recording, (width,)."""

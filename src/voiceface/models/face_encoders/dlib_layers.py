@@ -30,7 +30,8 @@ class DlibLayers(FaceEncoder):
     fingerprint = "dlib_face_recognition_resnet_model_v1 layers 1"
     blocks = BLOCKS
 
-    def _embed_batch(self, pixels: torch.Tensor) -> torch.Tensor:
+    def embed_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """As `FaceEncoder.embed_pixels`."""
         network = load_dlib_recogniser()
         both = torch.cat([pixels, pixels.flip(3)])
         maps = network.maps(both)
@@ -38,8 +39,8 @@ class DlibLayers(FaceEncoder):
         parts += [level.mean(dim=(2, 3)) for level in maps]
         parts += [level.flatten(2).std(dim=2) for level in maps[2::3]]
         parts.append(F.avg_pool2d(both / 255, pixels.shape[-1] // _GRID).flatten(1))
-        own, mirrored = torch.cat(parts, dim=1).chunk(2)
-        return (own + mirrored) / 2
+        rows, count = torch.cat(parts, dim=1), pixels.shape[0]
+        return (rows[:count] + rows[count:]) / 2
 
 
 def load(*, device: str = "cpu") -> DlibLayers:

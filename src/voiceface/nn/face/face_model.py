@@ -8,7 +8,7 @@ face, and laid over a plain background.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -121,12 +121,12 @@ class FaceModelNet(nn.Module):
         tone, inside, small = blocks["tone"], self.get_buffer("inside"), self.get_buffer("inside_small")
         mean = tone[:, :1].clamp(_DARKEST, _LIGHTEST)
         deviation = tone[:, 1:2].clamp(14, 55)
-        luminance = mean[:, :, None].expand(-1, SIZE, SIZE).clone()
-        luminance[:, inside] = blocks["luminance"] * deviation + mean
-        chroma = tone.new_zeros(len(tone), 2, _SMALL, _SMALL)
-        for k, part in enumerate(blocks["chroma"].chunk(2, dim=1)):
-            chroma[:, k, small] = part * deviation + tone[:, 2 + k : 3 + k]
-        faces = to_rgb(luminance, *_resize(_extend(chroma, small), SIZE).unbind(1))
+        luminance = _place(blocks["luminance"] * deviation + mean, inside, around=mean[:, :, None])
+        colours = [
+            _place(part * deviation + tone[:, 2 + k : 3 + k], small, around=tone.new_zeros(()))
+            for k, part in enumerate(blocks["chroma"].chunk(2, dim=1))
+        ]
+        faces = to_rgb(luminance, *_resize(_extend(torch.stack(colours, 1), small), SIZE).unbind(1))
         # What principal components left out is mostly sharp: an unsharp mask gives some of it back.
         return faces + 0.5 * (faces - blur(faces, 5))
 
@@ -187,7 +187,7 @@ class FaceModelNet(nn.Module):
         styles: Tensor,
         background: Tensor,
         *,
-        generators: Sequence[torch.Generator] = (),
+        grain: Tensor | None = None,
     ) -> Tensor:
         """Portraits (n, 3, 256, 256) in [0, 255].
 
@@ -195,18 +195,19 @@ class FaceModelNet(nn.Module):
             coefficients: (n, `width`).
             styles: (n,) indices of hair styles.
             background: (n, 3, 4, 4) colours in [0, 255], of which the background is a smooth blend.
-            generators: of the detail of the skin, one a face; none: no detail.
+            grain: (n, 1, 256, 256) standard normal numbers that become the detail of the skin; None: no
+                detail.
         """
         blocks = self.decode(coefficients)
         faces = self.face(blocks)
-        if generators:
-            faces = faces + self.skin_detail(generators)[:, None]
+        if grain is not None:
+            faces = faces + self.skin_detail(grain)
         solid = self.solid()
         around, person = self.surroundings(faces, solid, blocks["hair"], styles)
         picture = faces * solid + around * (1 - solid)
-        shape = self.placed(blocks["shape"].view(len(faces), self.points, 2))
+        shape = self.placed(blocks["shape"].view(-1, self.points, 2))
         canonical = self.get_buffer("canonical")[None]
-        ring = canonical[:, self.points :].expand(len(faces), -1, -1)
+        ring = canonical[:, self.points :].expand(faces.shape[0], -1, -1)
         # The warp is smooth: half the resolution shows no difference and costs a quarter.
         half = SIZE // 2
         grid = warp_grid(canonical / 2, torch.cat([shape, ring], 1) / 2, self.get_buffer("triangles"), half)
@@ -221,13 +222,11 @@ class FaceModelNet(nn.Module):
         inside = self.get_buffer("inside").float()[None, None]
         return blur(((blur(inside, 15) - 0.55) / 0.45).clamp(0, 1), 9)
 
-    def skin_detail(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Random luminance (n, 256, 256) as strong as what principal components leave out of real faces."""
-        noise = torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])
-        # The mean of nine numbers deviates a third as far as one.
-        noise = 3 * blur(noise, 3)
+    def skin_detail(self, grain: Tensor) -> Tensor:
+        """Luminance (n, 1, 256, 256) as strong as what principal components leave out of real faces."""
         strength = _resize(self.get_buffer("detail").float()[None, None], SIZE)
-        return 0.5 * (noise.to(strength) * strength)[:, 0]
+        # The mean of nine numbers deviates a third as far as one.
+        return 0.5 * (3 * blur(grain, 3).to(strength) * strength)
 
     def placed(self, shapes: Tensor) -> Tensor:
         """Shapes (n, points, 2) moved so that eyes and nose are where the portrait template has them.
@@ -268,6 +267,12 @@ def blur(pictures: Tensor, width: int) -> Tensor:
 
 def _resize(pictures: Tensor, size: int) -> Tensor:
     return F.interpolate(pictures, size=size, mode="bicubic", align_corners=False)
+
+
+def _place(values: Tensor, where: Tensor, *, around: Tensor) -> Tensor:
+    """Maps (n, h, w) with values (n, pixels) where ``where`` (h, w) is true, and ``around`` elsewhere."""
+    index = (where.flatten().cumsum(0) - 1).clamp_min(0)
+    return torch.where(where, values[:, index].view(-1, *where.shape), around)
 
 
 def _extend(chroma: Tensor, known: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class LandmarkNet(nn.Module):
         scaled = coefficients * self.get_buffer("scale")
         flat = self.get_buffer("mean") + scaled @ self.get_buffer("basis")
         sure = self.sure(found)
-        return FacePoints(flat.view(len(flat), -1, 2), sure[:, 0], sure[:, 1], coefficients)
+        return FacePoints(flat.view(flat.shape[0], -1, 2), sure[:, 0], sure[:, 1], coefficients)
 
     @torch.no_grad()
     def find(self, crop: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], float, float, float]:

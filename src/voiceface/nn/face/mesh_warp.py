@@ -28,15 +28,15 @@ def locate_triangles(points: Tensor, triangles: Tensor, size: int) -> Tensor:
     extent = (high - low + 1).clamp_min(0).view(-1, 2)
     counts = extent.prod(1)
     # One candidate for each pixel of each triangle's bounding box.
-    owner = torch.repeat_interleave(torch.arange(len(counts), device=points.device), counts)
-    within = torch.arange(len(owner), device=points.device) - (counts.cumsum(0) - counts)[owner]
+    owner = torch.repeat_interleave(torch.arange(counts.shape[0], device=points.device), counts)
+    within = torch.arange(owner.shape[0], device=points.device) - (counts.cumsum(0) - counts)[owner]
     width = extent[owner, 0]
     x = low.view(-1, 2)[owner, 0] + within % width
     y = low.view(-1, 2)[owner, 1] + within // width
     weights = barycentric_coordinates(torch.stack([x, y], 1) + 0.5, corners.reshape(-1, 3, 2)[owner])
     inside = (weights >= _INSIDE).all(1)
     owner, x, y = owner[inside], x[inside], y[inside]
-    found = torch.full((len(points) * size * size,), -1, dtype=torch.int64, device=points.device)
+    found = torch.full((points.shape[0] * size * size,), -1, dtype=torch.int64, device=points.device)
     places = (owner // len(triangles) * size + y) * size + x
     found.scatter_reduce_(0, places, owner % len(triangles), "amax")
     return found.view(-1, size, size)
@@ -69,7 +69,7 @@ def warp_grid(source: Tensor, target: Tensor, triangles: Tensor, size: int) -> T
     Returns:
         (n, size, size, 2) x, y in pixels of the source, for `sample_pixels`; differentiable in both shapes.
     """
-    count = len(target)
+    count = target.shape[0]
     index = locate_triangles(target, triangles, size).view(count, -1).clamp_min(0)
     corners = triangles[index].view(count, -1, 1).expand(-1, -1, 2)
     line = torch.arange(size, device=target.device, dtype=target.dtype) + 0.5
