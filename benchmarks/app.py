@@ -1,21 +1,26 @@
-"""The server under load: 16 clients on this machine send 200 requests, more than its queue takes.
+"""How long the first face takes, and the server under load: 16 clients on this machine send 200 requests.
 
-    python benchmarks/app.py [--requests 200] [--clients 16] [--workers 2] [--queue 8]
+    python benchmarks/app.py [--runs 3] [--requests 200] [--clients 16] [--workers 2] [--queue 8]
 
-Starts `voiceface app` with the shipped models. Half of the requests compare a voice with a face, half imagine
-a face. A client that is refused (429) asks again after half a second; all must be answered in the end.
+Starts `voiceface app` with the shipped models, each time anew, and waits for one face by the API and by the
+page in Chromium (where that and Playwright are there); beside it `voiceface imagine`, the whole process.
+Then it sends more requests than its queue takes. Half of them compare a voice with a face, half imagine one.
+A client that is refused (429) asks again after half a second; all must be answered in the end.
 Prints answers, refusals, waits and the peak memory of the server and of its largest worker (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
+import importlib.util
 import io
 import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import statistics
 import subprocess
@@ -23,7 +28,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from doors import made
@@ -107,25 +113,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name, value in (("requests", 200), ("clients", 16), ("workers", 2), ("queue", 8)):
+    for name, value in (("runs", 3), ("requests", 200), ("clients", 16), ("workers", 2), ("queue", 8)):
         parser.add_argument(f"--{name}", type=int, default=value)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         voice, faces = made(Path(folder))
         sound, face = voice.read_bytes(), faces[0].read_bytes()
+        print("| what | figure |\n|---|---|")
+        first_faces(voice, given.runs)
     forms = [("/v1/verify", *body({"voice": sound, "face": face})), ("/v1/imagine", *body({"voice": sound}))]
-    command = [sys.executable, "-m", "voiceface", "app", "--port", "0"]
-    command += ["--workers", str(given.workers), "--queue", str(given.queue)]
-    started = time.perf_counter()
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline().rstrip("/\n").rpartition(":")[2])
-        ready = time.perf_counter() - started
+    with served("--workers", str(given.workers), "--queue", str(given.queue)) as (server, port):
         load = Load(port, given.requests, forms)
-        one = time.perf_counter()
         assert load.ask(*forms[1]) == 200
-        first = time.perf_counter() - one
         load.statuses.clear()
         started = time.perf_counter()
         clients = [threading.Thread(target=load.client) for _ in range(given.clients)]
@@ -135,23 +134,81 @@ def main() -> None:
             client.join()
         wall = time.perf_counter() - started
         workers = [peak(child) for child in children(server.pid)]
-        report(load, given.requests, wall, {"ready after": ready, "first face": first})
+        report(load, given.requests, wall)
         print(
             f"| peak memory of the server | {peak(server.pid):.0f} MB |\n"
             f"| peak memory of its largest worker | {max(workers, default=0):.0f} MB |"
         )
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(30)
     lost = given.requests - load.statuses[200]
     sys.exit(f"{lost} requests were lost" if lost else 0)
 
 
-def report(load: Load, requests: int, wall: float, times: dict[str, float]) -> None:
-    """Print the figures as a table."""
-    print("| what | figure |\n|---|---|")
+@contextlib.contextmanager
+def served(*options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server that is ready, and its port."""
+    command = [sys.executable, "-m", "voiceface", "app", "--port", "0", *options]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert server.stdout is not None
+        yield server, int(server.stdout.readline().rstrip("/\n").rpartition(":")[2])
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+
+
+def first_faces(voice: Path, runs: int) -> None:
+    """Print how long one face takes by command, API and page."""
+    times: dict[str, list[float]] = defaultdict(list)
+    sound = voice.read_bytes()
+    form = body({"voice": sound})
+    load = os.getloadavg()[0]
+    for _ in range(runs):
+        begun = time.perf_counter()
+        with served("--workers", "1") as (_, port):
+            times["`voiceface app` until its page can be opened"].append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            assert Load(port, 0, []).ask("/v1/imagine", *form) == 200
+            times["then the first face by the API"].append(time.perf_counter() - begun)
+        with served("--workers", "1") as (_, port):
+            for name, seconds in by_page(port, voice).items():
+                times[name].append(seconds)
+        begun = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "voiceface", "imagine", str(voice), "-o", f"{folder}/face.png"]
+            subprocess.run(command, check=True, capture_output=True)
+        times["`voiceface imagine`, the whole process"].append(time.perf_counter() - begun)
     for name, seconds in times.items():
-        print(f"| {name} | {seconds:.2f} s |")
+        print(f"| {name} | {statistics.median(seconds):.2f} s |")
+    print(f"| load average before, of {os.cpu_count()} cores | {load:.1f} |", flush=True)
+
+
+def by_page(port: int, voice: Path) -> dict[str, float]:
+    """How long the page takes to load, and from its button to the first face; nothing without Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        return {}
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu"]
+    with sync_playwright() as driver, driver.chromium.launch(executable_path=chromium, args=flags) as browser:
+        page = browser.new_page()
+        begun = time.perf_counter()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_function("document.getElementById('models').textContent")
+        loaded = time.perf_counter() - begun
+        page.set_input_files("#voice-file", str(voice))
+        page.fill("#imagine [name=n]", "1")
+        begun = time.perf_counter()
+        page.click("#imagine button.primary")
+        page.wait_for_selector("#imagine .faces img")
+        return {
+            "then the page loads": loaded,
+            "then the first face by the page": time.perf_counter() - begun,
+        }
+
+
+def report(load: Load, requests: int, wall: float) -> None:
+    """Print the figures of the load as rows of the table."""
     answered, refused = load.statuses[200], load.statuses[429]
     print(f"| requests answered, of {requests} | {answered} |")
     print(f"| refusals (429), asked again | {refused} |")

@@ -87,7 +87,13 @@ class FakeEngine:
     def echo(self, task, progress):
         files = {field: [[one.name, len(one.data)] for one in found] for field, found in task.files.items()}
         return Answer(
-            facts={"task": task.name, "files": files, "arguments": task.arguments, "pid": os.getpid()}
+            facts={
+                "task": task.name,
+                "files": files,
+                "arguments": task.arguments,
+                "pid": os.getpid(),
+                "threads_wait": os.environ.get("OMP_WAIT_POLICY"),
+            }
         )
 
     def match(self, task, progress):

@@ -77,6 +77,10 @@ def test_an_idle_worker_that_dies_is_replaced_before_anybody_notices(workers):
     assert begin(workers).answer.result(timeout=20).facts["pid"] != pid
 
 
+def test_threads_of_a_worker_do_not_wait_busily(workers):
+    assert begin(workers).answer.result(timeout=20).facts["threads_wait"] == "PASSIVE"
+
+
 def test_places_are_freed_in_every_way_that_a_job_ends(workers):
     place = workers.take_place()  # an upload that never becomes a job
     place.free()
