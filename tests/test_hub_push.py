@@ -152,6 +152,12 @@ def test_shipped_weights_carry_their_own_card(hub):
     assert "no impersonation" in prepare_publication("talker", "anna/mine").files["README.md"].decode()
 
 
+@pytest.mark.parametrize("wrong", [{"split": "halves"}, {"corpus": 7}, {"split": {"people": ["ann"]}}])
+def test_a_run_json_that_no_card_can_be_made_of_is_refused(hub, tmp_path, wrong):
+    own = altered(SHIPPED / "talker", tmp_path / "mine", **wrong)
+    call("push", own, "anna/mine", "--yes").refused("run.json", "is damaged", next(iter(wrong)))
+
+
 def test_a_name_in_run_json_cannot_break_the_card(hub, tmp_path):
     hostile = "x\n---\nlicense: mit\n<script>|`"
     own = altered(

@@ -112,9 +112,7 @@ def figures(results: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, lis
     """
     if isinstance(results, dict):
         for name, value in results.items():
-            plain = re.sub(r"[:,]? ?value, 95 % interval over people(, chance)?$", "", str(name)).replace(
-                "_", " "
-            )
+            plain = re.sub(r"[:,]? ?value, 95 % interval over people(, chance)?$", "", name.replace("_", " "))
             yield from figures(value, (*path, plain) if plain else path)
     elif isinstance(results, float):
         yield ", ".join(path), [results]

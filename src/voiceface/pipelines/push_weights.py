@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from voiceface.components import SHIPPED
 from voiceface.errors import InputError
+from voiceface.media.read_json import read_json
 from voiceface.pipelines.hub import Repository, as_repository, hub_error, load_hub
 from voiceface.pipelines.model_card import model_card
 from voiceface.pipelines.weights import load_model, weights_folder
+
+
+class _Split(TypedDict):
+    people: NotRequired[dict[str, int]]
+
+
+class _Told(TypedDict):
+    """What a model card says of a ``run.json``, beside what loading it has checked."""
+
+    corpus: NotRequired[str]
+    licence: NotRequired[str]
+    split: NotRequired[_Split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,7 @@ def prepare_publication(weights: str | Path, repository: str) -> Publication:
         fault = "holds no weights but checkpoints, with the states of optimisers"
         raise InputError(folder, fault, "give the weights folder that the finished training wrote")
     loaded = load_model(weights)
+    read_json(folder / "run.json", _Told, remedy="correct it, or train again")
     own = folder / "README.md"
     shipped = folder.name if folder.parent == SHIPPED else None
     written = own if own.is_file() else model_card(loaded, where, shipped=shipped).encode()
