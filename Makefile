@@ -72,7 +72,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/speed.py -o bench.json
 
 wheel: $(VENV)/.installed
 	$(BIN)/python -m build --wheel

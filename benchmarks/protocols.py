@@ -7,6 +7,7 @@ published lists under ``../shared/data/protocols`` beside the checkout, or the f
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
@@ -145,7 +146,20 @@ def simulated_truth() -> dict[str, float]:
 
 TABLES = {"lists": lists, "retrieval": retrieval_20k, "parity": parity, "coverage": coverage}
 
-if __name__ == "__main__":
-    for wanted in sys.argv[1:] or TABLES:
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES)}; by default all")
+    given = parser.parse_args()
+    for wanted in given.tables or TABLES:
+        if wanted not in TABLES:
+            parser.error(f"there is no table {wanted!r}")
         print(f"\n== {wanted}")
         TABLES[wanted]()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,7 +34,9 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name == "__version__":
-        return importlib.metadata.version("voiceface")
+        from importlib.metadata import version  # takes four times as long to import as this module
+
+        return version("voiceface")
     if name == "protocols":
         return importlib.import_module("voiceface.protocols")
     if name in _MODULES:

@@ -1,0 +1,43 @@
+"""No benchmark rots: each explains itself, and the pairs of `make bench` run."""
+
+import importlib
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+@pytest.fixture(autouse=True)
+def among_scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield
+    for name in set(SCRIPTS) & (set(sys.modules) - before):
+        del sys.modules[name]  # `app` and `gallery` are names of others' modules too
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_explains_itself(name, monkeypatch, capsys):
+    module = importlib.import_module(name)
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0 and f"usage: {name}" in capsys.readouterr().out
+
+
+def test_every_pair_is_measured_and_written(tmp_path, monkeypatch, capsys):
+    speed = importlib.import_module("speed")
+    names = [name for name in speed.PAIRS if name != "match"]  # seconds, and a command of other tests
+    speed.main(["--smoke", "-o", str(tmp_path / "bench.json"), "--only", *names])
+    found = json.loads((tmp_path / "bench.json").read_text())
+    assert [one["name"] for one in found["figures"]] == names and found["smoke"] is True
+    for one in found["figures"]:
+        assert one["seconds"] > 0 and one["beside_seconds"] > 0 and one["beside"]
+        assert math.isclose(one["ratio"], one["seconds"] / one["beside_seconds"])
+    assert found["machine"]["cores"] >= 1 and found["machine"]["torch"]
+    assert all(f"| {name} |" in capsys.readouterr().out for name in names[:1])
