@@ -278,7 +278,7 @@ def test_a_kill_while_adding_loses_nothing_that_was_committed(tmp_path):
 
 def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
     monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
-    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: Made()))
     for person in ("ann", "bob"):
         (tmp_path / "people" / person).mkdir(parents=True)
         for k in range(2):
@@ -307,7 +307,7 @@ def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
 
 def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
-    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: Made()))
     picture = tmp_path / "ann.png"
     picture.write_text("ann000")
     place = tmp_path / "gallery"
@@ -328,7 +328,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: other)
     refused = call("gallery", "add", place, picture, "--person", "ann", "--weights", "other")
     refused.refused("holds embeddings of made, unlike those of other")
-    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: other))
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: other))
     call("gallery", "add", place, picture, "--person", "ann").refused("another version of the matcher other")
     card = json.loads((place / "gallery.json").read_text())
     (place / "gallery.json").write_text(json.dumps(card | {"format": 99}))
@@ -337,7 +337,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
 
 def test_the_command_lists_people_and_items_and_tells_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
-    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source: Made()))
+    monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: Made()))
     for name in ("ann/a.png", "ann/b.wav", "bob/c.png"):
         (tmp_path / "people" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "people" / name).write_text(f"{name}  ")

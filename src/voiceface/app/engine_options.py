@@ -19,7 +19,7 @@ class EngineOptions:
     gallery: Path | None = None
     corpus: Path | None = None
     """A prepared corpus whose report is shown."""
-    device: str = "cpu"
+    device: str = "auto"
     threads: int = 1
     """Of the processor, for one worker."""
     limits: Limits = Limits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ from cyclopts import App, CycloptsError, Group
 from cyclopts.exceptions import UnusedCliTokensError
 
 from voiceface.cli.docstrings import component_summaries
+from voiceface.cli.log_options import add_log_options
 from voiceface.cli.options import HEADINGS
 from voiceface.cli.stopping import Stopped, stoppable
-from voiceface.cli.terminal import log_line, print_line, safe_streams
+from voiceface.cli.terminal import log_error, print_line, safe_streams, show_log
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import component_names
 from voiceface.errors import InputError
@@ -31,6 +33,8 @@ _ABOUT = """Learn the link between voices and faces, apply it and evaluate it.
 
 voiceface match VOICE FACE... ranks the faces for a voice. Every command has --help.
 
+Every command takes -v to print more beside its result, and -q to print only results and errors.
+
 Every command that reads weights takes --trust FILE.py for weights of your own recipe; its code is run."""
 
 
@@ -41,6 +45,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     143 and 129: by SIGTERM and SIGHUP.
     """
     safe_streams()
+    show_log(logging.WARNING)
     try:
         with stoppable():
             _check_working_directory()
@@ -85,6 +90,7 @@ def make_app(tokens: Sequence[str]) -> App:
     chosen = [first] if first in names else names
     for name in chosen:
         import_module(f"{COMMANDS}.{name}").add_to(app, tokens[1:] if chosen != names else None)
+    add_log_options(app)
     options = Group("Options", sort_key=len(HEADINGS))
     app.register_install_completion_command(help="Install completion for this shell.", group=options)
     app["--help"].group = app["--version"].group = (options,)
@@ -113,7 +119,7 @@ def _dispatch(tokens: list[str]) -> int:
             tokens = _options_first(app, tokens)
             command, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
     except CycloptsError as error:
-        log_line(_usage_error(error, tokens))
+        log_error(_usage_error(error, tokens))
         return _USAGE_ERROR
     result = command(*bound.args, **bound.kwargs)
     if getattr(command, "__name__", "") == "help_print":
@@ -163,24 +169,24 @@ def _print_error(error: BaseException) -> int:
         case SystemExit():
             return error.code if isinstance(error.code, int) else int(error.code is not None)
         case Stopped():
-            log_line(f"stopped by {error.name}; run the same command again to resume where that is possible")
+            log_error(f"stopped by {error.name}; run the same command again to resume where that is possible")
             return error.code
         case KeyboardInterrupt():
-            log_line("interrupted; run the same command again to resume where that is possible")
+            log_error("interrupted; run the same command again to resume where that is possible")
             return _INTERRUPTED
         case BrokenPipeError():
             _drop_output()  # the reader has gone, as in `| head`: not an error
             return _BROKEN_PIPE
         case InputError():
-            log_line(str(error))
+            log_error(str(error))
         case MemoryError():
-            log_line("out of memory; close other programs, or give fewer or shorter files")
+            log_error("out of memory; close other programs, or give fewer or shorter files")
         case OSError():
-            log_line(_os_error_text(error))
+            log_error(_os_error_text(error))
         case _ if _out_of_memory(error):
-            log_line("out of memory; use a smaller --batch-size, fewer files or --device cpu")
+            log_error("out of memory; use a smaller --batch-size, fewer files or --device cpu")
         case _:
-            log_line(_unexpected_error(error))
+            log_error(_unexpected_error(error))
     _drop_output()
     return 1
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
+
+_LOG = logging.getLogger("voiceface")
 
 
 def safe_streams() -> None:
@@ -23,11 +27,31 @@ def print_line(text: str = "") -> None:
     print(text)
 
 
+def show_log(level: int) -> None:
+    """Print what the package logs from this level on, a line each, on the error stream."""
+    if not any(isinstance(handler, _OneLine) for handler in _LOG.handlers):
+        _LOG.addHandler(_OneLine())
+    _LOG.setLevel(level)
+
+
 def log_line(text: str) -> None:
-    """Print one line on the error stream: a warning, or what is being done."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            print("voiceface: " + " ".join(printable(text).split()), file=sys.stderr, flush=True)
+    """Print one line on the error stream: a warning, or what is being done; nothing with --quiet."""
+    _LOG.warning("%s", text)
+
+
+def log_error(text: str) -> None:
+    """Print the one line of an error."""
+    _LOG.error("%s", text)
+
+
+class _OneLine(logging.Handler):
+    """Prints on the error stream of the moment, which a test or program may have replaced."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):
+                text = " ".join(printable(record.getMessage()).split())
+                print(f"voiceface: {text}", file=sys.stderr, flush=True)
 
 
 def warn_first(lines: Sequence[str], most: int = 5) -> None:
@@ -56,19 +80,33 @@ def printable(name: str | Path) -> str:
 
 
 def interactive(stream: TextIO | None = None) -> bool:
-    """Whether the error stream is a terminal."""
+    """Whether progress is shown: the error stream is a terminal, and --quiet was not given."""
     stream = stream or sys.stderr
     try:
-        return stream is not None and stream.isatty()
+        return stream is not None and stream.isatty() and _LOG.isEnabledFor(logging.WARNING)
     except ValueError:  # closed
         return False
 
 
+def now_and_then(seconds: float = 30.0) -> Callable[[str], None]:
+    """A function that prints the line it is given, if the one before is so many seconds ago."""
+    last = time.monotonic()
+
+    def line(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            log_line(text)
+
+    return line
+
+
 @contextlib.contextmanager
 def progress_bar(title: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A function ``(done, total)`` that moves a bar on the error stream, if it is a terminal."""
+    """A function ``(done, total)`` that moves a bar on the error stream; a line now and then in a log."""
     if not (enabled and interactive()):
-        yield lambda done, total: None
+        line = now_and_then()
+        yield lambda done, total: line(f"{title}: {done:,} of {total:,}")
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

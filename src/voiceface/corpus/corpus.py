@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,9 @@ from voiceface.records import Clip, Face, Person, Voice
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class Corpus:
@@ -58,6 +62,7 @@ class Corpus:
         for table in corpus.tables.values():
             if wrong := table.row_fault(ids):
                 raise wrong
+        _LOG.info("%r", corpus)
         return corpus
 
     def __repr__(self) -> str:

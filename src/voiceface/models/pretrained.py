@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +13,8 @@ from voiceface.errors import InputError
 from voiceface.models.encoder_loading import load_face_encoder, load_voice_encoder
 from voiceface.models.face_encoder import FaceEncoder
 from voiceface.models.voice_encoder import VoiceEncoder
+
+_LOG = logging.getLogger(__name__)
 
 
 class PretrainedEncoders:
@@ -36,23 +41,30 @@ class PretrainedEncoders:
             InputError: there is no such encoder, or it is another one than the model was trained on.
             MissingPartError: its weights are not installed.
         """
-        key = "voice", str(device)
-        if key not in self._loaded:
-            self._loaded[key] = self._check("voice", load_voice_encoder(self.voice_name, device=key[1]))
-        encoder: VoiceEncoder = self._loaded[key]
+        encoder: VoiceEncoder = self._load("voice", self.voice_name, load_voice_encoder, str(device))
         return encoder
 
     def face(self, device: str | torch.device = "cpu") -> FaceEncoder:
         """The face encoder on a device; errors as those of `voice`."""
-        key = "face", str(device)
-        if key not in self._loaded:
-            self._loaded[key] = self._check("face", load_face_encoder(self.face_name, device=key[1]))
-        encoder: FaceEncoder = self._loaded[key]
+        encoder: FaceEncoder = self._load("face", self.face_name, load_face_encoder, str(device))
         return encoder
+
+    def forget_other_devices(self, device: str | torch.device) -> None:
+        """Free the memory of the encoders that do not lie on this device."""
+        self._loaded = {key: one for key, one in self._loaded.items() if key[1] == str(device)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PretrainedEncoders:
         """Itself: copies of a model share their encoders."""
         return self
+
+    def _load(self, side: str, name: str, load: Callable[..., Any], device: str) -> Any:  # noqa: ANN401
+        """One encoder on a device, loaded once."""
+        if (side, device) not in self._loaded:
+            begun = time.monotonic()
+            self._loaded[side, device] = self._check(side, load(name, device=device))
+            told = "%s encoder %s, loaded on %s in %.1f s"
+            _LOG.info(told, side, name, device, time.monotonic() - begun)
+        return self._loaded[side, device]
 
     def _check(self, side: str, encoder: VoiceEncoder | FaceEncoder) -> VoiceEncoder | FaceEncoder:
         expected = self._fingerprints[side]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
+from voiceface.media.media_kind import media_kind
 from voiceface.pipelines.input_files import expand_folders, side_of
 
 
@@ -37,13 +38,14 @@ def files_by_kind(sources: Sequence[Path], kind: str) -> dict[str, list[Path]]:
 
     Args:
         sources: files and folders of files.
-        kind: ``"voices"``, ``"faces"``, ``"both"``, or ``"auto"`` where the files are of one kind.
+        kind: ``"voices"``, ``"faces"``, ``"both"``, or ``"auto"`` where the files are of one kind. A video
+            is a voice; with ``"faces"`` and ``"both"`` it is a face too.
 
     Raises:
         InputError: a named file is missing or empty, or there are both kinds and only one can be meant.
     """
     if kind in ("voices", "faces"):
-        files = expand_folders(sources, kind.removesuffix("s"))
+        files = expand_folders(sources, kind.removesuffix("s"), videos=True)
         for path in files[:1]:
             check_readable(path)
         return {kind: files}
@@ -51,11 +53,13 @@ def files_by_kind(sources: Sequence[Path], kind: str) -> dict[str, list[Path]]:
     for source in sources:
         if not source.is_dir():
             found[side_of(source) + "s"].append(source)
+            if kind == "both" and media_kind(source.name) == "video":
+                found["faces"].append(source)
             continue
         before = sum(map(len, found.values()))
         for one in found:
             try:
-                found[one] += expand_folders([source], one.removesuffix("s"))
+                found[one] += expand_folders([source], one.removesuffix("s"), videos=kind == "both")
             except InputError:
                 continue  # a folder of the other kind
         if sum(map(len, found.values())) == before:

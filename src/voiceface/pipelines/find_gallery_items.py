@@ -8,7 +8,8 @@ from pathlib import Path
 from voiceface.corpus.file_tree import walk_media
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
-from voiceface.pipelines.gallery_items import Item
+from voiceface.media.media_kind import media_kind
+from voiceface.pipelines.gallery_items import KINDS, Item
 from voiceface.pipelines.input_files import SIDE_OF_KIND, side_of
 
 
@@ -16,6 +17,8 @@ def find_gallery_items(
     sources: Sequence[Path], person: str | None = None, attributes: Mapping[str, str] | None = None
 ) -> list[Item]:
     """Voices and faces in files and folders; the innermost folder of a file names its person.
+
+    A video is both: a voice by its sound, a face by its picture.
 
     Args:
         sources: files, which need ``person``, or folders with one folder of files per person.
@@ -32,15 +35,17 @@ def find_gallery_items(
             if person is None:
                 raise InputError(source, "has no person", "give --person NAME")
             check_readable(source)
-            found.append(Item(path=source, kind=side_of(source), person=person, attributes=common))
+            kinds = KINDS if media_kind(source.name) == "video" else (side_of(source),)
+            found += [Item(path=source, kind=kind, person=person, attributes=common) for kind in kinds]
             continue
         inside = [one for one in walk_media(source) if one.kind in SIDE_OF_KIND]
         if not inside:
             raise InputError(source, "contains no audio and no images", "name another folder")
         for one in inside:
             owner = person or (one.parts[-2] if len(one.parts) > 1 else source.resolve().name)
-            kind = SIDE_OF_KIND[one.kind]
-            found.append(Item(path=source / one.path, kind=kind, person=owner, attributes=common))
+            kinds = KINDS if one.kind == "video" else (SIDE_OF_KIND[one.kind],)
+            path = source / one.path
+            found += [Item(path=path, kind=kind, person=owner, attributes=common) for kind in kinds]
     if not found:
         raise InputError("SOURCES", "there are none", "name files or folders to add")
     return found

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from voiceface.components import nearest as nearest_names
 from voiceface.errors import InputError
 from voiceface.models.model import Embeddings
-from voiceface.pipelines.download_weights import download_weights
 from voiceface.pipelines.gallery_folder import CARD, make_gallery, read_card
 from voiceface.pipelines.gallery_items import (
     KINDS,
@@ -31,9 +30,9 @@ from voiceface.pipelines.gallery_segment import item_table
 from voiceface.pipelines.gallery_store import Store
 from voiceface.pipelines.import_lance_gallery import import_lance_gallery, is_lance_gallery
 from voiceface.pipelines.item_store import Columns, ItemStore
+from voiceface.pipelines.load_gallery_matcher import load_gallery_matcher
 from voiceface.pipelines.matcher import Matcher
 from voiceface.pipelines.qdrant_store import QdrantStore
-from voiceface.pipelines.weights import on_hub
 
 _BLOCK = 64
 """Items that are read and embedded at a time."""
@@ -53,9 +52,9 @@ class Gallery:
     """
 
     def __init__(
-        self, path: Path, card: Mapping[str, Any], store: ItemStore, matcher: Matcher | None
+        self, path: Path, card: Mapping[str, Any], store: ItemStore, matcher: Matcher | None, device: str
     ) -> None:
-        self.path, self.card = path, card
+        self.path, self.card, self.device = path, card, device
         self._store = store
         self._matcher = matcher
 
@@ -68,6 +67,7 @@ class Gallery:
         create: bool = False,
         source: str | Path | None = None,
         database: str = "",
+        device: str = "auto",
     ) -> Gallery:
         """Open a gallery, or make an empty one.
 
@@ -78,6 +78,7 @@ class Gallery:
             source: where a matcher that is not shipped was loaded from, for the gallery to remember.
             database: ``http://HOST:PORT/COLLECTION`` of a Qdrant server that is to hold the items; the
                 folder then names the matcher and the server. By default they lie in the folder.
+            device: of the matcher that the gallery names.
 
         Raises:
             InputError: no gallery there, one of a newer format, embeddings of another matcher, items in
@@ -103,7 +104,7 @@ class Gallery:
         if is_lance_gallery(path):
             import_lance_gallery(path)
         dim = int(card["dim"])
-        return cls(path, card, QdrantStore(place, dim) if place else Store(path, dim), matcher)
+        return cls(path, card, QdrantStore(place, dim) if place else Store(path, dim), matcher, device)
 
     def __len__(self) -> int:
         """Number of items."""
@@ -117,15 +118,7 @@ class Gallery:
             InputError: it is neither shipped nor where it was, or has been replaced since.
         """
         if self._matcher is None:
-            source = str(self.card["source"])
-            repository = on_hub(source)
-            # A gallery may be a stranger's, who does not decide what is fetched.
-            loaded = Matcher.load(download_weights(repository, ask=False) if repository else source)
-            loaded.name = str(repository or loaded.name)
-            if loaded.fingerprint != self.card["weights"]:
-                fault = f"holds embeddings of another version of the matcher {loaded.name}"
-                raise InputError(self.path, fault, "add the files to a new gallery")
-            self._matcher = loaded
+            self._matcher = load_gallery_matcher(self.path, self.card, device=self.device)
         return self._matcher
 
     @property
@@ -221,6 +214,12 @@ class Gallery:
             held.append(rows[start : start + _BULK], named)
             added += self._commit(held)[0]
         return added
+
+    def holds(self, items: Sequence[Item]) -> list[bool]:
+        """Of each item of `add_rows` whether it is there: by its person, kind and path."""
+        self._store.refresh()
+        ids = [item_ids(checked_item(item), str(item.path).encode())[0] for item in items]
+        return [bool(known) for known in self._store.holds(ids)]
 
     def remove(self, person: str) -> int:
         """Remove everything of a person; the number of items removed.

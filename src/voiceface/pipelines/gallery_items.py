@@ -55,6 +55,14 @@ class AddResult:
     """Items that the gallery had before."""
     failed: list[InputError]
 
+    def __add__(self, other: AddResult) -> AddResult:
+        """Of both together."""
+        return AddResult(
+            added=self.added + other.added,
+            already_present=self.already_present + other.already_present,
+            failed=[*self.failed, *other.failed],
+        )
+
 
 def checked_item(item: Item) -> Item:
     """The item with its person and values in one Unicode form, however a folder or keyboard spells them.

@@ -69,7 +69,7 @@ class Imaginer(Pipeline):
 
     @classmethod
     def load(
-        cls, weights: str | Path | None = None, *, device: str = "cpu", precision: str = "auto"
+        cls, weights: str | Path | None = None, *, device: str = "auto", precision: str = "auto"
     ) -> Imaginer:
         """Load weights of any recipe that generates faces.
 

@@ -54,8 +54,13 @@ def query_side(query: Path, candidates: Sequence[Path], direction: str) -> str:
     return side
 
 
-def expand_folders(paths: Iterable[Path], side: str) -> list[Path]:
+def expand_folders(paths: Iterable[Path], side: str, *, videos: bool = False) -> list[Path]:
     """The files named, and those of ``side`` in the folders named, each once and in order.
+
+    Args:
+        paths: files and folders.
+        side: ``"voice"`` or ``"face"``.
+        videos: take videos as faces too; as voices they are always taken.
 
     Raises:
         InputError: a folder holds none.
@@ -65,7 +70,7 @@ def expand_folders(paths: Iterable[Path], side: str) -> list[Path]:
         if not path.is_dir():
             found[path] = None
             continue
-        inside = list(_inside(path, side))
+        inside = list(_inside(path, side, videos=videos))
         if not inside:
             what = "images" if side == "face" else "audio"
             raise InputError(
@@ -82,7 +87,7 @@ def left_out_of_folders(
 
     Args:
         paths: files, of which nothing is left out, and folders.
-        kinds: ``"voices"``, ``"faces"``, or both.
+        kinds: ``"voices"``, ``"faces"``, ``"videos"`` or several of them.
         besides: files and folders that are not asked for and may lie in these folders.
 
     Returns:
@@ -94,15 +99,17 @@ def left_out_of_folders(
     for folder in paths:
         for one in walk_media(folder, others=True) if folder.is_dir() else ():
             path = folder / one.path
-            if SIDE_OF_KIND.get(one.kind) in sides or apart & {path.absolute(), *path.absolute().parents}:
+            wanted = {SIDE_OF_KIND.get(one.kind), one.kind} & sides
+            if wanted or apart & {path.absolute(), *path.absolute().parents}:
                 continue
             found[f"{path} ({one.reason})" if one.reason else str(path)] = None
     return list(found)
 
 
-def _inside(folder: Path, side: str) -> Iterator[Path]:
+def _inside(folder: Path, side: str, *, videos: bool) -> Iterator[Path]:
     for one in walk_media(folder):
-        if one.kind != "fault" and SIDE_OF_KIND[one.kind] == side:
+        wanted = SIDE_OF_KIND.get(one.kind) == side or (videos and one.kind == "video")
+        if wanted:
             yield folder / one.path
 
 

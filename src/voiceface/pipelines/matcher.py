@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from voiceface.audio.vad import speech_flags
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.find_face import find_face
+from voiceface.media.media_kind import media_kind
 from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
@@ -22,6 +23,7 @@ from voiceface.models.corpus_embeddings import align_corpus_face
 from voiceface.models.model import Embeddings, Model
 from voiceface.models.projection_model import ProjectionModel
 from voiceface.pipelines.pipeline import Pipeline, load_for
+from voiceface.pipelines.video_faces import video_faces
 from voiceface.pipelines.weights import Loaded
 from voiceface.records import SAMPLE_RATE
 
@@ -64,14 +66,13 @@ class Matcher(Pipeline):
         assert isinstance(loaded.model, ProjectionModel)
         self.warns = True
         self._model: ProjectionModel = loaded.model
-        self._voices = self._model.encoders.voice(device)
-        self._faces = self._model.encoders.face(device)
+        self._load_encoders()
         stored = loaded.card.get("facts", {}).get("calibration", {})
         self.calibration = Logistic(float(stored.get("slope", 1.0)), float(stored.get("offset", 0.0)))
 
     @classmethod
     def load(
-        cls, weights: str | Path | None = None, *, device: str = "cpu", precision: str = "auto"
+        cls, weights: str | Path | None = None, *, device: str = "auto", precision: str = "auto"
     ) -> Matcher:
         """Load a matcher.
 
@@ -88,6 +89,16 @@ class Matcher(Pipeline):
         """
         loaded, device = load_for("matcher", weights, device=device)
         return cls(loaded, device=device, precision=precision)
+
+    def to(self, device: str) -> Self:
+        """As `Pipeline.to`."""
+        super().to(device)
+        self._load_encoders()
+        return self
+
+    def _load_encoders(self) -> None:
+        self._voices = self._model.encoders.voice(self.device)
+        self._faces = self._model.encoders.face(self.device)
 
     @staticmethod
     def accepts(model: Model) -> bool:
@@ -127,9 +138,12 @@ class Matcher(Pipeline):
     ) -> Embeddings:
         """Embed pictures, each by the face that is detected best in it.
 
+        A video is embedded by the person whom most of eight frames show, the mean of these faces.
+
         Args:
-            sources: Paths, file objects, PIL images or (height, width, 3) uint8 arrays. A list among them is
-                several pictures of one person (enrolment): its row is the mean of their embeddings.
+            sources: Paths (of videos too), file objects, PIL images or (height, width, 3) uint8 arrays. A
+                list among them is several pictures of one person (enrolment): its row is the mean of their
+                embeddings.
             on_error: As in `embed_voices`.
 
         Returns:
@@ -226,12 +240,12 @@ class Matcher(Pipeline):
         return mean
 
     def _embed_face(self, source: PictureSource) -> Embeddings:
-        """The face encoder's embedding of a picture's best face, (width,)."""
-        found = find_face(source)
+        """The face encoder's embedding of a picture's best face, (1, width); of a video's frames, several."""
+        video = isinstance(source, str | Path) and media_kind(Path(source).name) == "video"
+        found = video_faces(source) if video else [find_face(source)]  # type: ignore[arg-type]
         size, template = self._faces.size, self._faces.template
-        aligned = align(found.picture, found.landmarks, size=size, template=template)
-        embedding: Embeddings = self._faces.embed(aligned[None])[0]
-        return embedding
+        aligned = [align(one.picture, one.landmarks, size=size, template=template) for one in found]
+        return self._faces.embed(np.stack(aligned))
 
     def _embed_all(
         self,
@@ -249,7 +263,7 @@ class Matcher(Pipeline):
                 several = source if isinstance(source, list) else [source]
                 if not several:
                     raise InputError(f"input {index}", "is an empty list", "give one source or more")
-                embeddings[index] = _mean(self._project(np.stack([*map(embed, several)]), project))
+                embeddings[index] = _mean(self._project(np.vstack([*map(embed, several)]), project))
             except InputError as error:
                 if on_error is None:
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -53,6 +53,22 @@ class Pipeline:
     def fingerprint(self) -> str:
         """Names the weights, 64 hexadecimal digits: embeddings of two fingerprints must not be compared."""
         return self._base.fingerprint()
+
+    def to(self, device: str) -> Self:
+        """Move it to another device, with the encoders below it; returns itself.
+
+        Args:
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+        Raises:
+            InputError: the device is unknown or not there.
+        """
+        self.device = torch_device(device)
+        self._base.to(self.device)
+        encoders = getattr(self._base, "encoders", None)
+        if encoders is not None:
+            encoders.forget_other_devices(self.device)
+        return self
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision, for a forward pass."""

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,7 @@ class Talker(Pipeline):
         weights: str | Path | None = None,
         *,
         imaginer: str | Path | None = None,
-        device: str = "cpu",
+        device: str = "auto",
         precision: str = "auto",
     ) -> Talker:
         """Load weights of any recipe that talks.
@@ -117,6 +118,13 @@ class Talker(Pipeline):
         loaded, device = load_for("talker", weights, device=device)
         drawing = None if imaginer is None else Imaginer.load(imaginer, device=device)
         return cls(loaded, imaginer=drawing, device=device, precision=precision)
+
+    def to(self, device: str) -> Self:
+        """As `Pipeline.to`, the Imaginer included."""
+        super().to(device)
+        if self._imaginer is not None:
+            self._imaginer.to(device)
+        return self
 
     def __call__(
         self,

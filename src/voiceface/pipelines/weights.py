@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ class Loaded:
     """The folder's ``run.json``."""
 
 
+_LOG = logging.getLogger(__name__)
 _TRUSTED: dict[str, Path] = {}
 """Recipes of the user's own, by name, whose files were named as trusted."""
 
@@ -121,7 +124,7 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
     Raises:
         InputError: it cannot be found or read, was made by another version, or does not fit its recipe.
     """
-    folder = weights_folder(weights)
+    begun, folder = time.monotonic(), weights_folder(weights)
     tensors, card = read_weights(folder)
     remedy = "use the voiceface version that trained it, or train again"
     try:
@@ -135,7 +138,10 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
         raise InputError(folder, fault, remedy) from error
     model.load_weights(tensors, source=folder)
     repository = on_hub(weights)  # whose folder in the cache is named after a commit
-    return Loaded(str(repository or folder.resolve().name), model.eval().to(device), card)
+    loaded = Loaded(str(repository or folder.resolve().name), model.eval().to(device), card)
+    told = "%s: weights of the recipe %s, loaded on %s in %.1f s"
+    _LOG.info(told, loaded.name, card["recipe"], device, time.monotonic() - begun)
+    return loaded
 
 
 def on_hub(weights: str | Path) -> Repository | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -10,6 +11,8 @@ from typing import Any, Literal
 import torch
 
 from voiceface.errors import InputError, MissingPartError
+
+_LOG = logging.getLogger(__name__)
 
 
 def launch_fabric(device: str = "auto", precision: str = "auto") -> Any:  # noqa: ANN401 - Fabric, imported late
@@ -47,6 +50,7 @@ def launch_fabric(device: str = "auto", precision: str = "auto") -> Any:  # noqa
         fabric.launch()
     if kind == "cuda":
         torch.cuda.set_device(fabric.device)
+    _LOG.info("training on %s, precision %s, processes: %d", fabric.device, plugin, fabric.world_size)
     return fabric
 
 

@@ -33,7 +33,7 @@ def _animate(
     seed: int = 0,
     size: int | None = None,
     weights: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     force: Flag = False,
     json: Flag = False,
 ) -> int:

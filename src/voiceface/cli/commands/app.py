@@ -51,7 +51,7 @@ def _app(  # noqa: D417  bounds are options of their own
     matcher: str | None = None,
     imaginer: str | None = None,
     talker: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     workers: int | None = None,
     bounds: OptionValues,
 ) -> int:

@@ -38,13 +38,13 @@ def _embed(
     """Embed voices and faces in one space.
 
     Writes an .npz with the arrays names, people and embeddings (unit length; dot
-    products compare voices with faces). An interrupted run resumes. For both
-    kinds, -o v.npz becomes v-voices.npz and v-faces.npz.
+    products compare voices with faces). An interrupted run resumes. Both kinds go
+    to v-voices.npz and v-faces.npz. A video's face is whom eight frames show most.
 
     Args:
         sources: files, folders of files, or one prepared corpus
         out: the .npz file to write
-        kind: what to embed; auto infers it from the files, and embeds all of a corpus
+        kind: what to embed; auto infers it from the files (videos: their sound), and embeds all of a corpus
         weights: a shipped matcher's name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
@@ -63,7 +63,7 @@ def _embed(
     places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
     for place in places.values():
         check_writable(place)
-    left_out = [] if corpora else warn_left_out(sources, work, besides=places.values())
+    left_out = [] if corpora else warn_left_out(sources, [*work, "videos"], besides=places.values())
     matcher = load_matcher(weights, device)
     done = {one: _one_kind(matcher, work[one], place, one, corpora) for one, place in places.items()}
     if json:

@@ -15,7 +15,8 @@ from voiceface.errors import InputError
 from voiceface.media.files import check_readable
 
 if TYPE_CHECKING:
-    from voiceface.pipelines.gallery_items import Hit
+    from voiceface.pipelines.gallery import Gallery
+    from voiceface.pipelines.gallery_items import AddResult, Hit
 
 _VALUES = 10
 """Values of an attribute that `info` prints, the most frequent."""
@@ -48,18 +49,20 @@ def _add(
     attribute: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     database: str = "",
     weights: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     json: Flag = False,
 ) -> int:
     """Add voices and faces of known people.
 
     The innermost folder of a file names its person, unless --person names one for
-    all files. Items already in the gallery are skipped, so that an interrupted
-    run resumes when it is started again.
+    all files. A video is added by its sound and by the person whom most of eight
+    of its frames show. A prepared corpus is added with what it knows of its people.
+    Items already in the gallery are skipped, so that an interrupted run resumes
+    when it is started again.
 
     Args:
         gallery: the gallery's folder; created if it does not exist
-        sources: files, or folders that contain one folder of files per person
+        sources: files, folders that contain one folder of files per person, or prepared corpora
         person: person shown or speaking in all of the files
         attribute: NAME=VALUE, an attribute of all files; may be given several times
         database: http://HOST:PORT/COLLECTION, a Qdrant server that is to hold a new gallery's items
@@ -67,32 +70,48 @@ def _add(
         device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
+    from voiceface.corpus.corpus import Corpus
+    from voiceface.pipelines.add_corpus import add_corpus
     from voiceface.pipelines.find_gallery_items import find_gallery_items
     from voiceface.pipelines.gallery import Gallery
     from voiceface.pipelines.gallery_folder import CARD
+    from voiceface.pipelines.input_files import is_corpus
     from voiceface.pipelines.rank_files import load_matcher
 
-    items = find_gallery_items(sources, person, _pairs("--attribute", attribute))
-    left_out = warn_left_out(sources, ["voices", "faces"], besides=[gallery])
+    values = _pairs("--attribute", attribute)
+    corpora = [path for path in sources if is_corpus(path)]
+    if corpora and person is not None:
+        raise InputError(corpora[0], "is a corpus, which knows its people", "leave --person out")
+    files = [path for path in sources if path not in corpora]
+    items = find_gallery_items(files, person, values) if files or not corpora else []
+    left_out = warn_left_out(files, ["voices", "faces"], besides=[gallery])
+    read = [Corpus.open(path) for path in corpora]
     if weights is None and (gallery / CARD).is_file():
-        opened = Gallery.open(gallery, database=database)
+        opened = Gallery.open(gallery, database=database, device=device)
     else:
         matcher = load_matcher(weights, device)
         opened = Gallery.open(gallery, matcher=matcher, create=True, source=weights, database=database)
     with progress_bar("adding", enabled=len(items) > 20) as progress:
         done = opened.add(items, progress=progress)
+    for corpus in read:
+        with progress_bar(printable(corpus.path)) as progress:
+            done += add_corpus(opened, corpus, attributes=values, progress=progress)
+    _print_added(opened, done, left_out, json=json)
+    if done.failed and not done.added + done.already_present:
+        raise done.failed[0]
+    return 0
+
+
+def _print_added(opened: Gallery, done: AddResult, left_out: list[str], *, json: bool) -> None:
     if json:
         failed = [{"path": error.what, "reason": str(error)} for error in done.failed]
         counts = {"added": done.added, "there": done.already_present, "items": len(opened)}
         print_json({**counts, "failed": failed, "left_out": left_out})
-    else:
-        warn_first([f"skipped: {error}" for error in done.failed])
-        people = len(opened.people())
-        there = f"{done.already_present:,} already present"
-        print_line(f"{done.added:,} added, {there}; {len(opened):,} items of {people:,} people")
-    if done.failed and not done.added + done.already_present:
-        raise done.failed[0]
-    return 0
+        return
+    warn_first([f"skipped: {error}" for error in done.failed])
+    people = len(opened.people())
+    there = f"{done.already_present:,} already present"
+    print_line(f"{done.added:,} added, {there}; {len(opened):,} items of {people:,} people")
 
 
 def _info(gallery: Path, /, *, json: Flag = False) -> int:
@@ -186,6 +205,7 @@ def _search(
     kind: Literal["auto", "voice", "face"] = "auto",
     where: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     exact: Flag = False,
+    device: str = "auto",
     json: Flag = False,
 ) -> int:
     """Search a gallery by a voice or a face.
@@ -201,6 +221,7 @@ def _search(
         kind: what to search for; auto: the other kind
         where: NAME=VALUE, search only items with this value; may be given several times
         exact: compare with every item, without the index of a large gallery
+        device: auto, cpu, cuda, cuda:N or mps
         json: print JSON
     """
     from voiceface.pipelines.gallery import Gallery
@@ -210,7 +231,7 @@ def _search(
     check_readable(query)
     side = side_of(query)
     wanted = _pairs("--where", where)
-    opened = Gallery.open(gallery)
+    opened = Gallery.open(gallery, device=device)
     if not len(opened):
         raise InputError(gallery, "is empty", "add people with `voiceface gallery add`")
     embed: Any = opened.matcher.embed_voices if side == "voice" else opened.matcher.embed_faces

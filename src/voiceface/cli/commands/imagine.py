@@ -38,7 +38,7 @@ def _imagine(
     typical: Flag = False,
     person: str = "",
     weights: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     force: Flag = False,
     speech_detector: Literal["auto", "webrtc", "silero"] = "auto",
     json: Flag = False,

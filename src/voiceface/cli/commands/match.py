@@ -27,7 +27,7 @@ def _match(
     *,
     direction: Literal["auto", "voice-to-face", "face-to-voice"] = "auto",
     weights: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     top: int | None = None,
     json: Flag = False,
 ) -> int:

@@ -18,14 +18,14 @@ from voiceface.cli.options import (
     non_default_values,
     with_options,
 )
-from voiceface.cli.terminal import interactive, log_line, print_json, print_line, printable
+from voiceface.cli.terminal import interactive, log_line, now_and_then, print_json, print_line, printable
 from voiceface.cli.text_wrapping import wrap_hanging
 from voiceface.components import SOURCES, load_component
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
-
+    from voiceface.corpus.progress import Progress
 
 _ABOUT = """Prepare a data set as a corpus that every recipe reads.
 
@@ -148,8 +148,14 @@ def _prepare(
         workers=workers,
         cluster=cluster,
         limits=limits,
-        progress=interactive(),
+        progress=interactive() or _progress_lines(),
     )
+
+
+def _progress_lines() -> Callable[[Progress], None]:
+    """Progress in a log: a line now and then."""
+    line = now_and_then()
+    return lambda one: line(f"{one.done:,} of {one.total:,} items, {one.rejected:,} rejected")
 
 
 def _report(corpus: Corpus, *, json: bool) -> int:

@@ -25,7 +25,7 @@ def _verify(
     *,
     threshold: float = 0.5,
     weights: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     json: Flag = False,
 ) -> int:
     """Estimate whether a voice and a face belong to one person.
