@@ -107,6 +107,28 @@ def test_the_folder_is_a_pointer_that_a_copy_elsewhere_follows(both, tmp_path, e
         len(other)
 
 
+def test_a_strangers_card_makes_nobody_contact_a_server(both, tmp_path, monkeypatch):
+    gallery = tmp_path / "strange"
+    gallery.mkdir()
+    card = json.loads((both[1].path / "gallery.json").read_text())
+    (gallery / "gallery.json").write_text(
+        json.dumps(card | {"database": "http://elsewhere.example:6333/people"})
+    )
+    known, contacted = qdrant_store.connect, []
+    monkeypatch.setattr(qdrant_store, "connect", lambda server: contacted.append(server) or known(server))
+    monkeypatch.delenv("QDRANT_URL", raising=False)
+    with pytest.raises(InputError, match="keeps its items on another machine, http://elsewhere.example:6333"):
+        Gallery.open(gallery, matcher=Made())
+    monkeypatch.setenv("QDRANT_URL", "http://elsewhere.example:63339")
+    with pytest.raises(InputError, match="set QDRANT_URL=http://elsewhere.example:6333 if you trust it"):
+        Gallery.open(gallery, matcher=Made())
+    assert not contacted
+    monkeypatch.setenv("QDRANT_URL", "http://elsewhere.example:6333/")
+    assert len(Gallery.open(gallery, matcher=Made())) == 150 and contacted == [
+        "http://elsewhere.example:6333"
+    ]
+
+
 def test_after_a_kill_between_two_requests_the_rest_is_added(engine, tmp_path, monkeypatch):
     gallery = Gallery.open(tmp_path / "g", matcher=Made(), create=True, database=ADDRESS)
     rows = np.random.default_rng(2).standard_normal((40, DIM)).astype(np.float32)

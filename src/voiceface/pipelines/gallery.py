@@ -32,7 +32,7 @@ from voiceface.pipelines.import_lance_gallery import import_lance_gallery, is_la
 from voiceface.pipelines.item_store import Columns, ItemStore
 from voiceface.pipelines.load_gallery_matcher import load_gallery_matcher
 from voiceface.pipelines.matcher import Matcher
-from voiceface.pipelines.qdrant_store import QdrantStore
+from voiceface.pipelines.qdrant_store import QdrantStore, require_trusted
 
 _BLOCK = 64
 """Items that are read and embedded at a time."""
@@ -82,7 +82,8 @@ class Gallery:
 
         Raises:
             InputError: no gallery there, one of a newer format, embeddings of another matcher, items in
-                another place than ``database``, or a server that cannot be used.
+                another place than ``database``, a server that cannot be used, or one on another machine
+                that neither ``database`` nor ``QDRANT_URL`` names.
             MissingPartError: what the gallery's items are read with, Qdrant's client (or LanceDB, for the
                 first format), is not installed.
         """
@@ -101,6 +102,8 @@ class Gallery:
         place = str(card.get("database", ""))
         if database and database != place:
             raise InputError(path, f"keeps its items in {place or 'its folder'}", "leave --database out")
+        if place and not database:
+            require_trusted(path, place)
         if is_lance_gallery(path):
             import_lance_gallery(path)
         dim = int(card["dim"])

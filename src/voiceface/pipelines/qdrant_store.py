@@ -9,7 +9,9 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,7 @@ _BATCH = 256
 _VALUES = 1_000_000
 """Values of a column that are counted, at most."""
 _SECONDS = 60
+_OWN_MACHINE = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -48,6 +51,19 @@ def split_address(address: str) -> tuple[str, str]:
     if found is None:
         raise InputError(address, "is no server and collection", f"give for example {_EXAMPLE}")
     return found["server"], found["collection"]
+
+
+def require_trusted(gallery: Path, address: str) -> None:
+    """Refuse a server on another machine that only a gallery's card names, for the card may be a stranger's.
+
+    Raises:
+        InputError: ``QDRANT_URL`` does not name it, or it is no address.
+    """
+    server, _ = split_address(address)
+    host = urlsplit(server).hostname or ""
+    if host not in _OWN_MACHINE and os.environ.get("QDRANT_URL", "").rstrip("/") != server:
+        fault = f"keeps its items on another machine, {server}"
+        raise InputError(gallery, fault, f"set QDRANT_URL={server} if you trust it")
 
 
 def connect(server: str) -> QdrantClient:
