@@ -133,6 +133,8 @@ def test_a_clip_says_what_it_is(engine, tmp_path):
 
 
 def test_a_gallery_is_added_to_searched_and_removed_from(engine, wav):
+    with pytest.raises(InputError, match=r"^the gallery: is empty; add somebody first$"):
+        run(engine, "gallery-search", {"voice": [wav]}, k=5, kind="")
     for person, seed in (("ann", 3), ("bob", 8)):
         answer, _ = run(
             engine, "gallery-add", {"faces": [picture(seed), b"x"], "voices": [wav]}, person=person

@@ -160,6 +160,7 @@ def test_pictures_are_ranked_for_the_voice_and_voices_for_a_picture(open_page):
     expect(page.get_by_text("Best voice first")).to_be_visible()
     expect(rows.first).to_contain_text("a voice.wav")
     page.get_by_label("One voice, one face").check()
+    expect(page.locator("#match .result")).to_be_empty()  # it was of the other comparison
     page.get_by_role("button", name="Compare").click()
     expect(rows).to_have_text(["Voice and face are one person’s64 %"])
     page.get_by_role("button", name="Use another voice").click()
@@ -226,6 +227,15 @@ def test_a_clip_shows_its_progress_and_can_be_cancelled(open_page):
         page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#clip .status")).to_be_empty()
     expect(page.get_by_role("button", name="Make the clip")).to_be_enabled()
+
+
+def test_a_clip_that_fails_says_why(open_page):
+    page = open_page()
+    give_voice(page, VOICE | {"buffer": b"bad"})
+    page.get_by_role("tab", name="Talk").click()
+    page.get_by_role("button", name="Make the clip").click()
+    told = page.locator("#clip [role=alert]")
+    expect(told).to_have_text("a voice.wav: contains no sound. To do: record it again.")
 
 
 def test_errors_are_told_where_they_belong(open_page):

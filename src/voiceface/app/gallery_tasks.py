@@ -75,6 +75,8 @@ class GalleryTasks:
 
     def search(self, task: Task, progress: OnProgress) -> Answer:
         """The ``k`` items that go best with the ``voice`` or ``face``."""
+        if not len(self.gallery):
+            raise InputError("the gallery", "is empty", "add somebody first")
         side = "voice" if task.files.get("voice") else "face"
         row = self._embed(task.files[side][0], side)
         hits = self.gallery.search(row, side=side, k=task.arguments["k"], kind=task.arguments["kind"] or None)

@@ -74,9 +74,10 @@ async function ask(address, { headers = {}, ...options }) {
   throw new ServerError(answer.status, line);
 }
 
-function sentence({ what, fault, remedy }) {
+// An error of the server in words for a person.
+export function sentence({ what, fault, remedy }) {
   const advice = (remedy ?? "").replace(/,? or send force=true/, "");
-  return `${what}: ${fault}${advice ? `. To do: ${advice}.` : "."}`;
+  return `${what.replace(/^the /, "The ")}: ${fault}${advice ? `. To do: ${advice}.` : "."}`;
 }
 
 function checkSize(body) {

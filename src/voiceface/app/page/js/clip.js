@@ -1,6 +1,6 @@
 // A clip in which a face says the recording: a job on the server, with progress.
 
-import { getBlob, getJson, pause, post, remove } from "./api.js";
+import { getBlob, getJson, pause, post, remove, sentence } from "./api.js";
 import { Addresses, byId, make, show } from "./elements.js";
 import { Files } from "./files.js";
 import { voice } from "./voice.js";
@@ -43,7 +43,7 @@ async function finished(address, signal, progress) {
     const job = await getJson(address, signal);
     const { done, total } = job.progress;
     if (job.state === "done") return job;
-    if (job.state === "failed") throw new Error(`${job.what}: ${job.fault}. ${job.remedy ? `To do: ${job.remedy.replace(/,? or send force=true/, "")}.` : ""}`);
+    if (job.state === "failed") throw new Error(sentence(job));
     if (job.state === "cancelled") throw new Error("The clip was cancelled.");
     if (job.state === "queued") progress(job.waiting_before ? `Waiting: ${job.waiting_before} before this` : "Waiting");
     else if (total) progress(`Frame ${done} of ${total}`, done, total);

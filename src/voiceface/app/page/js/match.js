@@ -23,7 +23,12 @@ export function setUpMatch() {
     show(byId("match-own"), of === "voices" && voice.file);
     byId("match-button").textContent = BUTTONS[of];
   };
-  form.addEventListener("change", choose);
+  for (const one of form.elements.of) {
+    one.addEventListener("change", () => {
+      choose();
+      form.querySelector(".result").replaceChildren();
+    });
+  }
   voice.changed.addEventListener("change", () => {
     choose();
     form.querySelector(".result").replaceChildren();
