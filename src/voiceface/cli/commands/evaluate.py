@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from voiceface.cli.commands._evaluate_faces import command as evaluate_faces
 from voiceface.cli.commands._evaluate_fame import command as evaluate_fame
+from voiceface.cli.commands._evaluate_hq_voxceleb import command as evaluate_hq_voxceleb
 from voiceface.cli.commands._evaluate_polysim import command as evaluate_polysim
 from voiceface.cli.commands._evaluate_video import command as evaluate_video
 from voiceface.cli.component_commands import add_components
@@ -85,6 +86,7 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
         "video": evaluate_video,
         "fame": evaluate_fame,
         "polysim": evaluate_polysim,
+        "hq-voxceleb": evaluate_hq_voxceleb,
     }
     for name, command in protocols.items():
         evaluate.command(command, name=name, group="Protocols")
