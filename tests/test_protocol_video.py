@@ -102,6 +102,7 @@ def test_chance_is_somebody_elses_clip():
     pairs = [(0, 1), (1, 2), (2, 3), (3, 0)]
     wrong = [sync(clips[j].generated_sync[1], clips[i].generated_sync[0]).confidence for i, j in pairs]
     assert report.figure("sync confidence").chance == pytest.approx(np.mean(wrong))
+    assert report.figure("sync distance").value < report.figure("sync distance").chance
     assert report.figure("sync confidence").value > 3 * report.figure("sync confidence").chance
     strangers = [
         np.mean(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from voiceface.face.mouth import crop_mouths_from_frames
 from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound
 from voiceface.metrics.mouth import mouth_opening
+from voiceface.models.face_encoder import FaceEncoder
+from voiceface.models.face_encoders.arcface import load as load_arcface
+from voiceface.models.lpips import load_lpips
 from voiceface.protocols.clip_measurement import Judges, VideoClip
 from voiceface.records import SAMPLE_RATE
 
@@ -112,11 +116,29 @@ def _largest(picture: Frames) -> npt.NDArray[np.float64]:
     return np.asarray(np.array(box) * np.array((across, down, across, down)))
 
 
-def video_judges(expert: Any | None) -> Judges:  # noqa: ANN401  a sync expert: `mouth_size` and `embed`
-    """The measures' functions: the sync expert (if any), dlib's embeddings, mouth opening by darkness."""
+def video_judges(
+    expert: Any | None,  # noqa: ANN401  a sync expert: `mouth_size` and `embed`
+    *,
+    csim: Path | None = None,
+    lpips: Path | None = None,
+) -> Judges:
+    """The measures' functions: the sync expert (if any), dlib's embeddings, mouth opening by darkness.
+
+    Args:
+        expert: A sync expert.
+        csim: Weights of ArcFace, for CSIM.
+        lpips: Weights of AlexNet, for LPIPS.
+
+    Raises:
+        InputError: weights of another network.
+        MissingPartError: the wheel ``lpips`` is not installed.
+    """
+    arcface = None if csim is None else load_arcface(csim)
     return Judges(
         sync=None if expert is None else _sync_embedder(expert),
         identity=_embed_frames,
+        likeness=None if arcface is None else partial(_embed_with, arcface),
+        perceptual=None if lpips is None else load_lpips(lpips),
         opening=lambda pictures, points: mouth_opening(crop_mouths_from_frames(pictures, points)),
     )
 
@@ -132,13 +154,31 @@ def _sync_embedder(expert: Any) -> Callable[..., tuple[Any, Any]]:  # noqa: ANN4
 
 def _embed_frames(pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401
     """Dlib embeddings of up to 5 frames with a face, evenly spaced over the clip, (frames, 128)."""
+    return _embed(pictures, points, embed_faces, dim=128, size=_FACE_SIZE)
+
+
+def _embed_with(encoder: FaceEncoder, pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401
+    """The same by a face encoder."""
+    return _embed(
+        pictures, points, encoder.embed, dim=encoder.dim, size=encoder.size, template=encoder.template
+    )
+
+
+def _embed(
+    pictures: Frames,
+    points: Any,  # noqa: ANN401
+    embed: Callable[[Frames], npt.NDArray[np.floating]],
+    *,
+    dim: int,
+    **aligned: Any,  # noqa: ANN401  how faces are aligned
+) -> npt.NDArray[np.float64]:
     chosen = np.unique(np.linspace(0, len(pictures) - 1, _EMBEDDED).round().astype(int))
-    embeddings = np.full((len(chosen), 128), np.nan)
+    embeddings = np.full((len(chosen), dim), np.nan)
     found = [k for k, at in enumerate(chosen) if np.isfinite(points[at]).all()]
     if found:
         frames_at = [(pictures[at], points[at]) for at in chosen[found]]
-        faces = [align(picture, five, size=_FACE_SIZE, border="edge") for picture, five in frames_at]
-        embeddings[found] = embed_faces(np.stack(faces))
+        faces = [align(picture, five, border="edge", **aligned) for picture, five in frames_at]
+        embeddings[found] = embed(np.stack(faces))
     return embeddings
 
 

@@ -16,6 +16,7 @@ from voiceface.media.open_file import open_file
 from voiceface.media.read_json import read_json
 
 if TYPE_CHECKING:
+    from voiceface.protocols.clip_measurement import Judges
     from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
 
@@ -48,7 +49,7 @@ def evaluate_clip_folders(
     folders: ClipFolders,
     *,
     train_people: Path | None,
-    sync: Any,  # noqa: ANN401  a sync expert, or None
+    judges: Judges,
     sampling: tuple[int, int],
     results: Path | None,
     on_skip: Callable[[str], None],
@@ -60,7 +61,7 @@ def evaluate_clip_folders(
         folders: The clips.
         train_people: Text file of the people in the training set, one per line: their clips are reported
             apart from the others.
-        sync: Measures audio-visual synchrony; None leaves it out.
+        judges: The measures' functions (`video_judges`); what has none is left out.
         sampling: Resamples over people for the intervals (0 for none), and their random seed.
         results: Folder of records to which the figures are appended.
         on_skip: Called with a line about every file that cannot be read.
@@ -69,7 +70,7 @@ def evaluate_clip_folders(
     Raises:
         InputError: a folder or file cannot be used.
     """
-    from voiceface.evaluation.clip_files import read_clip_pairs, video_judges
+    from voiceface.evaluation.clip_files import read_clip_pairs
     from voiceface.protocols.video_quality import video
 
     ours, theirs, people = folders.clips()
@@ -86,7 +87,7 @@ def evaluate_clip_folders(
             progress(done, len(ours))
             yield clip
 
-    report = video(counted(), judges=video_judges(sync), resamples=sampling[0], seed=sampling[1])
+    report = video(counted(), judges=judges, resamples=sampling[0], seed=sampling[1])
     missing = sorted(theirs.keys() - ours.keys())
     named = {"file cannot be read": unreadable, "real clips without a drawn one": missing}
     for what, names in named.items():

@@ -15,7 +15,7 @@ from voiceface.components import component_names, load_component
 Kind = Literal[
     "trials", "galleries", "fixed galleries", "ranks", "probabilities", "decisions", "pictures", "face sets",
     "sharpness", "clip pictures", "clip landmarks", "clip sync", "clip mouth", "clip identity",
-    "clip frames",
+    "clip frames", "clip perceptual", "clip likeness",
 ]  # fmt: skip
 """What a figure is computed from, and the arguments of its function:
 
@@ -36,6 +36,8 @@ Kind = Literal[
 ``clip mouth``        mouth opening and loudness of every frame -> value
 ``clip frames``       frames of one clip, uint8 -> value, NaN if there are too few
 ``clip identity``     similarity of every frame to the person, NaN without a face -> value, NaN if unknown
+``clip likeness``     the same by the published recogniser that the field takes
+``clip perceptual``   distances (frames,) of generated and real frames by a published network -> value
 """
 
 

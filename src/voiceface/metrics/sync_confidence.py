@@ -156,6 +156,13 @@ SYNC_OFFSET = Figure(
     convention="frames that the picture comes after its sound, at the smallest distance",
     order=4,
 )
+SYNC_DISTANCE = Figure(
+    name="sync distance",
+    of="clip sync",
+    function=lambda found: found.distance,
+    convention="the smallest mean distance over the offsets, lower is better",
+    order=4,
+)
 WITHIN_1_FRAME = Figure(
     name="offset within 1 frame",
     of="clip sync",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
-from voiceface.metrics.figure import Figure, figures
+from voiceface.metrics.figure import Figure, Kind, figures
 from voiceface.metrics.sync_confidence import LEAST, correlation, frame_levels, sync
 
 Frames = NDArray[np.uint8]
@@ -23,6 +23,8 @@ _SAME = 1
 _MAX_FACELESS_SHARE = 0.5
 """Share of frames without a face from which on a clip is not measured by its face."""
 _RATE = 16000
+_PAIRED: tuple[Kind, ...] = ("clip pictures", "clip perceptual")
+"""Figures of a generated clip beside its real one, whose chance is a real clip of somebody else."""
 
 
 def clip_figures() -> list[Figure]:
@@ -67,6 +69,10 @@ class Judges:
     """Frames and points to (frames, d), NaN in a frame without a face."""
     opening: Callable[[Frames, Points], NDArray[np.floating]] | None = None
     """Frames and points to how wide the mouth stands open, (frames,)."""
+    likeness: Callable[[Frames, Points], Rows] | None = None
+    """As ``identity``, by the published recogniser that the field takes (ArcFace: CSIM)."""
+    perceptual: Callable[[Frames, Frames], NDArray[np.floating]] | None = None
+    """Generated and real frames to their distances (frames,) by a published network (LPIPS)."""
 
 
 @dataclass(kw_only=True)
@@ -88,8 +94,8 @@ class Measured:
     sync: dict[str, tuple[Rows, Rows]] = field(default_factory=dict)
     course: dict[str, tuple[Rows, Rows]] = field(default_factory=dict)
     """Mouth opening and loudness of every frame."""
-    identity: Rows | None = None
-    reference: Rows | None = None
+    persons: dict[str, tuple[Rows, Rows]] = field(default_factory=dict)
+    """By kind of figure (identity, likeness) the rows of the frames and the person's reference (d,)."""
 
 
 def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip | None) -> Measured:
@@ -100,7 +106,7 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
     """
     found = Measured(name=clip.name, person=clip.person, group=clip.group)
     _check_frames(clip.name, clip.generated)
-    _pictures(clip, found, stranger)
+    _pictures(clip, found, judges, stranger)
     _landmarks(clip, found)
     sides: list[tuple[Side, Frames | None, Points | None, NDArray[np.generic] | None]] = [
         ("generated", clip.generated, clip.generated_points, clip.generated_wave),
@@ -119,11 +125,12 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
         ready = clip.generated_sync if side == "generated" else clip.real_sync
         _sync(found, side, (frames, points, wave, clip.fps), ready, judges, reach)
         _mouth_correlation(found, side, (frames, points, wave, clip.fps), judges)
-    _identity(clip, found, judges)
+    _identity(clip, found, "clip identity", judges.identity, (clip.generated_identity, clip.reference))
+    _identity(clip, found, "clip likeness", judges.likeness, (None, None))
     return found
 
 
-def _pictures(clip: VideoClip, found: Measured, stranger: VideoClip | None) -> None:
+def _pictures(clip: VideoClip, found: Measured, judges: Judges, stranger: VideoClip | None) -> None:
     """SSIM and PSNR against the real clip and, for chance, against another person's."""
     if clip.real is None:
         found.missing["generated"].append("SSIM, PSNR: no real clip")
@@ -135,15 +142,20 @@ def _pictures(clip: VideoClip, found: Measured, stranger: VideoClip | None) -> N
     if abs(len(clip.real) - len(clip.generated)) > _SAME:
         found.missing["generated"].append("SSIM, PSNR: length differs from the real clip")
         return
-    found.figures["generated"] |= _compared(clip.generated, clip.real)
+    found.figures["generated"] |= _compared(clip.generated, clip.real, judges)
     other = stranger.real if stranger is not None else None
     if other is not None and other.shape[1:] == clip.generated.shape[1:]:
-        found.strange = _compared(clip.generated, other)
+        found.strange = _compared(clip.generated, other, judges)
 
 
-def _compared(generated: Frames, real: Frames) -> dict[str, float]:
+def _compared(generated: Frames, real: Frames, judges: Judges) -> dict[str, float]:
     count = min(len(generated), len(real))
-    return {one.name: one.function(generated[:count], real[:count]) for one in figures("clip pictures")}
+    pair = generated[:count], real[:count]
+    values = {one.name: one.function(*pair) for one in figures("clip pictures")}
+    if judges.perceptual is not None:
+        distances = judges.perceptual(*pair)
+        values |= {one.name: one.function(distances) for one in figures("clip perceptual")}
+    return values
 
 
 def _landmarks(clip: VideoClip, found: Measured) -> None:
@@ -210,24 +222,30 @@ def _mouth_correlation(found: Measured, side: Side, seen: _ClipSide, judges: Jud
     found.missing[side].append(f"mouth with sound: {reason}")
 
 
-def _identity(clip: VideoClip, found: Measured, judges: Judges) -> None:
-    """Similarity of every generated frame to the person, and how it changes."""
-    rows = clip.generated_identity
+def _identity(
+    clip: VideoClip,
+    found: Measured,
+    kind: Literal["clip identity", "clip likeness"],
+    judge: Callable[[Frames, Points], Rows] | None,
+    ready: tuple[Rows | None, Rows | None],
+) -> None:
+    """Similarity of every generated frame to the person, and how it changes; ``ready``: rows, reference."""
+    rows, reference = ready
+    what = kind.removeprefix("clip ")
     if rows is None:
-        if judges.identity is None:
+        if judge is None:
             return
         if clip.generated_points is None or _mostly_faceless(clip.generated_points):
-            found.missing["generated"].append("identity: no face in half of the frames")
+            found.missing["generated"].append(f"{what}: no face in half of the frames")
             return
-        rows = judges.identity(clip.generated, clip.generated_points)
-    reference = clip.reference
-    if reference is None and clip.real is not None and clip.real_points is not None and judges.identity:
+        rows = judge(clip.generated, clip.generated_points)
+    if reference is None and clip.real is not None and clip.real_points is not None and judge:
         if _mostly_faceless(clip.real_points):
-            found.missing["generated"].append("identity: no face in half of the real clip's frames")
+            found.missing["generated"].append(f"{what}: no face in half of the real clip's frames")
             return
-        reference = judges.identity(clip.real, clip.real_points)
+        reference = judge(clip.real, clip.real_points)
     if reference is None:
-        found.missing["generated"].append("identity: nobody to compare with")
+        found.missing["generated"].append(f"{what}: nobody to compare with")
         return
     mine = np.asarray(rows, dtype=np.float64)
     target = np.asarray(reference, dtype=np.float64).reshape(-1, mine.shape[1])
@@ -235,18 +253,18 @@ def _identity(clip: VideoClip, found: Measured, judges: Judges) -> None:
     cosines = _cosines(mine, target)
     known = np.isfinite(cosines)
     if known.mean() <= _MAX_FACELESS_SHARE:
-        found.missing["generated"].append("identity: no face in half of the frames")
+        found.missing["generated"].append(f"{what}: no face in half of the frames")
         return
-    values = {one.name: one.function(cosines) for one in figures("clip identity")}
+    values = {one.name: one.function(cosines) for one in figures(kind)}
     found.figures["generated"] |= {name: value for name, value in values.items() if np.isfinite(value)}
-    found.identity, found.reference = mine, target
+    found.persons[what] = mine, target
 
 
 def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
     """Chance of each figure, ``"side name"`` to its mean over clips, from clips beside somebody else's."""
     chances: dict[str, list[float]] = {}
-    for name in [one.name for one in figures("clip pictures")]:
-        chances[f"generated {name}"] = [one.strange[name] for one in measured if one.strange]
+    for name in [one.name for kind in _PAIRED for one in figures(kind)]:
+        chances[f"generated {name}"] = [one.strange[name] for one in measured if name in one.strange]
     for side in ("generated", "real"):
         for one, other in _beside([m for m in measured if side in m.sync]):
             mouth, sound = one.sync[side][0], other.sync[side][1]
@@ -254,17 +272,18 @@ def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
             if count >= reach + LEAST:
                 mismatch = sync(sound[:count], mouth[:count], reach=reach)
                 chances.setdefault(f"{side} sync confidence", []).append(mismatch.confidence)
+                chances.setdefault(f"{side} sync distance", []).append(mismatch.distance)
         for one, other in _beside([m for m in measured if side in m.course]):
             opening, levels = one.course[side][0], other.course[side][1]
             count = min(len(opening), len(levels))
             together = correlation(opening[:count], levels[:count])
             if np.isfinite(together):
                 chances.setdefault(f"{side} mouth with sound", []).append(together)
-    for one, other in _beside([m for m in measured if m.reference is not None]):
-        assert one.identity is not None and other.reference is not None
-        if one.person != other.person:
-            value = float(np.nanmean(_cosines(one.identity, other.reference)))
-            chances.setdefault("generated identity similarity", []).append(value)
+    for what, figure in (("identity", "identity similarity"), ("likeness", "CSIM")):
+        for one, other in _beside([m for m in measured if what in m.persons]):
+            if one.person != other.person:
+                value = float(np.nanmean(_cosines(one.persons[what][0], other.persons[what][1])))
+                chances.setdefault(f"generated {figure}", []).append(value)
     return {name: float(np.mean(values)) for name, values in chances.items() if values}
 
 

@@ -34,6 +34,8 @@ class ClipOptions:
         train_people: text file of the people in the training set, to report known and unknown voices apart
         person_in: where the person's name comes from: folder, file or number (as in prepare videos)
         sync: weights of a sync expert, or SyncNet's syncnet_v2.model; by default the shipped one
+        csim: ArcFace weights (backbone.pth), to report CSIM
+        lpips: torchvision's AlexNet weights, to report LPIPS (with the wheel lpips)
         resamples: bootstrap resamples over people; 0: no intervals
         seed: random seed of the bootstrap, and of the page's order and sides
     """
@@ -48,6 +50,8 @@ class ClipOptions:
     train_people: Path | None = None
     person_in: Literal["auto", "folder", "file", "number"] = "auto"
     sync: str = ""
+    csim: Path | None = None
+    lpips: Path | None = None
     resamples: int = 1000
     seed: int = 0
 
@@ -109,6 +113,7 @@ def _study(page: Path, generated: Path, options: ClipOptions) -> int:
 
 
 def _clips(generated: Path, options: ClipOptions, outputs: RecordOptions) -> VideoReport:
+    from voiceface.evaluation.clip_files import video_judges
     from voiceface.evaluation.clip_folders import ClipFolders, evaluate_clip_folders
     from voiceface.evaluation.find_sync_expert import find_sync_expert
 
@@ -121,7 +126,7 @@ def _clips(generated: Path, options: ClipOptions, outputs: RecordOptions) -> Vid
         return evaluate_clip_folders(
             ClipFolders(generated=generated, other=options.reference, person_in=options.person_in),
             train_people=options.train_people,
-            sync=expert,
+            judges=video_judges(expert, csim=options.csim, lpips=options.lpips),
             sampling=(options.resamples, options.seed),
             results=outputs.folder,
             on_skip=log_line,
