@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,6 +86,23 @@ def test_every_command_with_every_component_is_in_the_reference(site):
         assert missing in ([], ["voxceleb_vggface"])  # which is typed voxceleb+vggface
     match = (site / "reference" / "commands" / "match.html").read_text(encoding="utf-8")
     assert "number of results to print; by default all" in match
+    assert "voiceface match [OPTIONS] QUERY CANDIDATES" in html.unescape(re.sub(r"<[^>]+>", "", match))
+
+
+def test_links_to_the_repository_and_colab_are_made_where_it_is_known(monkeypatch):
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed: make docs")
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.setenv("COLUMNS", "80")  # which the module sets
+    site_pages = importlib.import_module("site_pages")
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="tutorial.md"))
+    text = "[a](../tools/ship.py) [b](../README.md#install) [c](pictures.md)\n\n## 1\n"
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    plain = site_pages.on_page_markdown(text, page, None, None)
+    assert plain.startswith("a [b](index.md#install) [c](pictures.md)") and "Colab" not in plain
+    monkeypatch.setenv("GITHUB_REPOSITORY", "someone/voiceface")
+    known = site_pages.on_page_markdown(text, page, None, None)
+    assert known.startswith("[a](https://github.com/someone/voiceface/blob/main/tools/ship.py) ")
+    assert "https://colab.research.google.com/github/someone/voiceface/blob/main/docs/notebooks/" in known
 
 
 def test_no_page_names_another_host_to_load_from(site):

@@ -13,6 +13,7 @@ from voiceface.components import component_names
 _OPTION = re.compile(r"^\* `(.+?)`(?:: (.*))?$")
 _CHOICES = re.compile(r" \*\[choices: (.*?)\]\*")
 _DEFAULT = re.compile(r" \*\[default: (.*?)\]\*")
+_FILES = re.compile(r"(?:\[|--|\b[A-Z]{2,}).*")
 _REQUIRED = " **[required]**"
 _COLUMNS = re.compile(r"^\S+ {2,}\S", re.MULTILINE)
 """A component's card: ``Paper   ...``."""
@@ -69,7 +70,8 @@ def command_help(command: App, *names: str) -> Help:
     _, _, text = command.generate_docs(output_format="markdown").partition("\n")
     usage, _, rest = text.strip().partition("\n\n")
     head, mark, tail = rest.partition("\n**")
-    typed = re.sub(r"^\S+", " ".join(["voiceface", *names]), usage.splitlines()[1])
+    files = _FILES.search(usage.splitlines()[1])  # after the name of whatever program asks for the help
+    typed = " ".join(["voiceface", *names, *([files[0]] if files else [])])
     groups = {}
     for group in (mark + tail).split("\n**")[1:]:
         title, _, options = group.partition("**:")

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-os.environ["COLUMNS"] = "100"  # the width of components' cards
+os.environ["COLUMNS"] = "84"  # the width of components' cards
 
 from mkdocs.structure.files import File  # noqa: E402
 from site_commands import command_names, command_page  # noqa: E402
@@ -80,7 +79,19 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str: 
     parts = _FENCE.split(markdown)
     for index in range(0, len(parts), 2):
         parts[index] = _LINK.sub(lambda link: _site_link(link, written, at), parts[index])
-    return "".join(parts)
+    return _with_colab("".join(parts)) if at == "tutorial.md" else "".join(parts)
+
+
+def _with_colab(markdown: str) -> str:
+    """The tutorial with a link that opens its notebook at Colab, where the repository is known."""
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    if not repository:
+        return markdown
+    notebook = "docs/notebooks/first-steps.ipynb"
+    address = f"https://colab.research.google.com/github/{repository}/blob/main/{notebook}"
+    return markdown.replace(
+        "\n\n## ", f"\n\n[Open the notebook in Colab]({address}){{ .md-button }}\n\n## ", 1
+    )
 
 
 def _site_link(link: re.Match[str], written: str, at: str) -> str:
@@ -103,7 +114,7 @@ def _site_link(link: re.Match[str], written: str, at: str) -> str:
 
 
 def source_url(file: str) -> str:
-    """Where a file of the repository is shown; empty as long as pyproject.toml names no repository."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    address = project.get("urls", {}).get("Repository", "").rstrip("/")
-    return f"{address}/blob/main/{file}" if address else ""
+    """Where a file of the repository is shown; empty where the site is built outside of its workflow."""
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    return f"{server}/{repository}/blob/main/{file}" if repository else ""

@@ -29,7 +29,7 @@ voiceface train RECIPE --help shows the recipe's description and options"""
 _OPTIONS_HELP = """Args:
     corpus: the prepared corpus to train on; --smoke makes a few synthetic people if none is given
     out: folder of the training: new, or an interrupted one to resume; by default runs/RECIPE
-    device: auto, cpu, cuda, cuda:N or mps
+    device: auto, cpu, cuda, cuda:N or mps; several at once by torchrun (docs/training.md)
     precision: auto, 32 or bf16
     init: weights to fine-tune: a weights folder, shipped weights' name or owner/name of the hub
     splits: which split is trained with
