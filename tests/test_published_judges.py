@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from published_weights import arcface_file
 from voiceface.errors import InputError, MissingPartError
+from voiceface.evaluation.clip_files import video_judges
+from voiceface.face.align import align
+from voiceface.models.face_encoders.arcface import load as load_arcface
 from voiceface.models.lpips import load_lpips
 from voiceface.protocols.clip_measurement import Judges, VideoClip
 from voiceface.protocols.video_quality import video
@@ -122,3 +126,18 @@ def test_published_figures_stand_in_columns_of_their_own_with_chance():
     assert csim.value == pytest.approx(np.cos(0.05)) and csim.chance < 0.95 and csim.people == 4
     names = [one.name for one in video(clips(), resamples=0).rows["generated"]]
     assert "LPIPS" not in names and "CSIM" not in names
+
+
+def test_csim_aligns_faces_as_arcface_does_and_leaves_frames_without_a_face_out(tmp_path):
+    path = tmp_path / "backbone.pth"
+    arcface_file(path)
+    judge = video_judges(None, csim=path).likeness
+    points = np.tile([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]], (3, 1, 1))
+    points[1] = np.nan
+    frames = RANDOM.integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
+    rows = judge(frames, points)
+    assert rows.shape == (3, 12) and np.isnan(rows[1]).all()
+    faces = np.stack(
+        [align(frames[k], points[k], size=112, template="arcface", border="edge") for k in (0, 2)]
+    )
+    assert rows[[0, 2]] == pytest.approx(load_arcface(path).embed(faces), abs=1e-5)
