@@ -1,5 +1,7 @@
 """A package ``silero_vad`` with made weights in the layout of the published wheel."""
 
+import sys
+
 import numpy as np
 from safetensors.numpy import save_file
 
@@ -31,5 +33,6 @@ def install(folder, monkeypatch, tensors):
     data.mkdir(parents=True)
     (data.parent / "__init__.py").write_text("raise RuntimeError('the package was imported')\n")
     save_file(tensors, data / "silero_vad_16k.safetensors")
+    monkeypatch.delitem(sys.modules, "silero_vad", raising=False)  # conftest hides an installed one
     monkeypatch.syspath_prepend(str(folder))
     return data / "silero_vad_16k.safetensors"
