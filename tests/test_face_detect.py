@@ -70,7 +70,7 @@ def test_no_face_is_an_empty_list(shape):
 
 def test_a_tiny_picture_does_not_harm_the_next_ones():
     for side in (8, 9):
-        assert detect(np.full((side, 60, 3), 77, dtype=np.uint8)) == []
+        assert detect(np.full((60, side, 3), 77, dtype=np.uint8)) == []
         assert detect_cnn(np.full((64, 64, 3), 99, dtype=np.uint8)) == []
 
 
