@@ -22,7 +22,7 @@ def recall_in_galleries(above: ArrayLike, tied: ArrayLike, others: int, *, size:
         size: People of a gallery, from 1 to ``others + 1``.
         k: The right one must be among the first k.
 
-    >>> recall_in_galleries([0, 1, 2], [0, 0, 0], 2, size=2, k=1).tolist()
+    >>> recall_in_galleries([0, 1, 2], [0, 0, 0], 2, size=2, k=1).round(9).tolist()
     [1.0, 0.5, 0.0]
     """
     within = np.array([_within(rank, others, size - 1, k) for rank in range(others + 1)])
