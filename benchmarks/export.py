@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import re
 import statistics
 import subprocess
@@ -125,14 +124,24 @@ def print_processes(folder: Path, picture: Path) -> None:
         print(f"| {what} | {wall:.2f} s | {processor:.2f} s | {memory:.0f} MB |")
 
 
+SMALL = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+"""Starts a command from a small process, for a child first counts the memory of the one that forked it."""
+
+
 def measured(command: list[str], place: Path) -> tuple[float, ...]:
     """Wall and processor seconds and MB at the peak of one process."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    assert status == 0, command
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL, *command], cwd=place, check=True, stdout=subprocess.PIPE, text=True
+    )
     wall, scale = time.perf_counter() - start, 1 << (20 if sys.platform == "darwin" else 10)
-    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / scale
+    processor, peak = map(float, done.stdout.split())
+    return wall, processor, peak / scale
 
 
 def spread(paths: list[Path], count: int) -> list[Path]:

@@ -6,7 +6,7 @@ import struct
 import wave
 import zlib
 
-import httpx
+import httpx2 as httpx
 import numpy as np
 import pytest
 from PIL import Image

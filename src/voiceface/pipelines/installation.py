@@ -62,6 +62,7 @@ _PACKAGES = (
         "'voiceface[hub]'",
         False,
     ),
+    ("onnxruntime", "onnxruntime", "`voiceface export` does not work", "'voiceface[onnx]'", False),
     (
         "qdrant_client",
         "qdrant-client",
