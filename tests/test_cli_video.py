@@ -200,6 +200,10 @@ def test_what_cannot_be_asked(folders, tmp_path):
     generated = ["evaluate", "video", "--generated", folders / "generated"]
     call(*generated, "--compare-with", folders / "real").refused("--study")
     call(*generated, "--study", tmp_path / "x.html").refused("--compare-with")
+    for name, better in (("page.mp4", "page.html"), ("page", "page.html"), ("a.b/p.PDF", "p.html")):
+        study = ("--study", tmp_path / name, "--compare-with", folders / "real")
+        call(*generated, *study).refused("is no page", f"name it {better}")
+        assert not (tmp_path / name).exists()
     (tmp_path / "other" / "zed").mkdir(parents=True)
     film(tmp_path / "other" / "zed" / "9.mp4", 9, frames=3)
     call(*generated, "--reference", tmp_path / "other").refused("shares no clip's name")

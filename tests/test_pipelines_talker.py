@@ -136,6 +136,21 @@ def test_a_picture_is_animated_aligned_as_the_weights_need_it(voice, tmp_path):
     assert movie_facts(done.path).metadata["note"] == done.note
 
 
+def test_of_an_animated_gif_the_first_picture_talks_and_a_video_is_no_picture(voice, tmp_path):
+    first, later = (draw_face(seed, 240).quantize() for seed in (1, 5))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[later], duration=100)
+    first.save(tmp_path / "first.png")
+    made = []
+    for name in ("a.gif", "first.png"):
+        talker = fake_talker()
+        talker(voice, tmp_path / "a.mp4", face=tmp_path / name)
+        made.append(talker._model.speakers[0].face)
+    assert np.array_equal(*made)
+    with pytest.raises(InputError, match=r"a\.mp4: is no picture; give a JPEG or PNG"):
+        fake_talker()(voice, tmp_path / "b.mp4", face=tmp_path / "a.mp4")
+    assert not (tmp_path / "b.mp4").exists()
+
+
 def test_a_picture_without_a_face_is_named(voice, tmp_path):
     Image.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "wall.png")
     with pytest.raises(InputError, match=r"wall\.png: shows no face"):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
 
+_PAGE_ENDINGS = (".html", ".htm")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFolders:
@@ -110,7 +112,7 @@ def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: i
         seed: Random seed of the sample, the order and the sides.
 
     Raises:
-        InputError: a folder cannot be used, or the page cannot be written.
+        InputError: a folder cannot be used, or the page cannot be written or is named like no page.
     """
     from voiceface.evaluation.study_page import QUESTION, write_study
     from voiceface.media.check_writable import check_writable
@@ -119,6 +121,9 @@ def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: i
         raise InputError("--study", "has nothing to compare with", "add --compare-with OTHER")
     if pairs < 1:
         raise InputError("--pairs", f"is {pairs}", "give 1 or more")
+    if out.suffix.lower() not in _PAGE_ENDINGS:
+        better = out.with_suffix(".html") if out.suffix else out.with_name(f"{out.name}.html")
+        raise InputError(out, "is no page: these end in .html or .htm", f"name it {better.name}")
     check_writable(out)
     ours, theirs, people = folders.clips()
     shared = sorted(ours.keys() & theirs.keys())
