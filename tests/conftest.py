@@ -1,5 +1,6 @@
 """What several tests share: a small corpus of synthetic people, made once and kept."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -9,6 +10,15 @@ import pytest
 from kept_workers import KeptWorkers
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for a folder that is not there
+
+
+def pytest_configure():
+    gc.disable()  # importing everything makes garbage of hardly anything, and looking for it takes seconds
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what was imported stays, and is never searched for garbage again
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

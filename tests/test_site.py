@@ -1,4 +1,7 @@
-"""The site is built strictly, names everything public, and asks no other host for anything."""
+"""The site is built strictly, names everything public, and asks no other host for anything.
+
+Building it takes 20 seconds: `make test-all` does, and the job `docs` of `.github/workflows/ci.yml`.
+"""
 
 import functools
 import html
@@ -64,6 +67,7 @@ def public_names():
                     yield f"{one.__module__}.{one.__qualname__}.{name}"
 
 
+@pytest.mark.slow
 def test_no_public_name_is_missing_from_the_reference(site):
     anchors = {found for text in pages(site).values() for found in re.findall(r'\bid="([^"]+)"', text)}
     wanted = set(public_names())
@@ -71,6 +75,7 @@ def test_no_public_name_is_missing_from_the_reference(site):
     assert sorted(wanted - anchors) == []
 
 
+@pytest.mark.slow
 def test_every_command_with_every_component_is_in_the_reference(site):
     for name in component_names(COMMANDS):
         command = name.replace("_", "-")
@@ -105,6 +110,7 @@ def test_links_to_the_repository_and_colab_are_made_where_it_is_known(monkeypatc
     assert "https://colab.research.google.com/github/someone/voiceface/blob/main/docs/notebooks/" in known
 
 
+@pytest.mark.slow
 def test_no_page_names_another_host_to_load_from(site):
     for name, text in pages(site).items():
         loaded = re.findall(r'<(?:script|img|iframe|video|source)[^>]+src="(https?:[^"]+)"', text)
@@ -114,6 +120,7 @@ def test_no_page_names_another_host_to_load_from(site):
         assert loaded == [], name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_pages_fit_a_phone_and_ask_no_other_host(site):
     handler = functools.partial(Quiet, directory=str(site))

@@ -87,7 +87,7 @@ def test_whoever_is_shown_most_is_the_person(tmp_path):
 
 
 def test_a_video_without_a_face_or_without_sound_is_told_by_its_name(people, tmp_path):
-    talking(tmp_path / "empty.mp4", 1, frames=[np.full((160, 160, 3), 90, np.uint8)] * 20)
+    talking(tmp_path / "empty.mp4", 1, frames=[np.full((64, 64, 3), 90, np.uint8)] * 20)
     with pytest.raises(InputError, match=r"empty\.mp4: shows no face in 8 frames"):
         video_faces(tmp_path / "empty.mp4")
     said = call(
