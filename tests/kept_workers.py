@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from voiceface.corpus import worker_pool
@@ -21,10 +21,10 @@ class KeptWorkers:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Any, ...], tuple[contextlib.ExitStack, worker_pool.WorkerPool]] = {}
+        self._kept: dict[tuple[Any, ...], tuple[contextlib.ExitStack, Any]] = {}
 
     @contextlib.contextmanager
-    def local_worker_pool(self, size: int, task: worker_pool.Task = run_shard) -> Iterator[Any]:
+    def local_worker_pool(self, size: int, task: Callable[[Any], Any]) -> Iterator[Any]:
         if task is not run_shard:
             with _real_pool(size, task) as pool:
                 yield pool
@@ -34,7 +34,7 @@ class KeptWorkers:
         if key not in self._kept:
             self.close()
             stack = contextlib.ExitStack()
-            self._kept[key] = stack, stack.enter_context(_real_pool(size))
+            self._kept[key] = stack, stack.enter_context(_real_pool(size, run_shard))
         try:
             yield self._kept[key][1]
         except BaseException as error:

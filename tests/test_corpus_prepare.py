@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from corpus_media import ARGUMENTS, contents, synthetic_voice, tree
-from voiceface.corpus import item_processing, item_rows, worker_pool
+from voiceface.corpus import item_processing, item_rows
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.item import FaceItem, Listing, Rejection, VideoItem, VoiceItem
@@ -204,9 +204,7 @@ def crashing_shard(shard):
 
 
 def test_an_item_that_ends_its_worker_is_rejected_alone(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=crashing_shard)
-    )
+    monkeypatch.setattr(engine, "run_shard", crashing_shard)
     corpus = quiet(few, tmp_path / "c", workers=2)
     assert [(one.path, one.person) for one in corpus.rejected] == [("p3.wav", "p3")]
     assert "ended the program that read it" in corpus.rejected[0].reason
@@ -218,9 +216,7 @@ def dies_at_once(shard):
 
 
 def test_workers_that_cannot_begin_are_an_error(listing, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=dies_at_once)
-    )
+    monkeypatch.setattr(engine, "run_shard", dies_at_once)
     with pytest.raises(InputError, match="end before they begin"):
         quiet(listing, tmp_path / "c", workers=1)
 
@@ -238,9 +234,7 @@ def on_a_full_disk(shard):
 )
 def test_a_full_disk_is_one_error_and_the_next_run_goes_on(listing, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(
-            engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=on_a_full_disk)
-        )
+        patch.setattr(engine, "run_shard", on_a_full_disk)
         with pytest.raises(InputError, match=r"000-0000.*disk") as caught:
             quiet(listing, tmp_path / "c", workers=2)
     assert "\n" not in str(caught.value)
@@ -322,9 +316,7 @@ def costly_shard(shard):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
 def test_an_item_that_hangs_or_eats_memory_is_rejected_alone(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=costly_shard)
-    )
+    monkeypatch.setattr(engine, "run_shard", costly_shard)
     limits = ItemLimits(item_minutes=0.3, item_gigabytes=2.0)  # a busy machine may need 10 s for an item
     corpus = quiet(few, tmp_path / "c", workers=2, limits=limits)
     reasons = {one.path: one.reason for one in corpus.rejected}

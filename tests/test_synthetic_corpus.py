@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from corpus_media import contents
-from voiceface.corpus import item_processing, worker_pool
+from voiceface.corpus import item_processing
 from voiceface.corpus import prepare as engine
 from voiceface.corpus.check import check_corpus
 from voiceface.corpus.corpus import Corpus
@@ -211,9 +211,7 @@ def on_a_full_disk(shard):
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to play a full disk with")
 def test_a_full_disk_is_one_error_and_the_next_run_goes_on(whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(
-            engine, "local_worker_pool", functools.partial(worker_pool.local_worker_pool, task=on_a_full_disk)
-        )
+        patch.setattr(engine, "run_shard", on_a_full_disk)
         with pytest.raises(InputError, match="disk"):
             made(tmp_path / "c")
     assert not Corpus.open(tmp_path / "c").complete

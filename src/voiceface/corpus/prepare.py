@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from voiceface.corpus.cluster_pool import cluster_worker_pool
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.default_workers import default_workers
 from voiceface.corpus.item import Item, Listing, Rejection
@@ -26,11 +27,12 @@ from voiceface.corpus.shards import (
     item_kind,
     items_digest,
     remove_partial_files,
+    run_shard,
     table_folders,
 )
 from voiceface.corpus.table_reader import CARD, SOURCE_REJECTIONS, Commit, commits, read_card
 from voiceface.corpus.tables import FORMAT, SCHEMAS, Row, content_sum, write_table
-from voiceface.corpus.worker_pool import cluster_worker_pool, local_worker_pool, run_all_shards
+from voiceface.corpus.worker_pool import local_worker_pool, run_all_shards
 from voiceface.errors import InputError
 from voiceface.media.files import partial_files, write_json
 from voiceface.media.make_folder import make_folder
@@ -275,9 +277,11 @@ def _run(
         )
         show(state)
 
-    size = min(workers or default_workers(), len(shards))
+    folders = [shards[0].out] if shards[0].generator else [shards[0].root, shards[0].out]
     with (
         show_progress(progress) as show,
-        cluster_worker_pool(cluster) if cluster else local_worker_pool(size) as pool,
+        cluster_worker_pool(cluster, run_shard, folders=folders)
+        if cluster
+        else local_worker_pool(min(workers or default_workers(), len(shards)), run_shard) as pool,
     ):
         run_all_shards(shards, pool, on_progress)

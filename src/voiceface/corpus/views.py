@@ -7,7 +7,7 @@ import difflib
 import functools
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,8 @@ def _make(
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         array.flush()
         starts = range(0, count, _CHUNK)
-        processes = min(workers or default_workers(), len(starts))
+        # A Dask worker may start no processes of its own.
+        processes = 1 if current_process().daemon else min(workers or default_workers(), len(starts))
         if count < _MIN_FACES_FOR_PROCESSES or processes < 2:
             for start in starts:
                 _fill(corpus, array, start, template)

@@ -1,6 +1,7 @@
-"""Workers for shards: spawned processes on this machine, or a Dask cluster.
+"""Work handed out to workers: spawned processes on this machine, or those of a Dask cluster.
 
-Either way `run_all_shards` hands out shards, survives a worker that dies, and reports progress.
+Whoever works, the task is the same function of a module, given one picklable argument. `run_all_shards` hands
+out the shards of a preparation, `run_tasks` anything else; both survive a worker that dies.
 """
 
 from __future__ import annotations
@@ -11,47 +12,54 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import connection
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from voiceface.corpus.item_limits import was_stopped
-from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, read_journal, run_shard
-from voiceface.errors import InputError, MissingPartError
+from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, read_journal
+from voiceface.errors import InputError
 
 Facts = dict[str, dict[str, Any]]
-Task = Callable[[Shard], Facts]
+A = TypeVar("A")
+R = TypeVar("R")
+A_in = TypeVar("A_in", contravariant=True)
 
 _POLL = 0.25  # seconds between looks at the journals
 _CRASHED_TWICE = (
     "ended the program that read it, twice (a crash in its decoder, or too little memory); leave it out"
 )
-
-
 _TOO_LONG = "took too long to read; leave it out, or give more time with --item-minutes"
 
 
-class WorkerPool(Protocol):
-    """Some workers that take one shard each."""
+class WorkerPool(Protocol[A_in, R]):
+    """Some workers that do one task each at a time."""
 
-    size: int
-
-    def submit(self, shard: Shard) -> Future[Facts]:
-        """Start a shard on an idle worker."""
+    @property
+    def size(self) -> int:
+        """How many tasks to have at work; it may change."""
         ...
 
-    def done(self, future: Future[Facts]) -> None:
+    def submit(self, argument: A_in) -> Future[R]:
+        """Start the task with this argument on an idle worker."""
+        ...
+
+    def done(self, future: Future[R]) -> None:
         """Make its worker idle again, replaced if it died."""
         ...
 
+    def check(self) -> None:
+        """Raise InputError if nobody can work any longer."""
+        ...
 
-class _ProcessPool:
+
+class _ProcessPool(Generic[A, R]):
     """One single-process pool a worker: when a process dies it is known whose shard it held."""
 
-    def __init__(self, size: int, task: Task) -> None:
+    def __init__(self, size: int, task: Callable[[A], R]) -> None:
         self.size, self._task = size, task
         self._context = multiprocessing.get_context("spawn")
         # The parent holds one end, every worker the other: it closes when the parent stops or is killed,
@@ -59,20 +67,23 @@ class _ProcessPool:
         ends: tuple[Any, Any] = self._context.Pipe(duplex=False)
         self._theirs, self._ours = ends
         self._idle: list[Executor] = []
-        self._busy: dict[Future[Facts], Executor] = {}
+        self._busy: dict[Future[R], Executor] = {}
 
-    def submit(self, shard: Shard) -> Future[Facts]:
+    def submit(self, argument: A) -> Future[R]:
         pool = self._idle.pop() if self._idle else self._new()
-        future = pool.submit(self._task, shard)
+        future = pool.submit(self._task, argument)
         self._busy[future] = pool
         return future
 
-    def done(self, future: Future[Facts]) -> None:
+    def done(self, future: Future[R]) -> None:
         pool = self._busy.pop(future)
         if isinstance(future.exception(), BrokenProcessPool):
             pool.shutdown(wait=False)
         else:
             self._idle.append(pool)
+
+    def check(self) -> None:
+        """Processes that die are replaced."""
 
     def close(self, *, at_once: bool) -> None:
         if at_once:
@@ -102,7 +113,7 @@ def _initialise_worker(lifeline: connection.Connection) -> None:
 
 
 @contextlib.contextmanager
-def local_worker_pool(size: int, task: Task = run_shard) -> Iterator[WorkerPool]:
+def local_worker_pool(size: int, task: Callable[[A], R]) -> Iterator[WorkerPool[A, R]]:
     """``size`` spawned processes of this machine; ended at once if the block ends in an error."""
     pool = _ProcessPool(size, task)
     try:
@@ -113,48 +124,52 @@ def local_worker_pool(size: int, task: Task = run_shard) -> Iterator[WorkerPool]
     pool.close(at_once=False)
 
 
-class _DaskPool:
-    def __init__(self, executor: Executor, size: int) -> None:
-        self.executor, self.size = executor, size
+def run_tasks(
+    arguments: Iterable[A], pool: WorkerPool[A, R], *, name: Callable[[A], str] = str
+) -> Iterator[tuple[A, R]]:
+    """Have every task done, each argument with what its task returned, in the order in which they end.
 
-    def submit(self, shard: Shard) -> Future[Facts]:
-        return self.executor.submit(run_shard, shard)
+    No more arguments are taken than there are workers, so that they may be many.
 
-    def done(self, future: Future[Facts]) -> None:
-        """The scheduler replaces its workers itself."""
-
-
-@contextlib.contextmanager
-def cluster_worker_pool(address: str) -> Iterator[WorkerPool]:
-    """The workers of a Dask scheduler at ``address``, or of one started here for ``"local"``.
-
-    They must see the source's and the corpus' folders under the same paths.
+    Args:
+        arguments: What to do, in the order to begin with.
+        pool: Who does it.
+        name: What an argument is called in an error.
 
     Raises:
-        MissingPartError: the package distributed is not installed.
-        InputError: nobody answers at the address.
+        InputError: what a task raised, or a task that ends its worker twice.
     """
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingPartError(
-            "distributed", "is not installed, and cluster= needs it", "pip install 'voiceface[cluster]'"
-        ) from error
-    connect: Any = distributed.Client
-    how = {"processes": True, "dashboard_address": None} if address == "local" else {"address": address}
-    try:
-        client = connect(**how)
-    except (OSError, ValueError) as error:
-        raise InputError(address, "no Dask scheduler answers there", "check the address") from error
-    with client:
-        if not client.nthreads():
-            client.wait_for_workers(1)
-        # Twice as many shards as threads, so that none waits for the next.
-        yield _DaskPool(client.get_executor(pure=False), 2 * sum(client.nthreads().values()))
+    waiting, deaths = iter(arguments), Counter[str]()
+    working: dict[Future[R], A] = {}
+    again: list[A] = []
+    while True:
+        while len(working) < pool.size:
+            task = again.pop() if again else next(waiting, None)
+            if task is None:
+                break
+            working[pool.submit(task)] = task
+        if not working:
+            return
+        done, _ = wait(working, timeout=_POLL, return_when=FIRST_COMPLETED)
+        pool.check()
+        for future in done:
+            task = working.pop(future)
+            pool.done(future)
+            error = future.exception()
+            if error is None:
+                yield task, future.result()
+            elif worker_died(error):
+                deaths[name(task)] += 1
+                if deaths[name(task)] > 1:
+                    fault = "ended the process that worked on it, twice (a crash, or too little memory)"
+                    raise InputError(name(task), fault, "leave it out, or run the command again") from error
+                again.append(task)
+            else:
+                raise error
 
 
 def run_all_shards(
-    shards: Sequence[Shard], pool: WorkerPool, on_progress: Callable[[int, Facts | None], None]
+    shards: Sequence[Shard], pool: WorkerPool[Shard, Facts], on_progress: Callable[[int, Facts | None], None]
 ) -> None:
     """Have every shard done; an item that ends its worker twice is rejected, the others are not lost.
 
@@ -175,6 +190,7 @@ def run_all_shards(
             shard = waiting.pop()
             working[pool.submit(shard)] = shard
         done, _ = wait(working, timeout=_POLL, return_when=FIRST_COMPLETED)
+        pool.check()
         for future in done:
             shard = working.pop(future)
             pool.done(future)
@@ -182,7 +198,7 @@ def run_all_shards(
             if error is None:
                 finished += len(shard.items)
                 on_progress(finished + sum(map(_items_done, working.values())), future.result())
-            elif _worker_died(error):
+            elif worker_died(error):
                 waiting.append(_retry_or_reject(shard, deaths))
             else:
                 raise error
@@ -193,7 +209,8 @@ def _items_done(shard: Shard) -> int:
     return read_journal(shard) or 0
 
 
-def _worker_died(error: BaseException) -> bool:
+def worker_died(error: BaseException) -> bool:
+    """Whether a task failed because its worker ended, and may succeed on another."""
     # Dask's error by name: the package may not be there to import it from.
     return isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker"
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.evaluation.training_overlap import TrainingOverlap, training_overlap
 from voiceface.media.files import atomic_path
@@ -56,6 +57,7 @@ def cached_embeddings(
     known_people: str = "refuse",
     among: frozenset[str] | None = None,
     device: str = "cpu",
+    workers: Workers = HERE,
     bar: Bar,
 ) -> CorpusEmbeddings:
     """Place all voices and faces of a corpus by a model, or find that it was done before.
@@ -69,6 +71,7 @@ def cached_embeddings(
             ``drop`` those that trained or selected them.
         among: The people who are evaluated, where a list names some of the corpus' alone.
         device: Where a matcher works.
+        workers: Who places the blocks of a matcher.
         bar: Shows progress.
 
     Raises:
@@ -85,14 +88,7 @@ def cached_embeddings(
     if among is not None:
         people = people.among(among)
     _check_overlap(people, loaded, corpus, known_people)
-    matcher = Matcher(loaded, device=device) if Matcher.accepts(loaded.model) else None
-    name = loaded.model.fingerprint()[:12]
-    folder = _cache_folder(corpus)
-    stem = f"{loaded.name}-{name}-{corpus.fingerprint[:12]}"
-    files = {kind: folder / f"{stem}-{kind}.npz" for kind in ("voices", "faces")}
-    with writer_lock(folder / stem, wait=-1):  # who places it second reads what the first has placed
-        if not all(_whole(path, len(corpus.tables[kind])) for kind, path in files.items()):
-            _place(matcher, loaded, corpus, files, bar)
+    files = _placed(loaded, corpus, device, workers, bar)
     dropped = 0
     if known_people == "drop" and people.met:
         files = {kind: _without_people(path, people.met) for kind, path in files.items()}
@@ -107,6 +103,22 @@ def cached_embeddings(
         dropped=dropped,
         calibration=(float(found["slope"]), float(found["offset"])) if found else None,
     )
+
+
+def _placed(loaded: Loaded, corpus: Corpus, device: str, workers: Workers, bar: Bar) -> dict[str, Path]:
+    """The files of rows, made where they are not kept from before."""
+    matcher = Matcher(loaded, device=device) if Matcher.accepts(loaded.model) else None
+    name = loaded.model.fingerprint()[:12]
+    folder = _cache_folder(corpus)
+    stem = f"{loaded.name}-{name}-{corpus.fingerprint[:12]}"
+    files = {kind: folder / f"{stem}-{kind}.npz" for kind in ("voices", "faces")}
+    with writer_lock(folder / stem, wait=-1):  # who places it second reads what the first has placed
+        if not all(_whole(path, len(corpus.tables[kind])) for kind, path in files.items()):
+            if matcher is None:
+                _place(loaded, corpus, files, bar)
+            else:
+                _place_in_blocks(matcher, corpus, files, bar, workers)
+    return files
 
 
 def _check_overlap(people: TrainingOverlap, loaded: Loaded, corpus: Corpus, known_people: str) -> None:
@@ -125,12 +137,16 @@ def _check_overlap(people: TrainingOverlap, loaded: Loaded, corpus: Corpus, know
         raise InputError(corpus.path, f"{loaded.name} has met all of its people", remedy)
 
 
-def _place(matcher: Matcher | None, loaded: Loaded, corpus: Corpus, files: dict[str, Path], bar: Bar) -> None:
-    if matcher is not None:
-        for kind, path in files.items():
-            with bar(kind) as progress:
-                embed_corpus(matcher, corpus, path, kind=kind, progress=progress)
-        return
+def _place_in_blocks(
+    matcher: Matcher, corpus: Corpus, files: dict[str, Path], bar: Bar, workers: Workers
+) -> None:
+    for kind, path in files.items():
+        with bar(kind) as progress:
+            embed_corpus(matcher, corpus, path, kind=kind, workers=workers, progress=progress)
+
+
+def _place(loaded: Loaded, corpus: Corpus, files: dict[str, Path], bar: Bar) -> None:
+    """The rows of a model that embeds no item alone, all at once and in this process."""
     whole = Selection.everything(corpus)
     with bar("voices and faces"):
         sides = embed_selection(loaded.model, whole)

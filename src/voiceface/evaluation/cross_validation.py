@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.corpus.splits import Split, fold_people
-from voiceface.errors import InputError
+from voiceface.corpus.splits import Split
 from voiceface.evaluation.report.evidence import Evidence
 from voiceface.evaluation.saved_scores import ScoredTrials
+from voiceface.evaluation.train_folds import check_comparable, fold_trainings
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections, score_selection
-from voiceface.pipelines.weights import Loaded, load_model, load_recipe
+from voiceface.pipelines.weights import Loaded, load_model
 from voiceface.protocols.calibration import Calibration, calibration
 from voiceface.protocols.gallery_matching import MatchingReport, matching
 from voiceface.protocols.gallery_retrieval import RetrievalReport, retrieval
@@ -27,7 +27,6 @@ from voiceface.training.split_choice import SplitChoice
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
-    from voiceface.training.run import Run
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
@@ -151,22 +150,17 @@ def cross_validate(
     Raises:
         InputError: the recipe embeds nothing, or cannot be trained on this corpus.
     """
-    module = load_recipe(recipe)
     choice = folds if isinstance(folds, SplitChoice) else SplitChoice(by="random", folds=folds)
     parts: list[_FoldResult] = []
-    for fold in range(choice.folds or 1):
-        given = {k: v.replace("{fold}", str(fold)) if isinstance(v, str) else v for k, v in arguments.items()}
-        run: Run = module.recipe(**given)
-        run = replace(run, people="unknown", choice=choice)
-        held_back = hold_out_fold(run, fold, choice.folds) if choice.folds else run
+    for training in fold_trainings(recipe, arguments, choice, Path(out)):
+        held_back = training.run()
         chosen = choose_split(held_back, corpus)
         split = chosen.split
-        _check_comparable(held_back, split)
+        check_comparable(held_back, split)
         if tell is not None:
-            tell(f"fold {fold + 1} of {choice.folds}, {chosen}" if choice.folds else str(chosen))
-        # Fold 1 of 3 has learnt from people whom fold 1 of 5 is to be judged on: never the same folder.
-        place = Path(out) / (f"fold-{fold}-of-{choice.folds}" if choice.folds else "split")
-        weights = train(held_back, corpus, place, device=device, progress=tell is not None and _in_terminal())
+            tell(f"fold {training.fold + 1} of {choice.folds}, {chosen}" if choice.folds else str(chosen))
+        shown = tell is not None and _in_terminal()
+        weights = train(held_back, corpus, training.place, device=device, progress=shown)
         loaded = load_model(weights)
         voices, faces, scored = _fold_outputs(loaded, split)
         found = loaded.card["facts"].get("calibration")
@@ -197,24 +191,6 @@ def _fold_outputs(loaded: Loaded, split: Split) -> tuple[Floats, Floats, Floats 
         return voices.astype(float), faces.astype(float), None
     scores = score_selection(loaded.model, split.test)
     return np.zeros((scores.shape[0], 0)), np.zeros((scores.shape[1], 0)), scores
-
-
-def _check_comparable(run: Run, split: Split) -> None:
-    """Refuse a recipe whose model compares no voices with faces, before anything is trained."""
-    model = run.build(run.facts(split.train))
-    if not embeds_selections(model) and not model.can("score"):
-        raise InputError(run.recipe, "embeds no voices and faces to compare", "evaluate another recipe")
-
-
-def hold_out_fold(run: Run, fold: int, folds: int) -> Run:
-    """The run with ``fold`` (from 0) of ``folds`` held back; the recipe's share of the others selects."""
-    share = float(run.arguments.get("validation", 0.1))
-    return replace(
-        run,
-        people="unknown",
-        choice=run.choice.random(),
-        split=lambda corpus: fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share),
-    )
 
 
 def judge(held: Held, *, recipe: str, corpus: str, resamples: int = 1000) -> CrossValidation:

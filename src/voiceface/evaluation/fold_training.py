@@ -32,7 +32,7 @@ def parse_fold(text: str) -> tuple[int, int]:
 
 def leave_out_fold(run: Run, fold: str) -> Run:
     """The run on everybody except the people of that fold, with the run's seed."""
-    from voiceface.evaluation.cross_validation import hold_out_fold
+    from voiceface.evaluation.train_folds import hold_out_fold
 
     number, count = parse_fold(fold)
     return hold_out_fold(run, number - 1, count)

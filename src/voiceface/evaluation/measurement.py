@@ -18,6 +18,7 @@ from voiceface.evaluation.report_files import ReportFiles, ReportSubject, write_
 from voiceface.metrics.figure import figures
 
 if TYPE_CHECKING:
+    from voiceface.corpus.workers import Workers
     from voiceface.evaluation.cached_embeddings import Bar, CorpusEmbeddings
     from voiceface.evaluation.report.evidence import Evidence
     from voiceface.evaluation.report.page import Section
@@ -45,6 +46,7 @@ class Measurement:
         *,
         known_people: str,
         device: str,
+        workers: Workers,
         bar: Bar,
     ) -> Measurement:
         """Check what was given, and embed the corpus with the model where one is named.
@@ -54,6 +56,7 @@ class Measurement:
             model: Weights instead of embeddings.
             known_people: What to do with people in the model's training set.
             device: Device of the model.
+            workers: Who embeds the corpus.
             bar: Shows progress.
 
         Raises:
@@ -89,6 +92,7 @@ class Measurement:
             known_people=known_people,
             among=among,
             device=torch_device(device),
+            workers=workers,
             bar=bar,
         )
         return cls(**(given | {"voices": embedded.voices, "faces": embedded.faces}), embedded=embedded)

@@ -9,17 +9,19 @@ import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.media.files import atomic_path, partial_files, write_json
 from voiceface.media.read_npz import Header, read_npz
 from voiceface.media.writer_lock import writer_lock
+from voiceface.pipelines.embed_block import EmbedBlock, embed_blocks
 from voiceface.protocols.input_checks import few
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ _BLOCK = 64
 _PLAN = "plan.json"
 _PART = re.compile(r"\d{9}\.npz")
 Progress = Callable[[int, int], None]
-Make = Callable[[int, int], tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]]
-"""From the first item and the one after the last to their rows, and what is wrong with which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,44 +49,46 @@ def embed_files(
     out: str | Path,
     *,
     kind: str,
+    workers: Workers = HERE,
     progress: Progress | None = None,
 ) -> Embedded:
     """Embed ``files`` as ``kind`` (``voices`` or ``faces``) into ``out``: names and embeddings.
 
     Works in blocks kept in ``OUT.parts`` until all are there, so a second call after a kill does only
     what is missing (everything, if a file has changed since). Files that cannot be used are left out
-    and returned.
+    and returned. Processes share the cores and load the matcher's weights each; a cluster's workers must see
+    the files under the same paths.
 
     Raises:
         InputError: no file at all, none usable, two of one name, or ``out`` cannot be written.
     """
+    _check_kind(kind)
     names = [str(f) for f in files]
-    embed = _of_kind(matcher, kind)
-
-    def make(first: int, last: int) -> tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]:
-        failed: list[tuple[int, InputError]] = []
-        rows = embed(names[first:last], on_error=lambda place, error: failed.append((first + place, error)))
-        return rows, failed
-
     stamps = hashlib.sha256("\n".join(map(_size_and_time, names)).encode()).hexdigest()
-    return _in_blocks(_Job(matcher, kind, names, [""] * len(names), Path(out), stamps), make, progress)
+    job = _Job(matcher, kind, names, [""] * len(names), Path(out), stamps)
+    return _in_blocks(job, workers, progress)
 
 
 def embed_corpus(
-    matcher: Matcher, corpus: Corpus, out: str | Path, *, kind: str, progress: Progress | None = None
+    matcher: Matcher,
+    corpus: Corpus,
+    out: str | Path,
+    *,
+    kind: str,
+    workers: Workers = HERE,
+    progress: Progress | None = None,
 ) -> Embedded:
     """Embed a prepared corpus' voices or faces into ``out``: names (ids), people and embeddings.
+
+    In blocks and by workers as `embed_files`.
 
     Raises:
         InputError: the corpus holds none, or ``out`` cannot be written.
     """
-    _of_kind(matcher, kind)
+    _check_kind(kind)
     names, people = (corpus.column(kind, name).astype(str).tolist() for name in ("id", "person"))
-
-    def make(first: int, last: int) -> tuple[npt.NDArray[np.float32], list[tuple[int, InputError]]]:
-        return matcher.embed_corpus_items(corpus, kind, range(first, last)), []
-
-    return _in_blocks(_Job(matcher, kind, names, people, Path(out), corpus.fingerprint), make, progress)
+    job = _Job(matcher, kind, names, people, Path(out), corpus.fingerprint, corpus)
+    return _in_blocks(job, workers, progress)
 
 
 def read_embeddings(path: str | Path) -> dict[str, npt.NDArray[Any]]:
@@ -136,6 +138,7 @@ class _Job:
     out: Path
     contents: str
     """Names what the items hold: a corpus' fingerprint, or a digest of the files' sizes and times."""
+    corpus: Corpus | None = None
 
     @property
     def plan(self) -> dict[str, str]:
@@ -144,13 +147,12 @@ class _Job:
         return {"model": self.matcher.name, "weights": self.matcher.fingerprint, "items": digest.hexdigest()}
 
 
-def _of_kind(matcher: Matcher, kind: str) -> Callable[..., npt.NDArray[np.float32]]:
+def _check_kind(kind: str) -> None:
     if kind not in {"voices", "faces"}:
         raise InputError("kind", f"is {kind!r}", "give voices or faces")
-    return matcher.embed_voices if kind == "voices" else matcher.embed_faces
 
 
-def _in_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
+def _in_blocks(job: _Job, workers: Workers, progress: Progress | None) -> Embedded:
     out, names = job.out, job.names
     if not names:
         raise InputError(out, f"would hold nothing: there are no {job.kind}", "give some files")
@@ -159,27 +161,17 @@ def _in_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
     if not out.parent.is_dir():
         raise InputError(out, "cannot be written there", "choose another folder")
     with writer_lock(out):
-        return _do_blocks(job, make, progress)
+        return _do_blocks(job, workers, progress)
 
 
-def _do_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
+def _do_blocks(job: _Job, workers: Workers, progress: Progress | None) -> Embedded:
     out, names = job.out, job.names
     parts = _claim_folder(job)
+    _do_missing(job, parts, workers, progress)
     failed: list[InputError] = []
-    done = 0
-    for first, last in _blocks(len(names)):
-        part = parts / f"{first:09}.npz"
-        if not part.is_file():
-            rows, bad = make(first, last)
-            errors = json.dumps([[place, error.what, error.fault, error.remedy] for place, error in bad])
-            with atomic_path(part) as temporary, temporary.open("wb") as file:
-                np.savez(file, rows=rows, failed=np.array(errors))
-        done = last
-        if progress is not None:
-            progress(done, len(names))
     kept: list[int] = []
     for first, last in _blocks(len(names)):
-        with np.load(parts / f"{first:09}.npz", allow_pickle=False) as stored:
+        with np.load(_part(parts, first), allow_pickle=False) as stored:
             errors = json.loads(str(stored["failed"]))
         failed += [InputError(*words) for _, *words in errors]
         lost = {place for place, *_ in errors}
@@ -190,6 +182,29 @@ def _do_blocks(job: _Job, make: Make, progress: Progress | None) -> Embedded:
     _assemble(job, parts, kept)
     shutil.rmtree(parts, ignore_errors=True)
     return Embedded(path=out, count=len(kept), failed=failed)
+
+
+def _do_missing(job: _Job, parts: Path, workers: Workers, progress: Progress | None) -> None:
+    """Write the blocks that are not there yet, in whatever order they end."""
+    names = job.names
+    missing = [at for at in _blocks(len(names)) if not _part(parts, at[0]).is_file()]
+    if not missing:
+        return
+    done = len(names) - sum(last - first for first, last in missing)
+    blocks = (EmbedBlock(kind=job.kind, first=at, names=tuple(names[at:last])) for at, last in missing)
+    workers = replace(workers, processes=min(workers.processes, len(missing)))
+    for block, (rows, bad) in embed_blocks(blocks, job.matcher, job.corpus, workers):
+        errors = json.dumps([[place, error.what, error.fault, error.remedy] for place, error in bad])
+        with atomic_path(_part(parts, block.first)) as temporary, temporary.open("wb") as file:
+            np.savez(file, rows=rows, failed=np.array(errors))
+        done += len(block.names)
+        if progress is not None:
+            progress(done, len(names))
+
+
+def _part(parts: Path, first: int) -> Path:
+    """The file of the block that begins with this item."""
+    return parts / f"{first:09}.npz"
 
 
 def _assemble(job: _Job, parts: Path, kept: Sequence[int]) -> None:
@@ -207,7 +222,7 @@ def _assemble(job: _Job, parts: Path, kept: Sequence[int]) -> None:
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for first, last in _blocks(len(job.names)):
-                with np.load(parts / f"{first:09}.npz", allow_pickle=False) as stored:
+                with np.load(_part(parts, first), allow_pickle=False) as stored:
                     rows = stored["rows"]
                 chosen = []
                 while first <= place < last:

@@ -42,6 +42,7 @@ class Pipeline:
             raise InputError("precision", f"is {precision!r}", "give auto, 32 or bf16")
         # What `train -o NAME` writes lies in NAME/weights, which names nothing.
         self.name = loaded.name if loaded.name != "weights" else str(loaded.card.get("recipe"))
+        self.source = loaded.source
         self.card, self.device, self.precision = loaded.card, device, precision
         self._base: Model = loaded.model
 

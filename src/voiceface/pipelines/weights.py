@@ -33,6 +33,8 @@ class Loaded:
     model: Model
     card: dict[str, Any]
     """The folder's ``run.json``."""
+    source: str = ""
+    """What another process loads it by: shipped weights' name, ``owner/name`` or a folder's full path."""
 
 
 _LOG = logging.getLogger(__name__)
@@ -54,6 +56,11 @@ def trusting(path: str | Path) -> Iterator[None]:
     finally:
         _TRUSTED.clear()
         _TRUSTED.update(before)
+
+
+def trusted_recipes() -> tuple[Path, ...]:
+    """The full paths of the recipe files that are trusted now, for another process to trust them too."""
+    return tuple(sorted(path.resolve() for path in _TRUSTED.values()))
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -138,7 +145,8 @@ def load_model(weights: str | Path, *, device: str = "cpu", trust: str | Path | 
         raise InputError(folder, fault, remedy) from error
     model.load_weights(tensors, source=folder)
     repository = on_hub(weights)  # whose folder in the cache is named after a commit
-    loaded = Loaded(str(repository or folder.resolve().name), model.eval().to(device), card)
+    source = str(repository or (weights if str(weights) in shipped_weights() else folder.resolve()))
+    loaded = Loaded(str(repository or folder.resolve().name), model.eval().to(device), card, source)
     told = "%s: weights of the recipe %s, loaded on %s in %.1f s"
     _LOG.info(told, loaded.name, card["recipe"], device, time.monotonic() - begun)
     return loaded

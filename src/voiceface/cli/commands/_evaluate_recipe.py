@@ -18,11 +18,14 @@ from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows, 
 from voiceface.cli.recipe_options import named_recipe, recipe_options
 from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
 from voiceface.cli.terminal import log_line, print_json, print_line
+from voiceface.cli.worker_options import ONE_PROCESS, WorkerOptions
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
+    from voiceface.corpus.workers import Workers
     from voiceface.evaluation.cross_validation import CrossValidation
+    from voiceface.evaluation.train_folds import FoldTraining
     from voiceface.synthetic.ground_truth import CeilingTable
     from voiceface.training.run import Run
     from voiceface.training.split_choice import SplitChoice
@@ -34,6 +37,7 @@ _OPTIONS_HELP = """Args:
     out: folder of the trainings: new, or an interrupted one to resume; by default runs/RECIPE-folds-N and \
 the recipe's options that are not its defaults
     device: auto, cpu, cuda, cuda:N or mps
+    divided: who trains the folds
     resamples: bootstrap resamples over people for the intervals
     scores_out: write the score of every pair within a fold, for voiceface compare: a .csv or .npz
     outputs: report files to write
@@ -58,6 +62,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
         splits: SplitOptions = DEFAULT_SPLIT,
         out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
         device: str = "auto",
+        divided: WorkerOptions = ONE_PROCESS,
         resamples: int = 1000,
         scores_out: Path | None = None,
         outputs: OutputOptions = NO_OUTPUTS,
@@ -70,19 +75,19 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
             cross_validation_ceiling,
             write_cross_validation,
         )
-        from voiceface.evaluation.fold_training import claim_fold
         from voiceface.evaluation.reproducing_command import reproducing_command
+        from voiceface.evaluation.train_folds import fold_trainings
 
-        opened = Corpus.open(corpus)
-        files = outputs.files()
+        who, opened, files = divided.who, Corpus.open(corpus), outputs.files()
         _check_writable(scores_out)
         given, leave_out = splits.of_recipe(given, own)
         choice = _choice(module.recipe(**given), opened, folds, splits.split, leave_out)
         count = choice.folds
         changed = non_default_values(given, found)
         folder = out or Path("runs") / _folder_name(name, f"folds-{count}" if count else "split", changed)
-        who = f"each of {count} folds in turn" if count else "a published split"
-        claim_fold(folder, who, below="fold-*" if count else "split")
+        _claim(folder, count)
+        if not who.here:
+            _train_side_by_side(fold_trainings(name, given, choice, folder), opened, who, device)
         report = cross_validate(
             name,
             given,
@@ -103,6 +108,19 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
     command.__doc__ = component_help(module, _OPTIONS_HELP)
     return with_options(command, {"given": options}, owner=f"recipe {name}")
+
+
+def _claim(folder: Path, folds: int) -> None:
+    from voiceface.evaluation.fold_training import claim_fold
+
+    who = f"each of {folds} folds in turn" if folds else "a published split"
+    claim_fold(folder, who, below="fold-*" if folds else "split")
+
+
+def _train_side_by_side(trainings: list[FoldTraining], corpus: Corpus, workers: Workers, device: str) -> None:
+    from voiceface.evaluation.train_folds import train_folds
+
+    train_folds(trainings, corpus, workers, device=device, tell=log_line)
 
 
 def _folder_name(recipe: str, division: str, changed: Mapping[str, Any]) -> str:

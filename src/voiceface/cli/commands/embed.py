@@ -11,9 +11,11 @@ from cyclopts import App, Parameter
 from voiceface.cli.options import Flag, help_group
 from voiceface.cli.terminal import print_json, print_line, printable, progress_bar, warn_first
 from voiceface.cli.warn_left_out import warn_left_out
+from voiceface.cli.worker_options import ONE_PROCESS, WorkerOptions
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
+    from voiceface.corpus.workers import Workers
     from voiceface.pipelines.embed import Embedded
     from voiceface.pipelines.matcher import Matcher
 
@@ -33,6 +35,7 @@ def _embed(
     kind: Kind = "auto",
     weights: str | None = None,
     device: str = "auto",
+    divided: WorkerOptions = ONE_PROCESS,
     json: Flag = False,
 ) -> int:
     """Embed voices and faces in one space.
@@ -47,6 +50,7 @@ def _embed(
         kind: what to embed; auto infers it from the files (videos: their sound), and embeds all of a corpus
         weights: a shipped matcher's name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
+        divided: who embeds
         json: print JSON
     """
     from voiceface.media.check_writable import check_writable
@@ -61,25 +65,19 @@ def _embed(
         raise InputError(corpora[0], "is a corpus among other sources", "embed it alone")
     work = corpus_by_kind(corpora[0], kind) if corpora else files_by_kind(sources, kind)
     places = {one: out if len(work) == 1 else out.with_stem(f"{out.stem}-{one}") for one in work}
+    who = divided.who
     for place in places.values():
         check_writable(place)
     left_out = [] if corpora else warn_left_out(sources, [*work, "videos"], besides=places.values())
     matcher = load_matcher(weights, device)
-    done = {one: _one_kind(matcher, work[one], place, one, corpora) for one, place in places.items()}
+    done = {
+        one: _one_kind(matcher, corpora[0] if corpora else work[one], place, one, who)
+        for one, place in places.items()
+    }
     if json:
-        print_json(
-            {
-                one: {
-                    "path": str(found.path),
-                    "count": found.count,
-                    "dim": matcher.dim,
-                    "matcher": matcher.name,
-                    **_left_out(found, left_out),
-                    **_recordings(found, [] if corpora or one == "faces" else work[one]),
-                }
-                for one, found in done.items()
-            }
-        )
+        named = {"dim": matcher.dim, "matcher": matcher.name}
+        spoken = {} if corpora else {one: files for one, files in work.items() if one == "voices"}
+        print_json({one: _facts(found, left_out, named, spoken.get(one, [])) for one, found in done.items()})
         return 0
     for one, found in done.items():
         warn_first([f"skipped: {error}" for error in found.failed])
@@ -87,9 +85,10 @@ def _embed(
     return 0
 
 
-def _left_out(found: Embedded, left_out: list[str]) -> dict[str, Any]:
+def _facts(found: Embedded, left_out: list[str], named: dict[str, Any], voices: list[Path]) -> dict[str, Any]:
     failed = [{"path": error.what, "reason": str(error)} for error in found.failed]
-    return {"failed": failed, "left_out": left_out}
+    facts = {"path": str(found.path), "count": found.count, **named, "failed": failed, "left_out": left_out}
+    return facts | _recordings(found, voices)
 
 
 def _recordings(found: Embedded, voices: list[Path]) -> dict[str, Any]:
@@ -101,12 +100,16 @@ def _recordings(found: Embedded, voices: list[Path]) -> dict[str, Any]:
     return {"recordings": [one.to_dict() for one in facts]} if voices else {}
 
 
-def _one_kind(matcher: Matcher, files: list[Path], out: Path, kind: str, corpora: list[Path]) -> Embedded:
+def _one_kind(
+    matcher: Matcher, source: Path | list[Path], out: Path, kind: str, workers: Workers
+) -> Embedded:
+    """Embed a corpus, or files."""
     from voiceface.pipelines.embed import embed_corpus, embed_files
 
     with progress_bar(kind) as progress:
-        if corpora:
+        if isinstance(source, Path):
             from voiceface.corpus.corpus import Corpus
 
-            return embed_corpus(matcher, Corpus.open(corpora[0]), out, kind=kind, progress=progress)
-        return embed_files(matcher, files, out, kind=kind, progress=progress)
+            corpus = Corpus.open(source)
+            return embed_corpus(matcher, corpus, out, kind=kind, workers=workers, progress=progress)
+        return embed_files(matcher, source, out, kind=kind, workers=workers, progress=progress)

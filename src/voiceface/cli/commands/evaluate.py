@@ -22,6 +22,7 @@ from voiceface.cli.output_options import NO_FILES, NO_OUTPUTS, FileOptions, Outp
 from voiceface.cli.print_estimates import print_ceiling, print_row, print_rows
 from voiceface.cli.recipe_options import RECIPES
 from voiceface.cli.terminal import log_line, print_json, print_line, progress_bar
+from voiceface.cli.worker_options import ONE_PROCESS, WorkerOptions
 
 if TYPE_CHECKING:
     from voiceface.evaluation.evaluate_files import Known
@@ -61,6 +62,7 @@ class MeasurementOptions:
         Literal["error", "exclude"], Parameter(help="what to do with list rows whose items have no embedding")
     ] = "error"
     device: Annotated[str, Parameter(help="device of the model: auto, cpu, cuda, cuda:N or mps")] = "auto"
+    divided: Annotated[WorkerOptions, Parameter(name="*")] = ONE_PROCESS
     resamples: Annotated[int, Parameter(help="bootstrap resamples over people; 0: no intervals")] = 1000
     seed: Annotated[int, Parameter(help="random seed of the bootstrap")] = 0
 
@@ -237,7 +239,12 @@ def _measure(
     paths = {"voices": options.voices, "faces": options.faces, "scores": scores}
     paths |= {"trials": options.trials, "corpus": options.corpus}
     one = Measurement.of(
-        paths, options.model, known_people=options.known_people, device=options.device, bar=progress_bar
+        paths,
+        options.model,
+        known_people=options.known_people,
+        device=options.device,
+        workers=options.divided.who,
+        bar=progress_bar,
     )
     if one.embedded is not None and one.embedded.people.known:
         log_line(one.warnings[0])
