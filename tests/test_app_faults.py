@@ -79,7 +79,7 @@ PICTURES = {
     "sound.jpg": (SPEECH, "is no picture"),
     "bomb.png": (bomb(), "too many pixels"),
     "60 megapixels.png": (image(10_000, 6_000), "has 10000 x 6000 pixels"),
-    "wall.png": (image(300, 300), "shows no face"),
+    "wall.png": (image(64, 64), "shows no face"),
     "8 pixels.png": (image(8, 8), "shows no face"),
     "thin.png": (image(1, 40_000), "shows no face"),
     "moving.gif": (

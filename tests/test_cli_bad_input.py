@@ -53,7 +53,7 @@ def headless(path):
 
 
 def no_face(path):
-    Image.fromarray(np.full((200, 200, 3), 127, np.uint8)).save(path)
+    Image.fromarray(np.full((64, 64, 3), 127, np.uint8)).save(path)
 
 
 def pixel(path):

@@ -34,10 +34,9 @@ CHOSEN = "plain- or album or voice_gender or Youden or every_protocol_says or ne
 def copy(tmp_path_factory):
     """A copy of the package and its tests with the examples in their places."""
     root = tmp_path_factory.mktemp("copy")
-    ignored = shutil.ignore_patterns("__pycache__", "shipped")
-    shutil.copytree(ROOT / "src", root / "src", ignore=ignored)
+    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("shipped"))
     shutil.copytree(ROOT / "src/voiceface/shipped", root / "src/voiceface/shipped", copy_function=_link)
-    shutil.copytree(ROOT / "tests", root / "tests", ignore=ignored)
+    shutil.copytree(ROOT / "tests", root / "tests")
     shutil.copy(ROOT / "pyproject.toml", root)
     for path, text in EXAMPLES.items():
         (root / path).write_text(text, encoding="utf-8")

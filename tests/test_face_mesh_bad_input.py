@@ -205,7 +205,7 @@ def test_whatever_noise_the_network_sees_its_mesh_has_a_faces_shape() -> None:
         assert np.abs(points - 0.5).max() < 0.8
 
 
-@pytest.mark.parametrize("step", [48, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [96, pytest.param(12, marks=pytest.mark.slow)])
 def test_every_real_face_has_a_plausible_mesh_or_none(step: int) -> None:
     table = DATA / "pairs" / "pairs.csv"
     if not table.is_file():

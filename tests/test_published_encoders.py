@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,15 +41,21 @@ def nothing_at_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """Each encoder's weights file, and the network that it holds."""
+    folder = tmp_path_factory.mktemp("published")
+    return {name: (folder / name, make(folder / name)) for name, (_, make) in SIDES.items()}
+
+
 @pytest.fixture
-def files(tmp_path):
+def files(made_once, tmp_path):
     """Each encoder's weights file under its published name, with the network that it holds."""
-    made = {}
-    for name, (module, make) in SIDES.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        made[name] = (folder / module.FILES[0], make(folder / module.FILES[0]))
-    return made
+    given = {}
+    for name, (path, network) in made_once.items():
+        (tmp_path / name).mkdir()
+        given[name] = (Path(shutil.copy(path, tmp_path / name / SIDES[name][0].FILES[0])), network)
+    return given
 
 
 @pytest.mark.parametrize(
