@@ -1,11 +1,11 @@
-"""Checkpoints by the clock: between validations, and nothing shows where a training was stopped."""
+"""Checkpoints and lines of progress by the clock; nothing shows where a training was stopped."""
 
 from __future__ import annotations
 
 import pytest
 
 from small_models import CORPUS, Data, small_run
-from voiceface.training import loop
+from voiceface.training import logs, loop
 
 
 class Noting(Data):
@@ -22,9 +22,9 @@ class Noting(Data):
         return super().batch(step)
 
 
-def fit(data, out):
+def fit(data, out, progress=False):
     run = small_run("regression", data=lambda selection, facts: data)
-    return loop.train(run, CORPUS, out, device="cpu", progress=False)
+    return loop.train(run, CORPUS, out, device="cpu", progress=progress)
 
 
 def test_a_checkpoint_is_written_by_the_clock_too(tmp_path, monkeypatch):
@@ -40,3 +40,15 @@ def test_a_checkpoint_is_written_by_the_clock_too(tmp_path, monkeypatch):
     assert resumed.asked[0] == 30
     for name in ("log.jsonl", "weights/model.safetensors", "weights/run.json"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(tmp_path, monkeypatch):
+    told = []
+    fit(Noting(), tmp_path / "soon", told.append)
+    assert told == []  # half a minute has not passed
+    monkeypatch.setattr(logs, "_LINE_SECONDS", 0.0)
+    fit(Noting(), tmp_path / "run", told.append)
+    assert told[0].startswith("regression: step 10 of 60, ") and "steps/s  fit " in told[0]
+    assert "val " in told[-1]
+    log = (tmp_path / "run" / "log.jsonl").read_bytes()
+    assert log == (tmp_path / "soon" / "log.jsonl").read_bytes()

@@ -145,7 +145,8 @@ def cross_validate(
             after one training.
         resamples: Over people, for the 95 % intervals.
         device: As in `train`.
-        tell: Is told of each fold before its training, which shows a bar in a terminal; None: quiet.
+        tell: Is told of each fold before its training, which shows a bar in a terminal and else is
+            told a line every half a minute; None: quiet.
 
     Raises:
         InputError: the recipe embeds nothing, or cannot be trained on this corpus.
@@ -159,8 +160,8 @@ def cross_validate(
         check_comparable(held_back, split)
         if tell is not None:
             tell(f"fold {training.fold + 1} of {choice.folds}, {chosen}" if choice.folds else str(chosen))
-        shown = tell is not None and _in_terminal()
-        weights = train(held_back, corpus, training.place, device=device, progress=shown)
+        progress = False if tell is None else _in_terminal() or tell
+        weights = train(held_back, corpus, training.place, device=device, progress=progress)
         loaded = load_model(weights)
         voices, faces, scored = _fold_outputs(loaded, split)
         found = loaded.card["facts"].get("calibration")

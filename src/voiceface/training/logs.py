@@ -1,4 +1,4 @@
-"""What a training writes: ``log.jsonl``, TensorBoard curves and pictures, and a progress bar."""
+"""What a training writes: ``log.jsonl``, TensorBoard curves and pictures, and its progress."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _CURVE_SECONDS = 2.0
+_LINE_SECONDS = 30.0
+"""Where there is no bar, progress is told after so long."""
 
 
 class NotFiniteError(InputError):
@@ -38,7 +40,14 @@ class TrainingLog:
     """
 
     def __init__(
-        self, folder: Path, start: int, steps: int, title: str, *, is_main_process: bool, progress: bool
+        self,
+        folder: Path,
+        start: int,
+        steps: int,
+        title: str,
+        *,
+        is_main_process: bool,
+        progress: bool | Callable[[str], None],
     ) -> None:
         self._is_main_process = is_main_process
         self._pending: list[tuple[int, dict[str, Tensor | float]]] = []
@@ -46,6 +55,8 @@ class TrainingLog:
         self._file: Any = None
         self._curves: Any = None
         self._bar: Progress | None = None
+        self._tell = progress if callable(progress) else None
+        self._title, self._last_told = title, time.monotonic()
         self._shown: dict[str, float] = {}
         self._points: list[tuple[str, float, int]] = []
         self._last_written = time.monotonic()
@@ -56,7 +67,7 @@ class TrainingLog:
         write_text(path, _lines_until(path, start))
         self._file = path.open("a", encoding="utf-8", newline="\n", buffering=1)  # a line at once
         self._curves = _curves(folder / "curves", start)
-        if progress:
+        if progress is True:
             self._bar = _bar()
             self._task = self._bar.add_task(title, total=steps, completed=start, figures="", rate="")
             self._bar.start()
@@ -122,10 +133,18 @@ class TrainingLog:
             turn, _, figure = name.rpartition("/")
             if turn == "validation" or figure == "loss":
                 self._shown[f"val {figure}" if turn == "validation" else turn] = value
+        self._show(step)
+
+    def _show(self, step: int) -> None:
+        """Move the bar; without one tell the progress as a line, if the last was long enough ago."""
+        now = time.monotonic()
+        rate = f"{(step - self._start) / max(1e-9, now - self._begun):.1f} steps/s"
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in self._shown.items())
         if self._bar is not None:
-            speed = (step - self._start) / max(1e-9, time.monotonic() - self._begun)
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in self._shown.items())
-            self._bar.update(self._task, completed=step, figures=shown, rate=f"{speed:.1f} steps/s")
+            self._bar.update(self._task, completed=step, figures=shown, rate=rate)
+        elif self._tell is not None and now - self._last_told >= _LINE_SECONDS:
+            self._last_told = now
+            self._tell(f"{self._title}: step {step:,} of {self._steps:,}, {rate}  {shown}")
 
     def draw(self, step: int, picture: Callable[[], Pictures | None]) -> None:
         """Give TensorBoard the picture (height, width, 3) of generated faces of ``step``, if there is one.
@@ -203,6 +222,7 @@ def _curves(folder: Path, start: int) -> Any:  # noqa: ANN401 - SummaryWriter, i
 
 
 def _bar() -> Progress:
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -212,5 +232,9 @@ def _bar() -> Progress:
         TextColumn("{task.fields[rate]}"),
     )
     return Progress(
-        *columns, TimeRemainingColumn(), TextColumn("{task.fields[figures]}"), refresh_per_second=2
+        *columns,
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=Console(stderr=True),  # results alone are on the output stream
+        refresh_per_second=2,
     )

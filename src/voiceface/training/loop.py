@@ -40,7 +40,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     init: str | Path | None = None,
-    progress: bool = True,
+    progress: bool | Callable[[str], None] = True,
     tell_split: Callable[[ChosenSplit], None] | None = None,
 ) -> Path:
     """Train ``run`` on ``corpus`` in the folder ``out``; returns its weights folder, ``out/weights``.
@@ -51,7 +51,8 @@ def train(
     of threads: data and torch's random numbers of a step depend on the run's seed, the step and the process's
     rank alone, python's and numpy's generators are seeded at the start and are in the checkpoint. ``init``
     starts from a weights folder (fine-tuning); class heads of another shape are reinitialised.
-    ``tell_split`` is told the split before the first step.
+    ``tell_split`` is told the split before the first step. ``progress`` shows a bar, or is told a line every
+    half a minute.
 
     Raises:
         InputError: ``out`` holds another training or another process trains in it, a loss is not finite, or
@@ -76,7 +77,7 @@ def _train(
     fabric: Any,  # noqa: ANN401
     *,
     init: str | Path | None,
-    progress: bool,
+    progress: bool | Callable[[str], None],
     tell_split: Callable[[ChosenSplit], None] | None,
 ) -> None:
     split = chosen.split
@@ -103,7 +104,11 @@ def _train(
 
 
 def _train_to_the_end(
-    trainer: Trainer, make_batch: Callable[[int], Batch], split: Split, *, progress: bool
+    trainer: Trainer,
+    make_batch: Callable[[int], Batch],
+    split: Split,
+    *,
+    progress: bool | Callable[[str], None],
 ) -> None:
     run = trainer.run
     with TrainingLog(

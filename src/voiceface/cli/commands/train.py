@@ -133,7 +133,7 @@ def _train(
         device=device,
         precision=precision,
         init=init,
-        progress=interactive(),
+        progress=interactive() or log_line,
         tell_split=lambda split: log_line(str(split)),
     )
     return _report(weights, corpus, json=json)
