@@ -61,7 +61,7 @@ fuzz: $(VENV)/.installed
 LOCK := uv pip compile --quiet --generate-hashes --no-annotate --no-header --default-index https://pypi.org/simple
 hashes:
 	echo "# Made by make hashes." > requirements-hashed.txt
-	$(LOCK) pyproject.toml $(foreach extra,$(subst $(COMMA), ,$(EXTRAS)),--extra $(extra)) --group test --group lint --group docs \
+	$(LOCK) pyproject.toml $(foreach extra,$(subst $(COMMA), ,$(EXTRAS),cluster),--extra $(extra)) --group test --group lint --group docs \
 	  -c constraints.txt --universal --python-version 3.11 \
 	  | awk '/^[a-z]/ {kept = !/^(torch==|triton==|nvidia-|cuda-)/} kept' >> requirements-hashed.txt
 	echo "resemblyzer==0.1.4" | $(LOCK) --no-deps - >> requirements-hashed.txt

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from voiceface.corpus.item import Rejection
+from voiceface.corpus.object_storage import bucket_url, mirrored_corpus
 from voiceface.corpus.read_parquet import read_parquet
 from voiceface.corpus.row_checks import people_fault
 from voiceface.corpus.table_reader import SOURCE_REJECTIONS, Commit, Records, Table, commits, read_card
@@ -43,13 +44,14 @@ class Corpus:
 
     @classmethod
     def open(cls, path: str | Path) -> Corpus:
-        """Open a corpus folder.
+        """Open a corpus folder, or one at ``s3://BUCKET/FOLDER`` (docs/cluster.md).
 
         Raises:
             InputError: it is not a corpus, of a newer format, a part of it is missing or cut short, or rows
                 are of nobody, lie outside their arrays, or have landmarks that are no numbers.
         """
-        path = Path(path)
+        url = bucket_url(path)
+        path = Path(path) if url is None else mirrored_corpus(url)
         corpus = cls(path, read_card(path), commits(path))
         faults = [fault for table in corpus.tables.values() for fault in table.missing()]
         if not (path / "people" / "people.parquet").is_file():

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from voiceface.corpus.file_tree import walk_media
+from voiceface.corpus.object_storage import bucket_url
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.files import check_readable
 from voiceface.media.media_kind import media_kind
@@ -114,5 +115,5 @@ def _inside(folder: Path, side: str, *, videos: bool) -> Iterator[Path]:
 
 
 def is_corpus(path: Path) -> bool:
-    """Whether this folder was prepared by voiceface."""
-    return (path / "corpus.json").is_file()
+    """Whether this folder was prepared by voiceface; what lies in a bucket can be nothing else."""
+    return bucket_url(path) is not None or (path / "corpus.json").is_file()

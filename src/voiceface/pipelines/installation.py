@@ -70,7 +70,7 @@ _PACKAGES = (
         "'voiceface[qdrant]'",
         False,
     ),
-    ("distributed", "distributed", "`prepare --cluster` does not work", "'voiceface[cluster]'", False),
+    ("distributed", "distributed", "`--cluster` does not work", "'voiceface[cluster]'", False),
 )
 
 _CODECS = {"h264": "H.264 video", "aac": "AAC sound", "opus": "Opus sound"}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -16,25 +14,10 @@ from pathlib import Path
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.prepare import prepare
 from voiceface.errors import InputError
+from voiceface.media.cache_folder import CACHE, cache_folder
 from voiceface.synthetic.sources.synthetic import listing
 
-CACHE = "VOICEFACE_CACHE"
-"""Environment variable that names another folder to keep corpora in."""
-
 _PACKAGES_IN_CACHE_KEY = ("synthetic", "corpus", "face", "audio", "video", "media")
-
-
-def cache_folder() -> Path:
-    """Where this user's synthetic corpora are kept: below ``VOICEFACE_CACHE`` or the system's own target."""
-    if folder := os.environ.get(CACHE):
-        return Path(folder) / "synthetic"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "voiceface" / "synthetic"
 
 
 def tiny_corpus(
@@ -66,7 +49,7 @@ def tiny_corpus(
         size=size, talk_seconds=1.2, talk_size=96,
     )  # fmt: skip
     name = hashlib.sha256(json.dumps([arguments, _sources()], sort_keys=True).encode()).hexdigest()[:20]
-    home = cache_folder()
+    home = cache_folder() / "synthetic"
     target = home / name
     with contextlib.suppress(InputError):
         found = Corpus.open(target)

@@ -181,7 +181,7 @@ def exchange(count: int, seed: int) -> npt.NDArray[np.int64]:
 
 def validation_auc(model: Model, selection: Selection) -> dict[str, float]:
     """AUC over the voice-face pairs of the validation people, of 2,000 voices and faces at most."""
-    return {"auc": selection_auc(model, _subsample(selection))}
+    return {"auc": selection_auc(model, evenly_chosen(selection))}
 
 
 def selection_auc(model: Model, selection: Selection) -> float:
@@ -196,7 +196,7 @@ def selection_auc(model: Model, selection: Selection) -> float:
 
 def validation_calibration(model: Model, selection: Selection) -> Facts:
     """``calibration``: from a score to log odds at even odds, on the pairs of `validation_auc`."""
-    trials = _trials(model, _subsample(selection))
+    trials = _trials(model, evenly_chosen(selection))
     return calibration_facts(fit_logistic(trials.scores, trials.labels, prior=0.5))
 
 
@@ -222,7 +222,8 @@ def check_both_kinds(labels: npt.NDArray[np.bool_]) -> None:
         raise InputError("validation", fault, "give it a larger share, or prepare more people with both")
 
 
-def _subsample(selection: Selection) -> Selection:
+def evenly_chosen(selection: Selection) -> Selection:
+    """A selection, or of more than 2,000 voices or faces some evenly spread: pairs grow with the square."""
     voices, faces = (
         some[:: max(1, -(-len(some) // _MAX_VALIDATED))] for some in (selection.voices, selection.faces)
     )
