@@ -35,8 +35,8 @@ def kept_workers():
 def tiny_corpus():
     """A maker of small synthetic corpora by their arguments; each is made once and cached.
 
-    ``tiny_corpus()`` has 12 people with 3 voices and 3 faces each; ``tiny_corpus(people=4, clips=1)`` has
-    clips too.
+    ``tiny_corpus()`` has 12 people with 3 voices and 3 faces each; ``tiny_corpus(people=3, voices=1,
+    faces=1, clips=2)`` has clips too. Use one that others use: each is made in ten seconds or more.
     """
     if importlib.util.find_spec("espeakng_loader") is None:
         pytest.skip("espeakng-loader is not installed")

@@ -4,7 +4,8 @@ import json
 
 from cli_fixtures import call
 from source_trees import real, text
-from voiceface.papers import ssnet
+from voiceface.papers import roldan, ssnet
+from voiceface.recipes import _roldan_run, si_speech2video
 
 VIDEO = "abcdefghi{:02d}"
 NAMES = [
@@ -123,7 +124,9 @@ def test_agarwal_on_known_people_of_voxceleb(tmp_path):
     assert beside_paper(out / "agarwal.md") and "--split random" in (out / "agarwal.md").read_text()
 
 
-def test_roldan_on_peoples_own_videos(tmp_path):
+def test_roldan_on_peoples_own_videos(tmp_path, monkeypatch):
+    monkeypatch.setattr(roldan, "FACES_PER_PERSON", 4)
+    monkeypatch.setattr(_roldan_run, "_MAX_VALIDATED", 4)
     for n, name in enumerate(("Ann", "Bo")):
         for k in range(4):
             real(tmp_path / "videos" / name / f"day{k}" / f"{k}.mp4", n)
@@ -140,7 +143,8 @@ def test_roldan_on_peoples_own_videos(tmp_path):
     call("tables", "roldan", "--corpus", corpus, "--variants", "wavelet").refused("names no row")
 
 
-def test_si_on_cremad(tmp_path):
+def test_si_on_cremad(tmp_path, monkeypatch):
+    monkeypatch.setattr(si_speech2video, "_MAX_VALIDATED", 2)
     root, corpus, out = tmp_path / "cremad", tmp_path / "corpus", tmp_path / "tables"
     rows = [f'{1001 + n},{20 + n},"{("Male", "Female")[n % 2]}","Asian","Not Hispanic"' for n in range(5)]
     text(root / "VideoDemographics.csv", '"ActorID","Age","Sex","Race","Ethnicity"', *rows, newline="\r\n")
@@ -157,8 +161,9 @@ def test_si_on_cremad(tmp_path):
     )
 
 
-def test_si_on_voxceleb2_with_its_own_training_and_test_people(tmp_path):
+def test_si_on_voxceleb2_with_its_own_training_and_test_people(tmp_path, monkeypatch):
     """Section 3.1: the training and the testing set are those of the data set's authors."""
+    monkeypatch.setattr(si_speech2video, "_MAX_VALIDATED", 2)
     root, corpus, out = tmp_path / "vox2", tmp_path / "corpus", tmp_path / "tables"
     people = [f"id{n:05d}" for n in range(12, 18)]
     sets = ["dev", "dev", "dev", "dev", "test", "test"]

@@ -13,8 +13,10 @@ import torch
 from voiceface.components import component_names, load_component
 from voiceface.corpus.splits import Selection
 from voiceface.errors import MissingPartError
+from voiceface.models import clip_motion, generated_faces
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections
 from voiceface.pipelines.weights import load_model
+from voiceface.recipes import _roldan_run, face_mesh
 from voiceface.synthetic.tiny_corpus import tiny_corpus
 from voiceface.training.loop import train
 
@@ -25,6 +27,38 @@ CARD = ("Paper", "Data", "Command", "Cost", "Reported", "Differs")
 @pytest.fixture(scope="module", params=component_names(RECIPES))
 def recipe_name(request):
     return request.param
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_validated():
+    """Some recipes generate up to 64 faces or clips at a validation, and embed them: here a few."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_roldan_run, *(load_component(RECIPES, name) for name in component_names(RECIPES))):
+            if hasattr(module, "_MAX_VALIDATED"):
+                patch.setattr(module, "_MAX_VALIDATED", 6)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def embedded_once():
+    """A face is embedded, and its mesh found, once: a run that goes on makes those of the first anew."""
+    known = {}
+
+    def once(function):
+        def found(*given, **options):
+            key = function, *(x.tobytes() if hasattr(x, "tobytes") else id(x) for x in given), str(options)
+            if key not in known:
+                known[key] = function(*given, **options)
+            return known[key]
+
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (generated_faces, face_mesh, clip_motion):
+            for name in ("embed_aligned_faces", "find_mesh"):
+                if hasattr(module, name):
+                    patch.setattr(module, name, once(getattr(module, name)))
+        yield
 
 
 @pytest.fixture(scope="module")

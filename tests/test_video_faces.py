@@ -30,6 +30,12 @@ def matcher():
     return vf.Matcher.load(matcher_weights(), device="cpu")
 
 
+@pytest.fixture
+def few_looks(monkeypatch):
+    """Three frames of a video are looked at, not eight: finding a face in each is what takes time."""
+    monkeypatch.setattr("voiceface.pipelines.video_faces.FRAMES", 3)
+
+
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     """Two people with a video each: ``PEOPLE/ann/talk.mp4``, ``PEOPLE/bob/talk.mov``."""
@@ -40,7 +46,7 @@ def people(tmp_path_factory):
     return root
 
 
-def test_a_gallery_of_videos_holds_their_faces_and_their_voices(people, tmp_path):
+def test_a_gallery_of_videos_holds_their_faces_and_their_voices(people, tmp_path, few_looks):
     gallery = tmp_path / "g"
     said = call("gallery", "add", gallery, people, "--weights", matcher_weights())
     assert said.code == 0 and "4 added" in said.out and "2 people" in said.out, said.err
@@ -58,7 +64,9 @@ def test_a_gallery_of_videos_holds_their_faces_and_their_voices(people, tmp_path
     assert "0 added, 2 already present" in again.out
 
 
-def test_embeddings_of_videos_are_of_sound_by_default_and_of_faces_where_asked(people, matcher, tmp_path):
+def test_embeddings_of_videos_are_of_sound_by_default_and_of_faces_where_asked(
+    people, matcher, tmp_path, few_looks
+):
     weights = ("--weights", matcher_weights())
     for kind, names in (("auto", ["v"]), ("faces", ["v"]), ("both", ["v-voices", "v-faces"])):
         folder = tmp_path / kind
