@@ -12,13 +12,15 @@ from kept_workers import KeptWorkers
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for a folder that is not there
 
 
-def pytest_configure():
-    gc.disable()  # importing everything makes garbage of hardly anything, and looking for it takes seconds
-
-
-def pytest_collection_finish():
-    gc.freeze()  # what was imported stays, and is never searched for garbage again
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Importing everything makes hardly any garbage, and looking for it takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()  # what was imported stays, and is never searched again
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

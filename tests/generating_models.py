@@ -1,5 +1,6 @@
 """A face generator that has learned nothing, and voices for it."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ SIDE = 16
 
 def speech_like_wave(seed, seconds=3.0, rate=16000):
     """Something like speech: syllables of a gliding pitch through changing resonances, hissing between."""
+    return _speech_like_wave(seed, seconds, rate).copy()
+
+
+@functools.cache
+def _speech_like_wave(seed, seconds, rate):
     random = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate)) / rate
     pitch = random.uniform(95, 220)

@@ -1,5 +1,6 @@
 """Lengths of files whose clock, header or joints say something else than what they hold."""
 
+import functools
 import io
 import struct
 import types
@@ -15,6 +16,7 @@ from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound, sound_seconds
 
 
+@functools.cache
 def speechlike(seconds: float, rate: int) -> np.ndarray:
     """Tones below 3 kHz, the same at any rate: a signal whose every sample tells its place."""
     rng = np.random.default_rng(0)

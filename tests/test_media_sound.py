@@ -1,3 +1,4 @@
+import functools
 import io
 import os
 import subprocess
@@ -20,6 +21,7 @@ from voiceface.media.sound import load_sound, save_sound, sound_seconds, stream_
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+@functools.cache
 def speechlike(seconds: float, rate: int, seed: int = 0) -> np.ndarray:
     """Noise below 3 kHz, the same at any rate: a signal whose every sample tells its place."""
     rng = np.random.default_rng(seed)
