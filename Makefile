@@ -73,6 +73,7 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/speed.py -o bench.json
+	$(BIN)/python benchmarks/growth.py -o growth.json
 
 wheel: $(VENV)/.installed
 	$(BIN)/python -m build --wheel

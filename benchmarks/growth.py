@@ -41,6 +41,16 @@ VOXCELEB2 = 1_128_246  # utterances (Chung, Nagrani, Zisserman 2018, table 2), o
 VOXCELEB2_TEST = 36_237
 _MADE, _SECONDS, _ROWS = 8, 4.0, 60
 
+# A process of little memory in between: the peak of one that this process starts begins with this one's.
+_LAUNCHER = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss]))
+sys.exit(1 if process.returncode else 0)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -109,20 +119,17 @@ def cost(words: Sequence[object], *, people: int, workers: int = 1) -> Cost:
     """Run a command as a process of its own."""
     begun = time.monotonic()
     command = [sys.executable, "-m", "voiceface", *map(str, words)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command[2:])}: {said.decode()[-2000:]}")
+    done = subprocess.run([sys.executable, "-S", "-c", _LAUNCHER, *command], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[2:])}: {done.stderr[-2000:]}")
+    processor, peak = json.loads(done.stdout.splitlines()[-1])
     return Cost(
         command=str(words[0]),
         people=people,
         workers=workers,
-        processor=used.ru_utime + used.ru_stime,
+        processor=processor,
         wall=time.monotonic() - begun,
-        peak=used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6,
+        peak=peak * (1 if sys.platform == "darwin" else 1024) / 1e6,
     )
 
 

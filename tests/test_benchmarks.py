@@ -41,3 +41,30 @@ def test_every_pair_is_measured_and_written(tmp_path, monkeypatch, capsys):
         assert math.isclose(one["ratio"], one["seconds"] / one["beside_seconds"])
     assert found["machine"]["cores"] >= 1 and found["machine"]["torch"]
     assert all(f"| {name} |" in capsys.readouterr().out for name in names[:1])
+
+
+def test_growth_tells_a_line_from_a_square():
+    growth = importlib.import_module("growth")
+
+    def found(law, command="prepare"):
+        facts = {"command": command, "workers": 1, "wall": 1.0, "peak": 100.0}
+        return growth.growth(
+            command, [growth.Cost(people=n, processor=law(n), **facts) for n in (8, 32, 128)]
+        )
+
+    line, square = found(lambda n: 3 + 0.05 * n), found(lambda n: 3 + n * n / 100, "evaluate")
+    assert math.isclose(line.predicted, 1) and math.isclose(line.each, 0.05)
+    assert math.isclose(line.voxceleb2_hours, 0.05 * growth.VOXCELEB2 / 3600)
+    assert square.predicted > 2
+    rows = growth.VOXCELEB2_TEST / 60
+    assert math.isclose(square.voxceleb2_hours, rows * rows / 100 / 3600)
+
+
+@pytest.mark.slow
+def test_all_commands_grow(tmp_path, capsys):
+    growth = importlib.import_module("growth")
+    growth.main(["--smoke", "-o", str(tmp_path / "growth.json")])
+    found = json.loads((tmp_path / "growth.json").read_text())
+    assert [one["command"] for one in found["growth"]] == ["prepare", "embed", "evaluate", "train"]
+    assert all(one["peak"] > 50 and one["processor"] > 0 for one in found["costs"]) and found["smoke"]
+    assert capsys.readouterr().out.startswith("| processor seconds")
