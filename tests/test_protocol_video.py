@@ -84,14 +84,16 @@ def test_flicker_is_the_second_difference_over_time_and_even_motion_has_none():
         assert found == pytest.approx(np.mean([flicker(getattr(made(k), side)) for k in (1, 2)]))
 
 
-def test_the_interval_is_over_people_and_one_person_has_none():
+def test_the_interval_is_over_people_and_over_clips_of_one_person():
     """Two people whose clips differ: resampling people must reach both."""
     far = [made(k, person="a") for k in range(3)]
     near = [made(10 + k, person="b", generated=pictures(10 + k)) for k in range(3)]
     one = video([*far, *near], resamples=200).figure("PSNR")
     assert one.low < 40 and one.high == 100.0  # equal frames count 100
-    alone = video(far, resamples=200).figure("PSNR")
-    assert np.isnan(alone.low) and "one person" in alone.convention
+    report = video(far, resamples=200)
+    alone = report.figure("PSNR")
+    assert alone.low < alone.value < alone.high < 40 and alone.people == 1
+    assert "interval over clips" in alone.convention and "intervals are over clips" in " ".join(report.notes)
 
 
 def test_chance_is_somebody_elses_clip():

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from voiceface.corpus.face_landmarks import shipped_mesh_network
 from voiceface.errors import InputError
 from voiceface.face.align import align
 from voiceface.face.detect import detect
 from voiceface.face.dlib_embedding import embed_faces
 from voiceface.face.landmarks import five_points
+from voiceface.face.mesh import find_mesh
 from voiceface.face.mouth import crop_mouths_from_frames
 from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound
@@ -24,6 +26,8 @@ from voiceface.metrics.mouth import mouth_opening
 from voiceface.models.face_encoder import FaceEncoder
 from voiceface.models.face_encoders.arcface import load as load_arcface
 from voiceface.models.lpips import load_lpips
+from voiceface.nn.face.mesh_animation import mouth_opening as lip_distance
+from voiceface.nn.face.mesh_animation import upright_shape
 from voiceface.protocols.clip_measurement import Judges, VideoClip
 from voiceface.records import SAMPLE_RATE
 
@@ -122,7 +126,7 @@ def video_judges(
     csim: Path | None = None,
     lpips: Path | None = None,
 ) -> Judges:
-    """The measures' functions: the sync expert (if any), dlib's embeddings, mouth opening by darkness.
+    """The measures' functions: the sync expert (if any), dlib's embeddings, mouths by darkness and by mesh.
 
     Args:
         expert: A sync expert.
@@ -140,7 +144,19 @@ def video_judges(
         likeness=None if arcface is None else partial(_embed_with, arcface),
         perceptual=None if lpips is None else load_lpips(lpips),
         opening=lambda pictures, points: mouth_opening(crop_mouths_from_frames(pictures, points)),
+        lips=_lips_apart,
     )
+
+
+def _lips_apart(pictures: Frames, points: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401
+    """Distance between the lips (frames,) in distances between the eyes, NaN where there is no mesh."""
+    network = shipped_mesh_network()
+    apart = np.full(len(pictures), np.nan)
+    for at in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))).tolist():
+        mesh = find_mesh(pictures[at], points[at], network)
+        if not mesh.fault:
+            apart[at] = lip_distance(upright_shape(mesh.points.astype(np.float64))[0])
+    return apart
 
 
 def _sync_embedder(expert: Any) -> Callable[..., tuple[Any, Any]]:  # noqa: ANN401

@@ -13,6 +13,7 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Split
 from voiceface.corpus.views import clip_frames
 from voiceface.errors import InputError
+from voiceface.evaluation.clip_files import Points, track_face_points
 from voiceface.face.align import change_template, template_points
 from voiceface.media.files import atomic_path
 from voiceface.media.make_folder import make_folder
@@ -59,7 +60,14 @@ TalkFunction = Callable[[TestClip], Frames]
 
 
 def select_test_clips(
-    corpus: Corpus, split: Split, *, size: int, template: str, most: int, wrong_sound: bool
+    corpus: Corpus,
+    split: Split,
+    *,
+    size: int,
+    template: str,
+    most: int,
+    wrong_sound: bool,
+    unknown_people: Sequence[str] = (),
 ) -> list[TestClip]:
     """The test clips of people in the training set, and all clips of people outside training and validation.
 
@@ -70,16 +78,17 @@ def select_test_clips(
         template: how they are aligned.
         most: maximum number of clips in each group, spread over its people.
         wrong_sound: every clip gets the sound of another person's clip: a control.
+        unknown_people: of the people outside training and validation only these; by default all.
 
     Raises:
-        InputError: no clip to test on.
+        InputError: no clip to test on, or one of these people has none or was in the training.
     """
     owners = corpus.person_of("clips")
     trained = set(owners[split.train.clips].tolist())
     seen = trained | set(owners[split.validation.clips].tolist())
     rows: list[tuple[int, str]] = []
     known = [row for row in split.test.clips.tolist() if owners[row] in trained]
-    unknown = [row for row in range(len(owners)) if owners[row] not in seen]
+    unknown = _unknown_rows(corpus, owners, seen, unknown_people)
     for group, some in ((KNOWN, known), (UNKNOWN, unknown)):
         voiced = [row for row in some if corpus.clip_wave(row).any()]
         rows += [(row, group) for row in _spread(voiced, owners, most)]
@@ -113,6 +122,17 @@ def select_test_clips(
             )
         )
     return clips
+
+
+def _unknown_rows(
+    corpus: Corpus, owners: npt.NDArray[np.str_], seen: set[str], people: Sequence[str]
+) -> list[int]:
+    """The clips of people who were not seen in training; of these people only, if there are any."""
+    outside = sorted(set(owners.tolist()) - seen)
+    if missing := [person for person in people if person not in outside]:
+        fault = f"has no clip of {missing[0]} that is in neither training nor validation"
+        raise InputError(corpus.path, fault, f"name some of {', '.join(outside) or 'nobody'}")
+    return np.flatnonzero(np.isin(owners, people or outside)).tolist()
 
 
 def _first_frame(corpus: Corpus, row: int) -> StillSource:
@@ -188,19 +208,30 @@ def _read(path: Path) -> Frames | None:
 
 
 def as_video_clips(
-    clips: Sequence[TestClip], generated: Mapping[str, Frames] | None, *, fps: float, template: str
+    clips: Sequence[TestClip],
+    generated: Mapping[str, Frames] | None,
+    *,
+    fps: float,
+    template: str,
+    tracked: Mapping[str, Points] | None = None,
 ) -> Iterator[VideoClip]:
-    """The clips as the video protocol takes them: every face's landmarks are the template's.
+    """The clips as the video protocol takes them.
 
     Args:
         clips: the test clips.
         generated: from their names to generated frames; None: the real frames, with nothing to compare to.
         fps: frames a second.
         template: how they are aligned.
+        tracked: from the clips' names to landmarks (frames, 5, 2) of the real frames (`track_face_points`);
+            those of generated frames are then found too. None: all are the template's.
     """
     for clip in clips:
         frames = clip.real if generated is None else generated[clip.name]
-        points = template_points(template, frames.shape[1])
+        real = None if tracked is None else tracked[clip.name]
+        if real is None:
+            points = np.broadcast_to(template_points(template, frames.shape[1]), (len(frames), 5, 2))
+        else:
+            points = real if generated is None else track_face_points(frames)
         yield VideoClip(
             name=clip.name,
             person=clip.person,
@@ -209,5 +240,6 @@ def as_video_clips(
             generated=frames,
             real=None if generated is None else clip.real,
             generated_wave=clip.wave,
-            generated_points=np.broadcast_to(points, (len(frames), 5, 2)),
+            generated_points=points,
+            real_points=None if generated is None else real,
         )

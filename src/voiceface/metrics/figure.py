@@ -14,8 +14,8 @@ from voiceface.components import component_names, load_component
 
 Kind = Literal[
     "trials", "galleries", "fixed galleries", "ranks", "probabilities", "decisions", "pictures", "face sets",
-    "sharpness", "clip pictures", "clip landmarks", "clip sync", "clip mouth", "clip identity",
-    "clip frames", "clip perceptual", "clip likeness",
+    "sharpness", "clip pictures", "clip landmarks", "clip openings", "clip sync", "clip mouth",
+    "clip identity", "clip frames", "clip perceptual", "clip likeness",
 ]  # fmt: skip
 """What a figure is computed from, and the arguments of its function:
 
@@ -32,6 +32,7 @@ Kind = Literal[
 ``sharpness``         of generated (n,) and of reference pictures (m,) -> value
 ``clip pictures``     frames of a generated clip and of its reference, uint8 -> value
 ``clip landmarks``    five points of every frame of both (frames, 5, 2) -> value
+``clip openings``     openings (frames,) of a generated mouth and of its reference, NaN where unknown -> value
 ``clip sync``         `metrics.sync_confidence.Sync` -> value
 ``clip mouth``        mouth opening and loudness of every frame -> value
 ``clip frames``       frames of one clip, uint8 -> value, NaN if there are too few

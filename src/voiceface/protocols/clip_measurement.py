@@ -69,6 +69,8 @@ class Judges:
     """Frames and points to (frames, d), NaN in a frame without a face."""
     opening: Callable[[Frames, Points], NDArray[np.floating]] | None = None
     """Frames and points to how wide the mouth stands open, (frames,)."""
+    lips: Callable[[Frames, Points], NDArray[np.floating]] | None = None
+    """Frames and points to the distance between the lips by a mesh, (frames,), NaN where it is not found."""
     likeness: Callable[[Frames, Points], Rows] | None = None
     """As ``identity``, by the published recogniser that the field takes (ArcFace: CSIM)."""
     perceptual: Callable[[Frames, Frames], NDArray[np.floating]] | None = None
@@ -94,6 +96,8 @@ class Measured:
     sync: dict[str, tuple[Rows, Rows]] = field(default_factory=dict)
     course: dict[str, tuple[Rows, Rows]] = field(default_factory=dict)
     """Mouth opening and loudness of every frame."""
+    openings: tuple[Rows, Rows] | None = None
+    """Distance between the lips in every frame of the generated and of the real clip."""
     persons: dict[str, tuple[Rows, Rows]] = field(default_factory=dict)
     """By kind of figure (identity, likeness) the rows of the frames and the person's reference (d,)."""
 
@@ -108,6 +112,7 @@ def measure(clip: VideoClip, judges: Judges, *, reach: int, stranger: VideoClip 
     _check_frames(clip.name, clip.generated)
     _pictures(clip, found, judges, stranger)
     _landmarks(clip, found)
+    _openings(clip, found, judges)
     sides: list[tuple[Side, Frames | None, Points | None, NDArray[np.generic] | None]] = [
         ("generated", clip.generated, clip.generated_points, clip.generated_wave),
         ("real", clip.real, clip.real_points, clip.real_wave),
@@ -173,6 +178,19 @@ def _landmarks(clip: VideoClip, found: Measured) -> None:
     found.figures["generated"] |= {name: value for name, value in values.items() if np.isfinite(value)}
     if not np.isfinite(list(values.values())).all():
         found.missing["generated"].append("landmark distance: never a face in both")
+
+
+def _openings(clip: VideoClip, found: Measured, judges: Judges) -> None:
+    """How the generated mouth opens and closes beside the real one."""
+    if judges.lips is None or clip.real is None or clip.generated_points is None or clip.real_points is None:
+        return
+    if _mostly_faceless(clip.generated_points) or _mostly_faceless(clip.real_points):
+        found.missing["generated"].append("mouth opening: no face in half of the frames")
+        return
+    pair = judges.lips(clip.generated, clip.generated_points), judges.lips(clip.real, clip.real_points)
+    values = {one.name: one.function(*pair) for one in figures("clip openings")}
+    found.figures["generated"] |= {name: value for name, value in values.items() if np.isfinite(value)}
+    found.openings = pair
 
 
 _ClipSide = tuple[Frames, "Points | None", "NDArray[np.generic] | None", float]
@@ -279,11 +297,17 @@ def mismatched(measured: Sequence[Measured], *, reach: int) -> dict[str, float]:
             together = correlation(opening[:count], levels[:count])
             if np.isfinite(together):
                 chances.setdefault(f"{side} mouth with sound", []).append(together)
-    for what, figure in (("identity", "identity similarity"), ("likeness", "CSIM")):
+    for one, other in _beside([m for m in measured if m.openings is not None]):
+        assert one.openings is not None and other.openings is not None
+        for figure in figures("clip openings"):
+            value = figure.function(one.openings[0], other.openings[1])
+            if np.isfinite(value):
+                chances.setdefault(f"generated {figure.name}", []).append(value)
+    for what, name in (("identity", "identity similarity"), ("likeness", "CSIM")):
         for one, other in _beside([m for m in measured if what in m.persons]):
             if one.person != other.person:
                 value = float(np.nanmean(_cosines(one.persons[what][0], other.persons[what][1])))
-                chances.setdefault(f"generated {figure}", []).append(value)
+                chances.setdefault(f"generated {name}", []).append(value)
     return {name: float(np.mean(values)) for name, values in chances.items() if values}
 
 

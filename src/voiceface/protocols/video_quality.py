@@ -7,7 +7,7 @@ with its reason; the measures of a clip that can be taken are taken.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -50,6 +50,8 @@ def video(
     seed: int = 0,
 ) -> VideoReport:
     """Measure clips, one at a time, and report means over them with intervals over people.
+
+    Of one person alone, intervals are over clips, and a note says so.
 
     Chance is what the same clips give beside somebody else: SSIM, PSNR against a real clip of another
     person, confidence and mouth with the sound of another clip, identity with another person's
@@ -116,19 +118,19 @@ def _row(
         kept = [one for one in mine if figure.name in one.figures[side]]
         if not kept:
             continue
-        people = People([one.person for one in kept], resamples=resamples, seed=seed)
+        owners = [one.person for one in kept]
+        alone = len(set(owners)) < 2
+        people = People([one.name for one in kept] if alone else owners, resamples=resamples, seed=seed)
         values: ArrayLike = [one.figures[side][figure.name] for one in kept]
-        alone = "; one person: no interval over people" if len(people) < 2 else ""
-        row.append(
-            mean_of_items(
-                figure.name,
-                values,
-                people,
-                chance=chances.get(f"{side} {figure.name}", figure.chance_of()),
-                convention=figure.convention + alone,
-                share=figure.proportion,
-            )
+        found = mean_of_items(
+            figure.name,
+            values,
+            people,
+            chance=chances.get(f"{side} {figure.name}", figure.chance_of()),
+            convention=figure.convention + ("; one person: interval over clips" if alone else ""),
+            share=figure.proportion,
         )
+        row.append(replace(found, people=len(set(owners))))
     return row
 
 
@@ -140,6 +142,9 @@ def _notes(measured: Sequence[Measured], reach: int) -> list[str]:
         if frames:
             some = sum(one.faceless[side][0] > 0 for one in measured)
             notes.append(f"{side}: no face in {lost:,} of {frames:,} frames ({some} clips)")
+    for group in sorted({one.group for one in measured}):
+        if len({one.person for one in measured if one.group == group}) == 1:
+            notes.append(f"{group or 'clips'}: one person, so that intervals are over clips")
     if any("sync confidence" in one.figures["generated"] for one in measured):
         note = f"sync needs {reach + LEAST} frames or more; its scale is that of the expert used"
         notes.append(note)
