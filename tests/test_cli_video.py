@@ -149,6 +149,8 @@ def test_the_page_is_whole_blind_and_its_answers_come_back(folders, tmp_path):
     (whole / "eve" / "5.mp4").unlink()
     said = call(*asked, "--pairs", "3", "--seed", "2", "--question", "Who <is> real?")
     assert said.code == 0 and "3 pairs" in said.out
+    # Ann's first real clip has 128 pixels, the generated one 112.
+    assert "in 1 of 3 pairs the clips differ in size" in said.err
     text = page.read_text()
     assert "Who &lt;is&gt; real?" in text
     data = json.loads(re.search(r'<script id="data".*?>(.*?)</script>', text, re.DOTALL)[1])

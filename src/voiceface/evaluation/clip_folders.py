@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from voiceface.corpus.item import VideoItem
 from voiceface.corpus.sources.videos import listing
@@ -101,8 +101,16 @@ def evaluate_clip_folders(
     return report
 
 
-def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: int, seed: int) -> int:
-    """Write the page of a blind comparison of two folders; returns the number of pairs.
+class ClipStudy(NamedTuple):
+    """A page that was written."""
+
+    pairs: int
+    unlike: int
+    """Pairs whose clips differ in size, by which raters can tell the sets apart."""
+
+
+def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: int, seed: int) -> ClipStudy:
+    """Write the page of a blind comparison of two folders.
 
     Args:
         out: The HTML page.
@@ -116,6 +124,7 @@ def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: i
     """
     from voiceface.evaluation.study_page import QUESTION, write_study
     from voiceface.media.check_writable import check_writable
+    from voiceface.media.movie import movie_facts
 
     if folders.other is None:
         raise InputError("--study", "has nothing to compare with", "add --compare-with OTHER")
@@ -129,7 +138,13 @@ def write_clip_study(out: Path, folders: ClipFolders, *, question: str, pairs: i
     shared = sorted(ours.keys() & theirs.keys())
     chosen = set(random.Random(seed).sample(shared, min(pairs, len(shared))))
     sets = tuple({name: path for name, path in side.items() if name in chosen} for side in (ours, theirs))
-    return write_study(out, (sets[0], sets[1]), people=people, question=question or QUESTION, seed=seed)
+    written = write_study(out, (sets[0], sets[1]), people=people, question=question or QUESTION, seed=seed)
+    sizes = [{name: movie_facts(path) for name, path in side.items()} for side in sets]
+    unlike = sum(
+        (sizes[0][name].width, sizes[0][name].height) != (sizes[1][name].width, sizes[1][name].height)
+        for name in chosen
+    )
+    return ClipStudy(written, unlike)
 
 
 def evaluate_answers(files: Sequence[Path], *, resamples: int, seed: int) -> Report:

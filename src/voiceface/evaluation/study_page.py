@@ -105,7 +105,7 @@ _PAGE = """<!doctype html>
 :root { color-scheme: light dark; --line: #8888; --mark: #2b6cb0; }
 body { font: 17px/1.45 system-ui, sans-serif; max-width: 58rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.3rem; } .hidden { display: none; }
-#pair { display: flex; gap: 1.5rem; flex-wrap: wrap; }
+#pair { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: end; }
 figure { flex: 1 1 16rem; margin: 0; text-align: center; }
 video { width: 100%; max-height: 60vh; background: #000; border-radius: 6px; }
 button { font: inherit; padding: .5rem 1.2rem; margin: .3rem .3rem .3rem 0; border: 1px solid var(--line);
@@ -128,8 +128,10 @@ knows yet which is which, and nothing leaves this page: at the end you save a fi
 <progress id="progress" value="0"></progress>
 <p class="small"><span id="where"></span> <span id="kept"></span></p>
 <div id="pair">
-<figure><video id="left" controls playsinline preload="auto"></video><figcaption>A</figcaption></figure>
-<figure><video id="right" controls playsinline preload="auto"></video><figcaption>B</figcaption></figure>
+<figure><video id="left" playsinline preload="auto"></video>
+<figcaption><button data-play="left">play A</button></figcaption></figure>
+<figure><video id="right" playsinline preload="auto"></video>
+<figcaption><button data-play="right">play B</button></figcaption></figure>
 </div>
 <p>
 <button data-choice="left">A</button>
@@ -214,7 +216,13 @@ function begin() {
   present();
 }
 document.querySelectorAll(".count").forEach((span) => { span.textContent = study.pairs.length; });
+// A player's own controls lie over the mouth that is looked at: clips have a button of their own.
+function play(side) { const clip = $(side); if (clip.ended) clip.currentTime = 0; clip.play(); }
+document.querySelectorAll("[data-play]").forEach((button) => {
+  button.addEventListener("click", () => play(button.dataset.play));
+});
 for (const side of ["left", "right"]) {
+  $(side).addEventListener("click", () => play(side));
   $(side).addEventListener("play", () => { $(side === "left" ? "right" : "left").pause(); });
   $(side).addEventListener("ended", () => { played.add(side); enable(); });
 }

@@ -99,11 +99,7 @@ def select_test_clips(
     clips = []
     for index, (row, group) in enumerate(rows):
         others = [*rows[index + 1 :], *rows[:index]]
-        # Of the same group where it has another person: unknown people are then confused with unknown ones.
-        others_first = [r for r, g in others if g == group] + [r for r, _ in others]
-        other = next((r for r in others_first if owners[r] != owners[row]), None)
-        if other is None:
-            other = others_first[0] if others_first else row
+        other = _other_row(row, group, others, owners)
         wave = as_wave(corpus.clip_wave(row)).numpy()
         clip, sound = corpus.clips[row], wave
         if wrong_sound:
@@ -122,6 +118,13 @@ def select_test_clips(
             )
         )
     return clips
+
+
+def _other_row(row: int, group: str, others: Sequence[tuple[int, str]], owners: npt.NDArray[np.str_]) -> int:
+    """A clip of another person, of the same group where it has one: unknown ones are confused."""
+    nearest = [r for r, g in others if g == group] + [r for r, _ in others]
+    different = next((r for r in nearest if owners[r] != owners[row]), None)
+    return different if different is not None else nearest[0] if nearest else row
 
 
 def _unknown_rows(

@@ -105,8 +105,11 @@ def _study(page: Path, generated: Path, options: ClipOptions) -> int:
     from voiceface.evaluation.clip_folders import ClipFolders, write_clip_study
 
     folders = ClipFolders(generated=generated, other=options.compare_with, person_in=options.person_in)
-    count = write_clip_study(page, folders, question=options.question, pairs=options.pairs, seed=options.seed)
-    print_line(f"{printable(page)}: {count} pairs, {page.stat().st_size / 1e6:.1f} MB")
+    study = write_clip_study(page, folders, question=options.question, pairs=options.pairs, seed=options.seed)
+    print_line(f"{printable(page)}: {study.pairs} pairs, {page.stat().st_size / 1e6:.1f} MB")
+    if study.unlike:
+        many = f"{study.unlike} of {study.pairs} pairs"
+        log_line(f"warning: in {many} the clips differ in size, which gives the sets away: resize one set")
     print_line("open it in a browser, save the answers, then evaluate them:")
     print_line("voiceface evaluate video --answers answers-NAME.json")
     return 0
