@@ -132,6 +132,7 @@ def test_roldan_on_peoples_own_videos(tmp_path, monkeypatch):
             real(tmp_path / "videos" / name / f"day{k}" / f"{k}.mp4", n)
     corpus, out = tmp_path / "corpus", tmp_path / "tables"
     done("prepare", "videos", tmp_path / "videos", "-o", corpus, "--workers", 1)
+    assert (corpus / "same_people.csv").read_text().startswith("group,person,other,faces,voices")
     small = ("--size", 16, "--width", 4, "--batch-size", 2, "--steps", 1, "--every", 1)
     done("train", "roldan_name2face", "--corpus", corpus, *small, "-o", tmp_path / "name")
     speech = (*small, "--speech-width", 2, "-o", tmp_path / "speech")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ from voiceface.errors import InputError
 if TYPE_CHECKING:
     from voiceface.corpus.corpus import Corpus
     from voiceface.corpus.progress import Progress
+    from voiceface.pipelines.suggest_same_people import SamePeople
 
 _ABOUT = """Prepare a data set as a corpus that every recipe reads.
 
@@ -85,7 +87,8 @@ def _command(name: str) -> Callable[..., int]:
     ) -> int:
         arguments = {"source": module_name, **non_default_values(listed, groups["listed"])}
         how = (arguments, PrepareOptions(**kept), workers, cluster, ItemLimits(**bounds))
-        return _report(_prepare(module.listing, root, out, listed, how), json=json)
+        corpus = _prepare(module.listing, root, out, listed, how)
+        return _report(corpus, json=json, suggest=getattr(module, "SUGGESTS_SAME_PEOPLE", False))
 
     def command(
         root: Path,
@@ -158,19 +161,22 @@ def _progress_lines() -> Callable[[Progress], None]:
     return lambda one: line(f"{one.done:,} of {one.total:,} items, {one.rejected:,} rejected")
 
 
-def _report(corpus: Corpus, *, json: bool) -> int:
+def _report(corpus: Corpus, *, json: bool, suggest: bool) -> int:
     """Print what was prepared, what was rejected, and the findings of the check."""
     from voiceface.corpus.check import check_corpus
     from voiceface.corpus.corpus_report import corpus_report
     from voiceface.corpus.statistics import corpus_statistics
+    from voiceface.pipelines.suggest_same_people import suggest_same_people
 
     rejected = corpus.rejected
     if rejected and not any(map(len, corpus.tables.values())):
         first = f"the first ({rejected[0].path}): {rejected[0].reason}"
         remedy = "the source's --help shows what it reads"
         raise InputError(corpus.path, f"is empty: all {len(rejected):,} files were rejected, {first}", remedy)
+    same = suggest_same_people(corpus) if suggest else []
     if json:
-        print_json(corpus_report(corpus))
+        suggested = {"same_people": [asdict(one) for one in same]} if suggest else {}
+        print_json(corpus_report(corpus) | suggested)
         return 0
     problems, table = check_corpus(corpus), corpus_statistics(corpus)
     print_line(str(table).rpartition("\n")[0])
@@ -192,7 +198,20 @@ def _report(corpus: Corpus, *, json: bool) -> int:
             print_line(wrap_hanging("  - ", printable(str(problem))))
     else:
         print_line("\nCheck: no findings")
+    if same:
+        _print_suggested(corpus, same)
     print_line(f"\n{printable(corpus.path)} is ready; fingerprint {corpus.fingerprint[:16]}")
     if any(problem.severity == "error" for problem in problems):
         log_line("the check found errors; results on this corpus would be invalid")
     return 0
+
+
+def _print_suggested(corpus: Corpus, same: Sequence[SamePeople]) -> None:
+    from voiceface.pipelines.suggest_same_people import SAME_PEOPLE_FILE
+
+    print_line("\nThese may be one person; nobody was merged (videos.csv names who is in which video):")
+    for one in same[:_PRINTED]:
+        print_line(wrap_hanging("  - ", printable(str(one))))
+    if len(same) > _PRINTED:
+        where = printable(corpus.path / SAME_PEOPLE_FILE)
+        print_line(f"  ... all {len(same):,} pairs are listed in {where}")

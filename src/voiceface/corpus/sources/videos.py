@@ -29,6 +29,8 @@ from voiceface.errors import InputError
 from voiceface.media.text_tables import open_text_table
 from voiceface.media.unicode_names import in_one_form
 
+SUGGESTS_SAME_PEOPLE = True
+"""Files' and folders' names are no proof of who is who: `prepare` tells who may be one person."""
 _CLIP_OF_VIDEO = re.compile(r"([A-Za-z0-9_-]{11})[\s_.-]+\d+(?:[\s_.-]+\d+)*[\s_.-]*")
 _WORDS = re.compile(r"(?:[A-Z]?[a-z]{2,}|[A-Z]+|\d+|[_-])+")
 """Words and numbers, as in Interview01: eleven such characters are rather a name than a video's id."""
