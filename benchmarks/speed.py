@@ -37,6 +37,9 @@ from sklearn.metrics import roc_curve
 from wen_step import Ours, Written, batches, make
 
 from voiceface.evaluation.source_commit import source_commit
+from voiceface.face.detect import detect, detect_hog
+from voiceface.face.dlib_models import dlib_module, model_file
+from voiceface.face.mmod_detector import mmod_faces
 from voiceface.media.sound import load_sound
 from voiceface.pipelines.gallery import Gallery, Item
 from voiceface.protocols import retrieval, verification
@@ -105,6 +108,22 @@ def opening_sound(smoke: bool) -> Iterator[Pair]:
         yield Pair(lambda: load_sound(path, rate=16_000), plain, "wave and numpy")
 
 
+def finding_a_face(smoke: bool) -> Iterator[Pair]:
+    """The face of a picture as `detect` looks for it, beside dlib's HOG detector on the picture enlarged."""
+    from draw_face import draw_face  # of the tests, which `loop_overhead` has put on the path
+
+    pixels = np.asarray(draw_face(1, 224))
+    assert detect(pixels)[0].detector == "hog"
+    yield Pair(lambda: detect(pixels), lambda: detect_hog(pixels, upsample=1), "dlib's HOG, enlarged")
+
+
+def convolving_for_a_face(smoke: bool) -> Iterator[Pair]:
+    """The convolutional face detector beside dlib's own, which finds the same."""
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    theirs = dlib_module().cnn_face_detection_model_v1(str(model_file("mmod")))
+    yield Pair(lambda: mmod_faces(pixels), lambda: theirs(pixels), "dlib's network")
+
+
 def verifying(smoke: bool) -> Iterator[Pair]:
     """AUC, EER and what else verification reports of 300,000 trials, beside scikit-learn's ROC curve."""
     random, count = np.random.default_rng(0), 2_000 if smoke else 300_000
@@ -167,6 +186,8 @@ PAIRS: dict[str, Callable[[bool], Iterator[Pair]]] = {
     "import": whole_import,
     "match": whole_match,
     "sound": opening_sound,
+    "face": finding_a_face,
+    "face-network": convolving_for_a_face,
     "verification": verifying,
     "retrieval": retrieving,
     "gallery": searching,

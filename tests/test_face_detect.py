@@ -74,6 +74,21 @@ def test_a_tiny_picture_does_not_harm_the_next_ones():
         assert detect_cnn(np.full((64, 64, 3), 99, dtype=np.uint8)) == []
 
 
+def test_hog_looks_at_the_enlarged_picture_only_where_it_finds_nothing(monkeypatch):
+    asked = []
+
+    def watched(image, *, upsample, **options):
+        asked.append(upsample)
+        return detect_hog(image, upsample=upsample, **options)
+
+    monkeypatch.setattr(module, "detect_hog", watched)
+    assert len(detect(picture())) == 1 and asked == [0]
+    small = Image.new("RGB", (140, 140), (120, 120, 120))
+    small.paste(draw_face(1, 80), (20, 20))
+    found = detect(np.asarray(small), fallback=False)
+    assert len(found) == 1 and found[0].side < 70 and asked == [0, 0, 1]
+
+
 def test_noise_holds_no_face():
     assert detect(np.random.default_rng(0).integers(0, 256, (160, 200, 3), dtype=np.uint8)) == []
 

