@@ -60,12 +60,14 @@ def check_rate(name: str, rate: int) -> None:
 
 def as_float(samples: NDArray[Any], name: str) -> Wave:
     """Any sample format as float32 whose full scale is [-1, 1]."""
-    kind = samples.dtype.name
     if samples.dtype.kind == "f":
+        if samples.dtype == np.float32:
+            return samples.copy()
         # A float64 of 1e300 becomes infinite here and is refused as such.
         with np.errstate(over="ignore"):
             floats: Wave = samples.astype(np.float32)
         return floats
+    kind = samples.dtype.name
     if kind not in _FULL_SCALE:
         raise InputError(
             name, f"contains {kind}, whose full scale is unknown", "give int16 or floats in [-1, 1]"

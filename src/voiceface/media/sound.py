@@ -57,6 +57,7 @@ class _Frame(NamedTuple):
 
 _LONGEST_PACKET = 4096  # samples: AAC with spectral band replication has 2048
 _PIECE_SECONDS = 1.0  # what is mixed and resampled at a time
+_ONE_PLANE = {"flt": "f4", "dbl": "f8", "s16": "i2", "s32": "i4", "u8": "u1"}  # as FFmpeg holds a mono frame
 _PREROLL_SECONDS = 1.0  # decoders need some packets before their output settles
 
 
@@ -301,22 +302,34 @@ def _silence(samples: int, rate: int) -> Iterator[Wave]:
 
 def _frames(media: OpenMedia) -> Iterator[_Frame]:
     """Every frame from where the container stands, as floats."""
+    zero: float | None = None
+    known: dict[str, list[str]] = {}
     for frame in decode_frames(media):
-        tick, names = frame.time_base, [channel.name for channel in frame.layout.channels]
-        timed = frame.pts is not None and media.timed
-        time = frame.pts * tick.numerator / tick.denominator - media.zero if timed else None
-        samples = _samples(frame)
+        # What does not change from frame to frame is asked once: it took longer than decoding Vorbis.
+        if zero is None:
+            zero, timed = media.zero, media.timed
+        tick, layout = frame.time_base, frame.layout
+        if layout.name not in known:
+            known[layout.name] = [channel.name for channel in layout.channels]
+        names = known[layout.name]
+        time = (
+            frame.pts * tick.numerator / tick.denominator - zero if timed and frame.pts is not None else None
+        )
         check_rate(media.name, frame.sample_rate)
-        if not frame.format.is_planar:
+        samples, planar = _samples(frame, len(names)), frame.format.is_planar
+        if not planar:
             samples = samples.reshape(-1, len(names)).T
         yield _Frame(time, frame.sample_rate, as_float(samples, media.name), names)
 
 
-def _samples(frame: Any) -> NDArray[Any]:  # noqa: ANN401 - PyAV's frame
+def _samples(frame: Any, channels: int) -> NDArray[Any]:  # noqa: ANN401 - PyAV's frame
     """A frame's samples as they come; of 64-bit integers, which PyAV does not convert, the upper half."""
+    kind = _ONE_PLANE.get(frame.format.name.removesuffix("p")) if channels == 1 else None
+    if kind is not None:
+        return np.frombuffer(frame.planes[0], kind, frame.samples)[None]
     if frame.format.name != "s64":
         return frame.to_ndarray()  # type: ignore[no-any-return]
-    count = frame.samples * len(frame.layout.channels)
+    count = frame.samples * channels
     return (np.frombuffer(frame.planes[0], np.int64, count) >> 32).astype(np.int32)
 
 
