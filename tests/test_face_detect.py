@@ -74,7 +74,7 @@ def test_a_tiny_picture_does_not_harm_the_next_ones():
         assert detect_cnn(np.full((64, 64, 3), 99, dtype=np.uint8)) == []
 
 
-def test_hog_looks_at_the_enlarged_picture_only_where_it_finds_nothing(monkeypatch):
+def test_only_a_portrait_is_not_looked_at_enlarged(monkeypatch):
     asked = []
 
     def watched(image, *, upsample, **options):
@@ -83,10 +83,12 @@ def test_hog_looks_at_the_enlarged_picture_only_where_it_finds_nothing(monkeypat
 
     monkeypatch.setattr(module, "detect_hog", watched)
     assert len(detect(picture())) == 1 and asked == [0]
-    small = Image.new("RGB", (140, 140), (120, 120, 120))
-    small.paste(draw_face(1, 80), (20, 20))
-    found = detect(np.asarray(small), fallback=False)
-    assert len(found) == 1 and found[0].side < 70 and asked == [0, 0, 1]
+    page = Image.new("RGB", (400, 200), (120, 120, 120))
+    page.paste(draw_face(1, 190), (10, 5))
+    page.paste(draw_face(3, 90), (300, 60))
+    found = detect(np.asarray(page))
+    assert len(found) == 2 and asked == [0, 0, 1]
+    assert [face.box for face in found] == [face.box for face in detect_hog(page)]
 
 
 def test_noise_holds_no_face():
@@ -213,7 +215,7 @@ def test_a_twelve_megapixel_picture_is_looked_at_reduced(monkeypatch):
     page = Image.new("RGB", (4000, 3000), (90, 110, 130))
     page.paste(draw_face(7, 900), (2500, 1500))
     found = detect(np.asarray(page))
-    assert seen == [(960, 1280, 3)]
+    assert seen == [(180, 240, 3), (960, 1280, 3)]
     assert len(found) == 1
     assert 2500 < found[0].box[0] < found[0].box[2] < 3400
 
