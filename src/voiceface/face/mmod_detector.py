@@ -125,7 +125,7 @@ def _canvas(pixels: NDArray[np.uint8]) -> tuple[Floats, list[Tile]]:
     """All sizes of a picture on one canvas (3, height, width), and where they lie on it."""
     height, width, tiles = _tile(*pixels.shape[:2])
     canvas = np.zeros((3, height, width), np.float32)
-    picture = ((pixels.astype(np.float32) - _MEAN_COLOUR) / 256).transpose(2, 0, 1)
+    picture: Floats = ((pixels.astype(np.float32) - _MEAN_COLOUR) / np.float32(256)).transpose(2, 0, 1)
     for number, (top, left, rows, columns) in enumerate(tiles):
         if number:
             picture = _resize(_resize(picture, rows, 1), columns, 2)
@@ -135,7 +135,8 @@ def _canvas(pixels: NDArray[np.uint8]) -> tuple[Floats, list[Tile]]:
 
 def _tile(height: int, width: int) -> tuple[int, int, list[Tile]]:
     """Height and width of the canvas, and the tiles: down its left side, then up its right side."""
-    sizes, rows, columns = [], height, width
+    sizes: list[tuple[int, int]] = []
+    rows, columns = height, width
     while min(rows, columns) > 0 and (rows >= _LOWEST or not sizes):
         sizes.append((rows, columns))
         rows, columns = 5 * rows // 6, 5 * columns // 6
