@@ -4,12 +4,17 @@ import gc
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from kept_workers import KeptWorkers
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for a folder that is not there
+# Processes that compile librosa at once leave a cache that mixes them, and crashes whoever reads it.
+os.environ["NUMBA_CACHE_DIR"] = str(
+    Path(__file__).parents[1] / ".pytest_cache" / f"numba-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+)
 
 
 @pytest.hookimpl(wrapper=True)
