@@ -101,5 +101,5 @@ def write_people_tree(root, people=6):
 
 def fits(text, width=80):
     """Whether no line is wider, but for one that a long name or command, never torn apart, makes so."""
-    lines = [line for line in text.splitlines() if len(line) > width]
+    lines = [line for line in text.splitlines() if len(line) > width and not line.lstrip().startswith("$ ")]
     return all(max(map(len, line.split())) > width // 3 for line in lines)

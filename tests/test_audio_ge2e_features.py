@@ -1,14 +1,14 @@
-"""What the GE2E encoder is fed, against librosa and definitions written out by hand."""
+"""What the GE2E encoder is fed, against librosa's filters and definitions written out by hand."""
 
 import math
 
-import librosa
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reference_spectrogram import mel_spectrogram
 from voiceface.audio.ge2e_features import (
     ge2e_mel,
     ge2e_partials,
@@ -22,9 +22,9 @@ def noise(*shape, seed=0, level=0.1):
 
 
 @pytest.mark.parametrize("samples", [1, 399, 16_000, 16_001])
-def test_mels_are_librosas(samples):
+def test_mels_are_those_of_the_definition(samples):
     wave = noise(2, samples)
-    reference = librosa.feature.melspectrogram(y=wave, sr=16_000, n_fft=400, hop_length=160, n_mels=40)
+    reference = mel_spectrogram(wave, rate=16_000, fft=400, hop=160, bands=40)
     ours = ge2e_mel(torch.from_numpy(wave))
     assert ours.shape == (2, 1 + samples // 160, 40)
     np.testing.assert_allclose(ours.numpy().transpose(0, 2, 1), reference, atol=1e-12)
