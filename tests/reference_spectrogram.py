@@ -6,7 +6,7 @@ from scipy import signal
 
 
 def spectrogram(wave, *, fft, hop, centre=True, power=2.0):
-    """(..., bins, frames) of waves (..., samples): Hann windows, by default padded with zeros at both ends."""
+    """(..., bins, frames) of waves (..., samples): Hann windows, the ends padded with zeros."""
     if centre:
         wave = np.pad(wave, [(0, 0)] * (wave.ndim - 1) + [(fft // 2, fft // 2)])
     frames = np.lib.stride_tricks.sliding_window_view(wave, fft, axis=-1)[..., ::hop, :]
