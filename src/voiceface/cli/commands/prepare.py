@@ -161,19 +161,24 @@ def _progress_lines() -> Callable[[Progress], None]:
     return lambda one: line(f"{one.done:,} of {one.total:,} items, {one.rejected:,} rejected")
 
 
+def _same_people(corpus: Corpus) -> list[SamePeople]:
+    from voiceface.pipelines.suggest_same_people import suggest_same_people  # PyTorch: seconds
+
+    return suggest_same_people(corpus)
+
+
 def _report(corpus: Corpus, *, json: bool, suggest: bool) -> int:
     """Print what was prepared, what was rejected, and the findings of the check."""
     from voiceface.corpus.check import check_corpus
     from voiceface.corpus.corpus_report import corpus_report
     from voiceface.corpus.statistics import corpus_statistics
-    from voiceface.pipelines.suggest_same_people import suggest_same_people
 
     rejected = corpus.rejected
     if rejected and not any(map(len, corpus.tables.values())):
         first = f"the first ({rejected[0].path}): {rejected[0].reason}"
         remedy = "the source's --help shows what it reads"
         raise InputError(corpus.path, f"is empty: all {len(rejected):,} files were rejected, {first}", remedy)
-    same = suggest_same_people(corpus) if suggest else []
+    same = _same_people(corpus) if suggest else []
     if json:
         suggested = {"same_people": [asdict(one) for one in same]} if suggest else {}
         print_json(corpus_report(corpus) | suggested)
