@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from voiceface.corpus.corpus import Corpus
-from voiceface.evaluation.train_folds import hold_out_fold
+from voiceface.evaluation.hold_out_fold import hold_out_fold
 from voiceface.face.detect import detect, detect_hog
 from voiceface.models.blockwise_pca import Block
 from voiceface.models.corpus_embeddings import align_corpus_face, as_tensor, face_embeddings, voice_embeddings

@@ -16,7 +16,7 @@ import torch
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.evaluation.experiment_records import record_experiment
-from voiceface.evaluation.train_folds import hold_out_fold
+from voiceface.evaluation.hold_out_fold import hold_out_fold
 from voiceface.models.selection_embeddings import embed_selection
 from voiceface.protocols.calibration import calibration
 from voiceface.protocols.pair_verification import pair_trials, verification

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from voiceface.corpus.corpus import Corpus
-from voiceface.corpus.splits import Split, fold_people
+from voiceface.corpus.splits import Split
 from voiceface.corpus.worker_pool import run_tasks
 from voiceface.corpus.workers import Workers
 from voiceface.errors import InputError
+from voiceface.evaluation.hold_out_fold import hold_out_fold
 from voiceface.media.make_folder import make_folder
 from voiceface.models.selection_embeddings import embeds_selections
 from voiceface.pipelines.weights import load_recipe, trusted_recipes, trusting
@@ -66,17 +67,6 @@ def fold_trainings(
         FoldTraining(recipe=recipe, arguments=arguments, choice=choice, fold=fold, out=out)
         for fold in range(choice.folds or 1)
     ]
-
-
-def hold_out_fold(run: Run, fold: int, folds: int) -> Run:
-    """The run with ``fold`` (from 0) of ``folds`` held back; the recipe's share of the others selects."""
-    share = float(run.arguments.get("validation", 0.1))
-    return replace(
-        run,
-        people="unknown",
-        choice=run.choice.random(),
-        split=lambda corpus: fold_people(corpus, fold=fold, folds=folds, seed=run.seed, validation=share),
-    )
 
 
 def check_comparable(run: Run, split: Split) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceface.errors import InputError
-from voiceface.evaluation.train_folds import hold_out_fold
+from voiceface.evaluation.hold_out_fold import hold_out_fold
 from voiceface.pipelines.weights import Loaded, run_of, weights_folder
 from voiceface.training.choose_split import choose_split, saved_choice
 from voiceface.training.training_folder import people_fingerprint

@@ -111,7 +111,7 @@ def recipe_command(name: str, tokens: Sequence[str]) -> Callable[..., int]:
 
 
 def _claim(folder: Path, folds: int) -> None:
-    from voiceface.evaluation.fold_training import claim_fold
+    from voiceface.evaluation.claim_fold import claim_fold
 
     who = f"each of {folds} folds in turn" if folds else "a published split"
     claim_fold(folder, who, below="fold-*" if folds else "split")

@@ -113,7 +113,8 @@ def _train(
     json: bool,
 ) -> int:
     from voiceface.corpus.corpus import Corpus
-    from voiceface.evaluation.fold_training import NO_FOLD, claim_fold, leave_out_fold
+    from voiceface.evaluation.claim_fold import NO_FOLD, claim_fold
+    from voiceface.evaluation.hold_out_fold import hold_out_fold, parse_fold
     from voiceface.pipelines.weights import weights_folder
     from voiceface.training.choose_split import read_choice
     from voiceface.training.loop import train
@@ -124,7 +125,8 @@ def _train(
     run = replace(run, choice=read_choice(corpus, split=split, leave_out=leave_out))
     init = weights_folder(init_name) if init_name is not None else None
     if fold is not None:
-        run = leave_out_fold(run, fold)
+        number, count = parse_fold(fold)
+        run = hold_out_fold(run, number - 1, count)
     claim_fold(out, f"fold {fold}" if fold is not None else NO_FOLD)
     weights = train(
         run,

@@ -1,41 +1,16 @@
-"""Training with a fold of the people left out."""
+"""A training's folder is marked with the people whom it leaves out."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from voiceface.errors import InputError
-
-if TYPE_CHECKING:
-    from voiceface.training.run import Run
 
 NO_FOLD = "no fold"
 """Stands for a training with the recipe's own split."""
 
 _MARK = ".fold"
 """A hidden file in the folder of a training: the fold that it leaves out."""
-
-
-def parse_fold(text: str) -> tuple[int, int]:
-    """``K/N`` as K and N.
-
-    >>> parse_fold("2/5")
-    (2, 5)
-    """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:
-        raise InputError(f"--fold {text}", "is not a fold", "give K/N with K from 1 to N, for example 1/5")
-    return int(match[1]), int(match[2])
-
-
-def leave_out_fold(run: Run, fold: str) -> Run:
-    """The run on everybody except the people of that fold, with the run's seed."""
-    from voiceface.evaluation.train_folds import hold_out_fold
-
-    number, count = parse_fold(fold)
-    return hold_out_fold(run, number - 1, count)
 
 
 def claim_fold(out: Path, people: str, *, below: str = "") -> None:
