@@ -1,9 +1,11 @@
 """`prepare` from the command line: every source, its options, what is said at the end."""
 
+import os
+
 import pytest
 
 import source_trees
-from cli_fixtures import call, fits
+from cli_fixtures import call, fits, shell, write_people_tree
 from voiceface.cli.docstrings import component_summaries
 from voiceface.components import SOURCES
 from voiceface.corpus.corpus import Corpus
@@ -102,3 +104,21 @@ def test_people_who_are_made_need_no_root(tmp_path):
     call("prepare", "synthetic", tmp_path, "-o", tmp_path / "d", *made).refused("Unused", code=2)
     call("prepare", "synthetic", "-o", tmp_path / "d", "--link", "2").refused("link")
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("options, loaded", [((), False), (("--landmarks", "mesh"), True)])
+def test_pytorch_is_loaded_only_by_an_option_that_needs_it(tmp_path, options, loaded):
+    """In no process: PyTorch takes a second and 200 MB in each."""
+    root = write_people_tree(tmp_path / "data", people=1)
+    stand_in = tmp_path / "path" / "torch"
+    stand_in.mkdir(parents=True)
+    (stand_in / "__init__.py").write_text(
+        "from pathlib import Path\n"
+        "Path(__file__).with_name('loaded').touch()\n"
+        "raise ImportError('torch is not for this test')\n"
+    )
+    path = os.pathsep.join([str(stand_in.parent), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    command = ("prepare", "pairs", root, "-o", tmp_path / "c", *QUICK, *options)
+    said = shell(*command, env={"PYTHONPATH": path})
+    assert (stand_in / "loaded").exists() == loaded, said.err
+    assert loaded or said.code == 0, said.err
