@@ -29,7 +29,7 @@ from voiceface.face.find_face import find_face
 from voiceface.media.picture import save_png
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.pipelines.export_weights import export_weights
-from voiceface.pipelines.onnx_graph import largest_difference, open_graph
+from voiceface.pipelines.onnx_graph import Difference, Graph, largest_difference, open_graph
 from voiceface.pipelines.weights import load_model
 
 WEIGHTS = ("matcher", "imaginer", "talker", "face-mesh")
@@ -44,23 +44,26 @@ HEAD = "import numpy as np; from PIL import Image; import voiceface as vf; "
 
 def differences(
     name: str, folder: Path, waves: list[np.ndarray], faces: list[np.ndarray]
-) -> dict[str, float]:
+) -> dict[str, Difference]:
     """Each graph's largest difference from PyTorch on these recordings and aligned faces."""
     loaded = load_model(name)
     exporter = importlib.import_module(f"voiceface.pipelines.exporters.{name.replace('-', '_')}")
     found = {}
     for graph in exporter.graphs(loaded):
         run = open_graph(str(folder / f"{graph.name}.onnx"))
-        largest = 0.0
-        for number in range(len(waves)):
-            wave = torch.from_numpy(waves[number][None])
-            face = torch.from_numpy(faces[number % len(faces)].copy())
-            grey = face.float().mean(2)[None, None, 27:123, 27:123] / 127.5 - 1
-            given = {"voice": (wave,), "motion": (wave, wave), "face": (face[None],), "mesh": (grey,)}
-            inputs = given.get(graph.name) or graph.example(number)
-            largest = max(largest, largest_difference(graph, run, inputs))
-        found[graph.name] = largest
+        inputs = (_inputs(graph, number, waves, faces) for number in range(len(waves)))
+        found[graph.name] = largest_difference(graph, run, inputs)
     return found
+
+
+def _inputs(
+    graph: Graph, number: int, waves: list[np.ndarray], faces: list[np.ndarray]
+) -> tuple[torch.Tensor, ...]:
+    wave = torch.from_numpy(waves[number][None])
+    face = torch.from_numpy(faces[number % len(faces)].copy())
+    grey = face.float().mean(2)[None, None, 27:123, 27:123] / 127.5 - 1
+    given = {"voice": (wave,), "motion": (wave, wave), "face": (face[None],), "mesh": (grey,)}
+    return given.get(graph.name) or graph.example(number)
 
 
 def main() -> None:
@@ -85,7 +88,7 @@ def main() -> None:
         for name in WEIGHTS:
             export_weights(name, folder / name)
             for graph, away in differences(name, folder / name, waves, faces).items():
-                print(f"| {name} | {graph} | {away:.1e} |", flush=True)
+                print(f"| {name} | {graph} | {away} |", flush=True)
         for name in ("matcher", "imaginer"):
             save_sound(folder / name / "voice.wav", waves[0])
             save_png(folder / name / "face.png", faces[0])

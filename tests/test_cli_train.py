@@ -14,8 +14,8 @@ from voiceface.corpus.prepare import prepare
 from voiceface.corpus.sources import pairs
 from voiceface.corpus.splits import fold_people
 from voiceface.errors import InputError
-from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.claim_fold import NO_FOLD, claim_fold
+from voiceface.evaluation.experiment_records import read_experiments
 from voiceface.evaluation.hold_out_fold import parse_fold
 from voiceface.pipelines.weights import weights_folder
 from voiceface.training.training_folder import people_fingerprint

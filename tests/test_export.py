@@ -29,7 +29,7 @@ from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.pipelines import export_weights as module
 from voiceface.pipelines.export_weights import TOLERANCE, export_weights
 from voiceface.pipelines.exporters import _voices
-from voiceface.pipelines.onnx_graph import Graph, onnx_bytes, open_graph
+from voiceface.pipelines.onnx_graph import Difference, Graph, largest_difference, onnx_bytes, open_graph
 from voiceface.pipelines.weights import load_model
 
 pytest.importorskip("onnx")
@@ -143,10 +143,43 @@ def test_recurrent_networks_become_graphs(network):
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch, exported_before):
-    monkeypatch.setattr(module, "largest_difference", lambda *given: 2e-4)
-    with pytest.raises(InputError, match="differs from PyTorch by 0.0002"):
+    monkeypatch.setattr(module, "largest_difference", lambda *given: Difference(numbers=2e-4))
+    with pytest.raises(InputError, match="differs too much .* numbers at most 0.0002 from PyTorch's"):
         export_weights("talker", tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def difference_of(wanted, found):
+    """What is said of a graph that gives ``found`` where PyTorch gives ``wanted``, and whether it passes."""
+    outputs = {f"output {number}": "" for number in range(len(wanted))}
+    network = ConstantOutputs([torch.tensor(values) for values in wanted])
+    graph = Graph(name="made", network=network, inputs={}, outputs=outputs, example=lambda number: ())
+    difference = largest_difference(graph, lambda: [np.asarray(values) for values in found], [(), ()])
+    return str(difference), difference.within(TOLERANCE)
+
+
+class ConstantOutputs(torch.nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self):
+        return self.outputs
+
+
+def test_the_difference_is_told_of_numbers_and_of_pictures():
+    numbers, picture = np.float32([0.5, 1.0]), np.uint8([[3, 200]])
+    off = np.uint8([[4, 200]])
+    assert difference_of([picture], [picture]) == ("pictures at most 0 of 255 levels from PyTorch's", True)
+    assert difference_of([picture], [off]) == ("pictures at most 1 of 255 levels from PyTorch's", True)
+    assert difference_of([picture], [off + 1]) == ("pictures at most 2 of 255 levels from PyTorch's", False)
+    both = "numbers at most 3.1e-05 and pictures at most 1 of 255 levels from PyTorch's"
+    assert difference_of([numbers, picture], [numbers + np.float32(2**-15), off]) == (both, True)
+    assert difference_of([numbers], [numbers + np.float32(0.25)])[1] is False
+    assert difference_of([numbers], [numbers * np.float32("nan")]) == (
+        "numbers at most nan from PyTorch's",
+        False,
+    )
 
 
 def test_bad_input_is_named_in_one_line(tmp_path, capsys, monkeypatch):
@@ -182,7 +215,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     monkeypatch.setattr(module, "onnx_bytes", lambda *given: b"graph")
-    monkeypatch.setattr(module, "_check", lambda *given: 0.0)
+    monkeypatch.setattr(module, "_check", lambda *given: Difference())
     with pytest.raises(InputError, match=r"/out/motion.onnx: the disk is full"):
         export_weights("talker", tmp_path / "out")
     assert not list(tmp_path.iterdir())
@@ -206,7 +239,7 @@ def test_a_killed_export_leaves_no_folder_and_the_next_removes_the_rest(tmp_path
 @pytest.mark.parametrize("name", ["matcher", "imaginer", "face-mesh"])
 def test_all_shipped_weights_can_be_exported_and_their_examples_run(name, tmp_path):
     exported = export_weights(name, tmp_path / name)
-    assert all(one.difference < TOLERANCE and one.path.stat().st_size == one.size for one in exported)
+    assert all(one.difference.within(TOLERANCE) and one.path.stat().st_size == one.size for one in exported)
     text = run_example(tmp_path / name, side=96 if name == "face-mesh" else 150)
     if name == "imaginer":
         assert (tmp_path / name / "face.png").stat().st_size > 20_000

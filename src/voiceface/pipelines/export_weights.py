@@ -11,13 +11,20 @@ from voiceface.components import component_names, load_component
 from voiceface.errors import InputError
 from voiceface.media.files import write_bytes, write_text
 from voiceface.media.new_folder import check_new, new_folder
-from voiceface.pipelines.onnx_graph import Graph, check_packages, largest_difference, onnx_bytes, open_graph
+from voiceface.pipelines.onnx_graph import (
+    Difference,
+    Graph,
+    check_packages,
+    largest_difference,
+    onnx_bytes,
+    open_graph,
+)
 from voiceface.pipelines.weights import Loaded, load_model
 from voiceface.training.weights import package_version
 
 EXPORTERS = "voiceface.pipelines.exporters"
 TOLERANCE = 1e-4
-"""How far from PyTorch's outputs a graph's may be."""
+"""How far from PyTorch's the numbers of a graph may be."""
 _CHECKS = 3
 
 _README = """\
@@ -70,8 +77,8 @@ class ExportedFile:
     path: Path
     size: int
     """Bytes."""
-    difference: float
-    """The largest difference from PyTorch's outputs on made inputs."""
+    difference: Difference
+    """On made inputs."""
 
 
 def export_weights(
@@ -129,15 +136,14 @@ def _exporter(loaded: Loaded) -> ModuleType:
     raise InputError(loaded.name, fault, f"those of {known} can")
 
 
-def _check(graph: Graph, data: bytes) -> float:
+def _check(graph: Graph, data: bytes) -> Difference:
     """The largest difference from PyTorch on made inputs of several sizes."""
-    run = open_graph(data)
-    away = max(largest_difference(graph, run, graph.example(number)) for number in range(_CHECKS))
-    if not away <= TOLERANCE:
-        fault = f"differs from PyTorch by {away:.1g} when onnxruntime runs it"
+    difference = largest_difference(graph, open_graph(data), map(graph.example, range(_CHECKS)))
+    if not difference.within(TOLERANCE):
+        fault = f"differs too much when onnxruntime runs it, {difference}"
         remedy = "report this, with the versions of torch and onnxruntime"
         raise InputError(f"{graph.name}.onnx", fault, remedy)
-    return away
+    return difference
 
 
 def _readme(loaded: Loaded, exporter: ModuleType, graphs: list[Graph], metadata: dict[str, str]) -> str:

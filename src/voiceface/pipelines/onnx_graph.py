@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,20 +101,49 @@ def open_graph(source: bytes | str) -> Callable[..., list[npt.NDArray[Any]]]:
     return lambda **inputs: list(session.run(None, inputs))
 
 
-def largest_difference(
-    graph: Graph, run: Callable[..., list[npt.NDArray[Any]]], inputs: tuple[Tensor, ...]
-) -> float:
-    """How far the graph's outputs are from PyTorch's, at most.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How far a graph's outputs are from PyTorch's at most; None for a kind of outputs that it has not."""
 
-    Of uint8 pictures what is beyond one level, which a rounding may differ by.
-    """
-    named = {name: value.numpy() for name, value in zip(graph.inputs, inputs, strict=True)}
-    largest = 0.0
-    for wanted, found in zip(graph.run_torch(inputs), run(**named), strict=True):
-        assert wanted.shape == found.shape and wanted.dtype == found.dtype
-        away = float(np.abs(wanted.astype(np.float64) - found).max())
-        largest = max(largest, away - 1 if wanted.dtype == np.uint8 else away)
-    return largest
+    numbers: float | None = None
+    levels: int | None = None
+    """Of uint8 pictures, in levels of 255."""
+
+    def __str__(self) -> str:
+        """In words.
+
+        >>> print(Difference(numbers=4.7e-7, levels=1))
+        numbers at most 4.7e-07 and pictures at most 1 of 255 levels from PyTorch's
+        """
+        numbers = [] if self.numbers is None else [f"numbers at most {self.numbers:.2g}"]
+        pictures = [] if self.levels is None else [f"pictures at most {self.levels} of 255 levels"]
+        return " and ".join([*numbers, *pictures]) + " from PyTorch's"
+
+    def within(self, tolerance: float) -> bool:
+        """Whether numbers differ by no more than that, and pictures by one level, which rounding may turn."""
+        return (self.numbers is None or self.numbers <= tolerance) and (self.levels or 0) <= 1
+
+
+def largest_difference(
+    graph: Graph,
+    run: Callable[..., list[npt.NDArray[Any]]],
+    examples: Iterable[tuple[Tensor, ...]],
+) -> Difference:
+    """How far the outputs of ``run`` are from PyTorch's on all of these inputs; NaN where one is NaN."""
+    numbers: list[float] = []
+    levels: list[int] = []
+    for inputs in examples:
+        named = {name: value.numpy() for name, value in zip(graph.inputs, inputs, strict=True)}
+        for wanted, found in zip(graph.run_torch(inputs), run(**named), strict=True):
+            assert wanted.shape == found.shape and wanted.dtype == found.dtype
+            away = float(np.abs(wanted.astype(np.float64) - found).max())
+            if wanted.dtype == np.uint8:
+                levels.append(int(away))
+            else:
+                numbers.append(away)
+    return Difference(
+        numbers=float(np.max(numbers)) if numbers else None, levels=max(levels) if levels else None
+    )
 
 
 @contextlib.contextmanager

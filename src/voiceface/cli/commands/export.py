@@ -47,6 +47,6 @@ def _export(
         return 0
     for one in exported:
         size = f"{one.size / 1e6:.1f} MB"
-        print_line(f"{printable(one.path)}: {size}, {one.difference:.1g} from PyTorch at most")
+        print_line(f"{printable(one.path)}: {size}, {one.difference}")
     print_line(f"{printable(out / 'README.md')}: what goes in and out, and an example")
     return 0
