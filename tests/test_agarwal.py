@@ -346,7 +346,14 @@ def test_one_command_makes_tables_and_figures(corpus, tmp_path):
     pytest.importorskip("sklearn")
     from voiceface.papers.agarwal import tables
 
-    made = tables(corpus, tmp_path, classifier_steps=1, steps=1, quick=True, minimum=3, device="cpu")
+    told, small = [], {"classifier_steps": 1, "steps": 1, "quick": True, "minimum": 3, "device": "cpu"}
+    made = tables(corpus, tmp_path, tell=told.append, **small)
+    assert [line.partition(":")[0] for line in told] == [
+        f"training {k} of 6, {name}"
+        for k, name in enumerate(
+            ("classifier", "classifier-wrong-labels", "vae", "cgan", "rcgan", "rcgan-wrong-labels"), 1
+        )
+    ]
     classified, real, accuracy, quality = made
     assert classified.rows["voice classifier"][0].chance == pytest.approx(1 / 12)
     assert 0 < real.rows["real faces"][0] < 1.5

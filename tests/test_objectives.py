@@ -217,7 +217,9 @@ def test_one_command_compares_all_on_the_same_people(corpus, tmp_path, monkeypat
     monkeypatch.setattr(objectives, "OBJECTIVES", chosen)
     monkeypatch.setattr(objectives, "_VALIDATION", 0.4)
     how = {"folds": 2, "steps": 3}
-    compared, matched, control = objectives.tables(corpus, tmp_path, **how)
+    told = []
+    compared, matched, control = objectives.tables(corpus, tmp_path, tell=told.append, **how)
+    assert told[0].startswith("SVHF, of 2: fold 1 of 2, ") and len(told) >= 2 * 2 * 3
     assert list(compared.rows) == [*chosen, "matcher (ours, closed form)"]
     best = max(chosen, key=lambda name: compared.rows[name][0].value)
     assert compared.rows[best][4] == "-" and f"AUC less {best}'s" in compared.columns[4]

@@ -4,7 +4,7 @@ import json
 
 from cli_fixtures import call
 from source_trees import real, text
-from voiceface.papers import roldan, ssnet
+from voiceface.papers import _roldan_sweep, ssnet
 from voiceface.recipes import _roldan_run, si_speech2video
 
 VIDEO = "abcdefghi{:02d}"
@@ -125,7 +125,7 @@ def test_agarwal_on_known_people_of_voxceleb(tmp_path):
 
 
 def test_roldan_on_peoples_own_videos(tmp_path, monkeypatch):
-    monkeypatch.setattr(roldan, "FACES_PER_PERSON", 4)
+    monkeypatch.setattr(_roldan_sweep, "FACES_PER_PERSON", 4)
     monkeypatch.setattr(_roldan_run, "_MAX_VALIDATED", 4)
     for n, name in enumerate(("Ann", "Bo")):
         for k in range(4):
@@ -154,7 +154,8 @@ def test_si_on_cremad(tmp_path, monkeypatch):
         real(root / "AudioWAV" / f"{name}.wav", n)
         real(root / "VideoFlash" / f"{name}.flv", n)
     done("prepare", "cremad", root, "-o", corpus, "--no-faces", "--workers", 1)
-    done("tables", "si", "--corpus", corpus, "--steps", 1, "--clips", 1, "-o", out)
+    said = done("tables", "si", "--corpus", corpus, "--steps", 1, "--clips", 1, "-o", out)
+    assert "voiceface: training the generator: 1 steps of si_speech2video" in said.err
     assert beside_paper(out / "si.md")
     page = json.loads((out / "si.json").read_text())["tables"][0]
     assert (

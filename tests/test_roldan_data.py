@@ -18,7 +18,8 @@ from voiceface.models.generated_known_people import centroids, generation_metric
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.identity_classifier import fit_identity_classifier
 from voiceface.models.known_people import KnownPeopleBatches, known_people, person_indices, speech_frames
-from voiceface.papers import roldan
+from voiceface.papers import _roldan_sweep, roldan
+from voiceface.papers._roldan_sweep import Inception, SweepSizes, _within
 from voiceface.recipes import roldan_name2face, roldan_speech2face
 from voiceface.training.loop import train
 
@@ -224,11 +225,11 @@ def test_the_recipes_defaults_are_the_thesis():
 
 @pytest.fixture
 def small_sweep(monkeypatch):
-    sizes = roldan.SweepSizes(
+    sizes = SweepSizes(
         {"size": 16, "width": 2, "batch_size": 4, "dim": 8, "noise_dim": 4}, speech_width=1, steps=2, rate=2.0
     )
     monkeypatch.setattr(roldan, "QUICK", sizes)
-    monkeypatch.setattr(roldan, "FACES_PER_PERSON", 2)
+    monkeypatch.setattr(_roldan_sweep, "FACES_PER_PERSON", 2)
     monkeypatch.setattr(roldan, "NAME_VARIANTS", roldan.NAME_VARIANTS[:1])
     monkeypatch.setattr(roldan, "SPEECH_VARIANTS", roldan.SPEECH_VARIANTS[:1])
 
@@ -261,13 +262,41 @@ def test_the_sweep_makes_both_tables_and_trains_nothing_twice(small_sweep, tiny_
     assert stamps == [(place / "weights" / "run.json").stat().st_mtime_ns for place in places]
 
 
+def test_several_seeds_are_trained_on_one_split_and_told_one_by_one(small_sweep, tiny_corpus, tmp_path):
+    corpus, told = tiny_corpus(people=6), []
+    asked = {"quick": True, "variants": ["waveform"]}
+    (one,) = roldan.tables(corpus, tmp_path / "t", tell=told.append, **asked)
+    assert told == ["training 1 of 1, waveform: 2 steps of roldan_speech2face"]
+    told.clear()
+    (three,) = roldan.tables(corpus, tmp_path / "t", tell=told.append, seeds=3, **asked)
+    assert told == [  # the first seed's training is there already
+        f"training {k + 1} of 3, waveform, seed {k}: 2 steps of roldan_speech2face" for k in (1, 2)
+    ]
+    places = sorted((tmp_path / "t" / "variants").iterdir())
+    cards = [json.loads((place / "training.json").read_text()) for place in places]
+    assert [card["arguments"]["seed"] for card in cards] == [0, 1, 2]
+    assert len({json.dumps(card["split"], sort_keys=True) for card in cards}) == 1
+    measured = [json.loads((place / "measured-dlib.json").read_text()) for place in places]
+    row = three.rows["waveform"]
+    value, deviation = (float(part) for part in row[0].split(" ± "))
+    scores = [found["score"][0] for found in measured]
+    assert value == pytest.approx(np.mean(scores), abs=6e-4)
+    assert deviation == pytest.approx(np.std(scores, ddof=1), abs=6e-4)
+    assert row[3].n == 3 * one.rows["waveform"][3].n and three.columns[-1].endswith("by seed")
+    each = [float(part) for part in row[-1].split(", ")]
+    assert row[3].value == pytest.approx(np.mean(each), abs=1e-3)
+    assert each[0] == pytest.approx(one.rows["waveform"][3].value, abs=6e-4)
+    with pytest.raises(InputError, match="--seeds: is 0"):
+        roldan.tables(corpus, tmp_path / "t", seeds=0, **asked)
+
+
 def test_collapse_and_the_wrong_person_are_seen():
     """The measures themselves: faces all alike, or somebody else's, must show."""
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 8)
     real = (np.eye(3)[labels] * 4 + random.normal(size=(24, 3))).astype(np.float32)
     same = np.repeat(real[::8], 8, axis=0)
-    assert roldan._within(same, labels) == 0 and roldan._within(real, labels) > 0.5
+    assert _within(same, labels) == 0 and _within(real, labels) > 0.5
     means = centroids(real, labels, 4)
     assert np.isinf(means[3]).all()
     right = generation_metrics(real, labels, real, labels, people=4)
@@ -281,4 +310,4 @@ def test_inception_weights_of_another_kind_are_refused(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="torchvision|Inception"):
-        roldan._Inception(path)
+        Inception(path)

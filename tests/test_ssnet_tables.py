@@ -36,7 +36,9 @@ def test_one_command_makes_every_table_and_trains_nothing_twice(corpus, tmp_path
     monkeypatch.setattr(ssnet, "_SHARES", {"validation": 0.3, "test": 0.3})
     monkeypatch.setattr(ssnet, "_RESAMPLES", 20)
     how = {"people": "unknown", "quick": True, "steps": 2, "size": 32, "seed": 1}
-    made = tables(corpus, tmp_path, **how)
+    told = []
+    made = tables(corpus, tmp_path, tell=told.append, **how)
+    assert told[1] == "training 2 of 3, unknown people, λ = 1: 2 steps of nawaz_ssnet" and len(told) == 3
     assert [table.title.partition(":")[0] for table in made] == [
         "Tables I and V", "Table II", "Tables III and VI", "Table IV",
     ]  # fmt: skip

@@ -56,7 +56,14 @@ def paper(monkeypatch, tmp_path):
     seen = []
 
     def tables(
-        corpus, out, choice=None, *, steps: int = 5, names: list[str] | None = None, fast: bool = False
+        corpus,
+        out,
+        choice=None,
+        tell=None,
+        *,
+        steps: int = 5,
+        names: list[str] | None = None,
+        fast: bool = False,
     ):
         """Make them.
 
@@ -68,6 +75,7 @@ def paper(monkeypatch, tmp_path):
             fast: or not
         """
         seen.append((out, steps, names, fast))
+        tell("training 1 of 1, it")
         return [made()]
 
     module = types.ModuleType("paper", '"""Somebody 2001: Table T.\n\nMore.\n')
@@ -82,7 +90,9 @@ def test_one_command_makes_records_and_saves_them(paper, tmp_path, capsys):
     assert run(["tables", "agarwal", "--corpus", corpus, "-o", out, *given]) == 0
     assert paper == [(tmp_path / "out", 7, ["a b"], True)]
     words = "voiceface tables agarwal --corpus CORPUS --steps 7 --names 'a b' --fast"
-    assert words in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert words in printed.out
+    assert "voiceface: training 1 of 1, it\n" in printed.err and "training" not in printed.out
     (one,) = read_experiments(tmp_path / "results")
     assert one["command"] == words and one["figures"][0]["row"].startswith("T: ours")
     assert [one["figures"][0][key] for key in ("value", "low", "high")] == [0.5, 0.25, 0.75]
@@ -91,6 +101,13 @@ def test_one_command_makes_records_and_saves_them(paper, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["tables"][0]["command"] == "voiceface tables agarwal --corpus CORPUS"
     assert paper[1] == (tmp_path / "out", 5, None, False)
+
+
+@pytest.mark.parametrize("name", component_names("voiceface.papers"))
+def test_every_paper_that_trains_tells_what_it_trains(name):
+    module = load_component("voiceface.papers", name)
+    takes = inspect.signature(module.tables).parameters
+    assert ("tell" in takes) == ("choice" in takes)  # what is given a split trains
 
 
 def test_papers_are_listed_and_the_nearest_is_offered(capsys, tmp_path):
@@ -107,7 +124,7 @@ def test_every_papers_options_are_explained(name, capsys):
     assert run(["tables", name, "--help"]) == 0
     told = capsys.readouterr().out
     assert {"corpus", "out"} < own
-    for option in own - {"choice"} | {"record", "split", "leave_out"}:
+    for option in own - {"choice", "tell"} | {"record", "split", "leave_out"}:
         assert re.search(rf"--{option.replace('_', '-')}\b.* [a-z0-9]", told), option
 
 

@@ -51,7 +51,9 @@ def test_a_hum_is_its_harmonics_and_unknown_noises_are_refused():
 
 
 def test_unknown_people_give_noise_gender_and_matching(corpus, weights, tmp_path):
-    made = tables(corpus, tmp_path / "out", weights=str(weights), gender_steps=2, samples=8)
+    told = []
+    made = tables(corpus, tmp_path / "out", tell=told.append, weights=str(weights), gender_steps=2, samples=8)
+    assert told == ["training the classifier of genders: 2 steps of wen_gender"]
     heads = [table.title.split(":")[0].split(",")[0] for table in made]
     assert heads == ["Noise against voice", "Gender of generated faces", "Table 3"]
     against, gender, matching = made
@@ -70,7 +72,9 @@ def test_unknown_people_give_noise_gender_and_matching(corpus, weights, tmp_path
 
 
 def test_known_people_are_named(corpus, tmp_path):
-    made = tables(corpus, tmp_path / "out", people="known", steps=2, samples=4)
+    told = []
+    made = tables(corpus, tmp_path / "out", tell=told.append, people="known", steps=2, samples=4)
+    assert told == ["training the generator: 2 steps of wen_voice2face"]
     assert [table.title.split(":")[0] for table in made] == ["Noise against voice", "Known people"]
     rows = made[1].rows
     assert rows["generated faces, the training's own classifier"][0].chance == pytest.approx(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from voiceface.corpus.splits import Split
 from voiceface.evaluation.report.evidence import Evidence
 from voiceface.evaluation.saved_scores import ScoredTrials
+from voiceface.evaluation.train_and_tell import in_terminal
 from voiceface.evaluation.train_folds import check_comparable, fold_trainings
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections, score_selection
 from voiceface.pipelines.weights import Loaded, load_model
@@ -160,7 +160,7 @@ def cross_validate(
         check_comparable(held_back, split)
         if tell is not None:
             tell(f"fold {training.fold + 1} of {choice.folds}, {chosen}" if choice.folds else str(chosen))
-        progress = False if tell is None else _in_terminal() or tell
+        progress = False if tell is None else in_terminal() or tell
         weights = train(held_back, corpus, training.place, device=device, progress=progress)
         loaded = load_model(weights)
         voices, faces, scored = _fold_outputs(loaded, split)
@@ -168,10 +168,6 @@ def cross_validate(
         line = (found["slope"], found["offset"]) if found else None
         parts.append(_FoldResult(split, voices, faces, line, scored))
     return judge(_gather_folds(corpus, parts), recipe=recipe, corpus=corpus.fingerprint, resamples=resamples)
-
-
-def _in_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class _FoldResult(NamedTuple):

@@ -9,6 +9,7 @@ generated ones: they are yours to look at, not to publish.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from voiceface.evaluation.image_grid import write_image_grid
 from voiceface.evaluation.paper_plots import threshold_plot, tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.report.drawing import require_packages
+from voiceface.evaluation.train_and_tell import Tell, train_and_tell
 from voiceface.metrics import image
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
 from voiceface.models.generated_faces import generate_for_selection
@@ -38,7 +40,6 @@ from voiceface.recipes import agarwal_voice_classifier
 from voiceface.recipes.agarwal_voice2face import target_face_indices
 from voiceface.recipes.agarwal_voice_classifier import classifier_posteriors
 from voiceface.training.choose_split import choose_split
-from voiceface.training.loop import train
 from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ Embeddings = npt.NDArray[np.floating]
 
 _VARIANTS = {"VAE": "vae", "C-GAN": "cgan", "RC-GAN": "rcgan"}
 _CONTROL = "RC-GAN, wrong labels"
+_GENERATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (variant, {"variant": variant}) for name, variant in _VARIANTS.items()},
+    _CONTROL: ("rcgan-wrong-labels", {"variant": "rcgan", "wrong_labels": True}),
+}
+"""Folder and options of each training."""
+_TRAININGS = len(_GENERATORS) + 2
+"""With the classifier and its control."""
 _PERFECT = "the target itself"
 _AVERAGE = "mean of all targets"
 _MAX_FACES = 700
@@ -117,6 +125,7 @@ def tables(
     corpus: Corpus,
     out: Path,
     choice: SplitChoice = NO_CHOICE,
+    tell: Tell | None = None,
     *,
     classifier_steps: int = 1000,
     steps: int = 0,
@@ -131,6 +140,7 @@ def tables(
         corpus: with at least ``minimum`` recordings, and a face, of each of several people.
         out: folder of trainings and figures.
         choice: the split that everything is trained with
+        tell: is told what is trained, and how far it is
         classifier_steps: steps of the voice classifier and of its control
         steps: steps of every generator; 0 for 20,000, or 500 where quick
         quick: GANs a quarter as wide and five times the paper's rates: a minute of a CPU each
@@ -143,10 +153,12 @@ def tables(
     """
     require_packages()
     shared: dict[str, Any] = {"minimum": minimum, "seed": seed}
+    number = itertools.count(1)
 
     def trained(recipe: str, name: str, **options: Any) -> Loaded:  # noqa: ANN401
         run = replace(load_recipe(recipe).recipe(**options, **shared), choice=choice)
-        return load_model(train(run, corpus, out / name, device=device, progress=False))
+        what = f"{next(number)} of {_TRAININGS}, {name}"
+        return load_model(train_and_tell(run, corpus, out / name, what=what, tell=tell, device=device))
 
     length = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
     classifier = trained("agarwal_voice_classifier", "classifier", **length)
@@ -154,16 +166,10 @@ def tables(
     split = choose_split(replace(agarwal_voice_classifier.recipe(**shared), choice=choice), corpus).split
     count = steps or (_QUICK_STEPS if quick else _STEPS)
     given = {"steps": count, "every": max(1, count // 4), **(_QUICK if quick else {})}
+    given["voice_classifier"] = str(out / "classifier")
     generators = {}
-    for name, variant in {**_VARIANTS, _CONTROL: "rcgan"}.items():
-        generators[name] = trained(
-            "agarwal_voice2face",
-            variant if name != _CONTROL else f"{variant}-wrong-labels",
-            variant=variant,
-            voice_classifier=str(out / "classifier"),
-            wrong_labels=name == _CONTROL,
-            **given,
-        )
+    for name, (folder, options) in _GENERATORS.items():
+        generators[name] = trained("agarwal_voice2face", folder, **options, **given)
     evaluation = _evaluation(split, generators["RC-GAN"], seed=seed)
     generated = _generate(generators, split.test, evaluation)
     _figures(out, split, classifier, evaluation, generated)

@@ -18,6 +18,7 @@ import numpy as np
 from voiceface.errors import InputError
 from voiceface.evaluation.cross_validation import CrossValidation, cross_validate
 from voiceface.evaluation.paper_table import Cell, Table
+from voiceface.evaluation.train_and_tell import Tell, named
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.pair_verification import PairTrials, pair_trials
 from voiceface.protocols.paired_comparison import compare
@@ -51,12 +52,14 @@ class _Plan:
     corpus: Corpus
     out: Path
     folds: SplitChoice
+    tell: Tell | None
 
 
 def tables(
     corpus: Corpus,
     out: Path,
     choice: SplitChoice = NO_CHOICE,
+    tell: Tell | None = None,
     *,
     folds: int = 5,
     steps: int = 600,
@@ -71,6 +74,7 @@ def tables(
         corpus: voices and faces of the same people.
         out: folder of trainings.
         choice: a published split to train and test with instead of folds; people left out of every fold
+        tell: is told what is trained, and how far it is
         folds: number of cross-validation folds over people
         steps: training steps of the streams
         voice_encoder: frozen voice encoder below the streams
@@ -87,7 +91,7 @@ def tables(
     shared |= {"validation": _VALIDATION, "seed": seed}
     published = choice.by in ("authors", "file")
     divided = choice if published else replace(choice.random(), folds=folds)
-    plan = _Plan(corpus=corpus, out=out, folds=divided)
+    plan = _Plan(corpus=corpus, out=out, folds=divided, tell=tell)
     runs: dict[str, tuple[str, dict[str, Any]]] = {
         name: (recipe, {**shared, "steps": steps, **own}) for name, (recipe, own) in OBJECTIVES.items()
     }
@@ -105,7 +109,10 @@ def tables(
 
 def _judged(plan: _Plan, name: str, recipe: str, given: Mapping[str, Any]) -> CrossValidation:
     folder = plan.out / "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
-    return cross_validate(recipe, given, plan.corpus, folder, folds=plan.folds, resamples=_RESAMPLES)
+    tell = None if plan.tell is None else named(plan.tell, name)
+    return cross_validate(
+        recipe, given, plan.corpus, folder, folds=plan.folds, resamples=_RESAMPLES, tell=tell
+    )
 
 
 def _trials(found: CrossValidation) -> PairTrials:

@@ -38,6 +38,7 @@ from voiceface.evaluation.talking_clips import (
     select_test_clips,
     talk_from_speech,
 )
+from voiceface.evaluation.train_and_tell import Tell, train_and_tell
 from voiceface.evaluation.training_split import training_split
 from voiceface.face.align import change_template
 from voiceface.models.generator_input import GeneratorInput
@@ -46,7 +47,6 @@ from voiceface.protocols.clip_measurement import Judges
 from voiceface.protocols.sync_expert_trials import sync_trials
 from voiceface.protocols.video_quality import VideoReport, video
 from voiceface.recipes import si_speech2video
-from voiceface.training.loop import train
 from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 Frames = npt.NDArray[np.uint8]
@@ -91,6 +91,7 @@ def tables(
     corpus: Corpus,
     out: Path,
     choice: SplitChoice = NO_CHOICE,
+    tell: Tell | None = None,
     *,
     weights: str = "",
     animator: str = "",
@@ -107,6 +108,7 @@ def tables(
         corpus: talking clips with sound.
         out: folder of the training, the generated clips, and the sheet.
         choice: the split that it is trained with; weights keep their own
+        tell: is told how far the training is
         weights: weights of si_speech2video of this corpus; by default trained here without every fifth person
         animator: weights that animate a still face, for the baselines
         imaginer: weights that generate a face from a voice, for S2F+SDFA
@@ -120,7 +122,7 @@ def tables(
     Raises:
         InputError: weights of another recipe, or a corpus without clips to test on.
     """
-    loaded, split = _trained(corpus, out, weights, choice, steps=steps)
+    loaded, split = _trained(corpus, out, weights, choice, steps=steps, tell=tell)
     fps, template, size = loaded.model.fps, loaded.model.face_template, loaded.model.face_size
     test_clips = select_test_clips(
         corpus, split, size=size, template=template, most=clips, wrong_sound=wrong_sound
@@ -144,7 +146,7 @@ def tables(
 
 
 def _trained(
-    corpus: Corpus, out: Path, weights: str, choice: SplitChoice, *, steps: int
+    corpus: Corpus, out: Path, weights: str, choice: SplitChoice, *, steps: int, tell: Tell | None
 ) -> tuple[Loaded, Split]:
     if weights and choice != NO_CHOICE:
         raise InputError("--weights", "were trained with a split of their own", "leave --split out")
@@ -154,7 +156,8 @@ def _trained(
         every = max(1, min(1000, steps))
         run = si_speech2video.recipe(leave_out=left_out, steps=steps, every=every, seed=_SEED, **_SMALL)
         run = replace(run, choice=choice)
-        weights = str(train(run, corpus, out / "si_speech2video", progress=False))
+        place = out / "si_speech2video"
+        weights = str(train_and_tell(run, corpus, place, what="the generator", tell=tell))
     loaded = load_model(weights)
     if loaded.card["recipe"] != "si_speech2video":
         raise InputError(weights, f"holds {loaded.card['recipe']}", "give weights of si_speech2video")

@@ -31,6 +31,7 @@ from voiceface.evaluation.paper_plots import tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.report.drawing import require_packages
 from voiceface.evaluation.synthetic_ceiling import ceiling_for_people
+from voiceface.evaluation.train_and_tell import Tell, train_and_tell
 from voiceface.pipelines.weights import load_model
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.estimate import Estimate
@@ -39,7 +40,6 @@ from voiceface.protocols.paired_comparison import compare
 from voiceface.recipes import nawaz_ssnet
 from voiceface.training.choose_split import choose_split
 from voiceface.training.logs import NotFiniteError
-from voiceface.training.loop import train
 from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def tables(
     corpus: Corpus,
     out: Path,
     choice: SplitChoice = NO_CHOICE,
+    tell: Tell | None = None,
     *,
     people: Literal["both", "unknown", "known"] = "both",
     quick: bool = False,
@@ -117,6 +118,7 @@ def tables(
         corpus: voices and faces of the same people.
         out: folder of trainings and figures.
         choice: the split that everything is trained with
+        tell: is told what is trained, and how far it is
         people: both: what the corpus does not allow is left out with a word
         quick: a small network, pictures of 64 pixels and the logarithm of magnitudes: for a CPU
         steps: training steps; 0 for 100,000, or 300 where quick
@@ -138,7 +140,7 @@ def tables(
         made_of = _runs(shared, known=setting == "known", printed_rate=printed_rate)
         runs = {name: replace(run, choice=choice) for name, run in made_of.items()}
         try:
-            judged = _judged(corpus, out, setting, runs, seed=seed)
+            judged = _judged(corpus, out, setting, runs, seed=seed, tell=tell)
         except NotFiniteError:
             raise
         except InputError as error:
@@ -168,12 +170,16 @@ def _runs(shared: Mapping[str, Any], *, known: bool, printed_rate: bool) -> dict
 _FOLDERS = {_NONE: "pull-0", _ONE: "pull-1", _WRONG: "pull-1-wrong-labels", _RATE: "pull-1-rate-0.05"}
 
 
-def _judged(corpus: Corpus, out: Path, setting: str, runs: Mapping[str, Any], *, seed: int) -> Judged:
+def _judged(
+    corpus: Corpus, out: Path, setting: str, runs: Mapping[str, Any], *, seed: int, tell: Tell | None
+) -> Judged:
     chosen = choose_split(runs[_ONE], corpus).split.test
     reports, placed, notes = {}, {}, []
-    for name, run in runs.items():
+    for number, (name, run) in enumerate(runs.items(), 1):
+        folder = out / f"{setting}-{_FOLDERS[name]}"
+        what = f"{number} of {len(runs)}, {setting} people, {name}"
         try:
-            weights = train(run, corpus, out / f"{setting}-{_FOLDERS[name]}", progress=False)
+            weights = train_and_tell(run, corpus, folder, what=what, tell=tell)
         except NotFiniteError as error:
             notes.append(f"{name}: does not train: {error.what}: {error.fault}")
             continue

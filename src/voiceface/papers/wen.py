@@ -23,6 +23,7 @@ from voiceface.corpus.splits import Selection, Split
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
+from voiceface.evaluation.train_and_tell import Tell, train_and_tell
 from voiceface.evaluation.training_split import training_split
 from voiceface.models.corpus_embeddings import face_embeddings
 from voiceface.models.generated_faces import embed_generated_faces, generate_for_selection
@@ -38,7 +39,6 @@ from voiceface.protocols.people_bootstrap import People, mean_of_items
 from voiceface.protocols.report import Report
 from voiceface.recipes import wen_gender, wen_voice2face
 from voiceface.records import SAMPLE_RATE
-from voiceface.training.loop import train
 from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def tables(
     corpus: Corpus,
     out: Path,
     choice: SplitChoice = NO_CHOICE,
+    tell: Tell | None = None,
     *,
     weights: str = "",
     people: Literal["unknown", "known"] = "unknown",
@@ -73,6 +74,7 @@ def tables(
         corpus: voices and faces of the same people.
         out: folder of the trainings and pictures.
         choice: the split that it is trained with; weights keep their own
+        tell: is told what is trained, and how far it is
         weights: a weights folder of wen_voice2face trained on this corpus; empty: train one
         people: people to train on if no weights are given: known people appear in all parts
         steps: training steps of wen_voice2face
@@ -84,7 +86,7 @@ def tables(
         InputError: weights of another recipe, or a corpus too small for its split.
     """
     run = _run(people, steps, seed)
-    loaded, split = _load(corpus, out, weights, replace(run, choice=choice))
+    loaded, split = _load(corpus, out, weights, replace(run, choice=choice), tell)
     model = loaded.model
     assert isinstance(model, WenVoice2Face)
     found: list[Table] = []
@@ -93,7 +95,7 @@ def tables(
     if loaded.card["arguments"]["people"] == "known":
         found.append(_known(loaded, split, seed))
     else:
-        gender = _gender(loaded, split, out, gender_steps, seed)
+        gender = _gender(loaded, split, out, gender_steps, seed, tell)
         found += [*([gender] if gender else []), _matching(loaded, split, seed)]
     figures = write_figure_sheets(loaded, split.test, out, seed=seed)
     found[-1] = replace(found[-1], notes=[*found[-1].notes, f"pictures: {', '.join(figures)}"])
@@ -104,10 +106,10 @@ def _run(people: str, steps: int, seed: int) -> Run:
     return wen_voice2face.recipe(people=people, steps=steps, every=max(1, steps // 4), seed=seed, **_SMALL)  # type: ignore[arg-type]
 
 
-def _load(corpus: Corpus, out: Path, weights: str, run: Run) -> tuple[Loaded, Split]:
+def _load(corpus: Corpus, out: Path, weights: str, run: Run, tell: Tell | None) -> tuple[Loaded, Split]:
     if not weights:
         place = out / f"wen_voice2face-{run.arguments['people']}"
-        weights = str(train(run, corpus, place, progress=False))
+        weights = str(train_and_tell(run, corpus, place, what="the generator", tell=tell))
     elif run.choice != NO_CHOICE:
         raise InputError("--weights", "were trained with a split of their own", "leave --split out")
     loaded = load_model(weights)
@@ -200,7 +202,9 @@ def _known(loaded: Loaded, split: Split, seed: int) -> Table:
     )
 
 
-def _gender(loaded: Loaded, split: Split, out: Path, steps: int, seed: int) -> Table | None:
+def _gender(
+    loaded: Loaded, split: Split, out: Path, steps: int, seed: int, tell: Tell | None
+) -> Table | None:
     """Section 4.2: the gender of generated faces by a classifier of the discriminator's architecture."""
     model, test = loaded.model, split.test
     assert isinstance(model, WenVoice2Face)
@@ -217,7 +221,8 @@ def _gender(loaded: Loaded, split: Split, out: Path, steps: int, seed: int) -> T
     )
     # The weights' own split, a fold's say: the classifier is tested on nobody it was trained on.
     run = replace(run, split=lambda corpus: split, choice=SplitChoice(by="random"))
-    classifier = load_model(train(run, test.corpus, out / "wen_gender", progress=False)).model
+    place, what = out / "wen_gender", "the classifier of genders"
+    classifier = load_model(train_and_tell(run, test.corpus, place, what=what, tell=tell)).model
     assert isinstance(classifier, WenFaceClassifier)
     faces, genders = wen_gender.faces_of_known_gender(test, arguments["template"])
     generated = generate_for_selection(model, test, typical=True)

@@ -15,7 +15,7 @@ from voiceface.cli.docstrings import summary_line
 from voiceface.cli.options import OptionValues, help_group, keyword_options, non_default_values, with_options
 from voiceface.cli.output_options import NO_RECORDS, RecordOptions
 from voiceface.cli.split_options import DEFAULT_SPLIT, SplitOptions
-from voiceface.cli.terminal import print_json, print_line, printable
+from voiceface.cli.terminal import log_line, print_json, print_line, printable
 from voiceface.components import load_component
 from voiceface.errors import InputError
 
@@ -47,7 +47,8 @@ def add_to(app: App, tokens: Sequence[str] | None) -> None:
 def _command(name: str) -> Callable[..., int]:
     module = load_component(PAPERS, name)
     options = keyword_options(module.tables, title=f"Options of {name}")
-    trains = "choice" in inspect.signature(module.tables).parameters
+    takes = inspect.signature(module.tables).parameters
+    trains = "choice" in takes
 
     def command(
         *,
@@ -72,9 +73,10 @@ def _command(name: str) -> Callable[..., int]:
             ["voiceface", "tables", name, "--corpus", "CORPUS", *splits.words()],
             non_default_values(given, options),
         )
+        how = {"tell": log_line} if "tell" in takes else {}
         made: list[Table] = [
             table if table.command else replace(table, command=words)
-            for table in module.tables(opened, folder, *([choice] if trains else []), **given)
+            for table in module.tables(opened, folder, *([choice] if trains else []), **how, **given)
         ]
         title = summary_line(module.__name__).rstrip(".")
         page = save_tables(made, folder, name=name, title=title)
