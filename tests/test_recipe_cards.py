@@ -19,6 +19,7 @@ RECIPES = {
     "si_distill": {},
     "si_speech2video": {},
     "roldan_name2face": {},
+    "roldan_speaker": {},
     "roldan_speech2face": {},
 }
 

@@ -1,7 +1,9 @@
 """Roldán's GANs of known people: what they are fed, who a face shows, their recipes and tables."""
 
 import json
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from voiceface.models.identity_classifier import fit_identity_classifier
 from voiceface.models.known_people import KnownPeopleBatches, known_people, person_indices, speech_frames
 from voiceface.papers import _roldan_sweep, roldan
 from voiceface.papers._roldan_sweep import Inception, SweepSizes, _within
-from voiceface.recipes import roldan_name2face, roldan_speech2face
+from voiceface.recipes import roldan_name2face, roldan_speaker, roldan_speech2face
 from voiceface.training.loop import train
 
 SMALL = GanShape(size=16, width=4, noise=6, spectral="none")
@@ -220,7 +222,76 @@ def test_the_recipes_defaults_are_the_thesis():
         assert run.arguments["dim"] == 128 and run.arguments["size"] == 64
 
 
+# ---- section VI: an encoder trained on speaker recognition
+
+
+@pytest.fixture(scope="module")
+def speaker(tiny_corpus, tmp_path_factory):
+    """A corpus, and the folder of a classifier of its speakers."""
+    corpus, out = tiny_corpus(people=6), tmp_path_factory.mktemp("speaker")
+    return corpus, train(roldan_speaker.smoke(), corpus, out / "run", device="cpu", progress=False)
+
+
+def from_speaker(folder, **changes):
+    arguments = dict(roldan_speech2face.smoke().arguments) | {"speech_encoder": str(folder)} | changes
+    return replace(roldan_speech2face.recipe(**arguments), validate=None)
+
+
+def test_faces_are_learnt_from_the_encoder_of_the_speakers_which_stays_as_it_is(speaker, tmp_path):
+    from voiceface.pipelines.weights import load_model
+    from voiceface.training.weights import read_weights
+
+    corpus, folder = speaker
+    taught = {n: t for n, t in read_weights(folder)[0].items() if n.startswith("speech.encoder.")}
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = train(from_speaker(copy), corpus, tmp_path / "t", device="cpu", progress=False)
+    shutil.rmtree(copy)
+    faces = load_model(weights).model.state_dict()
+    assert len(taught) > 30 and any("running_var" in name for name in taught)
+    for name, tensor in taught.items():
+        assert torch.equal(faces[f"parts.{name}"].to(tensor.dtype), tensor), name
+    plain = replace(roldan_speech2face.smoke(), validate=None)
+    own = load_model(train(plain, corpus, tmp_path / "plain", device="cpu", progress=False)).model
+    name = "speech.encoder.blocks.0.0.weight"
+    assert not torch.equal(own.state_dict()[f"parts.{name}"], taught[name])
+
+
+def test_an_encoder_that_knows_what_is_held_back_or_is_another_is_refused(speaker, tmp_path):
+    corpus, folder = speaker
+    fit = {"device": "cpu", "progress": False}
+    with pytest.raises(InputError, match="recordings or people that are held back here"):
+        train(from_speaker(folder, seed=1), corpus, tmp_path / "seed", **fit)
+    with pytest.raises(InputError, match="has speech_width 2, not 4"):
+        train(from_speaker(folder, speech_width=4), corpus, tmp_path / "width", **fit)
+    with pytest.raises(InputError, match="has form waveform, not mel"):
+        train(from_speaker(folder, condition="mel"), corpus, tmp_path / "mel", **fit)
+    with pytest.raises(InputError, match="give weights of roldan_speaker"):
+        other = train(replace(roldan_speech2face.smoke(), validate=None), corpus, tmp_path / "other", **fit)
+        train(from_speaker(other), corpus, tmp_path / "of-faces", **fit)
+
+
+def test_two_speakers_are_told_apart_in_four_seconds(tiny_corpus, tmp_path):
+    """The classifier learns: two tones, one a person."""
+    corpus = tiny_corpus(people=2)
+    tones = np.sin(np.arange(FRAME)[None] * np.array([[0.05], [0.4]]))
+    fixed = {
+        "waves": torch.from_numpy(np.repeat(tones * 20_000, 4, axis=0).astype(np.int16)),
+        "people": torch.arange(2).repeat_interleave(4),
+    }
+    run = replace(
+        roldan_speaker.recipe(steps=20, every=20, speech_width=2, dim=16),
+        validate=None,
+        data=lambda selection, facts: SimpleNamespace(batch=lambda step: fixed),
+    )
+    train(run, corpus, tmp_path / "t", device="cpu", progress=False)
+    losses = [json.loads(line) for line in (tmp_path / "t" / "log.jsonl").read_text().splitlines()]
+    assert losses[-1]["speaker/accuracy"] == 1 and losses[-1]["speaker/loss"] < losses[0]["speaker/loss"]
+
+
 # ---- tables II and III
+
+
+PRETRAINED = [row for row in roldan.SPEECH_VARIANTS if row.pretrained]
 
 
 @pytest.fixture
@@ -288,6 +359,22 @@ def test_several_seeds_are_trained_on_one_split_and_told_one_by_one(small_sweep,
     assert each[0] == pytest.approx(one.rows["waveform"][3].value, abs=6e-4)
     with pytest.raises(InputError, match="--seeds: is 0"):
         roldan.tables(corpus, tmp_path / "t", seeds=0, **asked)
+
+
+def test_one_training_on_speakers_serves_every_row_that_builds_on_it(
+    small_sweep, tiny_corpus, tmp_path, monkeypatch
+):
+    rows = PRETRAINED[:2]
+    monkeypatch.setattr(roldan, "SPEECH_VARIANTS", rows)
+    told = []
+    asked = {"quick": True, "variants": ["encoder"], "tell": told.append}
+    (made,) = roldan.tables(tiny_corpus(people=6), tmp_path / "t", **asked)
+    assert [line.partition(":")[0] for line in told] == [
+        "training 1 of 3, speaker recognition",
+        *(f"training {k} of 3, {row.title}" for k, row in enumerate(rows, 2)),
+    ]
+    names = {place.name for place in (tmp_path / "t" / "variants").iterdir()}
+    assert "roldan_speaker" in names and len(names) == 3 and len(made.rows) == 3
 
 
 def test_collapse_and_the_wrong_person_are_seen():

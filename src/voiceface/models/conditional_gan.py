@@ -126,13 +126,14 @@ class ConditionalGan(FaceGenerator):
 
     def turns(self) -> list[Turn]:
         """The discriminator with its own parts, then the generator with the parts that both read."""
+        learnt = [part for part in self.parts.values() if not part.frozen]
         return [
             Turn(
                 "discriminator", [*self.judge.parameters(), *self.own.parameters()], self.discriminator_loss
             ),
             Turn(
                 "generator",
-                [*self.generator.parameters(), *self.parts.parameters()],
+                [*self.generator.parameters(), *(p for part in learnt for p in part.parameters())],
                 self.generator_loss,
                 every=self.options.critic_steps if self.options.objective == "w" else 1,
             ),

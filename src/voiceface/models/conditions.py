@@ -25,6 +25,8 @@ class Condition(nn.Module):
     """One part of a condition, ``(n, dim)``, computed from a batch."""
 
     dim: int
+    frozen: bool = False
+    """It was trained before, and stays as it is."""
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         """Read the batch's ``people`` or ``waves``: ``(n, dim)``."""
@@ -71,13 +73,16 @@ class RepeatedName(Condition):
 class Speech(Condition):
     """Four seconds of speech through SEGAN's encoder; reads ``waves (n, 64000)``, int16 or float in [-1, 1].
 
-    Source: Roldán 2018, sections III-A (level, pre-emphasis), IV-D (encoder) and V (mel variant: transform
-    of 512 samples every 128; its bands and its logarithm are not stated: 80, natural).
+    Source: Roldán 2018, sections III-A (level, pre-emphasis), IV-D (encoder), V (mel variant: transform
+    of 512 samples every 128; its bands and its logarithm are not stated: 80, natural) and VI (an encoder
+    trained on speaker recognition, here frozen then).
     """
 
-    def __init__(self, form: Literal["waveform", "mel"], *, width: int = 64, dim: int = 128) -> None:
+    def __init__(
+        self, form: Literal["waveform", "mel"], *, width: int = 64, dim: int = 128, frozen: bool = False
+    ) -> None:
         super().__init__()
-        self.form, self.dim = form, dim
+        self.form, self.dim, self.frozen = form, dim, frozen
         inputs, length = (1, FRAME) if form == "waveform" else (_BANDS, 1 + FRAME // _HOP)
         self.encoder = SeganEncoder(inputs=inputs, length=length, width=width, dim=dim)
 

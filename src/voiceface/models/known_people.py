@@ -105,10 +105,17 @@ class KnownPeopleBatches:
             start = min(max(0, middle - self.frame // 2), max(0, len(wave) - self.frame))
         else:
             voices = self.voices[int(self.people[index])]
-            wave = self.corpus.wave(int(voices[int(random.integers(len(voices)))]))
-            start = int(random.integers(max(1, len(wave) - self.frame + 1)))
+            fill_speech(out, self.corpus.wave(int(voices[int(random.integers(len(voices)))])), random)
+            return
         segment = wave[start : start + self.frame]
         out[: len(segment)] = segment
+
+
+def fill_speech(out: npt.NDArray[np.int16], wave: npt.NDArray[np.int16], random: np.random.Generator) -> None:
+    """Fill ``out``, of zeros, with a random segment of a recording, or its beginning with a shorter one."""
+    start = int(random.integers(max(1, len(wave) - len(out) + 1)))
+    segment = wave[start : start + len(out)]
+    out[: len(segment)] = segment
 
 
 def _voices_of_each(selection: Selection, people: Sequence[str]) -> list[Indices]:

@@ -55,6 +55,8 @@ class Variant:
     changes: dict[str, Any] = field(default_factory=dict)
     score: tuple[float, float] | None = None
     """The printed Inception Score and its deviation."""
+    pretrained: bool = False
+    """On an encoder trained on speaker recognition before, which one training a seed gives to all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Sweep:
         self.corpus, self.out, self.sizes, self.choice, self.seeds = corpus, out, sizes, choice, seeds
         self.steps, self.tell = steps or sizes.steps, tell
         self._number, self._trainings = itertools.count(1), trainings * len(seeds)
+        self._speakers: dict[int, Path] = {}
         self.inception: Inception | None = None
         run: Run = replace(load_recipe("roldan_name2face").recipe(seed=seeds[0]), choice=choice)
         self.split: Split = choose_split(run, corpus).split
@@ -118,15 +121,12 @@ class Sweep:
         return self._cells([self._figures(recipe, variant, seed) for seed in self.seeds])
 
     def _figures(self, recipe: str, variant: Variant, seed: int) -> dict[str, Any]:
-        name = _slug(recipe, variant.title) + (f"-seed-{seed}" if seed != self.seeds[0] else "")
+        name = _seeded(_slug(recipe, variant.title), seed, self.seeds)
         folder = self.out / "variants" / name
-        run: Run = load_recipe(recipe).recipe(**self._arguments(recipe, variant, seed))
-        run = replace(run, choice=self.choice)
-        if seed != self.seeds[0]:  # the seed of a training does not move the split
-            run = replace(run, split=lambda _: self.split, choice=SplitChoice(by="random"))
-        what = f"{next(self._number)} of {self._trainings}, {variant.title}"
-        what += f", seed {seed}" if len(self.seeds) > 1 else ""
-        weights = train_and_tell(run, self.corpus, folder, what=what, tell=self.tell)
+        arguments = self._arguments(recipe, variant, seed)
+        if variant.pretrained:
+            arguments["speech_encoder"] = str(self._speaker(seed))
+        weights = self._trained(recipe, arguments, folder, variant.title)
         kept = folder / f"measured-{'inception' if self.inception else 'dlib'}.json"
         if kept.is_file():
             figures: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
@@ -134,6 +134,25 @@ class Sweep:
             figures = self._measure(load_model(weights), folder, seed)
             write_json(kept, figures)
         return figures
+
+    def _speaker(self, seed: int) -> Path:
+        """The speech encoder of a seed, trained on speaker recognition; returns its weights folder."""
+        if seed not in self._speakers:
+            arguments = {"steps": self.steps, "every": max(1, self.steps // 6), "seed": seed}
+            arguments |= {n: self.sizes.options[n] for n in ("batch_size", "dim") if n in self.sizes.options}
+            arguments["speech_width"] = self.sizes.speech_width
+            folder = self.out / "variants" / _seeded("roldan_speaker", seed, self.seeds)
+            self._speakers[seed] = self._trained("roldan_speaker", arguments, folder, "speaker recognition")
+        return self._speakers[seed]
+
+    def _trained(self, recipe: str, arguments: dict[str, Any], folder: Path, title: str) -> Path:
+        run: Run = replace(load_recipe(recipe).recipe(**arguments), choice=self.choice)
+        seed = arguments["seed"]
+        if seed != self.seeds[0]:  # the seed of a training does not move the split
+            run = replace(run, split=lambda _: self.split, choice=SplitChoice(by="random"))
+        what = f"{next(self._number)} of {self._trainings}, {title}"
+        what += f", seed {seed}" if len(self.seeds) > 1 else ""
+        return train_and_tell(run, self.corpus, folder, what=what, tell=self.tell)
 
     def _arguments(self, recipe: str, variant: Variant, seed: int) -> dict[str, Any]:
         arguments: dict[str, Any] = {"steps": self.steps, "every": min(self.steps, 2_000), "seed": seed}
@@ -310,6 +329,11 @@ def _within(embeddings: Embeddings, labels: Labels) -> float:
 def _slug(recipe: str, title: str) -> str:
     words = "".join(c if c.isalnum() else "-" for c in title.lower())
     return f"{recipe}-" + "-".join(filter(None, words.split("-")))
+
+
+def _seeded(name: str, seed: int, seeds: range) -> str:
+    """A folder's name with the seed, unless that is the first."""
+    return name if seed == seeds[0] else f"{name}-seed-{seed}"
 
 
 def _save_grid(path: Path, pictures: Pictures, requested: Labels, *, origin: str) -> None:

@@ -63,7 +63,14 @@ SPEECH_VARIANTS = (
     Variant("mel spectrogram", _TWO | {"condition": "mel"}),
     Variant("waveform, matching-aware discriminator", _TWO | _AWARE),
     Variant("mel spectrogram, matching-aware discriminator", _TWO | {"condition": "mel"} | _AWARE),
+    Variant("waveform, encoder trained on speakers (VI)", _TWO, pretrained=True),
+    Variant("waveform, encoder trained on speakers, matching-aware", _TWO | _AWARE, pretrained=True),
     Variant("control: waveform, pictures shuffled over people", _TWO | {"wrong_labels": True}),
+    Variant(
+        "control: encoder trained on speakers, matching-aware, pictures shuffled over people",
+        _TWO | _AWARE | {"wrong_labels": True},
+        pretrained=True,
+    ),
 )
 
 _NAMES, _SPEECH = "Table II: faces from names", "Table III: faces from speech"
@@ -109,7 +116,8 @@ def tables(
     """
     every = {_NAMES: NAME_VARIANTS, _SPEECH: SPEECH_VARIANTS}
     chosen = {title: _chosen(some, variants) for title, some in every.items()}
-    if not any(chosen.values()):
+    rows = [row for some in chosen.values() for row in some]
+    if not rows:
         titles = sorted({one.title for some in every.values() for one in some})
         raise InputError("--variants", "names no row", f"give words of {', '.join(titles)}")
     if seeds < 1:
@@ -121,7 +129,7 @@ def tables(
         choice,
         steps=steps,
         seeds=range(seed, seed + seeds),
-        trainings=sum(map(len, chosen.values())),
+        trainings=len(rows) + any(row.pretrained for row in rows),
         tell=tell,
     )
     if inception:

@@ -54,9 +54,17 @@ _MAX_VALIDATED = 64
 
 
 def roldan_run(
-    recipe: str, arguments: dict[str, Any], parts: Parts, *, condition: str
+    recipe: str,
+    arguments: dict[str, Any],
+    parts: Parts,
+    *,
+    condition: str,
+    start: Callable[[ConditionalGan, Selection, Facts], None] | None = None,
 ) -> Run[ConditionalGan]:
-    """The run of a recipe's arguments; ``condition`` is ``person`` where it generates from names alone."""
+    """The run of a recipe's arguments; ``condition`` is ``person`` where it generates from names alone.
+
+    ``start`` fills what is trained before, as `Run.start`.
+    """
     options = GanOptions(
         objective=arguments["objective"],
         matching_aware=arguments["matching_aware"],
@@ -80,6 +88,7 @@ def roldan_run(
         people="known",
         split=partial(split_known, **{name: arguments[name] for name in ("by", "minimum", "seed")}),
         facts=partial(_facts, require_voices=from_speech),
+        start=start,
         build=partial(_build, parts=parts, shape=shape, options=options, template=template),
         data=partial(_data, arguments=arguments, frame=FRAME if from_speech else 0),
         optimisers={name: Optimiser(name="adam", lr=lr, betas=(0.5, 0.999)) for name, lr in rates.items()},
