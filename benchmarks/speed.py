@@ -42,6 +42,7 @@ from voiceface.face.dlib_models import dlib_module, model_file
 from voiceface.face.mmod_detector import mmod_faces
 from voiceface.media.sound import load_sound
 from voiceface.pipelines.gallery import Gallery, Item
+from voiceface.pipelines.matcher import Matcher
 from voiceface.protocols import retrieval, verification
 
 Work = Callable[[], object]
@@ -106,6 +107,31 @@ def opening_sound(smoke: bool) -> Iterator[Pair]:
 
         assert np.allclose(load_sound(path, rate=16_000), plain(), atol=1e-4)
         yield Pair(lambda: load_sound(path, rate=16_000), plain, "wave and numpy")
+
+
+def embedding_faces(smoke: bool) -> Iterator[Pair]:
+    """Pictures embedded by the matcher in batches, beside the same one by one."""
+    from draw_face import draw_face  # of the tests, which `loop_overhead` has put on the path
+
+    matcher, pictures = Matcher.load(), [draw_face(seed, 224) for seed in range(2 if smoke else 32)]
+    yield Pair(
+        lambda: matcher.embed_faces(pictures),
+        lambda: [matcher.embed_faces([one]) for one in pictures],
+        f"{len(pictures)} one by one",
+    )
+
+
+def embedding_voices(smoke: bool) -> Iterator[Pair]:
+    """Recordings of 5 s embedded by the matcher in batches, beside the same one by one."""
+    from corpus_media import synthetic_voice
+
+    matcher = Matcher.load()
+    voices = [(synthetic_voice(seed, 5.0), 16_000) for seed in range(2 if smoke else 32)]
+    yield Pair(
+        lambda: matcher.embed_voices(voices),
+        lambda: [matcher.embed_voices([one]) for one in voices],
+        f"{len(voices)} one by one",
+    )
 
 
 def finding_a_face(smoke: bool) -> Iterator[Pair]:
@@ -186,6 +212,8 @@ PAIRS: dict[str, Callable[[bool], Iterator[Pair]]] = {
     "import": whole_import,
     "match": whole_match,
     "sound": opening_sound,
+    "embed-faces": embedding_faces,
+    "embed-voices": embedding_voices,
     "face": finding_a_face,
     "face-network": convolving_for_a_face,
     "verification": verifying,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from voiceface.media.bounded_reader import BoundedReader
 
 # A recorder that wrote to a pipe, or was killed, leaves a placeholder: the largest numbers, or a round one.
-_PLACEHOLDERS_FROM = 0x7FFF0000
-_ROUND = 1_000_000_000
+PLACEHOLDERS_FROM = 0x7FFF0000
+ROUND = 1_000_000_000
 _OGG_PAGE = re.compile(rb"OggS\x00([\x00-\x07])")  # RFC 3533, section 6
 _BEGINS = 2  # the flag of a stream's first page
 _BLOCK = 1 << 20
@@ -20,7 +20,8 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MATROSKA_CLUSTER = b"\x1f\x43\xb6\x75"
 _MATROSKA_DURATION = re.compile(rb"\x44\x89(?:\x84(.{4})|\x88(.{8}))", re.DOTALL)
 _SAMPLES = (1, 3)  # the codings of a WAV that are integers and floats as they are
-_DISGUISED_FROM = 32_000  # the lowest rate of AC-3, and of the DTS that is written as WAV
+DISGUISED_FROM = 32_000
+"""Hz: the lowest rate of AC-3, and of the DTS that is written as WAV."""
 _EXTENSIBLE_SIZE = 40  # bytes of WAVEFORMATEXTENSIBLE
 _PCM = bytes.fromhex("0100000000001000800000aa00389b71")  # KSDATAFORMAT_SUBTYPE_PCM
 
@@ -43,7 +44,7 @@ def share_of_riff(file: BoundedReader) -> float | None:
         if size is None:
             return None
         begin = file.tell()
-        known = 0 < size < _PLACEHOLDERS_FROM and size % _ROUND
+        known = 0 < size < PLACEHOLDERS_FROM and size % ROUND
         return min(1.0, max(0, file.seek(0, os.SEEK_END) - begin) / size) if known else None
     finally:
         file.seek(0)
@@ -100,7 +101,7 @@ def is_plain_wave(file: BoundedReader) -> bool:
     if len(head) < 28 or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt ":
         return False
     coding, channels, rate = (int.from_bytes(head[a:b], "little") for a, b in ((20, 22), (22, 24), (24, 28)))
-    return coding in _SAMPLES and (channels == 1 or rate < _DISGUISED_FROM)
+    return coding in _SAMPLES and (channels == 1 or rate < DISGUISED_FROM)
 
 
 def states_length(file: BoundedReader) -> bool:

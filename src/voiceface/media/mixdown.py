@@ -61,16 +61,32 @@ def learn_mixdown(parts: Sequence[tuple[Wave, list[str]]], rate: int) -> Mixdown
         return Mixdown()
     names, count = parts[0][1], len(parts[0][0])
     excerpt = np.concatenate([part for part, _ in parts if len(part) == count], axis=1)
-    if not np.isfinite(excerpt).all():
+    if not np.isfinite(_energy(excerpt)) and not np.isfinite(excerpt).all():
         return Mixdown()  # refused by `check_samples` where it lies
     channel = _loud_channel(excerpt, names) if count > 1 else None
     mono = Mixdown(count, channel)(excerpt, names)
-    mean, deviation = float(mono.mean(dtype=np.float64)), float(mono.std(dtype=np.float64))
-    constant = len(mono) >= _OFFSET_SECONDS * rate and abs(mean) > _OFFSET_SHARE * deviation > 0
-    offset = mean if constant else 0.0
-    peak = float(np.abs(mono - np.float32(offset)).max(initial=0.0))
+    mean = float(mono.mean(dtype=np.float64))
+    offset = mean if len(mono) >= _OFFSET_SECONDS * rate and _is_constant(mean, mono) else 0.0
+    centred = mono - np.float32(offset) if offset else mono
+    peak = max(float(centred.max(initial=0.0)), -float(centred.min(initial=0.0)))
     gain = _HOT_PEAK / peak if _OVERSHOOT < peak <= _OTHER_SCALE else 1.0
     return Mixdown(count, channel, offset, gain)
+
+
+def _is_constant(mean: float, mono: Wave) -> bool:
+    """Whether the mean is more than a tenth of the deviation."""
+    variance = _energy(mono) / len(mono) - mean * mean
+    # Nearly every recording is told by this variance, in a tenth of the exact one's time.
+    if mean * mean < 0.5 * _OFFSET_SHARE**2 * variance < np.inf:
+        return False
+    return abs(mean) > _OFFSET_SHARE * float(mono.std(dtype=np.float64)) > 0
+
+
+def _energy(samples: Wave) -> float:
+    """The sum of squares to float32's precision; not finite where a sample is not."""
+    flat = samples.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(flat @ flat)
 
 
 def _loud_channel(channels: Wave, names: list[str]) -> int | None:

@@ -28,6 +28,7 @@ from voiceface.media.container import (
 )
 from voiceface.media.files import atomic_path, check_readable, source_name
 from voiceface.media.mixdown import MIXDOWN_SECONDS, MIXDOWN_VALUES, Mixdown, learn_mixdown
+from voiceface.media.plain_wave import PlainWave, open_plain_wave
 from voiceface.media.resample import join_pieces, resample
 from voiceface.media.samples import (
     RATES,
@@ -153,6 +154,10 @@ def sound_seconds(source: SoundSource) -> float:
     if isinstance(source, tuple):
         samples, rate = channels_and_rate(source)
         return float(samples.shape[-1] / rate)
+    check_readable(source)
+    with open_plain_wave(source) as wave:
+        if wave is not None:
+            return wave.samples / wave.rate
     with open_media(source, "audio") as media:
         seconds = declared_seconds(media)
         if seconds is None:
@@ -198,6 +203,11 @@ def _pieces(source: SoundSource, start: float, stop: float | None) -> Pieces:
     if isinstance(source, tuple):
         yield from _array_pieces(source, start, stop)
         return
+    check_readable(source)
+    with open_plain_wave(source) as wave:
+        if wave is not None:
+            yield from _wave_pieces(wave, start, stop)
+            return
     try:
         yield from _file_pieces(source, start, stop, seek=start > _PREROLL_SECONDS)
     except CannotSeekError:
@@ -222,9 +232,29 @@ def _array_pieces(source: tuple[np.ndarray, int], start: float, stop: float | No
 # ---------------------------------------------------------------------------------------- files
 
 
+def _wave_pieces(wave: PlainWave, start: float, stop: float | None) -> Pieces:
+    """As `_file_pieces`, to the bit: the mixdown is learnt from as much, and pieces are of whole packets."""
+    rate, announced = wave.rate, wave.samples / wave.rate
+    if start >= announced:
+        return
+    first = round(start * rate)
+    last = wave.samples if stop is None else min(wave.samples, first + round((stop - start) * rate))
+    check_length(wave.name, (announced if stop is None else last / rate) - start)
+    known, seconds, values = 0, 0.0, 0
+    while seconds < MIXDOWN_SECONDS and values < MIXDOWN_VALUES and known < wave.samples:
+        count = min(wave.packet, wave.samples - known)
+        known, seconds, values = known + count, seconds + count / rate, values + count * len(wave.channels)
+    beginning = as_float(wave.read(0, known), wave.name)
+    mixdown = learn_mixdown([(beginning, wave.channels)], rate)
+    step = -(-rate // wave.packet) * wave.packet
+    for at in range(first, last, step):
+        end = min(at + step, last)
+        part = beginning[:, at:end] if end <= known else as_float(wave.read(at, end), wave.name)
+        yield mixdown(part, wave.channels), rate
+
+
 def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None, *, seek: bool) -> Pieces:
     """Mixed samples of a file between two times of its own clock."""
-    check_readable(source)
     at, rate = 0, 1
     with open_media(source, "audio") as media:
         announced = declared_seconds(media)

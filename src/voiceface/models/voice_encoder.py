@@ -62,7 +62,9 @@ class WindowEncoder(VoiceEncoder):
                     found, count = ge2e_partials(normalise_volume(as_wave(wave).to(self.device)))
                     windows.append(found)
                     counts.append(int(count))
-                embeddings.append(embed_windows(self.network, torch.cat(windows), counts).cpu())
+                block = 48 if torch.device(self.device).type == "cpu" else 512
+                found = embed_windows(self.network, torch.cat(windows), counts, block=block)
+                embeddings.append(found.cpu())
         return torch.cat(embeddings).float().numpy()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
@@ -17,11 +17,13 @@ from voiceface.face.align import align
 from voiceface.face.find_face import find_face
 from voiceface.media.media_kind import media_kind
 from voiceface.media.picture import PictureSource
+from voiceface.media.samples import Wave
 from voiceface.media.sound import SoundSource, stream_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.corpus_embeddings import align_corpus_face
 from voiceface.models.model import Embeddings, Model
 from voiceface.models.projection_model import ProjectionModel
+from voiceface.pipelines.embed_batches import BatchedEncoder, embed_in_batches
 from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.video_faces import video_faces
 from voiceface.pipelines.weights import Loaded
@@ -40,6 +42,9 @@ _MIN_SECONDS = 0.2
 """Of a recording, and of voice activity in it by WebRTC's strictest mode."""
 _MIN_LAST_SECONDS = 1.6
 """The end of a long recording is left out where it is shorter: one window of the encoders."""
+_FACES_AT_ONCE = 16
+_Side = tuple[BatchedEncoder, Callable[[torch.Tensor], torch.Tensor]]
+"""An encoder, and the projection above it."""
 
 
 class Matcher(Pipeline):
@@ -116,8 +121,9 @@ class Matcher(Pipeline):
         """Embed recordings.
 
         A long recording is read a minute at a time, so that memory stays bounded, and the minutes'
-        embeddings are averaged, weighted by their length. A recording without voice activity in its first
-        minute is embedded with a warning that names it.
+        embeddings are averaged, weighted by their length. Short ones share forward passes: an embedding is
+        that of the recording alone within 2e-6, not to the bit. A recording without voice activity in its
+        first minute is embedded with a warning that names it.
 
         Args:
             sources: Paths, file objects or (array, rate) pairs; anything FFmpeg reads. A list among them is
@@ -131,14 +137,15 @@ class Matcher(Pipeline):
         Raises:
             InputError: a recording cannot be read or is shorter than 0.2 s.
         """
-        return self._embed_all(sources, self._embed_voice, self._model.voices, on_error)
+        return self._embed_all(sources, self._voice_side(), on_error)
 
     def embed_faces(
         self, sources: Sequence[OneOrSeveral[PictureSource]], *, on_error: OnError | None = None
     ) -> Embeddings:
         """Embed pictures, each by the face that is detected best in it.
 
-        A video is embedded by the person whom most of eight frames show, the mean of these faces.
+        A video is embedded by the person whom most of eight frames show, the mean of these faces. Forward
+        passes are shared as in `embed_voices`.
 
         Args:
             sources: Paths (of videos too), file objects, PIL images or (height, width, 3) uint8 arrays. A
@@ -152,7 +159,7 @@ class Matcher(Pipeline):
         Raises:
             InputError: a picture cannot be read or shows no face; the file is named.
         """
-        return self._embed_all(sources, self._embed_face, self._model.faces, on_error)
+        return self._embed_all(sources, self._face_side(), on_error)
 
     def embed_corpus_items(self, corpus: Corpus, kind: str, indices: Sequence[int]) -> Embeddings:
         """Embed the ``voices`` or ``faces`` of a prepared corpus at these indices, ``(indices, dim)``.
@@ -205,10 +212,10 @@ class Matcher(Pipeline):
         """
         if direction not in {"voice->face", "face->voice"}:
             raise InputError("direction", f"is {direction!r}", "give voice->face or face->voice")
-        voice, face = (self._embed_voice, self._model.voices), (self._embed_face, self._model.faces)
-        (embed, project), other = (voice, face) if direction == "voice->face" else (face, voice)
-        probe = self._embed_all([query], embed, project, None)[0]
-        embeddings = self._embed_all(candidates, other[0], other[1], on_error, progress)
+        sides = self._voice_side(), self._face_side()
+        side, other = sides if direction == "voice->face" else sides[::-1]
+        probe = self._embed_all([query], side, None)[0]
+        embeddings = self._embed_all(candidates, other, on_error, progress)
         kept = np.flatnonzero(~np.isnan(embeddings[:, 0])).tolist()
         similarity = _dots(embeddings[kept], probe)
         probabilities = self.probability(similarity)
@@ -220,54 +227,68 @@ class Matcher(Pipeline):
         """Probabilities of dot products of embeddings, at even odds."""
         return np.asarray(self.calibration(similarity), dtype=np.float64)
 
-    def _embed_voice(self, source: SoundSource) -> Embeddings:
-        """The voice encoder's embedding of a recording, (width,)."""
+    def _waves(self, source: SoundSource) -> Iterator[Wave]:
+        """A recording in pieces of a minute, checked."""
         name = source if isinstance(source, str | Path) else "the recording"
-        total, blocks = np.zeros(self._voices.dim), 0
-        for wave in stream_sound(source, block_seconds=_BLOCK_SECONDS):
+        for number, wave in enumerate(stream_sound(source, block_seconds=_BLOCK_SECONDS)):
             seconds = len(wave) / SAMPLE_RATE
-            if blocks and seconds < _MIN_LAST_SECONDS:
+            if number and seconds < _MIN_LAST_SECONDS:
                 break
             if seconds < _MIN_SECONDS:
                 fault = f"is {seconds:.2f} s long"
                 raise InputError(name, fault, f"give at least {_MIN_SECONDS} s of speech")
-            if self.warns and not blocks and not _has_voice_activity(wave):
+            if self.warns and not number and not _has_voice_activity(wave):
                 text = f"{name}: contains no detectable speech; do not trust its scores"
-                warnings.warn(text, stacklevel=4)
-            with self.autocast():
-                total, blocks = total + len(wave) * self._voices.embed([wave])[0], blocks + 1
-        mean: Embeddings = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
-        return mean
+                warnings.warn(text, stacklevel=5)
+            yield wave
 
-    def _embed_face(self, source: PictureSource) -> Embeddings:
-        """The face encoder's embedding of a picture's best face, (1, width); of a video's frames, several."""
+    def _aligned_faces(self, source: PictureSource) -> Iterator[npt.NDArray[np.uint8]]:
+        """A picture's best face aligned for the encoder; of a video those of several frames."""
         video = isinstance(source, str | Path) and media_kind(Path(source).name) == "video"
         found = video_faces(source) if video else [find_face(source)]  # type: ignore[arg-type]
-        size, template = self._faces.size, self._faces.template
-        aligned = [align(one.picture, one.landmarks, size=size, template=template) for one in found]
-        return self._faces.embed(np.stack(aligned))
+        for one in found:
+            yield align(one.picture, one.landmarks, size=self._faces.size, template=self._faces.template)
+
+    def _embed_waves(self, waves: list[Wave]) -> Embeddings:
+        with self.autocast():
+            return self._voices.embed(waves)
+
+    def _voice_side(self) -> _Side:
+        # A minute of sound in a batch, so that many recordings need no more memory than a long one.
+        most = round(_BLOCK_SECONDS * SAMPLE_RATE)
+        encoder = BatchedEncoder(
+            read=self._waves, embed=self._embed_waves, size=len, most=most, combine=_weighted_mean
+        )
+        return encoder, self._model.voices
+
+    def _face_side(self) -> _Side:
+        encoder = BatchedEncoder(
+            read=self._aligned_faces,
+            embed=lambda faces: self._faces.embed(np.stack(faces)),
+            size=lambda face: 1,
+            most=_FACES_AT_ONCE,
+            combine=lambda sizes, rows: np.stack(rows),
+        )
+        return encoder, self._model.faces
 
     def _embed_all(
         self,
         sources: Sequence[Any],
-        embed: Callable[[Any], Embeddings],
-        project: Callable[[torch.Tensor], torch.Tensor],
+        side: _Side,
         on_error: OnError | None,
         progress: Progress | None = None,
     ) -> Embeddings:
         if isinstance(sources, str | Path):
             raise InputError(sources, "is one file where a list is expected", "give [file]")
         embeddings = np.full((len(sources), self.dim), np.nan, dtype=np.float32)
-        for index, source in enumerate(sources):
-            try:
-                several = source if isinstance(source, list) else [source]
-                if not several:
-                    raise InputError(f"input {index}", "is an empty list", "give one source or more")
-                embeddings[index] = _mean(self._project(np.vstack([*map(embed, several)]), project))
-            except InputError as error:
-                if on_error is None:
-                    raise
-                on_error(index, error)
+        encoder, project = side
+        for index, found in embed_in_batches(sources, encoder, strict=on_error is None):
+            if not isinstance(found, InputError):
+                embeddings[index] = _mean(self._project(np.vstack(found), project))
+            elif on_error is None:
+                raise found
+            else:
+                on_error(index, found)
             if progress is not None:
                 progress(index + 1, len(sources))
         return embeddings
@@ -287,6 +308,15 @@ def _has_voice_activity(wave: npt.NDArray[np.float32]) -> bool:
         return False
     flags = speech_flags((wave / peak).astype(np.float32), rate=SAMPLE_RATE, mode=3, frame_ms=20)
     return float(flags.sum()) * 0.02 >= _MIN_SECONDS
+
+
+def _weighted_mean(lengths: list[int], rows: list[Embeddings]) -> Embeddings:
+    """The mean direction of a recording's minutes, ``(1, width)``, each weighted by its length."""
+    total = np.zeros(len(rows[0]))
+    for length, row in zip(lengths, rows, strict=True):
+        total = total + length * row
+    mean: Embeddings = (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
+    return mean[None]
 
 
 def _mean(embeddings: Embeddings) -> Embeddings:

@@ -41,14 +41,15 @@ class Ge2e(nn.Module):
         return F.normalize(F.relu(self.linear(state[-1])), dim=1)
 
 
-def embed_windows(network: nn.Module, windows: Tensor, counts: Sequence[int], *, block: int = 512) -> Tensor:
+def embed_windows(network: nn.Module, windows: Tensor, counts: Sequence[int], *, block: int = 48) -> Tensor:
     """Embed whole recordings: the mean of each one's windows, normalised to length 1.
 
     Args:
         network: a `Ge2e`, or another encoder of such windows.
         windows: ``(sum of counts, frames, bands)`` of all recordings, one after the other.
         counts: number of windows of each recording, at least 1.
-        block: windows in one forward pass, to bound memory.
+        block: windows in one forward pass; with more of them the gates of an LSTM layer, 0.7 MB a window,
+            outgrow a processor's cache.
 
     Returns:
         ``(recordings, dim)``.
