@@ -84,8 +84,8 @@ def test_killed_between_blocks_it_goes_on_to_the_identical_file(
     killed_at(matcher, voices, tmp_path / "cut.npz", block)
     assert not (tmp_path / "cut.npz").exists()
     heard = []
-    real = matcher._embed_voice
-    monkeypatch.setattr(matcher, "_embed_voice", lambda source: heard.append(source) or real(source))
+    real = matcher._waves
+    monkeypatch.setattr(matcher, "_waves", lambda source: heard.append(source) or real(source))
     done = embed_files(matcher, voices, tmp_path / "cut.npz", kind="voices")
     assert heard == [str(path) for path in voices[3 * block :]]  # what was done is not done again
     assert [error.what for error in done.failed] == [str(voices[4]), str(voices[9])]

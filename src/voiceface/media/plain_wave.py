@@ -33,7 +33,7 @@ _SUBTYPE = bytes.fromhex("000000001000800000aa00389b71")  # behind the coding: K
 _LAYOUTS = {1: ["FC"], 2: ["FL", "FR"]}
 _MASKS = {1: (0, 4), 2: (0, 3)}
 """Bits of the speakers in WAVEFORMATEXTENSIBLE that mean these layouts; 0: not said."""
-_IGNORED = {b"LIST", b"JUNK", b"junk", b"PAD ", b"FLLR", b"PEAK", b"bext", b"iXML", b"cue ", b"smpl", b"fact"}
+_IGNORED = {b"LIST", b"JUNK", b"junk", b"PAD ", b"FLLR", b"PEAK", b"bext", b"iXML", b"smpl", b"fact"}
 """Chunks that say nothing of the samples; ``fact`` repeats their number."""
 _LEAST = {b"LIST": 4, b"bext": 602}
 """Bytes of chunks that FFmpeg reads, and refuses if they are shorter."""
