@@ -118,6 +118,7 @@ def test_windows_of_roldan():
         {"clip_seconds": 0.5},
         {"crop_side": 8},
         {"clip_fps": -25.0},
+        {"face_detector": "lbp"},
     ],
 )
 def test_options_that_cannot_be(wrong):

@@ -137,7 +137,7 @@ def test_a_face_that_the_detector_misses_stands_where_it_was_drawn(monkeypatch):
     item = next(i for i in listed.items if isinstance(i, FaceItem))
     pixels, drawn = listed.generator.picture(item)
     (found,) = item_processing.process_item(item, listed.generator, PrepareOptions()).rows["faces"]
-    monkeypatch.setattr(item_processing, "detect", lambda pixels: [])
+    monkeypatch.setattr(item_processing, "detect_faces", lambda pixels, options: [])
     ((row, media),) = item_processing.process_item(item, listed.generator, PrepareOptions()).rows["faces"]
     assert row["score"] == 0.0 < found[0]["score"]
     assert row["id"] == found[0]["id"] and media["pictures"]

@@ -10,6 +10,7 @@ from voiceface.corpus.face_landmarks import locate_landmarks
 from voiceface.corpus.item import FaceItem, Item, MediaGenerator, VoiceItem
 from voiceface.corpus.item_rows import (
     ItemResult,
+    detect_faces,
     digest,
     face_row,
     identity_columns,
@@ -20,7 +21,7 @@ from voiceface.corpus.item_rows import (
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.video_items import process_video
 from voiceface.errors import InputError
-from voiceface.face.detect import Detection, detect
+from voiceface.face.detect import Detection
 from voiceface.face.quality import best_face
 from voiceface.media.picture import load_picture
 
@@ -79,10 +80,10 @@ def _add_face(
 ) -> None:
     if not isinstance(media, Path):
         pixels, box = media.picture(item)
-        faces = detect(pixels) or [undetected_face(box)]
+        faces = detect_faces(pixels, options) or [undetected_face(box)]
     elif item.box is None:
         pixels = np.asarray(load_picture(media / item.path, long_side=MAX_PHOTO_SIDE))
-        faces = detect(pixels)
+        faces = detect_faces(pixels, options)
     else:
         # A given box is in pixels of the file as it is.
         pixels = np.asarray(load_picture(media / item.path))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from voiceface.audio.speech_activity import SpeechDetector, installed_detector
 from voiceface.corpus.face_landmarks import LandmarkSource
 from voiceface.errors import InputError
+from voiceface.face.haar_cascade import installed_cascade
 
-UNNAMED = {"landmarks": "dlib", "speech_detector": "webrtc"}
+FaceDetector = Literal["dlib", "haar"]
+
+UNNAMED = {"landmarks": "dlib", "speech_detector": "webrtc", "face_detector": "dlib"}
 """Options that corpora of older versions do not name, and how those were prepared."""
 
 
@@ -17,7 +20,8 @@ UNNAMED = {"landmarks": "dlib", "speech_detector": "webrtc"}
 class PrepareOptions:
     """The engine's choices; they stand in ``corpus.json``, and a corpus has one set of them.
 
-    Raises InputError when a value cannot be, MissingPartError without the wheel of the detector ``silero``.
+    Raises InputError when a value cannot be, MissingPartError without the wheel of the detector
+    ``silero`` or ``haar``.
     """
 
     window_seconds: float = 4.0
@@ -36,6 +40,8 @@ class PrepareOptions:
     """Long side of the context crop around a face, in pixels; a smaller one is not enlarged."""
     detect_side: int = 640
     """Long side at which faces are looked for in video (pictures: the detector's own limit)."""
+    face_detector: FaceDetector = "dlib"
+    """What finds faces; ``haar`` as Roldán III-A: of each picture the most confident detection alone."""
     landmarks: LandmarkSource = "dlib"
     """What places the landmarks that faces are aligned by; ``mesh`` leaves out faces it cannot trust."""
 
@@ -59,6 +65,10 @@ class PrepareOptions:
             raise InputError("crop_side", "a face needs room", "give crop_side >= 32 and detect_side >= 80")
         if self.landmarks not in get_args(LandmarkSource):
             raise InputError("landmarks", f"is {self.landmarks!r}", "give dlib or mesh")
+        if self.face_detector not in get_args(FaceDetector):
+            raise InputError("face_detector", f"is {self.face_detector!r}", "give dlib or haar")
+        if self.face_detector == "haar":
+            installed_cascade()
 
     def facts(self) -> dict[str, float | int | str]:
         """As JSON holds them.

@@ -24,6 +24,7 @@ from voiceface.corpus.item_rows import (
     as_float32,
     context_box,
     crop,
+    detect_faces,
     digest,
     face_row,
     identity_columns,
@@ -37,7 +38,7 @@ from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.tables import Row
 from voiceface.errors import InputError
 from voiceface.face.align import align
-from voiceface.face.detect import Detection, detect
+from voiceface.face.detect import Detection
 from voiceface.face.dlib_embedding import DLIB_FACE_SIZE, embed_faces
 from voiceface.face.pixels import shrink
 from voiceface.media.movie import MovieFacts, frames, movie_facts
@@ -163,7 +164,7 @@ class _Detections:
     def _search(self, time: float, pixels: npt.NDArray[np.uint8], options: PrepareOptions) -> None:
         reduced, across, down = shrink(pixels, options.detect_side)
         faces = []
-        for face in detect(reduced)[:MAX_FACES_PER_FRAME]:
+        for face in detect_faces(reduced, options)[:MAX_FACES_PER_FRAME]:
             left, top, right, bottom = face.box
             box: Box = (left * across, top * down, right * across, bottom * down)
             faces.append(replace(face, box=box, landmarks=None))

@@ -43,6 +43,7 @@ _PREPARE_HELP = {
     "frame_side": "also keep whole frames, with this long side in pixels; 0 keeps none",
     "crop_side": "long side of the crop kept around a face, in pixels",
     "detect_side": "long side at which faces are detected in video, in pixels",
+    "face_detector": "what finds faces; haar: the most confident one of each picture, by OpenCV's cascade",
     "landmarks": "what places the landmarks that faces are aligned by; mesh leaves out unclear faces",
     "speech_detector": "what measures the seconds of speech; auto: silero where its wheel is installed",
 }
