@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from published_weights import facenet_file
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection, Split
 from voiceface.errors import InputError
@@ -18,6 +19,7 @@ from voiceface.evaluation.embedding_space import (
 )
 from voiceface.papers import ssnet
 from voiceface.papers.ssnet import tables
+from voiceface.pipelines.weights import load_model
 from voiceface.protocols.estimate import Estimate
 from voiceface.recipes import nawaz_ssnet
 from voiceface.recipes.nawaz_ssnet import MixedBatches
@@ -115,6 +117,32 @@ def test_new_people_are_learnt_without_pairs_and_their_classes_start_afresh(corp
     one = next(name for name in read_weights(first)[0] if name.startswith("network") and "weight" in name)
     before, tuned, other = (read_weights(w)[0][one].float() for w in (first, weights, fresh))
     assert (tuned - before).abs().max() < 0.02 and (other - tuned).abs().max() > 0  # went on, not anew
+
+
+def test_the_backbone_starts_from_a_published_face_network(corpus, tmp_path):
+    theirs = facenet_file(tmp_path / "face.pt")
+    small = {"size": 96, "dim": 8, "people": 3, "items": 2, "validation": 0.3, "steps": 1, "lr": 1e-9}
+    run = nawaz_ssnet.recipe(width=1 / 16, face_network=str(tmp_path / "face.pt"), **small)
+    training = run.split(corpus).train
+    facts = run.facts(training)
+    model = run.build(facts)
+    dense = model.network.dense.weight.clone()
+    run.start(model, training, facts)
+    pictures = torch.rand(2, 3, 96, 96) * 2 - 1
+    model.eval()
+    with torch.no_grad():
+        ours, published = (net.maps(pictures)["c"] for net in (model.network, theirs.trunk))
+    assert torch.equal(ours, published) and torch.equal(model.network.dense.weight, dense)
+    tensors = read_weights(train(run, corpus, tmp_path / "run", device="cpu", progress=False))[0]
+    name = "b.3.branches.1.2.0.weight"
+    expected = theirs.trunk.state_dict()[name]
+    assert torch.allclose(tensors[f"network.{name}"].float(), expected, atol=2e-3)
+    assert load_model(tmp_path / "run" / "weights").model.network.dense.out_features == 8
+    wide = nawaz_ssnet.recipe(width=1 / 8, face_network=str(tmp_path / "face.pt"), **small)
+    with pytest.raises(InputError, match="has other sizes than the backbone"):
+        train(wide, corpus, tmp_path / "wide", device="cpu", progress=False)
+    with pytest.raises(InputError, match="another backbone than small"):
+        nawaz_ssnet.recipe(backbone="small", face_network="face.pt")
 
 
 def test_someone_with_one_modality_trains_that_side_alone(corpus):

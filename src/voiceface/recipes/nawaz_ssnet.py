@@ -15,6 +15,7 @@ Differs   both sums of equation (2) are divided by the items of the batch, so th
           for a weight decay; the rate falls by a cosine over 100,000 steps, where the paper says 100 epochs
           half of the training faces are mirrored, and a tested face's embedding is the mean of its own and
           its mirror image's: the paper says neither
+          --face-network starts the backbone from a published face network, which the paper does not say
           selection by AUC on validation people (or recordings), which the paper does not describe
 """
 
@@ -31,6 +32,7 @@ from torch import Tensor
 from voiceface.corpus.splits import Selection, Split, split_known, split_people
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
+from voiceface.models.face_encoders.facenet import read_network
 from voiceface.models.single_stream import WINDOW, Backbone, SingleStream
 from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_encoder import as_wave
@@ -53,6 +55,7 @@ def recipe(
     size: int = 256,
     width: float = 1.0,
     dim: int = 128,
+    face_network: str = "",
     pull: float = 1.0,
     centres: Literal["batch", "running"] = "batch",
     log_magnitude: bool = False,
@@ -75,6 +78,7 @@ def recipe(
         backbone: the network: the paper's, or a small one for processors
         size: side of its pictures in pixels
         width: factor on the network's channels
+        face_network: FaceNet's weights, whose trunk the backbone starts from (docs/encoders.md)
         pull: weight of the centre loss (the paper's λ)
         centres: centres of the batch, as SSNet writes, or running ones, as Wen et al. 2016
         log_magnitude: take the logarithm of the spectrogram, which the paper does not
@@ -99,6 +103,10 @@ def _run(arguments: dict[str, Any]) -> Run[SingleStream]:
     optimiser = Optimiser(
         name="adam", lr=arguments["lr"], weight_decay=arguments["weight_decay"], schedule="cosine"
     )
+    weights = arguments["face_network"]
+    if weights and arguments["backbone"] != "inception_resnet_v1":
+        fault = f"holds the trunk of another backbone than {arguments['backbone']}"
+        raise InputError("--face-network", fault, "leave --backbone out")
     shares = {name: arguments[name] for name in ("known", "seed", "validation", "test")}
     names = ("backbone", "size", "width", "dim", "pull", "centres")
     sizes = {name: arguments[name] for name in names}
@@ -109,6 +117,7 @@ def _run(arguments: dict[str, Any]) -> Run[SingleStream]:
         split=partial(_split, **shares),
         facts=_facts,
         build=lambda facts: SingleStream(classes=facts["classes"], log=arguments["log_magnitude"], **sizes),
+        start=partial(_start, weights=weights) if weights else None,
         data=partial(_batches, arguments),
         optimisers={"stream": optimiser},
         steps=arguments["steps"],
@@ -125,6 +134,17 @@ def _run(arguments: dict[str, Any]) -> Run[SingleStream]:
         },
         licence="Apache-2.0",
     )
+
+
+def _start(model: SingleStream, selection: Selection, facts: Facts, *, weights: str) -> None:
+    """Fill the backbone with the trunk of a published face network; its last layer stays as it is."""
+    network, path = read_network(weights)
+    trunk, own = network.trunk.state_dict(), model.network.state_dict()
+    other = [name for name, tensor in trunk.items() if own[name].shape != tensor.shape]
+    if other:
+        fault = f"has other sizes than the backbone, {other[0]} for one"
+        raise InputError(path, fault, "give --width what the file has")
+    model.network.load_state_dict(own | trunk)
 
 
 def _split(corpus: Corpus, *, known: bool, seed: int, validation: float, test: float) -> Split:

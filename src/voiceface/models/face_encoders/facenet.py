@@ -33,6 +33,21 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
         MissingPartError: no weights are found.
         InputError: the file is damaged, holds code or is of another network; the tensor is named.
     """
+    network, path = read_network(weights)
+    return NetworkFace(
+        "facenet",
+        network,
+        dim=network.dense.out_features,
+        fingerprint=digest(path),
+        size=160,
+        template="head",
+        scale=128.0,
+        device=device,
+    )
+
+
+def read_network(weights: str | Path | None = None) -> tuple[FaceNet, Path]:
+    """The network of published weights on the CPU, and their file; arguments and errors as of `load`."""
     path = find_weights("facenet", weights, variable=VARIABLE, repositories=(), files=FILES)
     tensors = read_tensors(path)
     first, last = tensors.get("conv2d_1a.conv.weight"), tensors.get("last_linear.weight")
@@ -43,16 +58,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> NetworkFa
     with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
         network = FaceNet(dim=len(last), width=len(first) / 32)
     load_tensors(network, tensors, path, rename=_published_name, ignored=("logits.",))
-    return NetworkFace(
-        "facenet",
-        network,
-        dim=len(last),
-        fingerprint=digest(path),
-        size=160,
-        template="head",
-        scale=128.0,
-        device=device,
-    )
+    return network, path
 
 
 def _published_name(name: str) -> str:
