@@ -7,7 +7,7 @@ import torch
 
 from voiceface.nn.face.facenet import FaceNet
 from voiceface.nn.face.iresnet import IResNet
-from voiceface.nn.voice.campplus import Campplus
+from voiceface.nn.voice.campplus import BlockSizes, Campplus
 from voiceface.nn.voice.ecapa import Ecapa
 
 
@@ -39,14 +39,22 @@ def ecapa_file(path, seed=0):
     return network
 
 
+def lively_campplus(seed=0, **sizes):
+    """Random, with its last layer's statistics those of frames: with others all embeddings would be equal."""
+    network = lively(Campplus(**sizes), seed)
+    last = network.xvector["dense"].nonlinear.batchnorm.train()
+    last.momentum = 1.0
+    with torch.no_grad():
+        frames = torch.randn(8, 150, network.bands, generator=torch.Generator().manual_seed(seed))
+        network(3 * frames)
+    last.eval()
+    return network
+
+
 def campplus_file(path, seed=0):
     """3D-Speaker's ``campplus_cn_en_common.pt``, narrower and with fewer dense layers."""
-    network = lively(Campplus(bands=16, planes=4, channels=12, growth=4, dim=10, layers=(2, 3, 2)), seed)
-    last = network.xvector["dense"].nonlinear.batchnorm.train()
-    last.momentum = 1.0  # the statistics of these frames: with others all embeddings would be nearly equal
-    with torch.no_grad():
-        network(3 * torch.randn(8, 150, 16, generator=torch.Generator().manual_seed(seed)))
-    last.eval()
+    blocks = [BlockSizes(2, 4, 16, 10), BlockSizes(3, 4, 16, 11), BlockSizes(2, 4, 16, 9)]
+    network = lively_campplus(seed, bands=16, planes=4, channels=12, blocks=blocks, dim=10)
     torch.save(network.state_dict(), path)
     return network
 

@@ -23,7 +23,7 @@ from voiceface.models.encoders.campplus import CampplusVoice
 from voiceface.models.model import Model
 from voiceface.models.stacked_voices import StackedVoices
 from voiceface.models.voice_encoder import VoiceEncoder, WindowEncoder
-from voiceface.nn.voice.campplus import Campplus
+from voiceface.nn.voice.campplus import BlockSizes, Campplus
 from voiceface.nn.voice.ge2e import Ge2e
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.pipelines import export_weights as module
@@ -104,7 +104,7 @@ class Spread(torch.nn.Module):
 
 def small_encoders():
     torch.manual_seed(0)
-    network = Campplus(planes=4, channels=8, growth=4, dim=6, layers=(1, 1, 1))
+    network = Campplus(planes=4, channels=8, dim=6, blocks=[BlockSizes(1, 4, 16, 6)] * 3)
     campplus = CampplusVoice(network, fingerprint="c")
     windows = WindowEncoder("student", Spread(), fingerprint="a")
     ge2e = WindowEncoder("ge2e", Ge2e(hidden=16, dim=12), fingerprint="b")

@@ -9,12 +9,14 @@ import torch
 
 from corpus_media import synthetic_voice
 from encoder_contract import VOICE_CHECKS, check_voice_encoder
-from published_weights import campplus_file, ecapa_file, wavlm_folder
+from published_weights import campplus_file, ecapa_file, lively_campplus, wavlm_folder
 from voiceface.audio.ge2e_features import ge2e_partials, normalise_volume
 from voiceface.components import component_names, load_component
 from voiceface.errors import InputError, MissingPartError
+from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.encoders import ge2e, student
 from voiceface.models.voice_encoder import VoiceEncoder, WindowEncoder, as_wave
+from voiceface.nn.voice.campplus import BlockSizes
 from voiceface.nn.voice.ge2e import Ge2e, embed_windows, load_ge2e_weights
 from voiceface.nn.voice.recurrent_voice import RecurrentVoice
 from voiceface.training.weights import write_weights
@@ -44,6 +46,13 @@ def encoder(request, student_weights, tmp_path_factory):
             path = tmp_path_factory.mktemp("campplus") / "campplus_cn_en_common.pt"
             campplus_file(path)
             return load_component(ENCODERS, "campplus").load(path)
+        if request.param == "campplus_student":
+            blocks = [BlockSizes(1, 4, 8, 10)] * 3
+            network = lively_campplus(planes=4, stages=1, channels=12, blocks=blocks, bias=True)
+            tensors = {f"student.{name}": tensor for name, tensor in network.state_dict().items()}
+            folder = tmp_path_factory.mktemp("campplus_student") / "weights"
+            write_weights(folder, tensors, {"recipe": "campplus_student"}, half=True)
+            return load_voice_encoder(str(folder))  # by the folder alone
         if request.param == "wavlm":
             pytest.importorskip("transformers")
             folder = tmp_path_factory.mktemp("wavlm")

@@ -16,7 +16,7 @@ from voiceface.audio.kaldi_fbank import kaldi_fbank
 from voiceface.errors import InputError, MissingPartError
 from voiceface.models.published_weights import digest, file_in_package, load_tensors, read_tensors
 from voiceface.models.voice_encoder import RecordingEncoder
-from voiceface.nn.voice.campplus import Campplus
+from voiceface.nn.voice.campplus import Campplus, campplus_sizes
 
 FILES = ("campplus_cn_en_common.pt", "campplus_cn_common.bin")
 _IN_WHEEL = "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
@@ -29,10 +29,11 @@ _MAX_FRAMES = 6_000
 class CampplusVoice(RecordingEncoder):
     """Recordings one by one, each whole: the network averages over any length itself."""
 
-    name = "campplus"
-
-    def __init__(self, network: Campplus, *, fingerprint: str, device: str = "cpu") -> None:
+    def __init__(
+        self, network: Campplus, *, name: str = "campplus", fingerprint: str, device: str = "cpu"
+    ) -> None:
         super().__init__(network, fingerprint=fingerprint, least=_MIN_SAMPLES, device=device)
+        self.name = name
         self.dim, self._bands = network.dim, network.bands
 
     def embed_recording(self, samples: Tensor) -> Tensor:
@@ -69,25 +70,12 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> CampplusV
     if path.is_dir():
         path = next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
     tensors = read_tensors(path)
-    layers = tuple(
-        sum(f"xvector.block{k}.tdnnd{n}.linear1.weight" in tensors for n in range(1, 65)) for k in (1, 2, 3)
-    )
     try:
-        planes = int(tensors["head.conv1.weight"].shape[0])
-        channels, bands = (int(size) for size in tensors["xvector.tdnn.linear.weight"].shape[:2])
-        growth = int(tensors["xvector.block1.tdnnd1.cam_layer.linear_local.weight"].shape[0])
-        dim = int(tensors["xvector.dense.linear.weight"].shape[0])
-    except (KeyError, IndexError, ValueError) as error:
+        sizes = campplus_sizes(tensors)
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         remedy = "give campplus_cn_en_common.pt of 3D-Speaker, see docs/encoders.md"
         raise InputError(path, f"lacks the tensor {error}", remedy) from error
     with torch.random.fork_rng(devices=()):  # loading during a training must not advance its random numbers
-        network = Campplus(
-            bands=8 * (bands // planes),
-            planes=planes,
-            channels=channels,
-            growth=growth,
-            dim=dim,
-            layers=layers,
-        )
+        network = Campplus(**sizes)
     load_tensors(network, tensors, path)
     return CampplusVoice(network, fingerprint=digest(path), device=device)

@@ -14,7 +14,7 @@ from voiceface.models.stacked_voices import StackedVoices
 from voiceface.models.voice_encoder import VoiceEncoder, WindowEncoder
 
 WAVE = "sound at 16 kHz, mono, in [-1, 1]; recordings of one length, of 0.2 s to a minute"
-_EXPORTED = "student, ge2e, campplus and stacks of them can be exported"
+_EXPORTED = "student, ge2e, campplus, campplus_student and stacks of them can be exported"
 
 
 def voice_network(encoder: VoiceEncoder) -> nn.Module:
