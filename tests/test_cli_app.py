@@ -23,6 +23,7 @@ HEAVY = (
     "voiceface.recipes.matcher",
     "voiceface.corpus.prepare",
 )
+WAITS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def test_help_lists_every_command_and_recipe_and_imports_nothing_heavy():
@@ -38,6 +39,22 @@ def test_help_lists_every_command_and_recipe_and_imports_nothing_heavy():
     assert "loaded []" in done.stderr
     # 0.15 s here; the bound only catches an import of torch (1 s) on a slow machine.
     assert float(done.stderr.split()[-1]) < 1.0
+
+
+@pytest.mark.parametrize(
+    "given, waits",
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    ids=["default", "own count", "own policy"],
+)
+def test_threads_of_torch_wait_shortly_unless_the_user_says_otherwise(given, waits):
+    code = (
+        "import os, sys, voiceface.cli\n"
+        "assert voiceface.cli.main(['--version']) == 0 and 'torch' not in sys.modules\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in WAITS} | given
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[-1] == str(waits), done.stderr
 
 
 def test_importing_the_package_loads_no_library():

@@ -46,6 +46,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     """
     safe_streams()
     show_log(logging.WARNING)
+    _shorten_waits_of_threads()
     try:
         with stoppable():
             _check_working_directory()
@@ -55,6 +56,17 @@ def run(tokens: Sequence[str] | None = None) -> int:
     except BaseException as error:  # every kind has its line and code
         code = _print_error(error)
     return code
+
+
+def _shorten_waits_of_threads() -> None:
+    """PyTorch's threads shall wait busily for a thousand turns, not 300,000 (GNU OpenMP's default).
+
+    On a machine with other work the long wait takes the processor from the thread that is waited for: `match`
+    took twice the processor's time and more. A thousand cost nothing on an idle machine, none at all would
+    (docs/measurements/speed.md). It must be said before torch is loaded.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _check_working_directory() -> None:
