@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -52,18 +52,36 @@ def frame_difference(before: NDArray[np.float32], after: NDArray[np.float32]) ->
     changes nothing; flat pictures count as alike), plus half the distance of their colour histograms. Of
     the whole, the upper and the lower two thirds the least counts: a caption that comes or goes is no cut.
     """
-    third = len(before) // 3
-    parts = (slice(None), slice(0, len(before) - third), slice(third, None))
-    return min(_part_change(before[rows], after[rows]) for rows in parts)
+    return _difference(_parts(before), _parts(after))
 
 
-def _part_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    first, second = (
-        picture.reshape(-1, 3) - picture.reshape(-1, 3).mean(axis=0) for picture in (before, after)
-    )
-    spread = np.sqrt(((first**2).mean(axis=0) + NOISE) * ((second**2).mean(axis=0) + NOISE))
-    structure = 1.0 - float((((first * second).mean(axis=0) + NOISE) / spread).mean())
-    colour = 0.5 * float(np.abs(_histogram(before) - _histogram(after)).sum())
+class _Part(NamedTuple):
+    """What is compared of a part of a thumbnail, computed once for its two neighbours."""
+
+    centred: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    colours: NDArray[np.float64]
+
+
+def _parts(picture: NDArray[np.float32]) -> tuple[_Part, ...]:
+    """The whole, its upper and its lower two thirds."""
+    third = len(picture) // 3
+    return tuple(map(_part, (picture, picture[: len(picture) - third], picture[third:])))
+
+
+def _part(picture: NDArray[np.float32]) -> _Part:
+    centred = picture.reshape(-1, 3) - picture.reshape(-1, 3).mean(axis=0)
+    return _Part(centred, (centred**2).mean(axis=0) + NOISE, _histogram(picture))
+
+
+def _difference(before: Sequence[_Part], after: Sequence[_Part]) -> float:
+    return min(map(_part_change, before, after))
+
+
+def _part_change(before: _Part, after: _Part) -> float:
+    spread = np.sqrt(before.variance * after.variance)
+    structure = 1.0 - float((((before.centred * after.centred).mean(axis=0) + NOISE) / spread).mean())
+    colour = 0.5 * float(np.abs(before.colours - after.colours).sum())
     return structure + 0.5 * colour
 
 
@@ -78,8 +96,8 @@ class _Step(NamedTuple):
 
     time: float
     size: float
-    before: NDArray[np.float32]
-    after: NDArray[np.float32]
+    before: Sequence[_Part]
+    after: Sequence[_Part]
 
 
 def _histogram(picture: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -103,11 +121,11 @@ def _histogram(picture: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _steps(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[_Step]:
-    before: NDArray[np.float32] | None = None
+    before: Sequence[_Part] | None = None
     for time, frame in frames:
-        after = thumbnail(frame)
+        after = _parts(thumbnail(frame))
         if before is not None:
-            yield _Step(float(time), frame_difference(before, after), before, after)
+            yield _Step(float(time), _difference(before, after), before, after)
         before = after
 
 
@@ -141,6 +159,6 @@ def _is_cut(steps: list[_Step], index: int) -> bool:
     # A flash: what was there before soon returns, or what comes now was there a moment ago.
     later = steps[index + 1 : index + 1 + FLASH]
     earlier = steps[max(0, index - FLASH) : index]
-    back = [frame_difference(step.before, other.after) for other in later]
-    back += [frame_difference(other.before, step.after) for other in earlier]
+    back = [_difference(step.before, other.after) for other in later]
+    back += [_difference(other.before, step.after) for other in earlier]
     return min(back, default=step.size) >= step.size / 2
