@@ -11,6 +11,7 @@ from voiceface.models.model import Batch
 from voiceface.training.batches import process_share, seed_plain_generators, seed_step
 from voiceface.training.choose_split import ChosenSplit, choose_split
 from voiceface.training.devices import launch_fabric
+from voiceface.training.keep_memory import keep_freed_memory
 from voiceface.training.logs import NotFiniteError, TrainingLog
 from voiceface.training.run import Run
 from voiceface.training.trainer import Trainer
@@ -62,7 +63,7 @@ def train(
     fabric = launch_fabric(device, precision)
     chosen = choose_split(run, corpus)
     check_split(run, chosen.split)
-    with hold_training_folder(Path(out), fabric):
+    with hold_training_folder(Path(out), fabric), keep_freed_memory():
         folder = claim_training_folder(Path(out), run, corpus, chosen.split, init=init, fabric=fabric)
         if not (folder / "weights" / "run.json").is_file():
             _train(run, corpus, folder, chosen, fabric, init=init, progress=progress, tell_split=tell_split)
