@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from small_models import CORPUS, Data, small_run
-from voiceface.evaluation import train_and_tell
+from voiceface.evaluation import train_with_progress
 from voiceface.training import logs, loop
 
 
@@ -57,13 +57,13 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(tmp_path, monkeypatc
 
 def test_trainings_of_a_longer_work_are_named_and_say_how_far_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "_LINE_SECONDS", 0.0)
-    monkeypatch.setattr(train_and_tell, "in_terminal", lambda: False)
+    monkeypatch.setattr(train_with_progress, "in_terminal", lambda: False)
     run = small_run("regression", data=lambda selection, facts: Noting())
     told = []
 
     def trained(tell):
         given = {"what": "2 of 6, C-GAN", "tell": tell, "device": "cpu"}
-        return train_and_tell.train_and_tell(run, CORPUS, tmp_path / "run", **given)
+        return train_with_progress.train_with_progress(run, CORPUS, tmp_path / "run", **given)
 
     weights = trained(told.append)
     assert told[0] == "training 2 of 6, C-GAN: 60 steps of regression"

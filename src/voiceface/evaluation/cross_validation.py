@@ -13,8 +13,8 @@ import numpy.typing as npt
 from voiceface.corpus.splits import Split
 from voiceface.evaluation.report.evidence import Evidence
 from voiceface.evaluation.saved_scores import ScoredTrials
-from voiceface.evaluation.train_and_tell import in_terminal
 from voiceface.evaluation.train_folds import check_comparable, fold_trainings
+from voiceface.evaluation.train_with_progress import in_terminal
 from voiceface.models.selection_embeddings import embed_selection, embeds_selections, score_selection
 from voiceface.pipelines.weights import Loaded, load_model
 from voiceface.protocols.calibration import Calibration, calibration

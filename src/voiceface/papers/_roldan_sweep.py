@@ -15,7 +15,7 @@ from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell
-from voiceface.evaluation.train_and_tell import Tell, train_and_tell
+from voiceface.evaluation.train_with_progress import Tell, train_with_progress
 from voiceface.media.files import write_json
 from voiceface.metrics.distribution import frechet_distance, inception_score, spread
 from voiceface.models.conditional_gan import ConditionalGan
@@ -152,7 +152,7 @@ class Sweep:
             run = replace(run, split=lambda _: self.split, choice=SplitChoice(by="random"))
         what = f"{next(self._number)} of {self._trainings}, {title}"
         what += f", seed {seed}" if len(self.seeds) > 1 else ""
-        return train_and_tell(run, self.corpus, folder, what=what, tell=self.tell)
+        return train_with_progress(run, self.corpus, folder, what=what, tell=self.tell)
 
     def _arguments(self, recipe: str, variant: Variant, seed: int) -> dict[str, Any]:
         arguments: dict[str, Any] = {"steps": self.steps, "every": min(self.steps, 2_000), "seed": seed}

@@ -25,7 +25,7 @@ from voiceface.evaluation.image_grid import write_image_grid
 from voiceface.evaluation.paper_plots import threshold_plot, tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.report.drawing import require_packages
-from voiceface.evaluation.train_and_tell import Tell, train_and_tell
+from voiceface.evaluation.train_with_progress import Tell, train_with_progress
 from voiceface.metrics import image
 from voiceface.models.corpus_embeddings import face_embeddings, voice_embeddings
 from voiceface.models.generated_faces import generate_for_selection
@@ -158,7 +158,7 @@ def tables(
     def trained(recipe: str, name: str, **options: Any) -> Loaded:  # noqa: ANN401
         run = replace(load_recipe(recipe).recipe(**options, **shared), choice=choice)
         what = f"{next(number)} of {_TRAININGS}, {name}"
-        return load_model(train_and_tell(run, corpus, out / name, what=what, tell=tell, device=device))
+        return load_model(train_with_progress(run, corpus, out / name, what=what, tell=tell, device=device))
 
     length = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
     classifier = trained("agarwal_voice_classifier", "classifier", **length)

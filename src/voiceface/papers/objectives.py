@@ -18,7 +18,7 @@ import numpy as np
 from voiceface.errors import InputError
 from voiceface.evaluation.cross_validation import CrossValidation, cross_validate
 from voiceface.evaluation.paper_table import Cell, Table
-from voiceface.evaluation.train_and_tell import Tell, named
+from voiceface.evaluation.train_with_progress import Tell, named
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.pair_verification import PairTrials, pair_trials
 from voiceface.protocols.paired_comparison import compare

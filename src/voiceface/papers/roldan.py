@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from voiceface.corpus.corpus import Corpus
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
-from voiceface.evaluation.train_and_tell import Tell
+from voiceface.evaluation.train_with_progress import Tell
 from voiceface.papers._roldan_sweep import BY_SEED, COLUMNS, Inception, Sweep, SweepSizes, Variant
 from voiceface.training.split_choice import NO_CHOICE, SplitChoice
 

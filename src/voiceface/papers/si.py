@@ -38,7 +38,7 @@ from voiceface.evaluation.talking_clips import (
     select_test_clips,
     talk_from_speech,
 )
-from voiceface.evaluation.train_and_tell import Tell, train_and_tell
+from voiceface.evaluation.train_with_progress import Tell, train_with_progress
 from voiceface.evaluation.training_split import training_split
 from voiceface.face.align import change_template
 from voiceface.models.generator_input import GeneratorInput
@@ -157,7 +157,7 @@ def _trained(
         run = si_speech2video.recipe(leave_out=left_out, steps=steps, every=every, seed=_SEED, **_SMALL)
         run = replace(run, choice=choice)
         place = out / "si_speech2video"
-        weights = str(train_and_tell(run, corpus, place, what="the generator", tell=tell))
+        weights = str(train_with_progress(run, corpus, place, what="the generator", tell=tell))
     loaded = load_model(weights)
     if loaded.card["recipe"] != "si_speech2video":
         raise InputError(weights, f"holds {loaded.card['recipe']}", "give weights of si_speech2video")

@@ -31,7 +31,7 @@ from voiceface.evaluation.paper_plots import tsne_plot
 from voiceface.evaluation.paper_table import Cell, Table
 from voiceface.evaluation.report.drawing import require_packages
 from voiceface.evaluation.synthetic_ceiling import ceiling_for_people
-from voiceface.evaluation.train_and_tell import Tell, train_and_tell
+from voiceface.evaluation.train_with_progress import Tell, train_with_progress
 from voiceface.pipelines.weights import load_model
 from voiceface.protocols.comparison_groups import DIRECTIONS
 from voiceface.protocols.estimate import Estimate
@@ -179,7 +179,7 @@ def _judged(
         folder = out / f"{setting}-{_FOLDERS[name]}"
         what = f"{number} of {len(runs)}, {setting} people, {name}"
         try:
-            weights = train_and_tell(run, corpus, folder, what=what, tell=tell)
+            weights = train_with_progress(run, corpus, folder, what=what, tell=tell)
         except NotFiniteError as error:
             notes.append(f"{name}: does not train: {error.what}: {error.fault}")
             continue

@@ -23,7 +23,7 @@ from voiceface.corpus.splits import Selection, Split
 from voiceface.corpus.views import face_view
 from voiceface.errors import InputError
 from voiceface.evaluation.paper_table import Cell, Table
-from voiceface.evaluation.train_and_tell import Tell, train_and_tell
+from voiceface.evaluation.train_with_progress import Tell, train_with_progress
 from voiceface.evaluation.training_split import training_split
 from voiceface.models.corpus_embeddings import face_embeddings
 from voiceface.models.generated_faces import embed_generated_faces, generate_for_selection
@@ -109,7 +109,7 @@ def _run(people: str, steps: int, seed: int) -> Run:
 def _load(corpus: Corpus, out: Path, weights: str, run: Run, tell: Tell | None) -> tuple[Loaded, Split]:
     if not weights:
         place = out / f"wen_voice2face-{run.arguments['people']}"
-        weights = str(train_and_tell(run, corpus, place, what="the generator", tell=tell))
+        weights = str(train_with_progress(run, corpus, place, what="the generator", tell=tell))
     elif run.choice != NO_CHOICE:
         raise InputError("--weights", "were trained with a split of their own", "leave --split out")
     loaded = load_model(weights)
@@ -222,7 +222,7 @@ def _gender(
     # The weights' own split, a fold's say: the classifier is tested on nobody it was trained on.
     run = replace(run, split=lambda corpus: split, choice=SplitChoice(by="random"))
     place, what = out / "wen_gender", "the classifier of genders"
-    classifier = load_model(train_and_tell(run, test.corpus, place, what=what, tell=tell)).model
+    classifier = load_model(train_with_progress(run, test.corpus, place, what=what, tell=tell)).model
     assert isinstance(classifier, WenFaceClassifier)
     faces, genders = wen_gender.faces_of_known_gender(test, arguments["template"])
     generated = generate_for_selection(model, test, typical=True)

@@ -17,7 +17,7 @@ Tell = Callable[[str], None]
 """Is given a line of progress."""
 
 
-def train_and_tell(
+def train_with_progress(
     run: Run, corpus: Corpus, out: Path, *, what: str, tell: Tell | None, device: str = "auto"
 ) -> Path:
     """Train as `train` does, and say what is trained, how far it is and of how many steps.
