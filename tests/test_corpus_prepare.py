@@ -1,6 +1,7 @@
 """The engine: the same result from any workers, only what is missing, every bad file told, none fatal."""
 
 import ctypes
+import faulthandler
 import functools
 import os
 import sys
@@ -298,8 +299,20 @@ def test_a_dask_cluster_writes_the_same_bytes(listing, whole, tmp_path):
     assert contents(there.path) == contents(whole.path)
 
 
+_set_clock, CLOCKS = faulthandler.dump_traceback_later, []
+
+
+def _noted_clock(seconds, **how):
+    CLOCKS.append((seconds, how))
+    _set_clock(seconds, **how)
+
+
 def _hangs_or_eats(item, root, options):
     if item.key == "p3" and isinstance(item, VoiceItem):
+        # As if all but a second of its time were over: nobody should wait for the rest.
+        seconds, how = CLOCKS[-1]
+        assert seconds == 60.0
+        _set_clock(1.0, **how)
         # Like a decoder in C that never returns, and never gives the interpreter back to other threads.
         ctypes.PyDLL(None).sleep(1000)
     if item.key == "p4" and isinstance(item, VoiceItem):
@@ -311,13 +324,14 @@ def _hangs_or_eats(item, root, options):
 
 def costly_shard(shard):
     item_processing.process_item = _hangs_or_eats
+    faulthandler.dump_traceback_later = _noted_clock
     return run_shard(shard)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
 def test_an_item_that_hangs_or_eats_memory_is_rejected_alone(few, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "run_shard", costly_shard)
-    limits = ItemLimits(item_minutes=0.3, item_gigabytes=2.0)  # a busy machine may need 10 s for an item
+    limits = ItemLimits(item_minutes=1.0, item_gigabytes=2.0)  # a busy machine may need 10 s for an item
     corpus = quiet(few, tmp_path / "c", workers=2, limits=limits)
     reasons = {one.path: one.reason for one in corpus.rejected}
     assert set(reasons) == {"p3.wav", "p4.wav"}
