@@ -5,6 +5,7 @@ import faulthandler
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -266,10 +267,24 @@ def test_stored_sound_is_the_file_s(listing, whole):
     assert whole.voices[index].seconds == 1.0 and whole.column("voices", "level")[index] > -30
 
 
+def unhurried_shard(shard):
+    """On a fast machine all would be done between two looks."""
+    real = item_processing.process_item
+
+    def later(*given):
+        time.sleep(0.1)
+        return real(*given)
+
+    item_processing.process_item = later
+    try:
+        return run_shard(shard)
+    finally:
+        item_processing.process_item = real
+
+
 def test_progress_tells_rate_and_time_left(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "voiceface.corpus.worker_pool._POLL", 0.01
-    )  # on a fast machine all is done between two looks
+    monkeypatch.setattr("voiceface.corpus.worker_pool._POLL", 0.01)
+    monkeypatch.setattr(engine, "run_shard", unhurried_shard)
     told = []
     quiet(few, tmp_path / "c", workers=1, progress=told.append)
     dones = [state.done for state in told]
