@@ -4,6 +4,7 @@ import ctypes
 import faulthandler
 import functools
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from voiceface.corpus.item_limits import ItemLimits
 from voiceface.corpus.item_rows import ItemResult
 from voiceface.corpus.options import PrepareOptions
 from voiceface.corpus.prepare import prepare
-from voiceface.corpus.shards import Shard, cut_into_shards, run_shard
+from voiceface.corpus.shards import JOURNAL_FOLDER, Shard, cut_into_shards, run_shard
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.media.writer_lock import writer_lock
@@ -69,9 +70,25 @@ def test_a_second_run_does_nothing(listing, whole):
     assert {path: path.stat().st_mtime_ns for path in whole.path.rglob("*.*")} == before
 
 
-def test_only_a_lost_shard_is_done_again(listing, whole, tmp_path):
-    import shutil
+def test_what_a_killed_run_left_is_removed_by_the_next(listing, whole, tmp_path):
+    """A part whose shard was never committed, half-written files and the journals of workers."""
+    copy = Path(shutil.copytree(whole.path, tmp_path / "copy"))
+    (part,) = (copy / "clips").glob("*.parquet")
+    left = [
+        copy / "voices" / f"999-00000{part.suffix}",
+        copy / "rejected" / f"999-00000{part.suffix}",
+        copy / "voices" / f".{part.name}.partial-1",
+        copy / JOURNAL_FOLDER / "999-00000",
+    ]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(part.read_bytes())
+    again = quiet(listing, copy, workers=1)
+    assert [path.name for path in left if path.exists()] == []
+    assert contents(again.path) == contents(whole.path) and again.fingerprint == whole.fingerprint
 
+
+def test_only_a_lost_shard_is_done_again(listing, whole, tmp_path):
     copy = Path(shutil.copytree(whole.path, tmp_path / "copy"))
     lost = sorted((copy / "items").iterdir())[0]
     lost.unlink()  # its commit: voices and faces of the part are now leftovers
