@@ -82,6 +82,26 @@ def test_a_student_equal_to_its_teacher_has_no_loss(teacher, tiny_corpus):
             assert float(model.imitate(batch, None)["loss"]) > 1
 
 
+@pytest.mark.parametrize(("forced", "weights"), [(True, (1, 1, 1)), (False, (0.5, 2, 4))])
+def test_the_loss_is_its_weighted_parts(forced, weights):
+    """The parts by numpy, from what the student answers."""
+    torch.manual_seed(0)
+    model = CampplusDistillation(lively_campplus(seed=2, **SMALL)).eval()
+    with torch.no_grad():
+        frames = torch.randn(3, 40, 80)
+        given = lively_campplus(seed=1, **SMALL).states(frames)
+        mean = torch.randn(192).expand(3, -1)
+        batch = {"frames": frames, **given, "mean": mean, "forced": forced}
+        loss = float(model.imitate(batch, None)["loss"])
+        found = model.student.states(frames, {name: given[name] for name in STATES} if forced else None)
+        states = sum(float(relative_error(found[name], given[name])) for name in STATES)
+    own, wanted = (side["dense"].double().numpy() - mean.numpy() for side in (found, given))
+    error = ((own - wanted) ** 2).mean() / (wanted**2).mean()
+    lengths = np.linalg.norm(own, axis=1) * np.linalg.norm(wanted, axis=1)
+    parts = states, error, 1 - ((own * wanted).sum(1) / lengths).mean()
+    assert loss == pytest.approx(np.dot(weights, parts), rel=1e-4)
+
+
 def test_the_mean_embedding_is_that_of_its_crops(teacher, tiny_corpus):
     run = small_run(teacher)
     split = run.split(tiny_corpus())
