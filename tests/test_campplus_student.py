@@ -102,6 +102,24 @@ def test_the_loss_is_its_weighted_parts(forced, weights):
     assert loss == pytest.approx(np.dot(weights, parts), rel=1e-4)
 
 
+def test_the_student_starts_at_the_level_of_the_teachers_states():
+    """Channels of very different spread: a student that starts elsewhere is far off at first."""
+    torch.manual_seed(0)
+    frames, teacher = torch.randn(6, 60, 80), lively_campplus(seed=1, **SMALL)
+    with torch.no_grad():
+        teacher.xvector["tdnn"].nonlinear.batchnorm.weight.mul_(torch.logspace(-2, 1, 128))
+        states = teacher.states(frames)
+        errors = []
+        for started in (False, True):
+            model = CampplusDistillation(Campplus(bias=True, **SMALL)).train()
+            if started:
+                model.start(states)
+            found = model.student.states(frames, states)
+            errors.append([float(relative_error(found[name], states[name])) for name in STATES])
+    assert max(errors[1]) < 5 and errors[1][0] < errors[0][0] / 10
+    assert all(after < before for before, after in zip(*errors, strict=True))
+
+
 def test_the_mean_embedding_is_that_of_its_crops(teacher, tiny_corpus):
     run = small_run(teacher)
     split = run.split(tiny_corpus())
