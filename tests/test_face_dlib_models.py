@@ -20,7 +20,7 @@ def test_every_file_named_is_there():
 def test_the_package_of_the_files_is_never_imported():
     code = (
         "import sys; from voiceface.face import detect, dlib_embedding, landmarks, dlib_models;"
-        "dlib_models.dlib_recogniser();"
+        "dlib_models.landmark_predictor();"
         "sys.exit('face_recognition_models' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -58,13 +58,13 @@ def test_a_missing_file_is_named(monkeypatch, tmp_path):
         dlib_models.model_file("five_points")
 
 
-def test_threads_share_the_networks_and_have_a_detector_each():
+def test_threads_share_the_landmarks_and_have_a_detector_each():
     seen = []
     together = threading.Barrier(3)
 
     def ask():
         with dlib_models.frontal_detector() as detector:
-            seen.append((dlib_models.dlib_recogniser(), dlib_models.landmark_predictor(), detector))
+            seen.append((dlib_models.landmark_predictor(), detector))
             together.wait(60)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
@@ -73,7 +73,6 @@ def test_threads_share_the_networks_and_have_a_detector_each():
     for thread in threads:
         thread.join()
     assert len({id(one[0]) for one in seen}) == 1
-    assert len({id(one[1]) for one in seen}) == 1
-    assert len({id(one[2]) for one in seen}) == 3
+    assert len({id(one[1]) for one in seen}) == 3
     with dlib_models.frontal_detector() as again:
-        assert id(again) in {id(one[2]) for one in seen}
+        assert id(again) in {id(one[1]) for one in seen}

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlib_reference import dlib_recogniser
 from draw_face import draw_face
-from voiceface.face import dlib_models
 from voiceface.face.align import align
 from voiceface.face.detect import detect, detect_hog
 from voiceface.face.dlib_embedding import embed_faces
@@ -115,7 +115,7 @@ def test_descriptors_are_dlibs_own(pairs):
             points = five_points(pixels, face.box)
             parts = [dlib.point(int(x), int(y)) for x, y in points]
             shape = dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), parts)
-            theirs = np.array(dlib_models.dlib_recogniser().compute_face_descriptor(pixels, shape))
+            theirs = np.array(dlib_recogniser().compute_face_descriptor(pixels, shape))
             ours = embed_faces(align(pixels, points, size=150)[None])[0]
             distances.append(np.linalg.norm(ours - theirs))
     print(f"\ndistance to dlib's own: mean {np.mean(distances):.3f}, largest {np.max(distances):.3f}")

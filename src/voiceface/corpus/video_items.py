@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.face_landmarks import locate_landmarks
+from voiceface.corpus.face_search import FaceSearch
 from voiceface.corpus.item import MediaGenerator, VideoItem, VideoReader
 from voiceface.corpus.item_rows import (
     ItemResult,
@@ -24,7 +25,6 @@ from voiceface.corpus.item_rows import (
     as_float32,
     context_box,
     crop,
-    detect_faces,
     digest,
     face_row,
     identity_columns,
@@ -141,6 +141,7 @@ class _Detections:
 
     true_box: Callable[[float], Box | None]
     """The face's box at a moment, where the reader knows it: for a detector that misses the face."""
+    search: FaceSearch
     times: list[float] = field(default_factory=list)
     faces: list[list[Detection]] = field(default_factory=list)
     crops: list[list[tuple[Row, dict[str, bytes]]]] = field(default_factory=list)
@@ -164,7 +165,7 @@ class _Detections:
     def _search(self, time: float, pixels: npt.NDArray[np.uint8], options: PrepareOptions) -> None:
         reduced, across, down = shrink(pixels, options.detect_side)
         faces = []
-        for face in detect_faces(reduced, options)[:MAX_FACES_PER_FRAME]:
+        for face in self.search(time, reduced)[:MAX_FACES_PER_FRAME]:
             left, top, right, bottom = face.box
             box: Box = (left * across, top * down, right * across, bottom * down)
             faces.append(replace(face, box=box, landmarks=None))
@@ -198,7 +199,7 @@ def _add_pictures(
     clips = "clips" in item.want and samples is not None
     fps = (options.clip_fps or facts.fps or 25.0) if clips else options.face_fps
     stream = functools.partial(reader.frames, fps=fps)
-    detections, buffered = _Detections(reader.box), None
+    detections, buffered = _Detections(reader.box, FaceSearch(options)), None
     rate = max(options.face_fps, CLIP_DETECTIONS_PER_SECOND) if clips else options.face_fps
     watched: Iterator[Frame] = detections.watch(stream(), rate, options)
     if clips:

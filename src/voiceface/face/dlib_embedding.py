@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voiceface.errors import InputError
-from voiceface.face import dlib_models
+from voiceface.face.recogniser_network import recognise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 DLIB_FACE_SIZE = 150
 """Side in pixels of the aligned faces (template ``dlib``) that the recogniser takes."""
 DIM = 128
-BATCH = 16
 
 
 def embed_faces(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -34,11 +33,5 @@ def embed_faces(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
     ):
         fault = f"have the shape {pixels.shape} and type {pixels.dtype}"
         raise InputError("aligned faces", fault, f"give (n, {DLIB_FACE_SIZE}, {DLIB_FACE_SIZE}, 3) of uint8")
-    network = dlib_models.dlib_recogniser()
-    embeddings = np.empty((len(pixels), DIM), dtype=np.float32)
-    for start in range(0, len(pixels), BATCH):
-        batch = [np.ascontiguousarray(face) for face in pixels[start : start + BATCH]]
-        # One batch at a time under the lock: a long list never keeps another thread waiting for all of it.
-        with dlib_models.dlib_lock:
-            embeddings[start : start + len(batch)] = np.array(network.compute_face_descriptor(batch))
-    return embeddings
+    rows = [np.zeros((0, DIM), np.float32), *(recognise(face)[None] for face in pixels)]
+    return np.concatenate(rows)

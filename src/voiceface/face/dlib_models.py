@@ -28,9 +28,6 @@ _once: dict[str, Any] = {}
 _loading = threading.RLock()
 _idle: list[Any] = []
 
-dlib_lock = threading.Lock()
-"""Held while one of dlib's networks runs: they keep their activations in the object itself."""
-
 
 def find_dlib_models() -> Path:
     """Return the folder of dlib's trained files; MissingPartError with the pip command where it is absent."""
@@ -89,10 +86,3 @@ def frontal_detector() -> Iterator[Any]:
 def landmark_predictor() -> Any:  # noqa: ANN401
     """Return dlib's predictor of five points; it keeps no state, so that threads may share it."""
     return _shared("five_points", lambda: dlib_module().shape_predictor(str(model_file("five_points"))))
-
-
-def dlib_recogniser() -> Any:  # noqa: ANN401
-    """Return dlib's 128-d face recogniser; run it only while holding ``dlib_lock``."""
-    return _shared(
-        "dlib_recogniser", lambda: dlib_module().face_recognition_model_v1(str(model_file("dlib_recogniser")))
-    )

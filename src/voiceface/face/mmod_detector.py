@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
+from voiceface.face.convolution import Floats, convolve
 from voiceface.face.dlib_models import dlib_module, model_file
 from voiceface.face.read_dlib_layers import Layer, read_dlib_layers
 from voiceface.records import Box
@@ -42,8 +43,6 @@ _SHIFT = 0.3
 """dlib's pyramid: a pixel of one size lies at 6/5 of its place, and 0.3 more, in the next larger one."""
 _HALF_SHIFTS = (1.25, 0.75, 1.25, 0.75)
 """A pixel of a picture enlarged by two lies at half its place less this: left, top, right, bottom."""
-
-Floats = NDArray[np.float32]
 
 
 class Tile(NamedTuple):
@@ -78,8 +77,9 @@ def _scores(pixels: NDArray[np.uint8]) -> tuple[Floats, list[Tile]]:
     maps, tiles = _canvas(pixels)
     layers = _layers()
     for number, (weights, shifts, side) in enumerate(layers[:-1]):
-        step = 2 if number < _HALVING else 1
-        maps = np.maximum(_convolve(maps, weights, side, step) + shifts[:, None, None], 0)
+        halved = number < _HALVING
+        maps = convolve(maps, weights, side, step=2 if halved else 1, pad=not halved)
+        maps = np.maximum(maps + shifts[:, None, None], 0)
     weights, shifts, side = layers[-1]
     return _sum_taps(maps, weights, side) + shifts[0], tiles
 
@@ -175,19 +175,8 @@ def _resize(picture: Floats, size: int, axis: int) -> Floats:
     return resized
 
 
-def _convolve(maps: Floats, weights: Floats, side: int, step: int) -> Floats:
-    """Outputs (n, h, w) of maps (c, height, width), padded to their own size where ``step`` is 1."""
-    if step == 1:
-        maps = np.pad(maps, ((0, 0), *((side // 2,) * 2,) * 2))
-    windows = np.lib.stride_tricks.sliding_window_view(maps, (side, side), axis=(1, 2))[:, ::step, ::step]
-    rows, columns = windows.shape[1:3]
-    seen = windows.transpose(0, 3, 4, 1, 2).reshape(weights.shape[1], rows * columns)
-    out: Floats = (weights @ seen).reshape(-1, rows, columns)
-    return out
-
-
 def _sum_taps(maps: Floats, weights: Floats, side: int) -> Floats:
-    """As `_convolve` with one output (h, w): every tap of all pixels at once, then their shifted sum."""
+    """As `convolve` with one output (h, w): every tap of all pixels at once, then their shifted sum."""
     channels, rows, columns = maps.shape
     around = side // 2
     padded = np.pad(maps, ((0, 0), (around, around), (around, around)))

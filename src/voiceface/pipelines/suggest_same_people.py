@@ -59,7 +59,10 @@ def suggest_same_people(corpus: Corpus) -> list[SamePeople]:
         InputError: a part of the corpus is damaged, or its folder cannot be written.
     """
     people = sorted(set(corpus.person_of("faces").tolist()))
-    found = nearest_people(people, _faces(corpus, people), _voices(corpus, people)) if people[1:] else []
+    found: list[SamePeople] = []
+    if people[1:]:
+        faces = _faces(corpus, people)
+        found = nearest_people(people, faces, _voices(corpus, people, _with_near_face(faces)))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("group", "person", "other", "faces", "voices"))
@@ -93,6 +96,15 @@ def nearest_people(people: Sequence[str], faces: Rows, voices: Rows) -> list[Sam
     ]
 
 
+def _with_near_face(faces: Rows) -> set[int]:
+    """The indices of people whose face is near another's: nobody else's voice can matter."""
+    near: set[int] = set()
+    for first, face in enumerate(faces):
+        for k in np.flatnonzero(np.linalg.norm(faces[first + 1 :] - face, axis=1) <= _FACE).tolist():
+            near |= {first, first + 1 + k}
+    return near
+
+
 def _groups(count: int, pairs: Sequence[_Pair]) -> dict[int, int]:
     """The number of the group of everybody who is in a pair."""
     root = list(range(count))
@@ -117,11 +129,15 @@ def _faces(corpus: Corpus, people: Sequence[str]) -> Rows:
     return np.stack(rows)
 
 
-def _voices(corpus: Corpus, people: Sequence[str]) -> Rows:
+def _voices(corpus: Corpus, people: Sequence[str], wanted: set[int]) -> Rows:
+    """The mean embeddings of the wanted people's voices; NaN for others, and for who has no voice."""
+    if not wanted:
+        return np.full((len(people), 1), np.nan, np.float32)
     encoder = load_voice_encoder("student")
     owners = corpus.person_of("voices")
     rows = np.full((len(people), encoder.dim), np.nan, np.float32)
-    for row, person in zip(rows, people, strict=True):
+    for index in sorted(wanted):
+        row, person = rows[index], people[index]
         chosen = _some(np.flatnonzero(owners == person)) if (owners == person).any() else []
         if chosen:
             mean = encoder.embed([corpus.wave(k) for k in chosen]).mean(0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ def frame_difference(before: NDArray[np.float32], after: NDArray[np.float32]) ->
     changes nothing; flat pictures count as alike), plus half the distance of their colour histograms. Of
     the whole, the upper and the lower two thirds the least counts: a caption that comes or goes is no cut.
     """
-    return _difference(_parts(before), _parts(after))
+    return _Step(0.0, _Frame(before), _Frame(after)).size
 
 
 class _Part(NamedTuple):
@@ -63,19 +64,9 @@ class _Part(NamedTuple):
     colours: NDArray[np.float64]
 
 
-def _parts(picture: NDArray[np.float32]) -> tuple[_Part, ...]:
-    """The whole, its upper and its lower two thirds."""
-    third = len(picture) // 3
-    return tuple(map(_part, (picture, picture[: len(picture) - third], picture[third:])))
-
-
 def _part(picture: NDArray[np.float32]) -> _Part:
     centred = picture.reshape(-1, 3) - picture.reshape(-1, 3).mean(axis=0)
     return _Part(centred, (centred**2).mean(axis=0) + NOISE, _histogram(picture))
-
-
-def _difference(before: Sequence[_Part], after: Sequence[_Part]) -> float:
-    return min(map(_part_change, before, after))
 
 
 def _part_change(before: _Part, after: _Part) -> float:
@@ -91,13 +82,38 @@ def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(small.convert("RGB"), dtype=np.float32)
 
 
-class _Step(NamedTuple):
+class _Frame:
+    """A thumbnail, and what is compared of it, computed when it is first asked for."""
+
+    def __init__(self, picture: NDArray[np.float32]) -> None:
+        self.picture = picture
+
+    @cached_property
+    def whole(self) -> _Part:
+        return _part(self.picture)
+
+    @cached_property
+    def thirds(self) -> tuple[_Part, _Part]:
+        """Its upper and its lower two thirds."""
+        third = len(self.picture) // 3
+        return _part(self.picture[: len(self.picture) - third]), _part(self.picture[third:])
+
+
+class _Step:
     """From one frame to the next."""
 
-    time: float
-    size: float
-    before: Sequence[_Part]
-    after: Sequence[_Part]
+    def __init__(self, time: float, before: _Frame, after: _Frame) -> None:
+        self.time, self.before, self.after = time, before, after
+
+    @cached_property
+    def most(self) -> float:
+        """How unlike the whole pictures are: ``size`` is no more, and takes three times as long."""
+        return _part_change(self.before.whole, self.after.whole)
+
+    @cached_property
+    def size(self) -> float:
+        """How unlike the two are, as `frame_difference` says."""
+        return min(self.most, *map(_part_change, self.before.thirds, self.after.thirds))
 
 
 def _histogram(picture: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -121,11 +137,11 @@ def _histogram(picture: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _steps(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[_Step]:
-    before: Sequence[_Part] | None = None
+    before: _Frame | None = None
     for time, frame in frames:
-        after = _parts(thumbnail(frame))
+        after = _Frame(thumbnail(frame))
         if before is not None:
-            yield _Step(float(time), _difference(before, after), before, after)
+            yield _Step(float(time), before, after)
         before = after
 
 
@@ -149,7 +165,7 @@ def _cutting(steps: Iterable[_Step]) -> Iterator[_Step]:
 
 def _is_cut(steps: list[_Step], index: int) -> bool:
     step = steps[index]
-    if step.size < LEAST:
+    if step.most < LEAST or step.size < LEAST:
         return False
     around = sorted(other.size for position, other in enumerate(steps) if position != index)
     if around:
@@ -159,6 +175,6 @@ def _is_cut(steps: list[_Step], index: int) -> bool:
     # A flash: what was there before soon returns, or what comes now was there a moment ago.
     later = steps[index + 1 : index + 1 + FLASH]
     earlier = steps[max(0, index - FLASH) : index]
-    back = [_difference(step.before, other.after) for other in later]
-    back += [_difference(other.before, step.after) for other in earlier]
+    back = [_Step(0.0, step.before, other.after).size for other in later]
+    back += [_Step(0.0, other.before, step.after).size for other in earlier]
     return min(back, default=step.size) >= step.size / 2

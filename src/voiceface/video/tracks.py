@@ -58,8 +58,9 @@ def link_boxes(
     """Link per-frame boxes into tracks, in the order of their first sighting.
 
     Frame i shows ``boxes[i]`` (k, 4) with ``scores[i]`` (k,) at ``times[i]`` seconds, rising. A box
-    continues the track whose last box, carried on at the speed it had, it overlaps most (intersection over
-    union of ``least`` or more); the largest overlap is settled first. A track ends when unseen for more
+    continues the track whose last box, as it was or carried on at the speed it had, it overlaps most
+    (intersection over union of ``least`` or more): a head that turns back is where it was. The largest
+    overlap is settled first. A track ends when unseen for more
     than ``gap`` seconds, and at every cut (the time of the first frame after it, as ``cuts.cuts`` says).
     Tracks of fewer than ``shortest`` sightings are dropped. InputError where the three do not fit together.
 
@@ -79,7 +80,7 @@ def link_boxes(
         lasting = [] if was_cut else [track for track in live if time - track.times[-1] <= gap + 1e-9]
         closed += [track for track in live if track not in lasting]
         live = lasting
-        taken = _assign([track.expected(time) for track in live], found, least)
+        taken = _assign([(track.expected(time), track.boxes[-1]) for track in live], found, least)
         fresh: list[_Open] = []
         for row in range(len(found)):
             track = live[taken[row]] if row in taken else _Open()
@@ -146,12 +147,18 @@ class _Open:
         )
 
 
-def _assign(expected: list[NDArray[np.float64]], found: NDArray[np.float64], least: float) -> dict[int, int]:
-    """Return which track each box continues, the largest overlap first, no track or box twice."""
+def _assign(
+    places: list[tuple[NDArray[np.float64], NDArray[np.float64]]], found: NDArray[np.float64], least: float
+) -> dict[int, int]:
+    """Return which track each box continues, the largest overlap first, no track or box twice.
+
+    ``places`` are where each track's face is expected, and where it was last.
+    """
     taken: dict[int, int] = {}
-    if not expected or not len(found):
+    if not places or not len(found):
         return taken
-    shared = box_iou(np.array(expected), found)
+    expected, last = (np.array(boxes) for boxes in zip(*places, strict=True))
+    shared = np.maximum(box_iou(expected, found), box_iou(last, found))
     for flat in np.argsort(-shared, axis=None, kind="stable"):
         track, row = divmod(int(flat), len(found))
         if shared[track, row] < max(least, 1e-9):
