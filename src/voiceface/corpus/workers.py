@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from voiceface.corpus.cluster_pool import cluster_worker_pool
 from voiceface.corpus.default_workers import default_workers
-from voiceface.corpus.worker_pool import WorkerPool, local_worker_pool
+from voiceface.corpus.worker_pool import WorkerPool, local_worker_pool, run_tasks
 from voiceface.errors import InputError
 
 A = TypeVar("A")
@@ -58,6 +58,26 @@ class Workers:
         if self.cluster is not None:
             return cluster_worker_pool(self.cluster, task, folders=folders)
         return local_worker_pool(self.processes, task)
+
+    def run(
+        self, task: Callable[[A], R], arguments: Iterable[A], *, folders: Sequence[Path] = ()
+    ) -> Iterator[tuple[A, R]]:
+        """Every argument with what the task made of it, in the order in which they end.
+
+        Args:
+            task: A function of a module of this package.
+            arguments: What to do; as a text each is what an error calls it.
+            folders: What a cluster's workers must see under the same path.
+
+        Raises:
+            InputError: what the task raises, and as `cluster_worker_pool`.
+        """
+        if self.here:
+            for argument in arguments:
+                yield argument, task(argument)
+            return
+        with self.pool(task, folders=folders) as pool:
+            yield from run_tasks(arguments, pool)
 
 
 HERE = Workers()

@@ -219,26 +219,45 @@ def read_clip_pairs(
         on_skip: Called with the reason why a file was left out.
     """
     for name in sorted(generated):
+        files = generated[name], real.get(name)
         try:
-            own = read_clip(generated[name])
-            height, width = own.frames.shape[1:3]
-            facts = movie_facts(real[name]) if name in real else None
-            alike = facts is not None and abs(facts.width * height - facts.height * width) <= max(
-                facts.width, facts.height
-            )
-            other = read_clip(real[name], size=(width, height) if alike else None) if name in real else None
+            clip = read_clip_pair(name, files, person=people.get(name, name), group=groups.get(name, ""))
         except InputError as error:
             on_skip(str(error))
             continue
-        yield VideoClip(
-            name=name,
-            person=people.get(name, name),
-            group=groups.get(name, ""),
-            fps=FPS,
-            generated=own.frames,
-            real=None if other is None else other.frames,
-            generated_wave=own.wave,
-            real_wave=None if other is None else other.wave,
-            generated_points=track_face_points(own.frames),
-            real_points=None if other is None else track_face_points(other.frames),
-        )
+        yield clip
+
+
+def read_clip_pair(
+    name: str, files: tuple[Path, Path | None], *, person: str, group: str, points: bool = True
+) -> VideoClip:
+    """Read a generated clip and the real one of its name, as `read_clip_pairs` does.
+
+    Args:
+        name: Of the clip.
+        files: The generated clip, and the real one if there is one.
+        person: Whose it is.
+        group: Which clips it is averaged with.
+        points: Whether to find landmarks.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    generated, real = files
+    own, other = read_clip(generated), None
+    if real is not None:
+        (height, width), facts = own.frames.shape[1:3], movie_facts(real)
+        alike = abs(facts.width * height - facts.height * width) <= max(facts.width, facts.height)
+        other = read_clip(real, size=(width, height) if alike else None)
+    return VideoClip(
+        name=name,
+        person=person,
+        group=group,
+        fps=FPS,
+        generated=own.frames,
+        real=None if other is None else other.frames,
+        generated_wave=own.wave,
+        real_wave=None if other is None else other.wave,
+        generated_points=track_face_points(own.frames) if points else None,
+        real_points=track_face_points(other.frames) if points and other is not None else None,
+    )

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from voiceface.corpus.item import VideoItem
 from voiceface.corpus.sources.videos import listing
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.media.open_file import open_file
 from voiceface.media.read_json import read_json
 
 if TYPE_CHECKING:
+    from voiceface.evaluation.measure_clips import JudgeFiles
     from voiceface.protocols.clip_measurement import Judges
     from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
@@ -51,11 +53,12 @@ def evaluate_clip_folders(
     folders: ClipFolders,
     *,
     train_people: Path | None,
-    judges: Judges,
+    judges: JudgeFiles,
     sampling: tuple[int, int],
     results: Path | None,
     on_skip: Callable[[str], None],
     progress: Callable[[int, int], None],
+    workers: Workers = HERE,
 ) -> VideoReport:
     """Figures of generated clips, beside those of reference clips where there are any.
 
@@ -63,18 +66,16 @@ def evaluate_clip_folders(
         folders: The clips.
         train_people: Text file of the people in the training set, one per line: their clips are reported
             apart from the others.
-        judges: The measures' functions (`video_judges`); what has none is left out.
+        judges: The weights that clips are measured by; what has none is left out.
         sampling: Resamples over people for the intervals (0 for none), and their random seed.
         results: Folder of records to which the figures are appended.
-        on_skip: Called with a line about every file that cannot be read.
+        on_skip: Called with a line about every file that cannot be read, and about a missing sync expert.
         progress: Called with the number of clips done, and of all.
+        workers: Who measures; a cluster's must see the clips and weights under the same paths.
 
     Raises:
         InputError: a folder or file cannot be used.
     """
-    from voiceface.evaluation.clip_files import read_clip_pairs
-    from voiceface.protocols.video_quality import video
-
     ours, theirs, people = folders.clips()
     groups = _groups(people, train_people)
     unreadable: list[str] = []
@@ -83,13 +84,13 @@ def evaluate_clip_folders(
         on_skip(line)
         unreadable.append(line)
 
-    def counted() -> Iterator[Any]:
-        pairs = read_clip_pairs(ours, theirs, people=people, groups=groups, on_skip=skip)
-        for done, clip in enumerate(pairs):
-            progress(done, len(ours))
-            yield clip
-
-    report = video(counted(), judges=judges, resamples=sampling[0], seed=sampling[1])
+    known, loaded = (people, groups), judges.load()
+    if loaded.sync is None:
+        on_skip("no sync expert is installed, so sync is not measured: give --sync WEIGHTS")
+    if workers.here:
+        report = _measured_here((ours, theirs), known, loaded, sampling, skip, progress)
+    else:
+        report = _measured_elsewhere((ours, theirs), known, judges, sampling, skip, progress, workers)
     missing = sorted(theirs.keys() - ours.keys())
     named = {"file cannot be read": unreadable, "real clips without a drawn one": missing}
     for what, names in named.items():
@@ -99,6 +100,60 @@ def evaluate_clip_folders(
     if results is not None:
         _record(results, report, theirs or ours, folders)
     return report
+
+
+_Sides = tuple[Mapping[str, Path], Mapping[str, Path]]
+_Known = tuple[Mapping[str, str], Mapping[str, str]]
+"""The person and the group of each clip."""
+
+
+def _measured_here(
+    sides: _Sides,
+    known: _Known,
+    judges: Judges,
+    sampling: tuple[int, int],
+    skip: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> VideoReport:
+    """One clip after another: only the last real ones are kept in memory."""
+    from voiceface.evaluation.clip_files import read_clip_pairs
+    from voiceface.protocols.video_quality import video
+
+    def counted() -> Iterator[Any]:
+        for done, clip in enumerate(read_clip_pairs(*sides, people=known[0], groups=known[1], on_skip=skip)):
+            progress(done, len(sides[0]))
+            yield clip
+
+    return video(counted(), judges=judges, resamples=sampling[0], seed=sampling[1])
+
+
+def _measured_elsewhere(
+    sides: _Sides,
+    known: _Known,
+    judges: JudgeFiles,
+    sampling: tuple[int, int],
+    skip: Callable[[str], None],
+    progress: Callable[[int, int], None],
+    workers: Workers,
+) -> VideoReport:
+    """Each clip by who is idle; their figures come back."""
+    from voiceface.evaluation.measure_clips import clip_tasks, measure_clip_files
+    from voiceface.protocols.clip_measurement import Measured
+    from voiceface.protocols.video_quality import report_measured
+
+    tasks = clip_tasks(*sides, people=known[0], groups=known[1], judges=judges, workers=workers)
+    measured: dict[str, Measured] = {}
+    unreadable: dict[str, str] = {}
+    for done, (task, found) in enumerate(workers.run(measure_clip_files, tasks)):
+        progress(done, len(sides[0]))
+        if isinstance(found, str):
+            unreadable[task.pair.name] = found
+        else:
+            measured[task.pair.name] = found
+    for _, line in sorted(unreadable.items()):
+        skip(line)
+    in_order = [measured[name] for name in sorted(measured)]
+    return report_measured(in_order, resamples=sampling[0], seed=sampling[1])
 
 
 class ClipStudy(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voiceface.corpus.corpus import Corpus
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.evaluation.face_evaluation import FaceEvaluation, FaceEvaluationOptions
 from voiceface.evaluation.generated_from_voices import (
@@ -42,6 +43,7 @@ def evaluate_face_generator(
     device: str,
     options: FaceEvaluationOptions,
     bar: Bar,
+    workers: Workers = HERE,
 ) -> FaceEvaluation:
     """Generate a face for every voice of a part of the corpus, and evaluate the faces.
 
@@ -54,6 +56,7 @@ def evaluate_face_generator(
         device: Device of the model.
         options: Settings of the protocols.
         bar: Shows progress.
+        workers: Who looks for faces in pictures; they are generated in this process.
 
     Raises:
         InputError: the weights generate no faces, or it is not known whether these people trained them.
@@ -74,7 +77,7 @@ def evaluate_face_generator(
         name: embed_generated_part(faces, part, template=template)
         for name, faces in {loaded.name: pictures, **pictures_of}.items()
     }
-    found = {name: _evaluate(one, real, train, FEATURES, options, bar) for name, one in sets.items()}
+    found = {name: _evaluate((one, real, train), options, bar, workers) for name, one in sets.items()}
     first = found[loaded.name]
     found[loaded.name] = replace(first, notes=(part.summary, *first.notes))
     words = f"voiceface evaluate faces --model WEIGHTS --corpus CORPUS --split {split}"
@@ -106,12 +109,10 @@ def _arrays(generated: FaceSet) -> dict[str, Any]:
 
 
 def _evaluate(
-    generated: FaceSet,
-    real: FaceSet,
-    train: FaceSet | None,
-    features: str,
+    sets: tuple[FaceSet, FaceSet, FaceSet | None],
     options: FaceEvaluationOptions,
     bar: Bar,
+    workers: Workers,
 ) -> GeneratedFacesEvaluation:
     """All protocols, and the shares of generated and of real faces that a detector finds."""
     from voiceface.evaluation.generated_faces import evaluate_generated_faces
@@ -119,15 +120,16 @@ def _evaluate(
     from voiceface.protocols.people_bootstrap import People, mean_of_items
     from voiceface.protocols.report import Report
 
+    generated, real, _ = sets
     found = evaluate_generated_faces(
-        generated, real, train, features=features, n=options.n, resamples=options.resamples, seed=options.seed
+        *sets, features=FEATURES, n=options.n, resamples=options.resamples, seed=options.seed
     )
     rows = {}
     for what, one in (("generated faces", generated), ("real faces, cut alike", real)):
         assert one.pictures is not None
         order = np.random.default_rng(options.seed).permutation(len(one.faces))[:_MAX_DETECTED]
         with bar(f"detecting {what}") as progress:
-            detected = has_detectable_face(one.pictures[order], progress=progress)
+            detected = has_detectable_face(one.pictures[order], workers=workers, progress=progress)
         people = People(one.faces.people[order], resamples=options.resamples, seed=options.seed)
         rows[f"detector, {what}"] = [mean_of_items("found by the detector", detected, people, share=True)]
     note = "embeddings use the template's points of a generated face, whether or not the detector finds it"

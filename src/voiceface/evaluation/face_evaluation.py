@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.evaluation.face_files import read_face_set, read_people_table
 from voiceface.evaluation.report_files import ReportFiles, ReportSubject, write_reports
@@ -95,6 +96,7 @@ def evaluate_face_files(
     *,
     options: FaceEvaluationOptions,
     bar: Bar,
+    workers: Workers = HERE,
 ) -> FaceEvaluation:
     """Evaluate generated faces in folders of pictures or files of embeddings.
 
@@ -104,6 +106,7 @@ def evaluate_face_files(
         features: Name of the face encoder behind .npz embeddings.
         options: Settings of the protocols.
         bar: Shows progress.
+        workers: Who looks for the faces of pictures.
 
     Raises:
         InputError: a file cannot be used, or folders and files are mixed.
@@ -118,7 +121,9 @@ def evaluate_face_files(
         if not path.exists():
             raise InputError(path, "does not exist", "check the path")
         with bar(names[kind]) as progress:
-            parts[kind], missing = read_face_set(path, table, what=names[kind], progress=progress)
+            parts[kind], missing = read_face_set(
+                path, table, what=names[kind], workers=workers, progress=progress
+            )
         excluded |= missing
     if len({path.is_dir() for path in files.values()}) > 1:
         raise InputError("evaluate faces", "is given both folders and .npz files", "give all in one form")

@@ -12,24 +12,21 @@ import numpy.typing as npt
 
 from voiceface.corpus.file_tree import checked_root, stem_of, walk_media
 from voiceface.corpus.listing_builder import gender_of
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.evaluation.generated_faces import FaceSet
-from voiceface.face.align import align
-from voiceface.face.detect import detect
-from voiceface.face.quality import best_face
+from voiceface.evaluation.picture_faces import PICTURE_SIZE, find_picture_faces, picture_blocks
 from voiceface.media.media_kind import media_kind
-from voiceface.media.picture import load_picture
 from voiceface.media.text_tables import open_text_table
 from voiceface.media.unicode_names import array_in_one_form, in_one_form
 from voiceface.metrics.image import sharpness
-from voiceface.models.corpus_embeddings import DLIB_DIM, embed_aligned_faces
+from voiceface.models.corpus_embeddings import DLIB_DIM
 from voiceface.pipelines.embed import read_embeddings
 from voiceface.protocols.face_set import Faces
 from voiceface.protocols.input_checks import few
 
 Progress = Callable[[int, int], None]
 
-_DLIB_SIZE, _PICTURE_SIZE = 150, 64
 _COLUMNS = {"name": ("file", "picture", "image", "face", "id"), "person": ("people", "identity", "speaker")}
 
 
@@ -71,7 +68,12 @@ def read_people_table(path: Path) -> PeopleTable:
 
 
 def read_face_set(
-    path: Path, people: PeopleTable | None, *, what: str, progress: Progress | None = None
+    path: Path,
+    people: PeopleTable | None,
+    *,
+    what: str,
+    workers: Workers = HERE,
+    progress: Progress | None = None,
 ) -> tuple[FaceSet, dict[str, int]]:
     """Read faces from a folder of pictures or a file of embeddings, and count the unusable ones.
 
@@ -83,12 +85,15 @@ def read_face_set(
         path: The folder or file.
         people: The person of each; None: from the file, or the folder that each picture is in.
         what: Their name in messages.
-        progress: Called after every picture.
+        workers: Who looks for the faces of pictures.
+        progress: Called after every picture, or block of them where others work.
 
     Raises:
         InputError: nothing there, damaged, or nothing says whose they are.
     """
-    return _of_folder(path, people, what, progress) if path.is_dir() else _of_file(path, people, what)
+    if path.is_dir():
+        return _of_folder(path, people, what, workers, progress)
+    return _of_file(path, people, what)
 
 
 def _of_file(path: Path, people: PeopleTable | None, what: str) -> tuple[FaceSet, dict[str, int]]:
@@ -110,7 +115,7 @@ def _of_file(path: Path, people: PeopleTable | None, what: str) -> tuple[FaceSet
 
 
 def _of_folder(
-    path: Path, people: PeopleTable | None, what: str, progress: Progress | None
+    path: Path, people: PeopleTable | None, what: str, workers: Workers, progress: Progress | None
 ) -> tuple[FaceSet, dict[str, int]]:
     root = checked_root(path)
     inside = list(walk_media(root, others=True))
@@ -122,20 +127,15 @@ def _of_folder(
     owners = _owners(path, names, people, folders, what)
     rows = np.zeros((len(files), DLIB_DIM))
     seen = np.zeros(len(files), dtype=bool)
-    views = np.zeros((len(files), _PICTURE_SIZE, _PICTURE_SIZE, 3), np.uint8)
-    damaged = 0
-    for k, found in enumerate(files):
-        try:
-            picture = np.asarray(load_picture(root / found.path))
-            face = best_face(picture, detect(picture))
-        except InputError:
-            damaged, face = damaged + 1, None
-        if face is not None and face.landmarks is not None:
-            aligned = align(picture, face.landmarks, size=_DLIB_SIZE, template="dlib", border="edge")
-            rows[k], seen[k] = embed_aligned_faces(aligned[None])[0], True
-            views[k] = align(picture, face.landmarks, size=_PICTURE_SIZE, template="dlib", border="edge")
+    views = np.zeros((len(files), PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
+    damaged = done = 0
+    blocks = picture_blocks(root, [found.path for found in files], workers)
+    for block, one in workers.run(find_picture_faces, blocks, folders=[root]):
+        part = slice(block.first, block.first + len(block.paths))
+        rows[part], seen[part], views[part] = one.rows, one.found, one.views
+        damaged, done = damaged + one.damaged, done + len(block.paths)
         if progress is not None:
-            progress(k + 1, len(files))
+            progress(done, len(files))
     faces = Faces.of(
         rows,
         owners,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceface.corpus.splits import Selection
+from voiceface.corpus.workers import HERE, Workers
 from voiceface.errors import InputError
 from voiceface.evaluation.embed_redetected_faces import pad_face
 from voiceface.evaluation.generated_faces import FaceSet
@@ -132,7 +133,7 @@ def embed_real_part(selection: Selection, *, size: int, template: str) -> FaceSe
 
 
 def has_detectable_face(
-    pictures: Pictures, *, progress: Callable[[int, int], None] | None = None
+    pictures: Pictures, *, workers: Workers = HERE, progress: Callable[[int, int], None] | None = None
 ) -> npt.NDArray[np.bool_]:
     """In which pictures (n, size, size, 3) of aligned faces the detector finds a face.
 
@@ -140,8 +141,24 @@ def has_detectable_face(
     more context than templates leave: only the two shares compared mean something.
     """
     found = np.zeros(len(pictures), dtype=bool)
-    for k, picture in enumerate(pictures):
-        found[k] = bool(detect(pad_face(picture), upsample=1))
+    tasks = (_Picture(place=k, pixels=picture) for k, picture in enumerate(pictures))
+    for done, (picture, seen) in enumerate(workers.run(_has_face, tasks)):
+        found[picture.place] = seen
         if progress is not None:
-            progress(k + 1, len(pictures))
+            progress(done + 1, len(pictures))
     return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """One of several; it is compared and found again by who it is."""
+
+    place: int
+    pixels: Pictures
+
+    def __str__(self) -> str:
+        return f"picture {self.place}"
+
+
+def _has_face(picture: _Picture) -> bool:
+    return bool(detect(pad_face(picture.pixels), upsample=1))

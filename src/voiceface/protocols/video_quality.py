@@ -75,6 +75,23 @@ def video(
         measured.append(measure(clip, judges or Judges(), reach=reach, stranger=stranger))
         if clip.real is not None:
             others = [clip, *(o for o in others if o.person != clip.person)][:2]
+    return report_measured(measured, reach=reach, resamples=resamples, seed=seed)
+
+
+def report_measured(
+    measured: Sequence[Measured], *, reach: int = REACH, resamples: int = 1000, seed: int = 0
+) -> VideoReport:
+    """What `video` reports, of clips measured elsewhere, in the order in which it would take them.
+
+    Args:
+        measured: What `measure` found of each clip.
+        reach: Offsets that the sound was moved by, in frames.
+        resamples: Resamples over people for the 95 % intervals; 0 for none.
+        seed: Of the resamples.
+
+    Raises:
+        InputError: as `video`.
+    """
     _check(measured)
     rows: dict[str, list[Estimate]] = {}
     left_out: dict[str, list[str]] = {}

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_rows
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
+from voiceface.cli.worker_options import ONE_PROCESS, WorkerOptions
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class FaceOptions:
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
     n: Annotated[list[int] | None, Parameter(name="-n", negative="")] = None
     device: str = "auto"
+    divided: Annotated[WorkerOptions, Parameter(name="*")] = ONE_PROCESS
     resamples: int = 1000
     seed: int = 0
 
@@ -95,7 +97,14 @@ def _of_files(options: FaceOptions) -> FaceEvaluation:
     if options.corpus is not None or options.compare_with:
         raise InputError("--corpus and --compare-with", "require --model", "remove them")
     settings = _settings(options)
-    return evaluate_face_files(sets, options.people, options.features, options=settings, bar=progress_bar)
+    return evaluate_face_files(
+        sets,
+        options.people,
+        options.features,
+        options=settings,
+        bar=progress_bar,
+        workers=options.divided.who,
+    )
 
 
 def _of_model(model: str, options: FaceOptions) -> FaceEvaluation:
@@ -115,6 +124,7 @@ def _of_model(model: str, options: FaceOptions) -> FaceEvaluation:
         device=options.device,
         options=_settings(options),
         bar=progress_bar,
+        workers=options.divided.who,
     )
 
 

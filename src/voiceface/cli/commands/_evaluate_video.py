@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from voiceface.cli.output_options import NO_RECORDS, RecordOptions
 from voiceface.cli.print_estimates import print_rows
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
+from voiceface.cli.worker_options import ONE_PROCESS, WorkerOptions
 from voiceface.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class ClipOptions:
     sync: str = ""
     csim: Path | None = None
     lpips: Path | None = None
+    divided: Annotated[WorkerOptions, Parameter(name="*")] = ONE_PROCESS
     resamples: int = 1000
     seed: int = 0
 
@@ -116,22 +118,20 @@ def _study(page: Path, generated: Path, options: ClipOptions) -> int:
 
 
 def _clips(generated: Path, options: ClipOptions, outputs: RecordOptions) -> VideoReport:
-    from voiceface.evaluation.clip_files import video_judges
     from voiceface.evaluation.clip_folders import ClipFolders, evaluate_clip_folders
-    from voiceface.evaluation.find_sync_expert import find_sync_expert
+    from voiceface.evaluation.measure_clips import JudgeFiles
 
     if options.compare_with is not None:
         raise InputError("--compare-with", "requires --study", "add --study OUT.html, or give --reference")
-    expert = find_sync_expert(options.sync)
-    if expert is None:
-        log_line("no sync expert is installed, so sync is not measured: give --sync WEIGHTS")
+    workers = options.divided.who
     with progress_bar("clips") as progress:
         return evaluate_clip_folders(
             ClipFolders(generated=generated, other=options.reference, person_in=options.person_in),
             train_people=options.train_people,
-            judges=video_judges(expert, csim=options.csim, lpips=options.lpips),
+            judges=JudgeFiles(sync=options.sync, csim=options.csim, lpips=options.lpips),
             sampling=(options.resamples, options.seed),
             results=outputs.folder,
             on_skip=log_line,
             progress=progress,
+            workers=workers,
         )
