@@ -125,7 +125,8 @@ def row(what: str, start: tuple[float, float], count: int) -> None:
     wall, processor = time.perf_counter() - start[0], time.process_time() - start[1]
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = size / (1 << (20 if sys.platform == "darwin" else 10))
-    told = f"{what} ({torch.get_num_threads()} threads): {count / wall:.1f} a second"
+    rates = f"{count / wall:.1f} a second, {count / processor:.1f} a processor second"
+    told = f"{what} ({torch.get_num_threads()} threads): {rates}"
     print(f"| {told} | {wall:.2f} s | {processor:.2f} s | {megabytes:.0f} MB |", flush=True)
 
 
