@@ -27,8 +27,9 @@ from voiceface.nn.loss.variational import gaussian_error, kl_to_standard_normal
 from voiceface.nn.voice.patch_voice import PatchVoice
 from voiceface.pipelines.weights import load_model
 from voiceface.recipes import agarwal_voice2face, agarwal_voice_classifier
+from voiceface.recipes._known_speakers import speaker_classes
 from voiceface.recipes.agarwal_voice2face import TargetFaceBatches, target_face_indices
-from voiceface.recipes.agarwal_voice_classifier import PatchBatches, speaker_classes
+from voiceface.recipes.agarwal_voice_classifier import PatchBatches
 from voiceface.training.loop import train
 
 SMALL = {"minimum": 3, "validation": 0.3, "test": 0.3, "batch_size": 4}

@@ -10,7 +10,7 @@ from voiceface.models.campplus_distillation import STATES, CampplusDistillation,
 from voiceface.models.encoder_loading import load_voice_encoder
 from voiceface.models.encoders import campplus_student
 from voiceface.nn.voice.campplus import BlockSizes, Campplus, campplus_sizes
-from voiceface.recipes.campplus_student import recipe
+from voiceface.recipes.campplus_student import CampplusBatches, recipe
 from voiceface.training.loop import train
 
 SMALL = {"planes": 2, "blocks": [BlockSizes(1, 4, 8, width) for width in (256, 512, 512)]}
@@ -129,6 +129,29 @@ def test_the_mean_embedding_is_that_of_its_crops(teacher, tiny_corpus):
     spread = embeddings.std(0) / len(embeddings) ** 0.5
     assert np.abs((embeddings.mean(0) - mean) / spread).mean() < 2
     assert np.abs(mean / spread).mean() > 4  # the mean is far from zero here
+
+
+def test_the_teacher_is_asked_once_for_what_every_validation_needs(teacher, tiny_corpus, monkeypatch):
+    """The first validation as the batches give it, the second without the teacher and from other weights."""
+    run = small_run(teacher)
+    split = run.split(tiny_corpus())
+    facts = run.facts(split.train)
+    model = CampplusDistillation(Campplus(**SMALL)).eval()
+    with torch.no_grad():
+        found = run.validate(model, split.train, facts)
+        plain = run.data(split.train, facts, augment=0.0, forced_steps=0, batch_size=32, seed=1)
+        batches = [plain.batch(step) for step in range(4)]
+        own = torch.cat([model.student(batch["frames"]) for batch in batches]) - plain.mean
+        wanted = torch.cat([batch["dense"] for batch in batches]) - plain.mean
+        cosine = float(torch.cosine_similarity(own, wanted).mean())
+        assert (
+            found["cosine"] == pytest.approx(cosine, abs=1e-5) and found["cosine_altered"] != found["cosine"]
+        )
+        asked = []
+        monkeypatch.setattr(CampplusBatches, "batch", lambda *given: asked.append(given))
+        assert run.validate(model, split.train, facts) == found and not asked
+        model.student.xvector["dense"].linear.weight.neg_()
+        assert run.validate(model, split.train, facts)["cosine"] != found["cosine"] and not asked
 
 
 def test_the_level_of_the_embedding_is_not_normalised_in_training():

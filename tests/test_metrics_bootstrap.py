@@ -67,6 +67,15 @@ def test_interval_leaves_out_what_does_not_exist():
     assert np.isnan(interval(np.full((3, 2), np.nan))[0]).all()
 
 
+def test_interval_of_what_may_be_infinite():
+    """The PSNR of equal pictures: its end is infinite, and no difference of infinities is computed."""
+    samples = np.append(np.arange(100.0), np.full(901, np.inf))
+    with np.errstate(invalid="raise"):
+        low, high = interval(np.stack([samples, np.full(1001, np.inf), np.arange(1001.0)], axis=1))
+    np.testing.assert_allclose(low, [25.0, np.inf, 25.0])
+    np.testing.assert_allclose(high, [np.inf, np.inf, 975.0])
+
+
 def test_two_sided_p():
     assert two_sided_p(np.ones(999)) == 2 / 1000
     assert two_sided_p(np.array([-1.0, 1.0] * 50)) == 1.0

@@ -106,8 +106,22 @@ def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     # A figure that no resample has (a gallery larger than the stratum) has no interval.
     known = ~np.isnan(samples).all(axis=0)
     if known.any():
-        low[known], high[known] = np.nanquantile(samples[:, known], [tail, 1.0 - tail], axis=0)
+        low[known], high[known] = _quantiles(samples[:, known], [tail, 1.0 - tail])
     return low, high
+
+
+def _quantiles(samples: Floats, shares: Sequence[float]) -> Floats:
+    """``np.nanquantile`` over axis 0, (shares, k), also between infinities, as the PSNR of equal pictures.
+
+    Numpy interpolates by the difference of the two neighbours, which is NaN for equal infinities.
+    """
+    with np.errstate(invalid="ignore"):
+        found: Floats = np.nanquantile(samples, shares, axis=0)
+    if np.isinf(samples).any():
+        below = np.nanquantile(samples, shares, axis=0, method="lower")
+        above = np.nanquantile(samples, shares, axis=0, method="higher")
+        found = np.where(below == above, below, found)
+    return found
 
 
 def two_sided_p(differences: Floats) -> float:

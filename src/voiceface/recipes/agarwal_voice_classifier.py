@@ -20,16 +20,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.audio.logmel_patches import BANDS, FRAMES
 from voiceface.corpus.splits import Selection, split_known
-from voiceface.errors import InputError
-from voiceface.models.step_seed import numpy_generator
 from voiceface.models.voice_classifier import VoiceClassifier, non_silent_patches
+from voiceface.recipes._known_speakers import SpeakerBatches, speaker_facts, speaker_metrics
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, Optimiser, Run
@@ -71,7 +68,7 @@ def recipe(
         split=partial(
             split_known, by="session", minimum=minimum, seed=seed, validation=validation, test=test
         ),
-        facts=_facts,
+        facts=speaker_facts,
         build=partial(_build, dropout=dropout, penalty=penalty),
         data=partial(PatchBatches, batch_size=batch_size, wrong_labels=wrong_labels, seed=seed),
         optimisers={"name": Optimiser(name="adam", lr=lr)},
@@ -94,70 +91,32 @@ def _build(facts: Facts, *, dropout: float, penalty: float) -> VoiceClassifier:
     return VoiceClassifier(classes=len(facts["people"]), dropout=dropout, penalty=penalty)
 
 
-class PatchBatches:
+class PatchBatches(SpeakerBatches):
     """Batches of random patches of random recordings, with the indices of their speakers.
 
     The options are the recipe's.
     """
 
-    def __init__(
-        self, selection: Selection, facts: Facts, *, batch_size: int, wrong_labels: bool, seed: int
-    ) -> None:
-        self.selection, self.batch_size, self.seed = selection, batch_size, seed
-        self.classes = speaker_classes(selection, facts["people"])
-        if wrong_labels:
-            self.classes = np.random.default_rng(seed).permutation(self.classes)
+    def __init__(self, selection: Selection, facts: Facts, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(selection, facts, **options)
         self._patches: dict[int, Tensor] = {}
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``patches`` (batch, 60, 41, 2) and ``classes`` (batch,)."""
-        random = numpy_generator(self.seed, step)
-        chosen = random.integers(len(self.classes), size=self.batch_size)
-        recordings = [self._patches_of(int(k)) for k in chosen]
+        voices, classes, random = self.choose(step)
+        recordings = [self._patches_of(voice) for voice in voices]
         patches = [one[int(random.integers(len(one)))] for one in recordings]
-        return {"patches": torch.stack(patches), "classes": torch.from_numpy(self.classes[chosen])}
+        return {"patches": torch.stack(patches), "classes": classes}
 
-    def _patches_of(self, index: int) -> Tensor:
-        if index not in self._patches:
-            wave = self.selection.corpus.wave(int(self.selection.voices[index]))
-            self._patches[index] = non_silent_patches(wave)
-        return self._patches[index]
-
-
-def speaker_classes(selection: Selection, people: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The index in ``people`` of every voice's speaker, (voices,).
-
-    Raises:
-        InputError: a speaker is not among them.
-    """
-    owners = selection.person_of("voices")
-    known = {person: k for k, person in enumerate(people)}
-    unknown = sorted(set(owners.tolist()) - known.keys())
-    if unknown:
-        fault = f"has {len(unknown)} speakers who were not trained on ({unknown[0]} for one)"
-        remedy = "the classifier knows its training people alone: evaluate it without folds of unknown people"
-        raise InputError(selection.corpus.path, fault, remedy)
-    return np.array([known[owner] for owner in owners.tolist()], dtype=np.int64)
-
-
-def _facts(selection: Selection) -> Facts:
-    owners = selection.person_of("voices")
-    people = sorted(set(owners.tolist()))
-    if len(people) < 2:
-        raise InputError(
-            selection.corpus.path, f"has {len(people)} people with voices to classify", "prepare more"
-        )
-    return {"people": people}
+    def _patches_of(self, voice: int) -> Tensor:
+        if voice not in self._patches:
+            self._patches[voice] = non_silent_patches(self.selection.corpus.wave(voice))
+        return self._patches[voice]
 
 
 def _validate(model: VoiceClassifier, selection: Selection, facts: Facts) -> dict[str, float]:
     """Cross-entropy and accuracy over whole recordings."""
-    posteriors = classifier_posteriors(model, selection)
-    classes = torch.from_numpy(speaker_classes(selection, facts["people"]))
-    return {
-        "cross_entropy": float(F.nll_loss(posteriors.clamp_min(1e-12).log(), classes)),
-        "accuracy": float((posteriors.argmax(1) == classes).float().mean()),
-    }
+    return speaker_metrics(classifier_posteriors(model, selection).clamp_min(1e-12).log(), selection, facts)
 
 
 def classifier_posteriors(classifier: VoiceClassifier, selection: Selection) -> Tensor:

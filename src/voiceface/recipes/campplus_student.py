@@ -10,6 +10,8 @@ Differs   the teacher was trained to tell 200,000 speakers apart; this one only 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +24,7 @@ from voiceface.corpus.splits import Selection, split_people
 from voiceface.models.augmented_crops import AugmentedCrops
 from voiceface.models.campplus_distillation import STATES, CampplusDistillation
 from voiceface.models.encoders import campplus
+from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.models.step_seed import torch_generator
 from voiceface.nn.voice.campplus import Campplus
 from voiceface.records import SAMPLE_RATE
@@ -30,6 +33,8 @@ from voiceface.training.run import Facts, Optimiser, Run
 
 _MEAN_CROPS = 256
 """Augmented crops over which the teacher's mean embedding is taken."""
+_VALIDATED, _CROPS = 4, 32
+"""Batches of a validation, and crops of each."""
 
 
 @option_help()
@@ -69,7 +74,7 @@ def recipe(
         start=lambda model, selection, facts: model.start(
             data(selection, facts, forced_steps=0, augment=augment).batch(0)
         ),
-        validate=lambda model, selection, facts: _validate(model, partial(data, selection, facts)),
+        validate=_Validation(data),
         every=every,
         select="cosine",
         half=True,
@@ -131,16 +136,43 @@ class CampplusBatches:
         return torch.stack([kaldi_fbank(wave, bands=self.teacher.bands) for wave in waves])
 
 
-def _validate(model: CampplusDistillation, data: partial[CampplusBatches]) -> dict[str, float]:
-    """Cosine to the teacher less the mean, of the whole student, on plain and on augmented crops."""
-    figures = {}
-    device = next(model.parameters()).device
-    for name, augment in (("cosine", 0.0), ("cosine_altered", 1.0)):
-        batches = data(batch_size=32, forced_steps=0, augment=augment, seed=1)
-        found = []
-        for step in range(4):
-            batch = batches.batch(step)
-            embedding = model.student(batch["frames"].to(device)).cpu()
-            found.append(F.cosine_similarity(embedding - batches.mean, batch["dense"] - batches.mean, dim=1))
-        figures[name] = float(torch.cat(found).mean())
-    return figures
+@dataclass(frozen=True, slots=True, eq=False)
+class _Validated:
+    """Crops of validation people, and what the teacher answers."""
+
+    frames: Tensor
+    """(crops, frames, bands)."""
+    targets: Tensor
+    """(crops, dim), the teacher's embeddings less their mean."""
+    mean: Tensor
+
+
+class _Validation:
+    """The figures of a validation; the teacher answers for the same crops every time, so it is asked once.
+
+    Args:
+        data: the batches of a selection and its facts.
+    """
+
+    def __init__(self, data: Callable[..., CampplusBatches]) -> None:
+        self.data = data
+        self.crops = OncePerSelection(self._ask)
+
+    def __call__(self, model: CampplusDistillation, selection: Selection, facts: Facts) -> dict[str, float]:
+        """Cosine to the teacher less the mean, of the whole student, on plain and on augmented crops."""
+        figures = {}
+        device = next(model.parameters()).device
+        for name, crops in self.crops(selection, facts).items():
+            blocks = crops.frames.chunk(_VALIDATED)
+            found = torch.cat([model.student(frames.to(device)).cpu() for frames in blocks]) - crops.mean
+            figures[name] = float(F.cosine_similarity(found, crops.targets, dim=1).mean())
+        return figures
+
+    def _ask(self, selection: Selection, facts: Facts) -> dict[str, _Validated]:
+        asked = {}
+        for name, augment in (("cosine", 0.0), ("cosine_altered", 1.0)):
+            batches = self.data(selection, facts, batch_size=_CROPS, forced_steps=0, augment=augment, seed=1)
+            made = [batches.batch(step) for step in range(_VALIDATED)]
+            frames, dense = (torch.cat([batch[part] for batch in made]) for part in ("frames", "dense"))
+            asked[name] = _Validated(frames=frames, targets=dense - batches.mean, mean=batches.mean)
+        return asked

@@ -16,17 +16,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection, split_known
-from voiceface.errors import InputError
 from voiceface.models.conditions import FRAME, Speech
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.known_people import fill_speech, speech_frames
 from voiceface.models.speech_classifier import SpeechClassifier
-from voiceface.models.step_seed import numpy_generator
-from voiceface.recipes.agarwal_voice_classifier import speaker_classes
+from voiceface.recipes._known_speakers import SpeakerBatches, speaker_facts, speaker_metrics
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.encoder_pairs import evenly_chosen
 from voiceface.training.option_help import option_help
@@ -67,7 +64,7 @@ def recipe(
         arguments=arguments,
         people="known",
         split=partial(split_known, by=by, minimum=minimum, seed=seed),
-        facts=_facts,
+        facts=speaker_facts,
         build=partial(_build, form=form, width=speech_width, dim=dim),
         data=partial(FrameBatches, batch_size=batch_size, wrong_labels=wrong_labels, seed=seed),
         optimisers={"speaker": Optimiser(name="adam", lr=lr)},
@@ -86,46 +83,25 @@ def smoke() -> Run[SpeechClassifier]:
     return recipe(speech_width=2, dim=16, batch_size=4, steps=4, every=2)
 
 
-def _facts(selection: Selection) -> Facts:
-    people = sorted(set(selection.person_of("voices").tolist()))
-    if len(people) < 2:
-        fault = f"has {len(people)} people with voices to classify"
-        raise InputError(selection.corpus.path, fault, "prepare more")
-    return {"people": people}
-
-
 def _build(facts: Facts, *, form: Literal["waveform", "mel"], width: int, dim: int) -> SpeechClassifier:
     return SpeechClassifier(Speech(form, width=width, dim=dim), classes=len(facts["people"]))
 
 
-class FrameBatches:
-    """Batches of random four seconds of random recordings, with the indices of their speakers.
-
-    The options are the recipe's.
-    """
-
-    def __init__(
-        self, selection: Selection, facts: Facts, *, batch_size: int, wrong_labels: bool, seed: int
-    ) -> None:
-        self.selection, self.batch_size, self.seed = selection, batch_size, seed
-        self.classes = speaker_classes(selection, facts["people"])
-        if wrong_labels:
-            self.classes = np.random.default_rng(seed).permutation(self.classes)
+class FrameBatches(SpeakerBatches):
+    """Batches of random four seconds of random recordings, with the indices of their speakers."""
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """``waves`` (batch, 64000) int16 and ``people`` (batch,)."""
-        random = numpy_generator(self.seed, step)
-        chosen = random.integers(len(self.classes), size=self.batch_size)
+        voices, classes, random = self.choose(step)
         waves = np.zeros((self.batch_size, FRAME), np.int16)
-        for out, index in zip(waves, self.selection.voices[chosen].tolist(), strict=True):
-            fill_speech(out, self.selection.corpus.wave(index), random)
-        return {"waves": torch.from_numpy(waves), "people": torch.from_numpy(self.classes[chosen])}
+        for out, voice in zip(waves, voices, strict=True):
+            fill_speech(out, self.selection.corpus.wave(voice), random)
+        return {"waves": torch.from_numpy(waves), "people": classes}
 
 
 def _validate(model: SpeechClassifier, selection: Selection, facts: Facts) -> dict[str, float]:
     """Cross-entropy and accuracy over the middle four seconds of the recordings, of 2,000 at most."""
     selection = evenly_chosen(selection)
-    classes = torch.from_numpy(speaker_classes(selection, facts["people"]))
     device = next(model.parameters()).device
     blocks = selection.voices.tolist()
     logits = []
@@ -133,8 +109,4 @@ def _validate(model: SpeechClassifier, selection: Selection, facts: Facts) -> di
         waves = [selection.corpus.wave(index) for index in blocks[first : first + _BLOCK]]
         frames = speech_frames([GeneratorInput(wave=wave) for wave in waves], FRAME)
         logits.append(model.logits({"waves": frames.to(device)}).float().cpu())
-    found = torch.cat(logits)
-    return {
-        "cross_entropy": float(F.cross_entropy(found, classes)),
-        "accuracy": float((found.argmax(1) == classes).float().mean()),
-    }
+    return speaker_metrics(torch.cat(logits).log_softmax(1), selection, facts)
