@@ -371,3 +371,9 @@ def test_one_command_makes_tables_and_figures(corpus, tmp_path):
         "figure-4.png",
         "figure-10.png",
     }
+    told.clear()
+    *_, accuracy, quality = tables(corpus, tmp_path, tell=told.append, variants=["va"], **small)
+    assert not told and list(accuracy.rows) == ["VAE", "the target itself", "mean of all targets"]
+    assert list(quality.paper_rows) == ["VAE"] and set(made[2].rows) > set(accuracy.rows)
+    with pytest.raises(InputError, match="--variants: names no row"):
+        tables(corpus, tmp_path, variants=["vea"], **small)
