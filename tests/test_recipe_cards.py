@@ -6,7 +6,7 @@ import re
 import pytest
 
 from voiceface.errors import InputError
-from voiceface.recipes import si_speech2video
+from voiceface.recipes import si_distill, si_speech2video
 
 WORDS = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSProp", "sgd": "SGD"}
 RECIPES = {
@@ -39,6 +39,13 @@ def test_the_card_says_how_the_recipe_trains(name):
     for one in run.optimisers.values():
         assert re.search(rf"\b{WORDS[one.name]}\b", card) and written(one.lr) in card, one
         assert one.schedule in ("constant", "cosine") and ("cosine" in card) == (one.schedule == "cosine")
+
+
+def test_the_students_have_the_papers_optimiser_unless_another_is_asked_for():
+    plain = si_distill.recipe().optimisers["distil"]
+    assert (plain.name, plain.schedule, plain.clip, plain.weight_decay) == ("rmsprop", "constant", None, 0.0)
+    asked = si_distill.recipe(optimiser="adamw").optimisers["distil"]
+    assert (asked.name, asked.schedule, asked.weight_decay) == ("adamw", "cosine", 0.01)
 
 
 def test_one_moment_a_clip_leaves_the_sync_discriminator_nothing_to_shift():
