@@ -8,7 +8,7 @@ Cost      see docs/papers/si.md
 Reported  on LibriSpeech, 100 hours: speakers 97.4 %, phones 64.6 % by a linear probe (van den Oord et al.)
 Differs   channels are normalised at each moment; sound is brought to one level
           128 channels and contexts by default: 512 and 256 are the paper's (--width 512 --context 256)
-          Adam at 1e-3 falling by a cosine over 20,000 steps
+          Adam, as van den Oord et al. (Si et al.: RMSProp), at 1e-3 falling by a cosine over 20,000 steps
           negatives are the batch's other moments, of the same recording and of others
 """
 
