@@ -149,8 +149,7 @@ def tables(
         device: auto, cpu, cuda, cuda:N or mps
 
     Raises:
-        InputError: nobody has that many recordings, ``variants`` names no row, or matplotlib or scikit-learn
-            is missing.
+        InputError: nobody has that many recordings, ``variants`` names no row, or a package is missing.
     """
     require_packages()
     chosen = _chosen(variants)
@@ -159,20 +158,18 @@ def tables(
 
     def trained(recipe: str, name: str, **options: Any) -> Loaded:  # noqa: ANN401
         run = replace(load_recipe(recipe).recipe(**options, **shared), choice=choice)
-        what = f"{next(number)} of {len(chosen) + 2}, {name}"  # with the classifier and its control
+        what = f"{next(number)} of {len(chosen) + 2}, {name}"
         return load_model(train_with_progress(run, corpus, out / name, what=what, tell=tell, device=device))
 
-    length = {"steps": classifier_steps, "every": max(1, classifier_steps // 5)}
+    length = _length(classifier_steps, 5)
     classifier = trained("agarwal_voice_classifier", "classifier", **length)
     control = trained("agarwal_voice_classifier", "classifier-wrong-labels", wrong_labels=True, **length)
     split = choose_split(replace(agarwal_voice_classifier.recipe(**shared), choice=choice), corpus).split
-    count = steps or (_QUICK_STEPS if quick else _STEPS)
-    given = {"steps": count, "every": max(1, count // 4), **(_QUICK if quick else {})}
+    given = _length(steps or (_QUICK_STEPS if quick else _STEPS), 4) | (_QUICK if quick else {})
     given["voice_classifier"] = str(out / "classifier")
     generators = {}
     for name, (folder, options) in chosen.items():
         generators[name] = trained("agarwal_voice2face", folder, **options, **given)
-    # All generators of one seed and split have the same people and targets.
     evaluation = _evaluation(split, next(iter(generators.values())), seed=seed)
     generated = _generate(generators, split.test, evaluation)
     _figures(out, split, classifier, evaluation, generated)
@@ -182,6 +179,10 @@ def tables(
         _accuracy(evaluation, generated),
         _quality(evaluation, {name: one for name, one in generated.items() if name != _PERFECT}),
     ]
+
+
+def _length(steps: int, validations: int) -> dict[str, Any]:
+    return {"steps": steps, "every": max(1, steps // validations)}
 
 
 def _chosen(variants: list[str] | None) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -94,12 +94,6 @@ def recipe(
     """
     arguments: dict[str, Any] = dict(locals())
     trained = _Distillation(arguments)
-    if optimiser == "adamw":
-        spec = Optimiser(
-            name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
-        )
-    else:
-        spec = Optimiser(name="rmsprop", lr=lr, betas=(0.9, 0.99))
     return Run(
         recipe="si_distill",
         arguments=arguments,
@@ -108,7 +102,7 @@ def recipe(
         facts=trained.facts,
         build=trained.build,
         data=trained.data,
-        optimisers={"distil": spec},
+        optimisers={"distil": _optimiser(optimiser, lr, weight_decay)},
         steps=steps,
         seed=seed,
         validate=trained.validate,
@@ -119,6 +113,14 @@ def recipe(
         contract={"rate": SAMPLE_RATE, "template": TEMPLATE, "clips": True},
         licence="Apache-2.0",
     )
+
+
+def _optimiser(name: str, lr: float, weight_decay: float) -> Optimiser:
+    if name == "adamw":
+        return Optimiser(
+            name="adamw", lr=lr, weight_decay=weight_decay, schedule="cosine", warmup=20, clip=1.0
+        )
+    return Optimiser(name="rmsprop", lr=lr, betas=(0.9, 0.99))
 
 
 def smoke() -> Run[Disentangling]:
