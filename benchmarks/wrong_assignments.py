@@ -112,7 +112,7 @@ def main():
     ):
         mean, spread = over_assignments(values.reshape(shape))
         print(f"{row}: {mean}; {spread}; {values.min():.3f} to {values.max():.3f}")
-        figures += [(row, mean), (row, spread)]
+        figures.append((row, mean))
     linked = np.corrcoef(own, same)[0, 1]
     print(f"correlation of a fold's AUC with that among its pairs of one group: {linked:.2f}")
     if given.record:
