@@ -16,6 +16,7 @@ from voiceface.models.triangulate import triangulate
 from voiceface.nn.face.eyelids import LIDS, draw_lashes, widen_eyes
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, upright_shape
 from voiceface.nn.face.mouth_interior import MouthInterior
+from voiceface.nn.face.teeth_light import FaceLight
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.weights import load_model
 
@@ -81,11 +82,12 @@ def test_a_mouth_that_is_open_in_the_photograph_keeps_its_own_teeth(talker):
     opened = closed + 0.2 * talker._opening()
     middle = (opened[[UPPER]] + opened[[LOWER]]) / 2
     own = np.array([[10.0, 200.0, 10.0]])
-    colours, within = MouthInterior(opened, closed, light=150.0).colours(middle, opened, own)
+    light = FaceLight(cheeks=np.full(3, 150.0), whites=np.full(3, 120.0), eyes=50.0)
+    colours, within = MouthInterior(opened, closed, light=light).colours(middle, opened, own)
     assert np.allclose(colours, own) and within[0] > 0.05
-    colours, _ = MouthInterior(closed, closed, light=150.0).colours(middle, opened, own)
+    colours, _ = MouthInterior(closed, closed, light=light).colours(middle, opened, own)
     assert np.abs(colours - own).max() > 50
-    _, within = MouthInterior(opened, closed, light=150.0).colours(closed[[152]], opened, own)
+    _, within = MouthInterior(opened, closed, light=light).colours(closed[[152]], opened, own)
     assert within[0] < 0
 
 

@@ -25,13 +25,8 @@ from voiceface.models.idle_motion import IdleMotion
 from voiceface.models.model import Batch, Model, Shared, Turn
 from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave
-from voiceface.nn.face.mesh_animation import (
-    LOWER_LIP,
-    SKIN_POINTS,
-    UPPER_LIP,
-    MeshAnimation,
-    still_points,
-)
+from voiceface.nn.face.lip_edges import LOWER_LIP, UPPER_LIP
+from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, still_points
 from voiceface.nn.face.speech_motion_net import SpeechMotionNet
 
 SMALLEST = 24

@@ -15,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.nn.face.eyelids import LIDS, close_lids, draw_lashes, lash_line, widen_eyes
+from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER_LIP
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
-from voiceface.nn.face.mouth_interior import LOWER_EDGE, UPPER_EDGE, MouthInterior
+from voiceface.nn.face.mouth_interior import MouthInterior
+from voiceface.nn.face.teeth_light import face_light
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,8 +26,6 @@ SKIN_POINTS = 468
 """Points of the mesh without the irises."""
 RING = 32
 CORNERS = 4
-UPPER_LIP, LOWER_LIP = 13, 14
-"""The middles of the lips' inner edges: what lies between them is the opening of the mouth."""
 _ORIGIN = 168
 _EYES = ((33, 133), (263, 362))
 _LASHES_WITHIN = 0.025
@@ -37,11 +37,9 @@ _BROWS = (
 """Of each brow: its upper edge, then its lower."""
 _RAISED = 0.05
 """How far a raised brow moves, in distances between the eyes."""
-_CHEEKS = (205, 425)
 _BROW_FOLD = 0.45
 """How far the fold above the lid follows the brow."""
 
-_LUMA = np.array([0.299, 0.587, 0.114])
 _FADES_IN = 0.05
 _SEALED, _PARTED = 0.02, 0.04
 """The opening up to which lips stay together, and how much wider it is where they part in full: prediction
@@ -106,7 +104,7 @@ class MeshAnimation:
         own = np.asarray(points, np.float64)[:SKIN_POINTS]
         self.shape, self._rotation, self.eyes = upright_shape(own)
         self._origin, self._triangles = own[_ORIGIN], triangles
-        lashes = [lash_line(self.shape, lids) for lids in LIDS]
+        found = self.shape.copy()
         widen_eyes(self.shape)
         self._closed = self.shape
         if opening is not None:
@@ -120,9 +118,8 @@ class MeshAnimation:
         self._source = self._in_square(np.concatenate([self.shape, still]))
         self._still = still
         self._square = self._cut_square()
-        cheeks = np.clip(own[list(_CHEEKS)].round().astype(int), 0, [self.width - 1, self.height - 1])
-        light = float(np.mean([picture[y, x] @ _LUMA for x, y in cheeks]))
-        self._lashes = [self._darkest(line) for line in lashes]
+        light = face_light(self._photographed, found, eyes=self.eyes)
+        self._lashes = [self._darkest(lash_line(found, lids)) for lids in LIDS]
         self._mouth = MouthInterior(self.shape, self._closed, light=light)
 
     def _in_picture(self, shape: Floats) -> Floats:

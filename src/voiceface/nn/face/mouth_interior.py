@@ -8,11 +8,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER_LIP
+from voiceface.nn.face.teeth_light import FaceLight
 
-UPPER_EDGE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-LOWER_EDGE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-"""Points of the mesh along the lips' inner edges, from the right corner of the mouth to the left."""
+Floats = npt.NDArray[np.float64]
 
 # In distances between the eyes, some 63 mm: incisors, canines and premolars from the middle outwards.
 _TOOTH_ENDS = np.array([0.0, 0.132, 0.235, 0.325, 0.4, 0.47])
@@ -28,9 +27,11 @@ _OWN_EDGE = 0.02
 """Width of the seam between what the photograph shows of the mouth and what it does not."""
 _SHOWN = 0.04
 """The opening from which a photograph shows something of the inside of the mouth."""
-_DARK = np.array([44.0, 18.0, 18.0]) / 150
-_TOOTH_COLOUR = np.array([198.0, 187.0, 172.0]) / 170
+_DARK = np.array([0.48, 0.18, 0.14])
+"""In shares of the skin's light: the darkest tenth of open mouths (tools/teeth_light.py)."""
 _TONGUE_COLOUR = np.array([138.0, 70.0, 68.0]) / 160
+_LIGHTEST = 0.96
+"""What the lightest quarter of a mouth is of its fully lit teeth, which have gaps and shade."""
 _BRIGHTEST = 235.0
 
 
@@ -40,17 +41,17 @@ class MouthInterior:
     Args:
         shape: (468, 2) the photograph's mesh, upright, in distances between the eyes.
         closed: (468, 2) the same with a closed mouth.
-        light: brightness of the cheeks, 0 to 255.
+        light: of the face; teeth follow it, and the opening of the mouth.
     """
 
-    def __init__(self, shape: Floats, closed: Floats, *, light: float) -> None:
+    def __init__(self, shape: Floats, closed: Floats, *, light: FaceLight) -> None:
         self._own_upper, self._own_lower = (_rising(shape[list(edge)]) for edge in (UPPER_EDGE, LOWER_EDGE))
         widest = (self._own_lower[1] - self._own_upper[1]).max()
         self.shows_own = bool(widest > _SHOWN)
         """Whether the photograph's mouth is open."""
         self._rest = _rising(closed[list(UPPER_EDGE)])
         self._middle = float(closed[13, 0])
-        self._light = light
+        self._light, self._tint = light, light.tint()
 
     def colours(self, spots: Floats, shape: Floats, own: Floats) -> tuple[Floats, Floats]:
         """The colours of places, and how far each is inside the mouth.
@@ -68,7 +69,8 @@ class MouthInterior:
         above = np.interp(spots[:, 0], *lower) - spots[:, 1]
         beside = np.minimum(spots[:, 0] - upper[0][0], upper[0][-1] - spots[:, 0])
         across = np.clip(1 - 2 * beside / max(upper[0][-1] - upper[0][0], 1e-6), 0, 1)
-        made = np.minimum(self._made(spots, below, above, across) * self._light, _BRIGHTEST)
+        teeth = self._tint * self._light.teeth(shape[LOWER_LIP, 1] - shape[UPPER_LIP, 1]) / _LIGHTEST
+        made = np.minimum(self._made(spots, below, above, across, teeth), _BRIGHTEST)
         if self.shows_own:
             seam = np.clip(self._within_own(spots) / _OWN_EDGE, 0, 1)[:, None]
             made = made + seam * (own - made)
@@ -81,15 +83,15 @@ class MouthInterior:
         within: Floats = np.minimum(below, above) - _OWN_EDGE / 2
         return within
 
-    def _made(self, spots: Floats, below: Floats, above: Floats, across: Floats) -> Floats:
-        """Colours (n, 3) of dark, tongue and teeth, as shares of the skin's light."""
+    def _made(self, spots: Floats, below: Floats, above: Floats, across: Floats, teeth: Floats) -> Floats:
+        """Colours (n, 3) of dark, tongue and teeth, whose own colour (3,) is given."""
         tongue = np.clip((_TONGUE - above) / 0.07, 0, 1) * np.clip(1 - across**2, 0, 1)
-        colours = _DARK + 0.65 * tongue[:, None] * (_TONGUE_COLOUR - _DARK)
+        colours = self._light.skin * (_DARK + 0.65 * tongue[:, None] * (_TONGUE_COLOUR - _DARK))
         lower = np.clip((_LOWER_TEETH - above) / _EDGE, 0, 1) * np.clip(1 - 1.5 * across**2, 0, 1)
         lower = lower * np.clip(below / 0.2, 0, 1)
         upper, shade = self._upper_teeth(spots, below, across)
         for share, light in ((0.45 * lower, 0.7 * np.ones(len(spots))), (upper, shade)):
-            colours = colours + share[:, None] * (light[:, None] * _TOOTH_COLOUR - colours)
+            colours = colours + share[:, None] * (light[:, None] * teeth - colours)
         filled: Floats = colours
         return filled
 
