@@ -16,6 +16,7 @@ from torch import Tensor
 
 from voiceface.nn.face.eyelids import LIDS, close_lids, draw_lashes, lash_line, widen_eyes
 from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER_LIP
+from voiceface.nn.face.lip_gap import lip_gap, part_lips
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
 from voiceface.nn.face.mouth_interior import MouthInterior
 from voiceface.nn.face.teeth_light import face_light
@@ -44,8 +45,6 @@ _FADES_IN = 0.05
 _SEALED, _PARTED = 0.02, 0.04
 """The opening up to which lips stay together, and how much wider it is where they part in full: prediction
 of a closed mouth is never quite 0."""
-_WIDEST = 0.3
-"""The widest opening of a photograph's mouth that is closed before it speaks."""
 _LARGEST_GRID = 160
 """Pixels a side of the grid of a warp, which is enlarged; the warp is smooth but between the lips."""
 
@@ -106,18 +105,19 @@ class MeshAnimation:
         self._origin, self._triangles = own[_ORIGIN], triangles
         found = self.shape.copy()
         widen_eyes(self.shape)
-        self._closed = self.shape
-        if opening is not None:
-            gap = float(np.clip(self.shape[LOWER_LIP, 1] - self.shape[UPPER_LIP, 1], 0, _WIDEST))
-            self._closed = self.shape - gap * opening
         still = still_points(self.shape)
         ring = self._in_picture(still[:RING])
         # The square around the ring is all that changes.
         low, high = np.floor(ring.min(axis=0)).astype(int) - 1, np.ceil(ring.max(axis=0)).astype(int) + 2
         self._corner, self.side = low, int((high - low).max())
+        self._square = self._cut_square()
+        self._closed = self.shape
+        if opening is not None:
+            gap = lip_gap(self._photographed, found)
+            part_lips(self.shape, gap)
+            self._closed = self.shape - gap * opening
         self._source = self._in_square(np.concatenate([self.shape, still]))
         self._still = still
-        self._square = self._cut_square()
         light = face_light(self._photographed, found, eyes=self.eyes)
         self._lashes = [self._darkest(lash_line(found, lids)) for lids in LIDS]
         self._mouth = MouthInterior(self.shape, self._closed, light=light)
