@@ -137,6 +137,23 @@ def test_lids_begin_a_little_outside_the_eye(talker):
     assert not others.any() and not (wide - shape)[:, 0].any()
 
 
+def test_a_lid_that_closes_brings_the_skin_of_its_fold_and_is_stretched_little(talker):
+    _, moved = animation(talker)
+    opened, closed = (moved._talking(np.zeros((SKIN_POINTS, 2)), lid, 0.0) for lid in (0.0, 1.0))
+    for lids in LIDS:
+        upper, fold = list(lids.upper[2:5]), list(lids.fold[2:5])
+        skin = [(shape[upper, 1] - shape[fold, 1]).mean() for shape in (opened, closed)]
+        assert 1 < skin[1] / skin[0] < 2.2
+        brow = shape_above(opened, closed, lids)
+        assert brow == pytest.approx(0), "the brow stays"
+
+
+def shape_above(opened, closed, lids):
+    """How far the points of the brow above the eye of these lids move."""
+    brow = [105, 66, 63] if lids is LIDS[0] else [334, 296, 293]
+    return np.abs(closed - opened)[brow].max()
+
+
 def test_lashes_are_drawn_along_the_line_and_nowhere_else():
     square = np.full((40, 60, 3), 100, np.float32)
     line = np.array([[10.0, 20.0], [30.0, 24.0], [50.0, 20.0]])

@@ -37,8 +37,9 @@ LIDS = (
 _ABOVE, _BELOW = 0.035, 0.02
 """How far beyond the edges of an eye skin is taken to begin, in distances between the eyes: the mesh is not
 exact to a pixel, and of a closed eye nothing may be seen."""
-_FOLD = 0.45
-"""How far the fold above the lid follows its edge."""
+_FOLD = 0.75
+"""How far the fold above the lid follows its edge: skin of the fold comes down too, or the little that a
+narrow lid shows is stretched into pale stripes."""
 _LASHES = 0.018
 """Half the width of the line of lashes, in distances between the eyes."""
 _DRAWN = 0.5
