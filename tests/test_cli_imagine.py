@@ -52,6 +52,15 @@ def test_one_voice_one_picture_as_the_api_draws_it(voices, weights, tmp_path):
     assert said.json["seed"] == 4 and said.json["model"] == "made"
 
 
+def test_glasses_where_the_weights_add_some(voices, canvas, tmp_path):
+    arguments = ("imagine", voices / "a.wav", "-o", tmp_path / "face.png", "--glasses")
+    call(*arguments).refused("no glasses", "weights of imaginer")
+    canvas._model.adds_glasses = True
+    assert call(*arguments).code == 0 and call(*arguments, "-n", 2).code == 0
+    notes = [read_origin(tmp_path / name).note for name in ("face.png", "face-1.png", "face-2.png")]
+    assert all("glasses" in note for note in notes)
+
+
 def test_a_folder_is_walked_and_its_order_kept(voices, canvas, tmp_path):
     said = call("imagine", voices, "-o", tmp_path / "out")
     assert said.code == 0 and [line.partition(" left out: ")[2] for line in said.lines] == [

@@ -153,9 +153,9 @@ def test_no_face_goes_farther_than_real_ones_do(drawing, monkeypatch):
 
     def render(coefficients, *rest, **options):
         rendered.append(coefficients)
-        return torch.zeros(len(coefficients), 3, 2, 2)
+        return torch.zeros(len(coefficients), 3, 2, 2), torch.zeros(len(coefficients), 1, 2, 2)
 
-    monkeypatch.setattr(imagining.faces.net, "render", render)
+    monkeypatch.setattr(imagining.faces.net, "render_with_face", render)
     monkeypatch.setattr(imagining, "variation", model.FaceVariation(direct=80.0, identity=80.0))
     conditions = imagining.conditions([one])
     imagining.generate_from(conditions, [0], typical=True)
@@ -165,6 +165,26 @@ def test_no_face_goes_farther_than_real_ones_do(drawing, monkeypatch):
     assert (wanted.abs() > limits).any() and (found.abs() <= limits).all()
     assert torch.equal(found.sign(), wanted.sign())
     assert (found.abs() <= wanted.abs() + 1e-5).all()
+
+
+def test_glasses_are_worn_by_whom_they_are_asked_for(drawing, monkeypatch):
+    imagining, (one, other) = drawing
+    bare = imagining.generate([one, other])
+    net = imagining.faces.net
+    before = {name: net.get_buffer(f"{name}_expression").clone() for name in ("luminance", "shape", "chroma")}
+    net.get_buffer("luminance_expression")[-1] = -1.0  # darker by a standard deviation a unit
+    net.get_buffer("shape_expression")[-1] = 0
+    net.get_buffer("chroma_expression")[-1] = 0
+    unit, usual = (imagining.faces.get_buffer(name)[-1] for name in ("expression_scale", "neutral"))
+    effect = imagining.faces.glasses_effect()["luminance"]
+    assert effect.unique().tolist() == pytest.approx([-2 * float((1 - usual) / unit)])
+    with_glasses = GeneratorInput(wave=other.wave, glasses=True)
+    worn = imagining.generate([one, with_glasses])
+    for name, value in before.items():
+        net.get_buffer(f"{name}_expression").copy_(value)
+    assert (worn[0] == bare[0]).all()
+    middle = slice(120, 190), slice(90, 166)
+    assert worn[1][middle].mean() < bare[1][middle].mean() - 5
 
 
 def test_an_input_without_a_voice_is_refused_and_none_give_none(drawing):

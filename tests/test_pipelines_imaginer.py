@@ -108,6 +108,24 @@ def test_the_typical_face_is_less_noisy_and_says_so(files):
         draw(files / "v0.wav", n=2, typical=True)
 
 
+def test_glasses_are_added_and_named_or_refused(files):
+    draw = fake_imaginer()
+    for ask in (
+        lambda: draw(files / "v0.wav", glasses=True),
+        lambda: draw.many([files / "v0.wav"], glasses=True),
+    ):
+        with pytest.raises(InputError, match="adds no glasses"):
+            ask()
+    draw._model.adds_glasses = True
+    asked = []
+    generate = draw._model.generate
+    draw._model.generate = lambda inputs, **options: asked.extend(inputs) or generate(inputs, **options)
+    worn, bare = draw(files / "v0.wav", glasses=True)[0], draw(files / "v0.wav")[0]
+    draw.many([files / "v0.wav"], glasses=True)
+    assert [one.glasses for one in asked] == [True, False, True]
+    assert "glasses" in read_origin(worn).note and "glasses" not in read_origin(bare).note
+
+
 def test_every_face_carries_its_origin(files, tmp_path):
     draw = fake_imaginer()
     faces = draw(files / "v1.wav", n=2, seed=9)

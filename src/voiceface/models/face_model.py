@@ -20,6 +20,8 @@ READER_SIZE = 32
 EXPRESSIONS = 8
 """Numbers of expression, pose and glasses: see `expression`; glasses are the last."""
 _GLASSES_CELLS = (12, 9)
+_GLASSES = 2.0
+"""Strength of glasses that are added, in units of the regression's: frames differ, so their mean is pale."""
 _BLOCK = 64
 
 
@@ -155,6 +157,14 @@ class FaceModel(Model):
         return glasses_features(luminance) @ self.get_buffer("glasses_weight") + self.get_buffer(
             "glasses_bias"
         )
+
+    def glasses_effect(self) -> dict[str, Tensor]:
+        """What glasses add to the numbers (width,) of shape, luminance and chroma."""
+        worn = (1 - self.get_buffer("neutral")[-1]) / self.get_buffer("expression_scale")[-1].clamp_min(1e-6)
+        return {
+            name: _GLASSES * worn * self.net.get_buffer(f"{name}_expression")[-1].float()
+            for name in ("shape", "luminance", "chroma")
+        }
 
     # Coefficients
 

@@ -19,6 +19,8 @@ class GeneratorInput:
     """(samples,) at 16 kHz, mono: float in [-1, 1] or int16."""
     person: str = ""
     """Id of somebody the model was trained on, for models that generate from names."""
+    glasses: bool = False
+    """Whether the face wears glasses, for models that can add them."""
     sample: int | None = None
     """Which of the seed's samples it takes; None: that of its index in the call."""
 

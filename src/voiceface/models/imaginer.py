@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,11 +13,12 @@ from torch import Tensor
 from voiceface.models.corpus_embeddings import as_tensor, voice_embeddings
 from voiceface.models.face_generator import BLOCK, FaceGenerator
 from voiceface.models.face_model import FaceModel, FaceModelShape
-from voiceface.models.generator_input import GeneratorInput, input_waves
+from voiceface.models.generator_input import GeneratorInput, input_waves, sample_indices
 from voiceface.models.model import Pictures, Turn
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.ridge import ridge_map
 from voiceface.models.step_seed import torch_generator
+from voiceface.nn.face.detail_net import DetailNet
 from voiceface.nn.face.face_model import SIZE
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ RESIDUALS = 96
 _FOLDS = 5
 _FARTHEST, _FARTHEST_COLOUR = 2.2, 1.8
 """Standard deviations of real faces that no coefficient reaches, lest faces be caricatures."""
-_CERTAIN = 1.5
+_CERTAIN = 2.5
 """Power of the hair styles' probabilities: rare styles look wrong more often than they are missed."""
 
 
@@ -73,7 +75,10 @@ class ImaginerModel(FaceGenerator):
         variation: of generated faces.
         encoders: hold the voice encoder; needed to generate from recordings.
         face_embedding_mean: as in `FaceGenerator`.
+        detail: sharpens the rendered faces; None: they stay smooth.
     """
+
+    adds_glasses = True
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class ImaginerModel(FaceGenerator):
         variation: FaceVariation | None = None,
         encoders: PretrainedEncoders | None = None,
         face_embedding_mean: Sequence[float] | None = None,
+        detail: DetailNet | None = None,
     ) -> None:
         super().__init__(
             face_size=FaceModel.face_size,
@@ -91,6 +97,7 @@ class ImaginerModel(FaceGenerator):
         )
         self.variation, self.encoders = variation or FaceVariation(), encoders or PretrainedEncoders()
         self.faces = FaceModel(shape)
+        self.detail = detail
         width = self.faces.net.width
         for name, dimensions in {
             "voice_mean": (voice_width,),
@@ -200,16 +207,59 @@ class ImaginerModel(FaceGenerator):
         return torch.split(as_tensor(rows).to(device), BLOCK)
 
     @torch.no_grad()
+    def generate(self, inputs: Sequence[GeneratorInput], *, seed: int = 0, typical: bool = False) -> Pictures:
+        """As `Model.generate`, with glasses where an input asks for them."""
+        if not inputs:
+            return np.zeros((0, self.face_size, self.face_size, 3), np.uint8)
+        glasses = [one.glasses for one in inputs]
+        conditions, samples = self.conditions(inputs), sample_indices(inputs)
+        return self.generate_from(conditions, samples, seed=seed, typical=typical, glasses=glasses)
+
+    @torch.no_grad()
     def generate_from(
-        self, conditions: Tensor, samples: Sequence[int], *, seed: int = 0, typical: bool = False
+        self,
+        conditions: Tensor,
+        samples: Sequence[int],
+        *,
+        seed: int = 0,
+        typical: bool = False,
+        glasses: Sequence[bool] = (),
     ) -> Pictures:
-        """As `FaceGenerator.generate_from`; the typical face has the likeliest hair and a grey background."""
+        """As `FaceGenerator.generate_from`; the typical face has the likeliest hair and a grey background.
+
+        ``glasses`` says which faces wear some; by default none does.
+        """
         made = []
+        for pictures, face, grain in self.rendered(
+            conditions, samples, seed=seed, typical=typical, glasses=glasses
+        ):
+            pictures = sharpened(self.detail, pictures, face, grain)
+            made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
+        return torch.cat(made).contiguous().numpy()
+
+    @torch.no_grad()
+    def rendered(
+        self,
+        conditions: Tensor,
+        samples: Sequence[int],
+        *,
+        seed: int = 0,
+        typical: bool = False,
+        glasses: Sequence[bool] = (),
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Faces as the face model renders them, before the detail network, in blocks of 16.
+
+        Yields:
+            pictures (n, 3, 256, 256) in [0, 255], the share (n, 1, 256, 256) of each pixel that lies inside
+            the face, and the standard normal numbers (n, 1, 256, 256) of which its detail is sampled;
+            zeros for typical faces.
+        """
         coefficients = self.predict(conditions.float())
         for first in range(0, len(conditions), _RENDERED):
             some = slice(first, first + _RENDERED)
             generators = [torch_generator(seed, sample) for sample in list(samples)[some]]
-            wanted, noise, grain = coefficients[some], None, None
+            wanted, noise = coefficients[some], None
+            grain = torch.zeros(len(wanted), 1, SIZE, SIZE)
             background = torch.full((len(wanted), 3, 4, 4), 158.0)
             if not typical:
                 noise = torch.stack([torch.randn(RESIDUALS, generator=g) for g in generators]).to(wanted)
@@ -225,13 +275,27 @@ class ImaginerModel(FaceGenerator):
                 ]
                 styles = torch.cat(drawn).to(styles)
                 grain = torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])
-            pictures = self.faces.net.render(wanted, styles, background.to(wanted), grain=grain)
-            made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
-        return torch.cat(made).contiguous().numpy()
+            grain = grain.to(wanted)
+            added = None
+            if any(worn := list(glasses)[some]):
+                share = torch.tensor(worn).to(wanted)[:, None]
+                added = {name: share * numbers for name, numbers in self.faces.glasses_effect().items()}
+            pictures, face = self.faces.net.render_with_face(
+                wanted, styles, background.to(wanted), grain=None if typical else grain, added=added
+            )
+            yield pictures, face, grain
 
     def turns(self) -> Sequence[Turn]:
         """None: all is computed in closed form."""
         return []
+
+
+def sharpened(detail: DetailNet | None, pictures: Tensor, face: Tensor, grain: Tensor) -> Tensor:
+    """Rendered faces (n, 3, 256, 256) in [0, 255] with detail, from what `ImaginerModel.rendered` gives."""
+    if detail is None:
+        return pictures
+    sharp: Tensor = 127.5 * (detail(pictures / 127.5 - 1, face, grain) + 1)
+    return sharp.clamp(0, 255)
 
 
 def _background(random: torch.Generator) -> Tensor:

@@ -97,6 +97,8 @@ class Model(nn.Module):
     face_embedding_mean: Sequence[float] | None = None
     """Of a model that generates faces: the training faces' mean dlib embedding (128 numbers), which
     `voiceface.models.selection_embeddings` subtracts to compare generated faces with real ones."""
+    adds_glasses: bool = False
+    """Whether a generated face wears glasses where its input asks for them."""
     takes_voices: bool = True
     """Whether it generates faces from recordings."""
     uses_names: bool = False

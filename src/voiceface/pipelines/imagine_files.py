@@ -39,6 +39,7 @@ class GenerationOptions:
     size: int | None = None
     person: str = ""
     typical: bool = False
+    glasses: bool = False
     force: bool = False
     detector: SpeechDetector = "auto"
 
@@ -133,6 +134,7 @@ def imagine_known_person(imaginer: Imaginer, out: Path, options: GenerationOptio
         size=options.size,
         person=options.person,
         typical=options.typical,
+        glasses=options.glasses,
     )
     picture.parent.mkdir(parents=True, exist_ok=True)
     for path, face in zip(job.pictures, faces, strict=True):
@@ -165,6 +167,7 @@ def _faces(
             seed=options.seed,
             size=options.size,
             typical=options.typical,
+            glasses=options.glasses,
             force=options.force,
             on_error=lambda _, error: failed.append(error),
         )
@@ -180,6 +183,7 @@ def _faces(
                     size=options.size,
                     person=options.person,
                     typical=options.typical,
+                    glasses=options.glasses,
                     force=options.force,
                 )
             )

@@ -105,6 +105,7 @@ class Imaginer(Pipeline):
         size: int | None = None,
         person: str = "",
         typical: bool = False,
+        glasses: bool = False,
         force: bool = False,
     ) -> ImaginedFaces[GeneratedImage]:
         """Generate ``n`` different faces for one voice; the same seed gives the same faces.
@@ -117,18 +118,19 @@ class Imaginer(Pipeline):
             size: Pixels a side, 16 to 1024; by default the weights' own. Other sizes are resampled from it.
             person: Somebody the weights know by name, for models that generate from names.
             typical: Generate the one face that is typical of such voices instead.
+            glasses: Whether the faces wear glasses, of which a voice says nothing.
             force: Generate even where no speech is detected.
 
         Raises:
             NotSpeechError: no speech is detected, and ``force`` is False.
             InputError: the recording cannot be read or is shorter than 0.2 s, the name is unknown, ``n`` is
-                not 1 or more, or ``size`` is out of range.
+                not 1 or more, ``size`` is out of range, or the weights add no glasses.
         """
         _check_size(size)
         if n < 1 or (typical and n > 1):
             remedy = "give 1 or more" if n < 1 else "leave one of the two out: there is one typical face"
             raise InputError("n", f"is {n}{' with typical' if typical else ''}", remedy)
-        request = self._request(voice, person, force=force)
+        request = self._request(voice, person, glasses=glasses, force=force)
         try:
             pictures = self._generate([request.input] * n, seed, typical=typical)
         except InputError as error:
@@ -145,6 +147,7 @@ class Imaginer(Pipeline):
         seed: int = 0,
         size: int | None = None,
         typical: bool = False,
+        glasses: bool = False,
         force: bool = False,
         on_error: OnError | None = None,
     ) -> ImaginedFaces[GeneratedImage | None]:
@@ -155,6 +158,7 @@ class Imaginer(Pipeline):
             seed: Random seed, the same for all voices.
             size: As in a call.
             typical: As in a call.
+            glasses: As in a call.
             force: As in a call.
             on_error: Called with the index and the error of a voice that cannot be used, whose face is
                 then None; without it the error is raised.
@@ -176,7 +180,7 @@ class Imaginer(Pipeline):
             requests: dict[int, _FaceRequest] = {}
             for index in range(first, min(first + _BLOCK, len(voices))):
                 try:
-                    requests[index] = self._request(voices[index], "", force=force)
+                    requests[index] = self._request(voices[index], "", glasses=glasses, force=force)
                 except InputError as error:
                     fail(index, error)
             images = self._one_each(list(requests.values()), seed, typical, size)
@@ -196,17 +200,21 @@ class Imaginer(Pipeline):
         return (voice if isinstance(voice, VoiceRecording) else read_voice_recording(voice)).plausibility
 
     def _request(
-        self, voice: SoundSource | VoiceRecording | None, person: str, *, force: bool
+        self, voice: SoundSource | VoiceRecording | None, person: str, *, glasses: bool, force: bool
     ) -> _FaceRequest:
+        if glasses and not self._model.adds_glasses:
+            raise InputError(self.name, "adds no glasses", "leave glasses out, or take weights of imaginer")
         if voice is None:
             if not person or self.takes_voices:
                 what = "a voice" if self.takes_voices else "a name (person=)"
                 raise InputError(self.name, f"generates from {what}, and none was given", f"give {what}")
-            return _FaceRequest(input=GeneratorInput(person=person), name=person)
+            return _FaceRequest(input=GeneratorInput(person=person, glasses=glasses), name=person)
         recording = voice if isinstance(voice, VoiceRecording) else read_voice_recording(voice)
         note = recording.check_speech(force=force)
         return _FaceRequest(
-            input=GeneratorInput(wave=recording.wave, person=person), note=note, name=recording.name
+            input=GeneratorInput(wave=recording.wave, person=person, glasses=glasses),
+            note=note,
+            name=recording.name,
         )
 
     def _one_each(
@@ -243,7 +251,8 @@ class Imaginer(Pipeline):
         sample: int = 0,
         size: int | None = None,
     ) -> GeneratedImage:
-        note = "; ".join(filter(None, ("the typical face" if typical else "", request.note)))
+        worn = "with glasses added" if request.input.glasses else ""
+        note = "; ".join(filter(None, ("the typical face" if typical else "", worn, request.note)))
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, draw=sample, note=note)
         image = Image.fromarray(np.ascontiguousarray(pictures[index]))
         if size is not None and size != image.width:

@@ -29,15 +29,16 @@ from voiceface.models.face_model import TEMPLATE, FaceModel, FaceModelShape
 from voiceface.models.generated_faces import embed_generated_faces, generate_for_selection
 from voiceface.models.imaginer import FaceVariation, ImaginerModel, PairedFaces
 from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.nn.face.detail_net import DetailNet, detail_channels
 from voiceface.recipes._paired_people import paired_indices, split_paired
-from voiceface.recipes._weights import find_weights_folder
+from voiceface.recipes._weights import find_weights_folder, open_weights
 from voiceface.recipes.face_mesh import corpus_meshes
 from voiceface.records import SAMPLE_RATE
 from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, NoBatches, Run
 from voiceface.training.weights import read_weights
 
-_PREFIX = "faces."
+_PREFIX, _DETAIL = "faces.", "detail."
 
 
 @option_help()
@@ -45,6 +46,7 @@ def recipe(
     *,
     voice_encoder: str = "student",
     face_model: str = "imaginer",
+    detail: str = "imaginer",
     points: str = "",
     direct: float = 1.0,
     identity: float = 3.0,
@@ -61,6 +63,7 @@ def recipe(
 
     Args:
         face_model: weights of `face_model` or of `imaginer` that hold the face model to use
+        detail: weights of `face_detail`, or of `imaginer` that hold such a network; empty for smooth faces
         points: npz file of mesh points (tools/mesh_teacher.py); without it the shipped network finds them
         direct: length of the coefficients predicted from the voice, in units of the regression's
         identity: length of those that give the predicted face embedding, in units of the regression's
@@ -116,6 +119,23 @@ def _face_model(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, {**facts, "styles": given["styles"], "components": components}
 
 
+def _detail(name: str) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """Tensors of a detail network and its sizes, as `DetailNet` takes them; None where there is none."""
+    if not name:
+        return {}, None
+    tensors, card = read_weights(find_weights_folder(name))
+    if card["recipe"] == "imaginer":
+        sizes = card["facts"].get("detail")
+        own = {key.removeprefix(_DETAIL): value for key, value in tensors.items() if key.startswith(_DETAIL)}
+        return own, sizes
+    if card["recipe"] != "face_detail":
+        fault = f"holds weights of {card['recipe']}"
+        raise InputError(name, fault, "give weights of face_detail or of imaginer")
+    own = {key.removeprefix("net."): value for key, value in tensors.items()}
+    given = card["arguments"]
+    return own, {"channels": detail_channels(given["width"]), "limit": given["limit"]}
+
+
 def _facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
     encoder = load_voice_encoder(arguments["voice_encoder"])
     mean = face_embeddings(selection.corpus)[selection.faces].mean(0)
@@ -124,6 +144,7 @@ def _facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
         "voice_fingerprint": encoder.fingerprint,
         "descriptor_mean": [round(float(value), 6) for value in mean],
         "face_model": _face_model(arguments["face_model"])[1],
+        "detail": _detail(arguments["detail"])[1],
     }
 
 
@@ -131,6 +152,7 @@ def _build(facts: Facts, arguments: dict[str, Any]) -> ImaginerModel:
     if "face_model" not in facts:
         fault = "are of the generator of version 0.1, which this version no longer has"
         raise InputError("weights of imaginer", fault, "train them again: voiceface train imaginer")
+    detail = facts.get("detail")
     return ImaginerModel(
         FaceModelShape(**facts["face_model"]),
         voice_width=facts["voice_width"],
@@ -139,11 +161,27 @@ def _build(facts: Facts, arguments: dict[str, Any]) -> ImaginerModel:
             voice=arguments["voice_encoder"], voice_fingerprint=facts["voice_fingerprint"]
         ),
         face_embedding_mean=facts["descriptor_mean"],
+        detail=DetailNet(**detail) if detail else None,
     )
+
+
+def load_imaginer(name: str) -> ImaginerModel:
+    """The model of weights of `imaginer`, for recipes that build on it.
+
+    Raises:
+        InputError: no such weights, or of another recipe.
+    """
+    tensors, card = open_weights(name, recipe="imaginer")
+    model = _build(card["facts"], card["arguments"])
+    model.load_weights(tensors, source=name)
+    model.eval()
+    return model
 
 
 def _start(model: ImaginerModel, selection: Selection, facts: Facts, *, arguments: dict[str, Any]) -> None:
     model.faces.load_weights(_face_model(arguments["face_model"])[0], source=arguments["face_model"])
+    if model.detail is not None:
+        model.detail.load_state_dict(_detail(arguments["detail"])[0])
     corpus = selection.corpus
     wrong = arguments["seed"] if arguments["wrong_labels"] else None
     voices, faces = paired_indices(selection, wrong_labels=wrong)

@@ -36,6 +36,7 @@ def _imagine(
     seed: int = 0,
     size: int | None = None,
     typical: Flag = False,
+    glasses: Flag = False,
     person: str = "",
     weights: str | None = None,
     device: str = "auto",
@@ -58,6 +59,7 @@ def _imagine(
         seed: random seed
         size: pixels a side, 16 to 1024; by default the weights' own, from which other sizes are resampled
         typical: generate the most typical face instead of a random one
+        glasses: add glasses to the faces; a voice says nothing about them
         person: name of a person, for models conditioned on names
         weights: shipped weights' name, a weights folder or owner/name on the hub; by default the best
         device: auto, cpu, cuda, cuda:N or mps
@@ -75,7 +77,7 @@ def _imagine(
     _check(voices, out, n=n, typical=typical, size=size)
     jobs = work.plan_jobs(voices, out, n=n, others=PICTURE_FORMATS) if voices else []
     left_out = warn_left_out(voices, ["voices"], besides=[out])
-    options = work.GenerationOptions(n, seed, size, person, typical, force, speech_detector)
+    options = work.GenerationOptions(n, seed, size, person, typical, glasses, force, speech_detector)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:

@@ -198,7 +198,24 @@ class FaceModelNet(nn.Module):
             grain: (n, 1, 256, 256) standard normal numbers that become the detail of the skin; None: no
                 detail.
         """
+        return self.render_with_face(coefficients, styles, background, grain=grain)[0]
+
+    def render_with_face(
+        self,
+        coefficients: Tensor,
+        styles: Tensor,
+        background: Tensor,
+        *,
+        grain: Tensor | None = None,
+        added: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """As `render`, and the share (n, 1, 256, 256) of each pixel that lies inside the face.
+
+        ``added`` holds numbers (n, width) that are added to those of a block before it is rendered.
+        """
         blocks = self.decode(coefficients)
+        for name, numbers in (added or {}).items():
+            blocks[name] = blocks[name] + numbers
         faces = self.face(blocks)
         if grain is not None:
             faces = faces + self.skin_detail(grain)
@@ -206,16 +223,21 @@ class FaceModelNet(nn.Module):
         around, person = self.surroundings(faces, solid, blocks["hair"], styles)
         picture = faces * solid + around * (1 - solid)
         shape = self.placed(blocks["shape"].view(-1, self.points, 2))
-        canonical = self.get_buffer("canonical")[None]
-        ring = canonical[:, self.points :].expand(faces.shape[0], -1, -1)
-        # The warp is smooth: half the resolution shows no difference and costs a quarter.
-        half = SIZE // 2
-        grid = warp_grid(canonical / 2, torch.cat([shape, ring], 1) / 2, self.get_buffer("triangles"), half)
-        grid = 2 * F.interpolate(grid.permute(0, 3, 1, 2), size=SIZE, mode="bilinear", align_corners=False)
-        person = torch.maximum(person, solid)
-        warped = sample_pixels(torch.cat([picture, person], 1), grid.permute(0, 2, 3, 1))
+        layers = [picture, torch.maximum(person, solid), solid.expand(len(faces), -1, -1, -1)]
+        warped = self.from_canonical(torch.cat(layers, 1), shape)
         behind = F.interpolate(background, size=SIZE, mode="bicubic", align_corners=True)
-        return (warped[:, :3] * warped[:, 3:] + behind * (1 - warped[:, 3:])).clamp(0, 255)
+        person = warped[:, 3:4]
+        return (warped[:, :3] * person + behind * (1 - person)).clamp(0, 255), warped[:, 4:]
+
+    def from_canonical(self, pictures: Tensor, shapes: Tensor) -> Tensor:
+        """Warp pictures (n, channels, 256, 256) from the canonical shape to shapes (n, points, 2)."""
+        canonical = self.get_buffer("canonical")[None]
+        ring = canonical[:, self.points :].expand(len(shapes), -1, -1)
+        # The warp is smooth: half the resolution shows no difference and costs a quarter.
+        half, target = SIZE // 2, torch.cat([shapes, ring], 1)
+        grid = warp_grid(canonical / 2, target / 2, self.get_buffer("triangles"), half)
+        grid = 2 * F.interpolate(grid.permute(0, 3, 1, 2), size=SIZE, mode="bilinear", align_corners=False)
+        return sample_pixels(pictures, grid.permute(0, 2, 3, 1))
 
     def solid(self) -> Tensor:
         """The share (1, 1, 256, 256) of each pixel that the face's own texture gives."""

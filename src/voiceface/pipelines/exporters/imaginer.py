@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from voiceface.models.imaginer import RESIDUALS, ImaginerModel
+from voiceface.models.imaginer import RESIDUALS, ImaginerModel, sharpened
 from voiceface.models.model import Model
-from voiceface.nn.face.face_model import SIZE, FaceModelNet
+from voiceface.nn.face.face_model import SIZE
 from voiceface.pipelines.exporters._voices import WAVE, example_waves, voice_network
 from voiceface.pipelines.onnx_graph import Graph
 from voiceface.pipelines.weights import Loaded
@@ -69,12 +69,15 @@ def graphs(loaded: Loaded) -> list[Graph]:
         ),
         Graph(
             name="render",
-            network=_Render(net),
+            network=_Render(model),
             inputs={
                 "coefficients": (("batch", net.width), "of the face model"),
                 "style": (("batch",), f"int64, a hair style from 0 to {styles - 1}"),
                 "background": (("batch", 3, 4, 4), "RGB from 0 to 255, blended into each other"),
-                "grain": (("batch", 1, SIZE, SIZE), "standard normal numbers, or zeros: detail of the skin"),
+                "grain": (
+                    ("batch", 1, SIZE, SIZE),
+                    "standard normal numbers or zeros: skin, hair",
+                ),
             },
             outputs={"pictures": f"(batch, {SIZE}, {SIZE}, 3) uint8 RGB"},
             example=lambda number: _example_face(number, model, styles),
@@ -119,10 +122,11 @@ class _Coefficients(nn.Module):
 
 
 class _Render(nn.Module):
-    def __init__(self, net: FaceModelNet) -> None:
+    def __init__(self, model: ImaginerModel) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.detail = model.faces.net, model.detail
 
     def forward(self, coefficients: Tensor, style: Tensor, background: Tensor, grain: Tensor) -> Tensor:
-        pictures = self.net.render(coefficients, style, background, grain=grain)
+        pictures, face = self.net.render_with_face(coefficients, style, background, grain=grain)
+        pictures = sharpened(self.detail, pictures, face, grain)
         return pictures.round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -1,0 +1,143 @@
+"""Detail for rendered faces, learnt adversarially from photographs and their smooth versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voiceface.models.model import Model, Turn
+from voiceface.nn.face.detail_net import DetailDiscriminator, DetailNet
+
+_COVERED = 0.3
+"""Share of the pictures of which a square is hidden from the discriminator."""
+
+
+class DetailWeights(NamedTuple):
+    """Weights of the generator's losses."""
+
+    adversarial: float = 1.0
+    pixels: float = 1.5
+    """Distance of a smooth face's result from the sharp one."""
+    matching: float = 2.0
+    """Distance of the discriminator's maps of the two (Wang et al. 2018, equation 3)."""
+    agreement: float = 4.0
+    """Distance of a rendered face from its result at a sixteenth of the size."""
+
+
+class FaceDetail(Model):
+    """A network that sharpens rendered faces (`voiceface.nn.face.detail_net.DetailNet`).
+
+    It learns on two kinds of smooth faces: photographs made smooth, whose sharp original is known, and
+    rendered faces, of which the discriminator alone says what is missing. A batch holds ``sharp``,
+    ``smooth``, ``rendered`` (n, 3, 256, 256) in [-1, 1], ``face``, ``rendered_face``, ``known``
+    (n, 1, 256, 256) in [0, 1] and ``grain`` (2 n, 1, 256, 256).
+
+    Args:
+        channels: of the generator.
+        discriminator_channels: of the discriminator.
+        limit: largest change of luminance within a face.
+        weights: of the losses.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[int],
+        discriminator_channels: Sequence[int],
+        limit: float,
+        weights: DetailWeights | None = None,
+    ) -> None:
+        super().__init__()
+        self.loss_weights = weights or DetailWeights()
+        self.net = DetailNet(channels=channels, limit=limit)
+        self.discriminator = DetailDiscriminator(channels=discriminator_channels)
+        for network in (self.net, self.discriminator):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def turns(self) -> list[Turn]:
+        """The discriminator, then the generator."""
+        return [
+            Turn("discriminator", list(self.discriminator.parameters()), self.discriminator_loss),
+            Turn("generator", list(self.net.parameters()), self.generator_loss),
+        ]
+
+    def shared(self, batch: dict[str, Tensor]) -> dict[str, Any]:
+        """Results of both kinds of smooth faces."""
+        pictures = torch.cat([batch["smooth"], batch["rendered"]])
+        face = torch.cat([batch["face"], batch["rendered_face"]])
+        sharpened = self.net(pictures, face, batch["grain"])
+        return dict(zip(("restored", "detailed"), sharpened.chunk(2), strict=True))
+
+    def discriminator_loss(self, batch: dict[str, Tensor], shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Hinge loss (Lim and Ye 2017); generated faces are hidden where the photographs beside them end."""
+        known = batch["known"]
+        real, _ = self.discriminator(*_alter(batch["sharp"], known))
+        made = torch.cat([shared["restored"], shared["detailed"]]).detach()
+        fake, _ = self.discriminator(*_alter(made, torch.cat([known, known])))
+        loss = sum(F.relu(1 - one).mean() for one in real) + sum(F.relu(1 + one).mean() for one in fake)
+        return {
+            "loss": torch.as_tensor(loss) / len(real),
+            "real": torch.stack([one.mean() for one in real]).mean(),
+            "fake": torch.stack([one.mean() for one in fake]).mean(),
+        }
+
+    def generator_loss(self, batch: dict[str, Tensor], shared: dict[str, Any]) -> dict[str, Tensor]:
+        """Pass for photographs, near the sharp face where it is known, near the rendered one in the large."""
+        known, weights = batch["known"], self.loss_weights
+        made = torch.cat([shared["restored"], shared["detailed"]])
+        changed, seen = _alter(made, torch.cat([known, known]))
+        fake, _ = self.discriminator(changed, seen)
+        adversarial = -torch.stack([one.mean() for one in fake]).mean()
+        own = self.discriminator(shared["restored"], known)[1]
+        with torch.no_grad():
+            wanted = self.discriminator(batch["sharp"], known)[1]
+        # Deep maps are small under spectral norm: each distance counts by the size of its map.
+        distances = [F.l1_loss(a, b) / b.abs().mean() for a, b in zip(own, wanted, strict=True)]
+        matching = torch.stack(distances).mean()
+        missed = (shared["restored"] - batch["sharp"]) * known
+        pixels = missed.abs().mean() + 2 * F.avg_pool2d(missed, 4).abs().mean()
+        away = shared["detailed"] - batch["rendered"]
+        agreement = F.avg_pool2d(away, 16).abs().mean()
+        loss = (
+            weights.adversarial * adversarial
+            + weights.pixels * pixels
+            + weights.matching * matching
+            + weights.agreement * agreement
+        )
+        return {"loss": loss, "pixels": pixels, "matching": matching, "agreement": agreement}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Without the discriminator, which no use needs."""
+        return {name: value for name, value in self.state_dict().items() if name.startswith("net.")}
+
+
+def _alter(pictures: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Change pictures and what is known of them at random, so that few photographs are not learnt by heart.
+
+    Differentiable (Zhao et al. 2020): brightness, saturation, contrast; shifts; a square hidden.
+    """
+    count, _, height, width = pictures.shape
+    device = pictures.device
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, 1, 1, 1, device=device)
+
+    grey = pictures.mean(1, keepdim=True)
+    changed = grey + (pictures - grey) * uniform(0.5, 1.5)
+    mean = changed.mean((1, 2, 3), keepdim=True)
+    changed = mean + (changed - mean) * uniform(0.7, 1.3) + uniform(-0.25, 0.25)
+    layers = torch.cat([changed, known], 1)
+    down, across = torch.randint(-24, 25, (2,)).tolist()
+    layers = F.pad(layers, (across, -across, down, -down))
+    size = height // 3
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+    top = torch.randint(-size, height, (count, 1, 1), device=device)
+    left = torch.randint(-size, width, (count, 1, 1), device=device)
+    hidden = (rows[:, None] - top) // size == 0
+    hidden = hidden & ((columns - left) // size == 0)
+    hidden = hidden & (torch.rand(count, 1, 1, device=device) < _COVERED)
+    return layers[:, :3], layers[:, 3:] * ~hidden[:, None]

@@ -1,0 +1,192 @@
+"""The detail network: what it may change in a face, what its discriminator sees, what teaches it."""
+
+import numpy as np
+import pytest
+import torch
+
+from small_face_model import draw_faces, fitted_model
+from voiceface.errors import InputError
+from voiceface.models import detail_faces as data
+from voiceface.models import face_detail as learning
+from voiceface.models.imaginer import sharpened
+from voiceface.nn.face import detail_net
+from voiceface.nn.face.face_model import SIZE, blur
+from voiceface.recipes import face_detail, imaginer
+from voiceface.training.weights import write_weights
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    faces = draw_faces(24)
+    model, measures, *_ = fitted_model(faces)
+    return model, faces, measures
+
+
+def trained_net(limit=0.16, fine=11):
+    """A network whose weights are large enough to change much."""
+    torch.manual_seed(3)
+    net = detail_net.DetailNet(channels=(4, 6, 8, 8, 8), limit=limit, fine=fine)
+    torch.nn.init.normal_(net.last.weight, std=2.0)
+    return net.eval()
+
+
+def pictures(count=2, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    rough = torch.rand(count, 3, 16, 16, generator=random) * 1.6 - 0.8
+    return torch.nn.functional.interpolate(rough, size=SIZE, mode="bicubic")
+
+
+def noise(count=2, seed=1):
+    return torch.randn(count, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def test_inside_a_face_only_fine_luminance_changes():
+    smooth, inside = pictures(), torch.ones(2, 1, SIZE, SIZE)
+    change = trained_net()(smooth, inside, noise()) - smooth
+    assert change.abs().max() > 0.05  # it does change something
+    assert change.abs().max() <= 0.16 + 1e-5
+    torch.testing.assert_close(change[:, 0], change[:, 1])
+    torch.testing.assert_close(change[:, 0], change[:, 2])
+    coarse = blur(change, 31)[:, :, 16:-16, 16:-16]
+    assert coarse.abs().mean() < 0.15 * change.abs().mean()
+    outside = trained_net()(smooth, torch.zeros(2, 1, SIZE, SIZE), noise()) - smooth
+    assert outside.abs().max() > 1 and (outside[:, 0] - outside[:, 1]).abs().max() > 0.5
+
+
+@torch.no_grad()
+def test_detail_follows_the_grain_and_any_size_that_sixteen_divides():
+    net, smooth, inside = trained_net(), pictures(1), torch.zeros(1, 1, SIZE, SIZE)
+    one, two = (net(smooth, inside, noise(1, seed)) for seed in (1, 2))
+    assert (one - two).abs().mean() > 0.01
+    torch.testing.assert_close(one, net(smooth, inside, noise(1, 1)))
+    wide = net(torch.zeros(1, 3, 64, 96), torch.zeros(1, 1, 64, 96), torch.zeros(1, 1, 64, 96))
+    assert wide.shape == (1, 3, 64, 96)
+
+
+def test_a_new_network_hardly_changes_a_picture():
+    smooth = pictures()
+    found = detail_net.DetailNet()(smooth, torch.zeros(2, 1, SIZE, SIZE), noise())
+    assert (found - smooth).abs().mean() < 0.05
+
+
+@torch.no_grad()
+def test_the_discriminator_sees_what_is_known_and_nothing_else():
+    discriminator = detail_net.DetailDiscriminator(channels=(4, 8, 8, 8)).eval()
+    known = torch.ones(1, 1, SIZE, SIZE)
+    known[..., :100] = 0
+    one = pictures(1)
+    other = one.clone()
+    other[..., :100] = 0.9
+    logits, maps = discriminator(one, known)
+    assert [found.shape[1] for found in logits] == [32 * 32, 16 * 16, 8 * 8] and len(maps) == 4
+    for a, b in zip(logits, discriminator(other, known)[0], strict=True):
+        torch.testing.assert_close(a, b)
+    other[..., 120:] = 0.9
+    assert any(
+        (a - b).abs().max() > 1e-3 for a, b in zip(logits, discriminator(other, known)[0], strict=True)
+    )
+
+
+def test_alterations_move_a_picture_and_what_is_known_of_it_together():
+    torch.manual_seed(0)
+    place = torch.zeros(1, 3, SIZE, SIZE)
+    place[..., 100:140, 90:130] = 1
+    for _ in range(20):
+        changed, known = learning._alter(place, (place[:, :1] > 0).float())
+        inside = known[0, 0] > 0
+        if not bool(inside.any()):  # the hidden square
+            continue
+        values = changed[0, 0][inside]
+        assert float(values.std()) < 1e-5
+        assert float((changed[0, 0][~inside] - values.mean()).abs().max()) > 0.3
+    grown = place.clone().requires_grad_()
+    learning._alter(grown, torch.ones(1, 1, SIZE, SIZE))[0].sum().backward()
+    assert float(grown.grad.abs().max()) > 0
+
+
+def test_sharp_faces_are_the_sharpest_and_keep_the_person(fitted):
+    model, faces, measures = fitted
+    random = np.random.default_rng(0)
+    texture = torch.from_numpy(random.normal(0, 25, (24, 1, SIZE, SIZE))).float()
+    rough = (faces.pictures.float() + texture).clamp(0, 255)
+    rough[::2] = blur(blur(rough[::2], 9), 9)
+    set_ = faces._replace(pictures=rough.round().to(torch.uint8))
+    chosen = data.sharp_faces(model.net, set_, torch.zeros(24), keep=0.5)
+    assert len(chosen.pictures) == 12
+    inside = chosen.face[:, 0].float().mean(0) / 255
+    assert inside[150, 128] > 0.95 and inside[10, 10] == 0
+    # The middle of a face is the photograph's own, a corner of the wall is not.
+    own = {tuple(picture[:, 150, 128].tolist()) for picture in set_.pictures[1::2]}
+    assert {tuple(picture[:, 150, 128].tolist()) for picture in chosen.pictures} == own
+    walls = chosen.pictures[:, :, :12, :12].float()
+    assert walls.std((2, 3)).max() < 8 < set_.pictures[1::2, :, :12, :12].float().std((2, 3)).min()
+    turned = torch.full((24,), 99.0)
+    turned[5] = 0
+    assert len(data.sharp_faces(model.net, set_, turned, keep=0.5).pictures) == 1
+
+
+def test_smooth_faces_lose_more_outside_a_face_than_inside():
+    sharp = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) - 0.5
+    face = torch.zeros(4, 1, SIZE, SIZE)
+    face[..., 64:192, 64:192] = 1
+    smooth = data.smooth_faces(sharp, face, torch.Generator().manual_seed(1))
+    again = data.smooth_faces(sharp, face, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(smooth, again)
+    inside, outside = smooth[..., 80:176, 80:176].std((1, 2, 3)), smooth[..., :48, :].std((1, 2, 3))
+    assert bool((inside > outside).all()) and float(outside.max()) < 0.1
+
+
+def test_a_batch_depends_on_the_step_alone(fitted):
+    model, faces, _ = fitted
+    sharp = data.sharp_faces(model.net, faces, torch.zeros(24), keep=1.0)
+    rendered = data.RenderedFaces(faces.pictures[:3], torch.zeros(3, 1, SIZE, SIZE, dtype=torch.uint8))
+    made = data.DetailFaces(sharp, rendered, batch_size=2, seed=0)
+    one, again, other = made.batch(4), made.batch(4), made.batch(5)
+    assert one["grain"].shape == (4, 1, SIZE, SIZE) and one["rendered"].shape == (2, 3, SIZE, SIZE)
+    for name in one:
+        torch.testing.assert_close(one[name], again[name])
+    assert any(not torch.equal(one[name], other[name]) for name in ("sharp", "rendered"))
+
+
+def test_losses_teach_the_generator_towards_the_sharp_face(fitted):
+    model, faces, _ = fitted
+    sharp = data.sharp_faces(model.net, faces, torch.zeros(24), keep=1.0)
+    rendered = data.RenderedFaces(faces.pictures[:3], torch.zeros(3, 1, SIZE, SIZE, dtype=torch.uint8))
+    batch = data.DetailFaces(sharp, rendered, batch_size=1, seed=0).batch(0)
+    detail = learning.FaceDetail(channels=(4, 6, 8, 8, 8), discriminator_channels=(4, 6, 8, 8), limit=0.16)
+    assert {name.split(".")[0] for name in detail.weights()} == {"net"}
+    detail.eval()  # spectral norm moves with every pass otherwise
+    before = detail.generator_loss(batch, {"restored": batch["smooth"], "detailed": batch["rendered"]})
+    after = detail.generator_loss(batch, {"restored": batch["sharp"], "detailed": batch["rendered"]})
+    assert after["pixels"].item() == 0 == after["matching"].item() < before["pixels"].item()
+    assert float(before["agreement"]) == 0
+    shifted = detail.generator_loss(batch, {"restored": batch["sharp"], "detailed": batch["rendered"] + 0.1})
+    assert float(shifted["agreement"]) == pytest.approx(0.1, rel=1e-4)
+    found = detail.discriminator_loss(batch, detail.shared(batch))
+    found["loss"].backward()
+    assert all(one.grad is not None for one in detail.discriminator.parameters())
+    assert all(one.grad is None for one in detail.net.parameters())
+
+
+def test_an_imaginer_takes_the_network_of_a_training(tmp_path):
+    run = face_detail.smoke()
+    detail = run.build({})
+    folder = tmp_path / "weights"
+    write_weights(
+        folder, detail.weights(), {"recipe": "face_detail", "arguments": dict(run.arguments), "facts": {}}
+    )
+    tensors, sizes = imaginer._detail(str(folder))
+    assert sizes == {"channels": (4, 8, 16, 24, 32), "limit": 0.16}
+    net = detail_net.DetailNet(**sizes).eval()
+    net.load_state_dict(tensors)
+    smooth = 127.5 * (pictures() + 1)
+    inside, grain = torch.zeros(2, 1, SIZE, SIZE), noise()
+    with torch.no_grad():
+        sharp = sharpened(net, smooth, inside, grain)
+        expected = (127.5 * (detail.net.eval()(smooth / 127.5 - 1, inside, grain) + 1)).clamp(0, 255)
+    torch.testing.assert_close(sharp, expected)
+    assert sharpened(None, smooth, inside, grain) is smooth
+    assert imaginer._detail("") == ({}, None)
+    with pytest.raises(InputError, match="weights of talker"):
+        imaginer._detail("talker")
