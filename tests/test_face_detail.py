@@ -8,7 +8,7 @@ from small_face_model import draw_faces, fitted_model
 from voiceface.errors import InputError
 from voiceface.models import detail_faces as data
 from voiceface.models import face_detail as learning
-from voiceface.models.imaginer import sharpened
+from voiceface.models.imaginer import ImaginerModel, sharpened
 from voiceface.nn.face import detail_net
 from voiceface.nn.face.face_model import SIZE, blur
 from voiceface.recipes import face_detail, imaginer
@@ -190,3 +190,22 @@ def test_an_imaginer_takes_the_network_of_a_training(tmp_path):
     assert imaginer._detail("") == ({}, None)
     with pytest.raises(InputError, match="weights of talker"):
         imaginer._detail("talker")
+
+
+def test_a_large_face_gets_detail_of_its_own(fitted):
+    faces = fitted[0]
+    made = ImaginerModel(faces.shape, voice_width=4)
+    made.faces.load_weights(faces.weights())
+    small = (127.5 * (pictures(2) + 1)).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    assert made.enlarge(small, [0, 1]) is None
+    made.detail = trained_net()
+    large = made.enlarge(small, [0, 1], seed=3)
+    assert large.shape == (2, 2 * SIZE, 2 * SIZE, 3) and large.dtype == np.uint8
+    assert (made.enlarge(small[1:], [1], seed=3)[0] == large[1]).all()
+    assert (made.enlarge(small[1:], [1], seed=4)[0] != large[1]).any()
+    # Within the face it stays near what resampling gives; outside this network changes whatever it likes.
+    plain = torch.nn.functional.interpolate(
+        torch.from_numpy(small).permute(0, 3, 1, 2).float(), scale_factor=2, mode="bicubic"
+    ).permute(0, 2, 3, 1)
+    away = np.abs(large.astype(float) - plain.clamp(0, 255).numpy())
+    assert away[:, 260:340, 220:292].max() <= 0.16 * 127.5 + 1 < away[:, :60].max()

@@ -141,6 +141,16 @@ class Model(nn.Module):
         """
         raise NotImplementedError
 
+    def enlarge(self, pictures: Pictures, samples: Sequence[int], *, seed: int = 0) -> Pictures | None:
+        """Generated faces at twice the size, with detail that resampling lacks; None: the model knows none.
+
+        Args:
+            pictures: (n, side, side, 3) as `generate` gave them.
+            samples: which of the seed's samples each is.
+            seed: random seed.
+        """
+        return None
+
     def talk(self, speaker: Speaker) -> TalkingFace:
         """A talking face of this speaker: sound goes in piece by piece, frames come out.
 

@@ -115,7 +115,8 @@ class Imaginer(Pipeline):
                 long recording the first 30 s with speech are used.
             n: Number of faces.
             seed: Random seed of what the voice does not tell: expression, light, surroundings.
-            size: Pixels a side, 16 to 1024; by default the weights' own. Other sizes are resampled from it.
+            size: Pixels a side, 16 to 1024; by default the weights' own. Larger faces get detail of their own
+                where the weights have a network for it; other sizes are resampled.
             person: Somebody the weights know by name, for models that generate from names.
             typical: Generate the one face that is typical of such voices instead.
             glasses: Whether the faces wear glasses, of which a voice says nothing.
@@ -254,7 +255,11 @@ class Imaginer(Pipeline):
         worn = "with glasses added" if request.input.glasses else ""
         note = "; ".join(filter(None, ("the typical face" if typical else "", worn, request.note)))
         origin = Origin(model=self.name, fingerprint=self.fingerprint[:16], seed=seed, draw=sample, note=note)
-        image = Image.fromarray(np.ascontiguousarray(pictures[index]))
+        picture = pictures[index : index + 1]
+        if size is not None and size > picture.shape[1]:
+            larger = self._model.enlarge(picture, [sample], seed=seed)
+            picture = picture if larger is None else larger
+        image = Image.fromarray(np.ascontiguousarray(picture[0]))
         if size is not None and size != image.width:
             image = image.resize((size, size), Image.Resampling.LANCZOS)
         return GeneratedImage.of(image, origin)
