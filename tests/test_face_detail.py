@@ -8,9 +8,9 @@ from small_face_model import draw_faces, fitted_model
 from voiceface.errors import InputError
 from voiceface.models import detail_faces as data
 from voiceface.models import face_detail as learning
-from voiceface.models.imaginer import ImaginerModel, sharpened
+from voiceface.models.imaginer import ImaginerModel, add_detail
 from voiceface.nn.face import detail_net
-from voiceface.nn.face.face_model import SIZE, blur
+from voiceface.nn.face.face_model import SIZE, RenderedFace, blur
 from voiceface.recipes import face_detail, imaginer
 from voiceface.training.weights import write_weights
 
@@ -180,13 +180,16 @@ def test_an_imaginer_takes_the_network_of_a_training(tmp_path):
     assert sizes == {"channels": (4, 8, 16, 24, 32), "limit": 0.16}
     net = detail_net.DetailNet(**sizes).eval()
     net.load_state_dict(tensors)
-    smooth = 127.5 * (pictures() + 1)
-    inside, grain = torch.zeros(2, 1, SIZE, SIZE), noise()
+    person = torch.zeros(2, 1, SIZE, SIZE)
+    person[..., 128:] = 1
+    layers = RenderedFace((127.5 * (pictures() + 1)).clamp(0, 255), torch.zeros(2, 1, SIZE, SIZE), person)
     with torch.no_grad():
-        sharp = sharpened(net, smooth, inside, grain)
-        expected = (127.5 * (detail.net.eval()(smooth / 127.5 - 1, inside, grain) + 1)).clamp(0, 255)
-    torch.testing.assert_close(sharp, expected)
-    assert sharpened(None, smooth, inside, grain) is smooth
+        sharp = add_detail(net, layers, noise())
+        expected = 127.5 * (detail.net.eval()(layers.pictures / 127.5 - 1, layers.face, noise()) + 1)
+    torch.testing.assert_close(sharp[..., 136:], expected.clamp(0, 255)[..., 136:])
+    assert (expected - layers.pictures).abs().max() > 0.1
+    torch.testing.assert_close(sharp[..., :100], layers.pictures[..., :100])  # a wall stays plain
+    assert add_detail(None, layers, noise()) is layers.pictures
     assert imaginer._detail("") == ({}, None)
     with pytest.raises(InputError, match="weights of talker"):
         imaginer._detail("talker")
@@ -209,3 +212,9 @@ def test_a_large_face_gets_detail_of_its_own(fitted):
     ).permute(0, 2, 3, 1)
     away = np.abs(large.astype(float) - plain.clamp(0, 255).numpy())
     assert away[:, 260:340, 220:292].max() <= 0.16 * 127.5 + 1 < away[:, :60].max()
+
+
+def test_of_rendered_faces_only_small_patches_count():
+    small = torch.tensor([[1.0, 1.0], [3.0, 5.0]])  # a photograph made smooth, a rendered face
+    large = torch.tensor([[3.0], [1000.0]])
+    assert learning._mean_over_patches([small, large]).item() == ((1 + 3) / 2 + 4) / 2

@@ -16,6 +16,7 @@ from voiceface.models.corpus_faces import frontal_faces
 from voiceface.models.encoders import student
 from voiceface.models.generator_input import GeneratorInput
 from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.nn.face.face_model import RenderedFace
 from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 from voiceface.recipes import _paired_people as paired
 from voiceface.recipes import imaginer as recipe
@@ -153,9 +154,10 @@ def test_no_face_goes_farther_than_real_ones_do(drawing, monkeypatch):
 
     def render(coefficients, *rest, **options):
         rendered.append(coefficients)
-        return torch.zeros(len(coefficients), 3, 2, 2), torch.zeros(len(coefficients), 1, 2, 2)
+        made = torch.zeros(len(coefficients), 3, 2, 2)
+        return RenderedFace(made, made[:, :1], made[:, :1])
 
-    monkeypatch.setattr(imagining.faces.net, "render_with_face", render)
+    monkeypatch.setattr(imagining.faces.net, "render_layers", render)
     monkeypatch.setattr(imagining, "variation", model.FaceVariation(direct=80.0, identity=80.0))
     conditions = imagining.conditions([one])
     imagining.generate_from(conditions, [0], typical=True)

@@ -19,13 +19,15 @@ from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.ridge import ridge_map
 from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.detail_net import DetailNet
-from voiceface.nn.face.face_model import SIZE
+from voiceface.nn.face.face_model import SIZE, RenderedFace, blur
 
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
 
 _RENDERED = 16
+_LOOSE = 13
+"""Pixels around a person in which detail fades out."""
 RESIDUALS = 96
 """Directions of what voices do not predict that are sampled."""
 _FOLDS = 5
@@ -230,10 +232,8 @@ class ImaginerModel(FaceGenerator):
         ``glasses`` says which faces wear some; by default none does.
         """
         made = []
-        for pictures, face, grain in self.rendered(
-            conditions, samples, seed=seed, typical=typical, glasses=glasses
-        ):
-            pictures = sharpened(self.detail, pictures, face, grain)
+        for layers, grain in self.rendered(conditions, samples, seed=seed, typical=typical, glasses=glasses):
+            pictures = add_detail(self.detail, layers, grain)
             made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 
@@ -249,7 +249,8 @@ class ImaginerModel(FaceGenerator):
         for picture, sample in zip(pictures, samples, strict=True):
             one = torch.from_numpy(picture).to(face).permute(2, 0, 1)[None]
             grain = torch.randn(1, 1, side, side, generator=torch_generator(seed, sample, side)).to(face)
-            sharp = sharpened(self.detail, _twice_as_large(one).clamp(0, 255), face, grain)
+            layers = RenderedFace(_twice_as_large(one).clamp(0, 255), face, torch.ones_like(face))
+            sharp = add_detail(self.detail, layers, grain)
             made.append(sharp.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 
@@ -262,13 +263,12 @@ class ImaginerModel(FaceGenerator):
         seed: int = 0,
         typical: bool = False,
         glasses: Sequence[bool] = (),
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    ) -> Iterator[tuple[RenderedFace, Tensor]]:
         """Faces as the face model renders them, before the detail network, in blocks of 16.
 
         Yields:
-            pictures (n, 3, 256, 256) in [0, 255], the share (n, 1, 256, 256) of each pixel that lies inside
-            the face, and the standard normal numbers (n, 1, 256, 256) of which its detail is sampled;
-            zeros for typical faces.
+            Faces, and the standard normal numbers (n, 1, 256, 256) of which their detail is sampled; zeros
+            for typical faces.
         """
         coefficients = self.predict(conditions.float())
         for first in range(0, len(conditions), _RENDERED):
@@ -296,10 +296,10 @@ class ImaginerModel(FaceGenerator):
             if any(worn := list(glasses)[some]):
                 share = torch.tensor(worn).to(wanted)[:, None]
                 added = {name: share * numbers for name, numbers in self.faces.glasses_effect().items()}
-            pictures, face = self.faces.net.render_with_face(
+            layers = self.faces.net.render_layers(
                 wanted, styles, background.to(wanted), grain=None if typical else grain, added=added
             )
-            yield pictures, face, grain
+            yield layers, grain
 
     def turns(self) -> Sequence[Turn]:
         """None: all is computed in closed form."""
@@ -310,12 +310,21 @@ def _twice_as_large(pictures: Tensor) -> Tensor:
     return F.interpolate(pictures, scale_factor=2, mode="bicubic", align_corners=False)
 
 
-def sharpened(detail: DetailNet | None, pictures: Tensor, face: Tensor, grain: Tensor) -> Tensor:
-    """Rendered faces (n, 3, 256, 256) in [0, 255] with detail, from what `ImaginerModel.rendered` gives."""
+def add_detail(detail: DetailNet | None, layers: RenderedFace, grain: Tensor) -> Tensor:
+    """Rendered faces with detail: (n, 3, h, w) in [0, 255].
+
+    Args:
+        detail: the network; None: faces stay as they are.
+        layers: the faces.
+        grain: (n, 1, h, w) standard normal numbers.
+    """
     if detail is None:
-        return pictures
-    sharp: Tensor = 127.5 * (detail(pictures / 127.5 - 1, face, grain) + 1)
-    return sharp.clamp(0, 255)
+        return layers.pictures
+    sharp = 127.5 * (detail(layers.pictures / 127.5 - 1, layers.face, grain) + 1)
+    # A plain wall has none; beyond a person's outline there is room for loose hair.
+    near = blur(F.max_pool2d(layers.person, _LOOSE, stride=1, padding=_LOOSE // 2), _LOOSE)
+    changed: Tensor = layers.pictures + near * (sharp - layers.pictures)
+    return changed.clamp(0, 255)
 
 
 def _background(random: torch.Generator) -> Tensor:

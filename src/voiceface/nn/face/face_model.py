@@ -9,6 +9,7 @@ face, and laid over a plain background.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,17 @@ _SMALL = 64
 STYLE_SIZE = 128
 """Pixels a side of a hair style."""
 _DARKEST, _LIGHTEST = 50.0, 195.0
+
+
+class RenderedFace(NamedTuple):
+    """Portraits, and which of their pixels show what."""
+
+    pictures: Tensor
+    """(n, 3, 256, 256) in [0, 255]."""
+    face: Tensor
+    """(n, 1, 256, 256) share of each pixel that lies inside the face."""
+    person: Tensor
+    """(n, 1, 256, 256) share of each pixel that is person."""
 
 
 class FaceModelNet(nn.Module):
@@ -198,9 +210,9 @@ class FaceModelNet(nn.Module):
             grain: (n, 1, 256, 256) standard normal numbers that become the detail of the skin; None: no
                 detail.
         """
-        return self.render_with_face(coefficients, styles, background, grain=grain)[0]
+        return self.render_layers(coefficients, styles, background, grain=grain).pictures
 
-    def render_with_face(
+    def render_layers(
         self,
         coefficients: Tensor,
         styles: Tensor,
@@ -208,8 +220,8 @@ class FaceModelNet(nn.Module):
         *,
         grain: Tensor | None = None,
         added: Mapping[str, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """As `render`, and the share (n, 1, 256, 256) of each pixel that lies inside the face.
+    ) -> RenderedFace:
+        """As `render`, with the shares of face and person.
 
         ``added`` holds numbers (n, width) that are added to those of a block before it is rendered.
         """
@@ -227,7 +239,8 @@ class FaceModelNet(nn.Module):
         warped = self.from_canonical(torch.cat(layers, 1), shape)
         behind = F.interpolate(background, size=SIZE, mode="bicubic", align_corners=True)
         person = warped[:, 3:4]
-        return (warped[:, :3] * person + behind * (1 - person)).clamp(0, 255), warped[:, 4:]
+        pictures = (warped[:, :3] * person + behind * (1 - person)).clamp(0, 255)
+        return RenderedFace(pictures, warped[:, 4:], person)
 
     def from_canonical(self, pictures: Tensor, shapes: Tensor) -> Tensor:
         """Warp pictures (n, channels, 256, 256) from the canonical shape to shapes (n, points, 2)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from voiceface.models.imaginer import RESIDUALS, ImaginerModel, sharpened
+from voiceface.models.imaginer import RESIDUALS, ImaginerModel, add_detail
 from voiceface.models.model import Model
 from voiceface.nn.face.face_model import SIZE
 from voiceface.pipelines.exporters._voices import WAVE, example_waves, voice_network
@@ -127,6 +127,6 @@ class _Render(nn.Module):
         self.net, self.detail = model.faces.net, model.detail
 
     def forward(self, coefficients: Tensor, style: Tensor, background: Tensor, grain: Tensor) -> Tensor:
-        pictures, face = self.net.render_with_face(coefficients, style, background, grain=grain)
-        pictures = sharpened(self.detail, pictures, face, grain)
+        layers = self.net.render_layers(coefficients, style, background, grain=grain)
+        pictures = add_detail(self.detail, layers, grain)
         return pictures.round().to(torch.uint8).permute(0, 2, 3, 1)
