@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
 
 
-_RENDERED = 16
+_RENDERED, _DETAILED = 16, 4
+"""Faces at once: the detail network's maps are large."""
 _LOOSE = 13
 """Pixels around a person in which detail fades out."""
 RESIDUALS = 96
@@ -99,7 +100,8 @@ class ImaginerModel(FaceGenerator):
         )
         self.variation, self.encoders = variation or FaceVariation(), encoders or PretrainedEncoders()
         self.faces = FaceModel(shape)
-        self.detail = detail
+        # A quarter faster on a CPU.
+        self.detail = None if detail is None else detail.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width = self.faces.net.width
         for name, dimensions in {
             "voice_mean": (voice_width,),
@@ -233,8 +235,11 @@ class ImaginerModel(FaceGenerator):
         """
         made = []
         for layers, grain in self.rendered(conditions, samples, seed=seed, typical=typical, glasses=glasses):
-            pictures = add_detail(self.detail, layers, grain)
-            made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
+            for first in range(0, len(grain), _DETAILED):
+                some = slice(first, first + _DETAILED)
+                part = RenderedFace(*(layer[some] for layer in layers))
+                pictures = add_detail(self.detail, part, grain[some])
+                made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 
     @torch.no_grad()
