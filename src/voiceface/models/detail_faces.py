@@ -1,4 +1,4 @@
-"""Training data of the detail network: sharp faces with their smooth versions, and rendered faces."""
+"""Training data of the detail network: sharp faces with their smooth versions."""
 
 from __future__ import annotations
 
@@ -31,15 +31,6 @@ class SharpFaces(NamedTuple):
     """(n, 1, 256, 256) uint8, 1 where the picture reached."""
 
 
-class RenderedFaces(NamedTuple):
-    """Faces as the face model renders them for predicted coefficients."""
-
-    pictures: Tensor
-    """(n, 3, 256, 256) uint8."""
-    face: Tensor
-    """(n, 1, 256, 256) uint8 share of each pixel that lies inside the face, of 255."""
-
-
 def sharp_faces(net: FaceModelNet, faces: FaceSet, asymmetry: Tensor, *, keep: float) -> SharpFaces:
     """The sharpest frontal faces in colour, before blurred backgrounds of their own colours.
 
@@ -66,45 +57,39 @@ def sharp_faces(net: FaceModelNet, faces: FaceSet, asymmetry: Tensor, *, keep: f
 
 
 class DetailFaces:
-    """Batches of sharp faces, of the same made as smooth as rendered ones are, and of rendered faces.
+    """Batches of sharp faces, and of the same made as smooth as rendered ones are.
 
     Args:
         sharp: photographs.
-        rendered: rendered faces.
-        batch_size: of each of the two a step.
+        batch_size: of a step.
         crop: pixels a side of the random window of a step, the same for all its pictures; 32 divides it.
         seed: of every batch.
     """
 
-    def __init__(
-        self, sharp: SharpFaces, rendered: RenderedFaces, *, batch_size: int, crop: int = SIZE, seed: int
-    ) -> None:
-        self.sharp, self.rendered = sharp, rendered
+    def __init__(self, sharp: SharpFaces, *, batch_size: int, crop: int = SIZE, seed: int) -> None:
+        self.sharp = sharp
         self.batch_size, self.crop, self.seed = batch_size, crop, seed
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Pictures in [-1, 1] and shares in [0, 1] of a step: see `FaceDetail`."""
         random = torch_generator(self.seed, step)
         rows = torch.randint(0, len(self.sharp.pictures), (self.batch_size,), generator=random)
+        found = self.pairs(rows, random)
+        top, left = torch.randint(0, SIZE - self.crop + 1, (2,), generator=random).tolist()
+        return {name: x[..., top : top + self.crop, left : left + self.crop] for name, x in found.items()}
+
+    def pairs(self, rows: Tensor, random: torch.Generator) -> dict[str, Tensor]:
+        """What a batch holds of these photographs, half of them mirrored, before it is cropped."""
         sharp = self.sharp.pictures[rows].float() / 127.5 - 1
         face, known = self.sharp.face[rows].float() / 255, self.sharp.known[rows].float()
         sharp, face, known = _mirror([sharp, face, known], random)
-        others = torch.randint(0, len(self.rendered.pictures), (self.batch_size,), generator=random)
-        rendered = self.rendered.pictures[others].float() / 127.5 - 1
-        rendered_face = self.rendered.face[others].float() / 255
-        rendered, rendered_face = _mirror([rendered, rendered_face], random)
-        shape = (2 * self.batch_size, 1, SIZE, SIZE)
-        top, left = torch.randint(0, SIZE - self.crop + 1, (2,), generator=random).tolist()
-        found = {
+        return {
             "sharp": sharp,
             "smooth": smooth_faces(sharp, face, random),
             "face": face,
             "known": known,
-            "rendered": rendered,
-            "rendered_face": rendered_face,
-            "grain": torch.randn(shape, generator=random),
+            "grain": torch.randn(len(rows), 1, SIZE, SIZE, generator=random),
         }
-        return {name: x[..., top : top + self.crop, left : left + self.crop] for name, x in found.items()}
 
 
 def smooth_faces(sharp: Tensor, face: Tensor, random: torch.Generator) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,17 +24,13 @@ class DetailWeights(NamedTuple):
     """Distance of a smooth face's result from the sharp one."""
     matching: float = 2.0
     """Distance of the discriminator's maps of the two (Wang et al. 2018, equation 3)."""
-    agreement: float = 4.0
-    """Distance of a rendered face from its result at a sixteenth of the size."""
 
 
 class FaceDetail(Model):
     """A network that sharpens rendered faces (`voiceface.nn.face.detail_net.DetailNet`).
 
-    It learns on two kinds of smooth faces: photographs made smooth, whose sharp original is known, and
-    rendered faces, of which the discriminator alone says what is missing. A batch holds ``sharp``,
-    ``smooth``, ``rendered`` (n, 3, 256, 256) in [-1, 1], ``face``, ``rendered_face``, ``known``
-    (n, 1, 256, 256) in [0, 1] and ``grain`` (2 n, 1, 256, 256).
+    A batch holds ``sharp``, ``smooth`` (n, 3, side, side) in [-1, 1], ``face``, ``known`` (n, 1, side, side)
+    in [0, 1] and ``grain`` (n, 1, side, side).
 
     Args:
         channels: of the generator.
@@ -65,66 +61,45 @@ class FaceDetail(Model):
             Turn("generator", list(self.net.parameters()), self.generator_loss),
         ]
 
-    def shared(self, batch: dict[str, Tensor]) -> dict[str, Any]:
-        """Results of both kinds of smooth faces."""
-        pictures = torch.cat([batch["smooth"], batch["rendered"]])
-        face = torch.cat([batch["face"], batch["rendered_face"]])
-        sharpened = self.net(pictures, face, batch["grain"])
-        return dict(zip(("restored", "detailed"), sharpened.chunk(2), strict=True))
+    def shared(self, batch: dict[str, Tensor]) -> Tensor:
+        """The smooth faces, sharpened."""
+        restored: Tensor = self.net(batch["smooth"], batch["face"], batch["grain"])
+        return restored
 
-    def discriminator_loss(self, batch: dict[str, Tensor], shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Hinge loss (Lim and Ye 2017); generated faces are hidden where the photographs beside them end."""
+    def discriminator_loss(self, batch: dict[str, Tensor], shared: Tensor) -> dict[str, Tensor]:
+        """Hinge loss (Lim and Ye 2017) over patches of three sizes."""
         known = batch["known"]
         real, _ = self.discriminator(*_alter(batch["sharp"], known))
-        made = torch.cat([shared["restored"], shared["detailed"]]).detach()
-        fake, _ = self.discriminator(*_alter(made, torch.cat([known, known])))
-        missed = _mean_over_patches([F.relu(1 + one) for one in fake])
-        loss = torch.stack([F.relu(1 - one).mean() for one in real]).mean() + missed
+        fake, _ = self.discriminator(*_alter(shared.detach(), known))
         return {
-            "loss": loss,
-            "real": torch.stack([one.mean() for one in real]).mean(),
-            "fake": _mean_over_patches(fake),
+            "loss": _mean([F.relu(1 - one) for one in real]) + _mean([F.relu(1 + one) for one in fake]),
+            "real": _mean(real),
+            "fake": _mean(fake),
         }
 
-    def generator_loss(self, batch: dict[str, Tensor], shared: dict[str, Any]) -> dict[str, Tensor]:
-        """Pass for photographs, near the sharp face where it is known, near the rendered one in the large."""
+    def generator_loss(self, batch: dict[str, Tensor], shared: Tensor) -> dict[str, Tensor]:
+        """Pass for photographs, and be near the own one, in pixels and in the discriminator's maps."""
         known, weights = batch["known"], self.loss_weights
-        made = torch.cat([shared["restored"], shared["detailed"]])
-        changed, seen = _alter(made, torch.cat([known, known]))
-        fake, _ = self.discriminator(changed, seen)
-        adversarial = -_mean_over_patches(fake)
-        own = self.discriminator(shared["restored"], known)[1]
+        fake, _ = self.discriminator(*_alter(shared, known))
+        own = self.discriminator(shared, known)[1]
         with torch.no_grad():
             wanted = self.discriminator(batch["sharp"], known)[1]
         # Deep maps are small under spectral norm: each distance counts by the size of its map.
         distances = [F.l1_loss(a, b) / b.abs().mean() for a, b in zip(own, wanted, strict=True)]
         matching = torch.stack(distances).mean()
-        missed = (shared["restored"] - batch["sharp"]) * known
+        missed = (shared - batch["sharp"]) * known
         pixels = missed.abs().mean() + 2 * F.avg_pool2d(missed, 4).abs().mean()
-        away = shared["detailed"] - batch["rendered"]
-        agreement = F.avg_pool2d(away, 16).abs().mean()
-        loss = (
-            weights.adversarial * adversarial
-            + weights.pixels * pixels
-            + weights.matching * matching
-            + weights.agreement * agreement
-        )
-        return {"loss": loss, "pixels": pixels, "matching": matching, "agreement": agreement}
+        loss = weights.pixels * pixels + weights.matching * matching - weights.adversarial * _mean(fake)
+        return {"loss": loss, "pixels": pixels, "matching": matching}
 
     def weights(self) -> dict[str, Tensor]:
         """Without the discriminator, which no use needs."""
         return {name: value for name, value in self.state_dict().items() if name.startswith("net.")}
 
 
-def _mean_over_patches(found: Sequence[Tensor]) -> Tensor:
-    """Mean of numbers (2 n, patches) of patches of several sizes, of rendered faces the smallest alone.
-
-    The first half of the rows are photographs made smooth. What is large in a rendered face (clothes that are
-    an average, a plain wall) is the face model's: a generator that has to hide it makes strokes of it.
-    """
-    half = len(found[0]) // 2
-    restored = torch.stack([one[:half].mean() for one in found]).mean()
-    return (restored + found[0][half:].mean()) / 2
+def _mean(found: Sequence[Tensor]) -> Tensor:
+    """Mean over patches of several sizes, each size counting alike."""
+    return torch.stack([one.mean() for one in found]).mean()
 
 
 def _alter(pictures: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
