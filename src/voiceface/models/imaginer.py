@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _RENDERED, _DETAILED = 16, 4
 """Faces at once: the detail network's maps are large."""
+_SMOOTH, _OUTSIDE = 9, 0.7
+"""How hair and clothes are smoothed before detail is added, and the share of it that they get."""
 _LOOSE = 13
 """Pixels around a person in which detail fades out."""
 RESIDUALS = 96
@@ -255,7 +257,7 @@ class ImaginerModel(FaceGenerator):
             one = torch.from_numpy(picture).to(face).permute(2, 0, 1)[None]
             grain = torch.randn(1, 1, side, side, generator=torch_generator(seed, sample, side)).to(face)
             layers = RenderedFace(_twice_as_large(one).clamp(0, 255), face, torch.ones_like(face))
-            sharp = add_detail(self.detail, layers, grain)
+            sharp = add_detail(self.detail, layers, grain, smooth=1)
             made.append(sharp.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 
@@ -315,20 +317,27 @@ def _twice_as_large(pictures: Tensor) -> Tensor:
     return F.interpolate(pictures, scale_factor=2, mode="bicubic", align_corners=False)
 
 
-def add_detail(detail: DetailNet | None, layers: RenderedFace, grain: Tensor) -> Tensor:
+def add_detail(
+    detail: DetailNet | None, layers: RenderedFace, grain: Tensor, *, smooth: int = _SMOOTH
+) -> Tensor:
     """Rendered faces with detail: (n, 3, h, w) in [0, 255].
 
     Args:
         detail: the network; None: faces stay as they are.
         layers: the faces.
         grain: (n, 1, h, w) standard normal numbers.
+        smooth: width in pixels of the squares over whose means hair and clothes are smoothed before, twice.
     """
     if detail is None:
         return layers.pictures
-    sharp = 127.5 * (detail(layers.pictures / 127.5 - 1, layers.face, grain) + 1)
+    # An average of people has faint patterns that belong to nobody; sharpened they look like scales.
+    given = blur(blur(layers.pictures, smooth), smooth) if smooth > 1 else layers.pictures
+    given = layers.face * layers.pictures + (1 - layers.face) * given
+    sharp = 127.5 * (detail(given / 127.5 - 1, layers.face, grain) + 1)
     # A plain wall has none; beyond a person's outline there is room for loose hair.
     near = blur(F.max_pool2d(layers.person, _LOOSE, stride=1, padding=_LOOSE // 2), _LOOSE)
-    changed: Tensor = layers.pictures + near * (sharp - layers.pictures)
+    share = near * (layers.face + (1 - layers.face) * _OUTSIDE)
+    changed: Tensor = layers.pictures + share * (sharp - layers.pictures)
     return changed.clamp(0, 255)
 
 
