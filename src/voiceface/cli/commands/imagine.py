@@ -77,7 +77,8 @@ def _imagine(
     _check(voices, out, n=n, typical=typical, size=size)
     jobs = work.plan_jobs(voices, out, n=n, others=PICTURE_FORMATS) if voices else []
     left_out = warn_left_out(voices, ["voices"], besides=[out])
-    options = work.GenerationOptions(n, seed, size, person, typical, glasses, force, speech_detector)
+    choices = (n, seed, size, person, typical, glasses, force, speech_detector)
+    options = work.GenerationOptions(*choices)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:
