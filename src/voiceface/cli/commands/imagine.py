@@ -48,9 +48,8 @@ def _imagine(
 
     voiceface imagine VOICE -o face.png or voiceface imagine FOLDER -o FACES
 
-    Voices are audio or video files in any format. A folder stands for its files;
-    -o gets the same folder structure. A face is one of many that fit the voice,
-    not a portrait of the speaker. The same seed generates the same face.
+    Voices are audio or video files in any format, or folders of them. A face is one
+    of many that fit the voice, no portrait. The same seed generates the same face.
 
     Args:
         voices: recordings of one person each; files or folders
@@ -77,8 +76,7 @@ def _imagine(
     _check(voices, out, n=n, typical=typical, size=size)
     jobs = work.plan_jobs(voices, out, n=n, others=PICTURE_FORMATS) if voices else []
     left_out = warn_left_out(voices, ["voices"], besides=[out])
-    choices = (n, seed, size, person, typical, glasses, force, speech_detector)
-    options = work.GenerationOptions(*choices)
+    options = work.GenerationOptions(n, seed, size, person, typical, glasses, force, speech_detector)
     imaginer = Imaginer.load(weights, device=device)
     if voices:
         with progress_bar("voices", enabled=len(jobs) > 3) as progress:
