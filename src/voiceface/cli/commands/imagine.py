@@ -49,7 +49,7 @@ def _imagine(
     voiceface imagine VOICE -o face.png or voiceface imagine FOLDER -o FACES
 
     Voices are audio or video files in any format, or folders of them. A face is one
-    of many that fit the voice, no portrait. The same seed generates the same face.
+    of many that fit, not a portrait of the speaker; the same seed gives the same one.
 
     Args:
         voices: recordings of one person each; files or folders
