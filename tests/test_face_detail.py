@@ -11,6 +11,7 @@ from voiceface.models import face_detail as learning
 from voiceface.models.imaginer import ImaginerModel, add_detail
 from voiceface.nn.face import detail_net
 from voiceface.nn.face.face_model import SIZE, RenderedFace, blur
+from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 from voiceface.recipes import face_detail, imaginer
 from voiceface.training.weights import write_weights
 
@@ -72,20 +73,33 @@ def test_a_new_network_hardly_changes_a_picture():
 
 @torch.no_grad()
 def test_the_discriminator_sees_what_is_known_and_nothing_else():
-    discriminator = detail_net.DetailDiscriminator(channels=(4, 8, 8, 8)).eval()
+    detail = learning.FaceDetail(channels=(4, 6, 8, 8, 8), discriminator_channels=(4, 8, 8, 8), limit=0.16)
+    discriminator = detail.eval().discriminator
     known = torch.ones(1, 1, SIZE, SIZE)
     known[..., :100] = 0
     one = pictures(1)
     other = one.clone()
     other[..., :100] = 0.9
-    logits, maps = discriminator(one, known)
-    assert [found.shape[1] for found in logits] == [32 * 32, 16 * 16, 8 * 8] and len(maps) == 4
-    for a, b in zip(logits, discriminator(other, known)[0], strict=True):
+    before = discriminator(learning._seen(one, known))
+    assert [found.shape[1] for found in before] == [32 * 32, 16 * 16, 8 * 8]
+    assert len(discriminator.maps(learning._seen(one, known))) == 4
+    for a, b in zip(before, discriminator(learning._seen(other, known)), strict=True):
         torch.testing.assert_close(a, b)
     other[..., 120:] = 0.9
-    assert any(
-        (a - b).abs().max() > 1e-3 for a, b in zip(logits, discriminator(other, known)[0], strict=True)
-    )
+    after = discriminator(learning._seen(other, known))
+    assert any((a - b).abs().max() > 1e-3 for a, b in zip(before, after, strict=True))
+
+
+def test_spectral_norm_holds_the_discriminator():
+    discriminator = PatchDiscriminator(channels=(4, 8, 8, 8), inputs=4, spectral=True)
+    with torch.no_grad():
+        for layer in discriminator.layers:
+            layer.parametrizations.weight.original.mul_(50)
+    for _ in range(30):
+        discriminator(torch.zeros(1, 4, 64, 64))
+    largest = [torch.linalg.matrix_norm(one.weight.flatten(1), 2).item() for one in discriminator.layers]
+    assert largest == pytest.approx([1.0] * 4, abs=0.1)
+    assert not any("parametrizations" in name for name in PatchDiscriminator(channels=(4, 8)).state_dict())
 
 
 def test_alterations_move_a_picture_and_what_is_known_of_it_together():

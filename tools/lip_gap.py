@@ -12,15 +12,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
+from mesh_pictures import mesh_pictures, upright_colours
 
 from voiceface.corpus.face_landmarks import shipped_mesh_network
 from voiceface.face.mesh import find_mesh, five_points_of_mesh
 from voiceface.nn.face.lip_edges import LOWER_LIP, UPPER_LIP
 from voiceface.nn.face.lip_gap import lip_features
-from voiceface.nn.face.mesh_animation import upright_shape
-from voiceface.nn.face.mesh_warp import sample_pixels
 
 FOLDS, RIDGE = 5, 30.0
 SURE, CLOSED = 0.02, 0.02
@@ -31,16 +28,9 @@ def measure(picture: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]
     mesh = find_mesh(picture, five_points_of_mesh(points), shipped_mesh_network())
     if mesh.fault:
         return None
-    own = mesh.points.astype(np.float64)
-    shape, rotation, eyes = upright_shape(own)
-    pixels = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
-
-    def photographed(spots: np.ndarray) -> np.ndarray:
-        places = own[168] + eyes * spots @ rotation + 0.5
-        return sample_pixels(pixels, torch.from_numpy(places).float()[None, None])[0, :, 0].T.double().numpy()
-
+    shape, rotation, eyes, colours = upright_colours(picture, mesh.points.astype(np.float64))
     taught = (points[LOWER_LIP] - points[UPPER_LIP]) @ rotation.T / eyes
-    return lip_features(photographed, shape), float(taught[1])
+    return lip_features(colours, shape), float(taught[1])
 
 
 def fit(features: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -56,16 +46,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path, nargs="+")
-    found = []
-    for folder in parser.parse_args().pictures:
-        meshes = np.load(folder / "mesh.npz")
-        files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.jpg")}
-        files |= {path.stem: path for path in files.values()}
-        for name, points in zip(meshes["face"].tolist(), meshes["points"], strict=True):
-            if name in files:
-                picture = np.asarray(Image.open(files[name]).convert("RGB"))
-                if (one := measure(picture, points[:, :2].astype(np.float64))) is not None:
-                    found.append(one)
+    pictures = mesh_pictures(parser.parse_args().pictures)
+    found = [one for picture, points in pictures if (one := measure(picture, points)) is not None]
     features, target = np.array([one for one, _ in found]), np.array([gap for _, gap in found])
     fold = np.random.default_rng(0).integers(FOLDS, size=len(found))
     held = np.zeros(len(found))

@@ -13,11 +13,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
+from mesh_pictures import mesh_pictures, upright_colours
 
-from voiceface.nn.face.mesh_animation import mouth_opening, upright_shape
-from voiceface.nn.face.mesh_warp import sample_pixels
+from voiceface.nn.face.mesh_animation import mouth_opening
 from voiceface.nn.face.teeth_light import LUMA, FaceLight, colours_of_mouth, face_light
 
 OPEN, WIDE, FOLDS = 0.08, 0.15, 5
@@ -27,20 +25,14 @@ SMALLEST, LARGEST = 20.0, 75.0
 
 def measure(picture: np.ndarray, points: np.ndarray) -> tuple[FaceLight, float, np.ndarray] | None:
     """Light of the face, opening of the mouth, and colours in it; None where it is closed."""
-    shape, rotation, eyes = upright_shape(points.astype(np.float64))
+    shape, _, eyes, colours = upright_colours(picture, points)
     opening = float(mouth_opening(shape[:468]))
     if opening < OPEN:
         return None
-    pixels = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
-
-    def photographed(spots: np.ndarray) -> np.ndarray:
-        places = points[168] + eyes * spots @ rotation + 0.5
-        return sample_pixels(pixels, torch.from_numpy(places).float()[None, None])[0, :, 0].T.double().numpy()
-
-    light = face_light(photographed, shape, eyes=eyes)
+    light = face_light(colours, shape, eyes=eyes)
     if min(light.skin, float(light.whites @ LUMA)) < SMALLEST:
         return None
-    return light, opening, colours_of_mouth(photographed, shape)
+    return light, opening, colours_of_mouth(colours, shape)
 
 
 def part(colours: np.ndarray, share: float, *, lightest: bool) -> np.ndarray:
@@ -59,16 +51,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path, nargs="+")
-    found = []
-    for folder in parser.parse_args().pictures:
-        meshes = np.load(folder / "mesh.npz")
-        files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.jpg")}
-        files |= {path.stem: path for path in files.values()}
-        for name, points in zip(meshes["face"].tolist(), meshes["points"], strict=True):
-            if name in files:
-                picture = np.asarray(Image.open(files[name]).convert("RGB"))
-                if (one := measure(picture, points[:, :2])) is not None:
-                    found.append(one)
+    pictures = mesh_pictures(parser.parse_args().pictures)
+    found = [one for picture, points in pictures if (one := measure(picture, points)) is not None]
     dark = [part(one, 0.1, lightest=False) / light.skin for light, opening, one in found if opening > WIDE]
     found = [(light, opening, part(one, 0.25, lightest=True)) for light, opening, one in found]
     some = [one for one in found if one[0].eyes < LARGEST]

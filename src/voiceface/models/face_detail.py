@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.models.model import Model, Turn
-from voiceface.nn.face.detail_net import DetailDiscriminator, DetailNet
+from voiceface.nn.face.detail_net import DetailNet
+from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 
 _COVERED = 0.3
 """Share of the pictures of which a square is hidden from the discriminator."""
@@ -50,7 +51,8 @@ class FaceDetail(Model):
         super().__init__()
         self.loss_weights = weights or DetailWeights()
         self.net = DetailNet(channels=channels, limit=limit)
-        self.discriminator = DetailDiscriminator(channels=discriminator_channels)
+        # The fourth channel says what is known of a picture.
+        self.discriminator = PatchDiscriminator(channels=discriminator_channels, inputs=4, spectral=True)
         for network in (self.net, self.discriminator):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -69,8 +71,8 @@ class FaceDetail(Model):
     def discriminator_loss(self, batch: dict[str, Tensor], shared: Tensor) -> dict[str, Tensor]:
         """Hinge loss (Lim and Ye 2017) over patches of three sizes."""
         known = batch["known"]
-        real, _ = self.discriminator(*_alter(batch["sharp"], known))
-        fake, _ = self.discriminator(*_alter(shared.detach(), known))
+        real = self.discriminator(_seen(*_alter(batch["sharp"], known)))
+        fake = self.discriminator(_seen(*_alter(shared.detach(), known)))
         return {
             "loss": _mean([F.relu(1 - one) for one in real]) + _mean([F.relu(1 + one) for one in fake]),
             "real": _mean(real),
@@ -80,10 +82,10 @@ class FaceDetail(Model):
     def generator_loss(self, batch: dict[str, Tensor], shared: Tensor) -> dict[str, Tensor]:
         """Pass for photographs, and be near the own one, in pixels and in the discriminator's maps."""
         known, weights = batch["known"], self.loss_weights
-        fake, _ = self.discriminator(*_alter(shared, known))
-        own = self.discriminator(shared, known)[1]
+        fake = self.discriminator(_seen(*_alter(shared, known)))
+        own = self.discriminator.maps(_seen(shared, known))
         with torch.no_grad():
-            wanted = self.discriminator(batch["sharp"], known)[1]
+            wanted = self.discriminator.maps(_seen(batch["sharp"], known))
         # Deep maps are small under spectral norm: each distance counts by the size of its map.
         distances = [F.l1_loss(a, b) / b.abs().mean() for a, b in zip(own, wanted, strict=True)]
         matching = torch.stack(distances).mean()
@@ -100,6 +102,11 @@ class FaceDetail(Model):
 def _mean(found: Sequence[Tensor]) -> Tensor:
     """Mean over patches of several sizes, each size counting alike."""
     return torch.stack([one.mean() for one in found]).mean()
+
+
+def _seen(pictures: Tensor, known: Tensor) -> Tensor:
+    """What the discriminator sees (n, 4, side, side): known pixels, and which they are."""
+    return torch.cat([pictures * known, known], 1)
 
 
 def _alter(pictures: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

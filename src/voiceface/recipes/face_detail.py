@@ -121,10 +121,10 @@ def _run(arguments: dict[str, Any]) -> Run[FaceDetail]:
 
 
 def _build(facts: Facts, arguments: dict[str, Any]) -> FaceDetail:
-    judge = arguments["discriminator_width"]
+    first = arguments["discriminator_width"]
     return FaceDetail(
         channels=detail_channels(arguments["width"]),
-        discriminator_channels=(judge, 2 * judge, 4 * judge, 5 * judge),
+        discriminator_channels=(first, 2 * first, 4 * first, 5 * first),
         limit=arguments["limit"],
         weights=DetailWeights(**{name: arguments[name] for name in DetailWeights._fields}),
     )

@@ -56,7 +56,7 @@ def _imagine(
         out: the .png, .jpg or .webp file for one recording, otherwise a folder, created if needed
         n: number of faces per recording
         seed: random seed
-        size: pixels a side, 16 to 1024; by default the weights' own, from which other sizes are resampled
+        size: pixels a side, 16 to 1024; by default the weights' own; larger faces get more detail
         typical: generate the most typical face instead of a random one
         glasses: add glasses to the faces; a voice says nothing about them
         person: name of a person, for models conditioned on names

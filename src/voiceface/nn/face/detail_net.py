@@ -1,4 +1,4 @@
-"""Detail for smooth faces: a U-Net that sharpens rendered portraits, and its discriminator."""
+"""Detail for smooth faces: a U-Net that sharpens rendered portraits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 _SLOPE = 0.2
 
@@ -82,45 +81,6 @@ def detail_channels(width: int) -> tuple[int, ...]:
     (16, 32, 64, 96, 128)
     """
     return tuple(width * factor for factor in (1, 2, 4, 6, 8))
-
-
-class DetailDiscriminator(nn.Module):
-    """Discriminates patches of several sizes (Isola et al. 2017), with spectral norm (Miyato et al. 2018).
-
-    Args:
-        channels: of the layers, each halving the size.
-    """
-
-    def __init__(self, *, channels: Sequence[int] = (48, 96, 192, 256)) -> None:
-        super().__init__()
-        # Four neighbouring pixels become the channels of one first, which costs a quarter; the last channels
-        # say which pixels are known.
-        pairs = itertools.pairwise([16, *channels])
-        self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1)) for before, after in pairs
-        )
-        self.answers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(width, 1, 3, padding=1)) for width in channels[1:]
-        )
-
-    def forward(self, pictures: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Judge pictures.
-
-        Args:
-            pictures: (n, 3, h, w) in [-1, 1]; h and w divide by 32.
-            known: (n, 1, h, w) 1 where the picture is to be looked at, 0 elsewhere.
-
-        Returns:
-            logits (n, patches), small patches first; and the maps of every layer.
-        """
-        maps = F.pixel_unshuffle(torch.cat([pictures * known, known], 1), 2)
-        logits, found = [], []
-        for index, layer in enumerate(self.layers):
-            maps = F.leaky_relu(layer(maps), _SLOPE)
-            found.append(maps)
-            if index:
-                logits.append(self.answers[index - 1](maps).flatten(1))
-        return logits, found
 
 
 class _Residual(nn.Module):

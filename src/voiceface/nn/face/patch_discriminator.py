@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 
 class PatchDiscriminator(nn.Module):
@@ -16,19 +17,33 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         channels: of the layers, each halving the size.
+        inputs: channels of a picture.
+        spectral: whether weights have spectral norm (Miyato et al. 2018).
     """
 
-    def __init__(self, *, channels: Sequence[int] = (64, 128, 256, 256)) -> None:
+    def __init__(
+        self, *, channels: Sequence[int] = (64, 128, 256, 256), inputs: int = 3, spectral: bool = False
+    ) -> None:
         super().__init__()
-        pairs = itertools.pairwise([12, *channels])
+        pairs = itertools.pairwise([4 * inputs, *channels])
         self.layers = nn.ModuleList(nn.Conv2d(b, c, 4, stride=2, padding=1) for b, c in pairs)
         self.answers = nn.ModuleList(nn.Conv2d(c, 1, 3, padding=1) for c in channels[1:])
+        if spectral:
+            for layer in (*self.layers, *self.answers):
+                spectral_norm(layer)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """(batch, 3, size, size) to logits (batch, patches), small patches first."""
-        maps, logits = F.pixel_unshuffle(pictures, 2), []
-        for index, layer in enumerate(self.layers):
+        """(batch, inputs, size, size) to logits (batch, patches), small patches first."""
+        return self.score_maps(self.maps(pictures))
+
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        """The maps (batch, channels, side, side) of every layer."""
+        maps, found = F.pixel_unshuffle(pictures, 2), []
+        for layer in self.layers:
             maps = F.leaky_relu(layer(maps), 0.2)
-            if index:
-                logits.append(self.answers[index - 1](maps).flatten(1))
-        return logits
+            found.append(maps)
+        return found
+
+    def score_maps(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of what `maps` gave."""
+        return [answer(one).flatten(1) for answer, one in zip(self.answers, maps[1:], strict=True)]
