@@ -246,7 +246,7 @@ class ImaginerModel(FaceGenerator):
 
     @torch.no_grad()
     def enlarge(self, pictures: Pictures, samples: Sequence[int], *, seed: int = 0) -> Pictures | None:
-        """As `Model.enlarge`: a second pass of the detail network, at twice the size."""
+        """As `Model.enlarge`: a second pass of the detail network within the face, at twice the size."""
         if self.detail is None:
             return None
         made, net, side = [], self.faces.net, 2 * SIZE
@@ -256,9 +256,10 @@ class ImaginerModel(FaceGenerator):
         for picture, sample in zip(pictures, samples, strict=True):
             one = torch.from_numpy(picture).to(face).permute(2, 0, 1)[None]
             grain = torch.randn(1, 1, side, side, generator=torch_generator(seed, sample, side)).to(face)
-            layers = RenderedFace(_twice_as_large(one).clamp(0, 255), face, torch.ones_like(face))
-            sharp = add_detail(self.detail, layers, grain, smooth=1)
-            made.append(sharp.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
+            large = _twice_as_large(one).clamp(0, 255)
+            # Hair that is sharpened once more gets bright and dark rims.
+            fine = 127.5 * (self.detail(large / 127.5 - 1, face, grain) + 1) - large
+            made.append((large + face * fine).clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 
     @torch.no_grad()
@@ -317,21 +318,18 @@ def _twice_as_large(pictures: Tensor) -> Tensor:
     return F.interpolate(pictures, scale_factor=2, mode="bicubic", align_corners=False)
 
 
-def add_detail(
-    detail: DetailNet | None, layers: RenderedFace, grain: Tensor, *, smooth: int = _SMOOTH
-) -> Tensor:
+def add_detail(detail: DetailNet | None, layers: RenderedFace, grain: Tensor) -> Tensor:
     """Rendered faces with detail: (n, 3, h, w) in [0, 255].
 
     Args:
         detail: the network; None: faces stay as they are.
         layers: the faces.
         grain: (n, 1, h, w) standard normal numbers.
-        smooth: width in pixels of the squares over whose means hair and clothes are smoothed before, twice.
     """
     if detail is None:
         return layers.pictures
     # An average of people has faint patterns that belong to nobody; sharpened they look like scales.
-    given = blur(blur(layers.pictures, smooth), smooth) if smooth > 1 else layers.pictures
+    given = blur(blur(layers.pictures, _SMOOTH), _SMOOTH)
     given = layers.face * layers.pictures + (1 - layers.face) * given
     sharp = 127.5 * (detail(given / 127.5 - 1, layers.face, grain) + 1)
     # A plain wall has none; beyond a person's outline there is room for loose hair.

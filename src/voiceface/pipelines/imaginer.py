@@ -115,8 +115,8 @@ class Imaginer(Pipeline):
                 long recording the first 30 s with speech are used.
             n: Number of faces.
             seed: Random seed of what the voice does not tell: expression, light, surroundings.
-            size: Pixels a side, 16 to 1024; by default the weights' own. Larger faces get detail of their own
-                where the weights have a network for it; other sizes are resampled.
+            size: Pixels a side, 16 to 1024; by default the weights' own. Within larger faces detail is added
+                where the weights have a network for it; all else is resampled.
             person: Somebody the weights know by name, for models that generate from names.
             typical: Generate the one face that is typical of such voices instead.
             glasses: Whether the faces wear glasses, of which a voice says nothing.
