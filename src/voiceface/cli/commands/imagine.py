@@ -49,11 +49,11 @@ def _imagine(
     voiceface imagine VOICE -o face.png or voiceface imagine FOLDER -o FACES
 
     Voices are audio or video files in any format, or folders of them. A face is one
-    of many that fit, not a portrait of the speaker; the same seed gives the same one.
+    of many that fit, not a portrait of the speaker; a seed gives the same again.
 
     Args:
         voices: recordings of one person each; files or folders
-        out: the .png, .jpg or .webp file for one recording, otherwise a folder, created if needed
+        out: .png, .jpg or .webp file for one recording; else a folder, which gets the recordings' folders
         n: number of faces per recording
         seed: random seed
         size: pixels a side, 16 to 1024; by default the weights' own; larger faces get more detail
