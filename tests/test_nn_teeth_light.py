@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from voiceface.nn.face.lip_edges import LOWER_LIP, UPPER_LIP
+from voiceface.nn.face.lip_edges import LOWER_LIP, LUMA, UPPER_LIP
 from voiceface.nn.face.mouth_interior import MouthInterior
-from voiceface.nn.face.teeth_light import LUMA, FaceLight, face_light
+from voiceface.nn.face.teeth_light import FaceLight, face_light
 from voiceface.pipelines.weights import load_model
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER_LIP
-from voiceface.nn.face.teeth_light import LUMA, Photographed
+from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, LUMA, UPPER_EDGE, UPPER_LIP, Photographed
 
 Floats = npt.NDArray[np.float64]
 

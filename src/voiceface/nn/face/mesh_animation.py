@@ -7,6 +7,8 @@ move: outside it the photograph stays as it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.nn.face.eyelids import LIDS, close_lids, draw_lashes, lash_line, widen_eyes
+from voiceface.nn.face.eyelids import LIDS, LidSkin, close_lids, draw_lashes, lash_line, widen_eyes
 from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER_LIP
 from voiceface.nn.face.lip_gap import lip_gap, part_lips
+from voiceface.nn.face.lip_seam import LipSeam
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
 from voiceface.nn.face.mouth_interior import MouthInterior
 from voiceface.nn.face.teeth_light import face_light
 
 Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.float32]
 
 SKIN_POINTS = 468
 """Points of the mesh without the irises."""
@@ -42,6 +46,10 @@ _BROW_FOLD = 0.45
 """How far the fold above the lid follows the brow."""
 
 _FADES_IN = 0.05
+_LIP_PIXELS = 1.5
+"""Over how many pixels a lip's edge passes into the inside of the mouth."""
+_AROUND_LIPS = 0.05
+"""How far around the lips' inner edges colours are changed, in distances between the eyes."""
 _SEALED, _PARTED = 0.02, 0.04
 """The opening up to which lips stay together, and how much wider it is where they part in full: prediction
 of a closed mouth is never quite 0."""
@@ -111,16 +119,19 @@ class MeshAnimation:
         low, high = np.floor(ring.min(axis=0)).astype(int) - 1, np.ceil(ring.max(axis=0)).astype(int) + 2
         self._corner, self.side = low, int((high - low).max())
         self._square = self._cut_square()
-        self._closed = self.shape
+        self._closed, self._seam = self.shape, None
         if opening is not None:
             gap = lip_gap(self._photographed, found)
             part_lips(self.shape, gap)
             self._closed = self.shape - gap * opening
+            self._seam = LipSeam(self._photographed, self.shape, eyes=self.eyes)
         self._source = self._in_square(np.concatenate([self.shape, still]))
         self._still = still
         light = face_light(self._photographed, found, eyes=self.eyes)
         self._lashes = [self._darkest(lash_line(found, lids)) for lids in LIDS]
-        self._mouth = MouthInterior(self.shape, self._closed, light=light)
+        self._lid_skin = LidSkin(self._photographed, found, eyes=self.eyes)
+        shown = self._seam is None or self._seam.teeth_show
+        self._mouth = MouthInterior(self.shape, self._closed, light=light, teeth_show=shown)
 
     def _in_picture(self, shape: Floats) -> Floats:
         placed: Floats = self._origin + self.eyes * shape @ self._rotation
@@ -159,6 +170,7 @@ class MeshAnimation:
         columns = slice(max(0, x), min(self.width, x + self.side))
         for k, (frame, square) in enumerate(zip(made, pixels, strict=True)):
             self._fill_mouth(square, talking[k], sway[k])
+            self._cover_eyes(square, talking[k], sway[k], float(lids[k]))
             self._draw_lashes(square, shapes[k], float(lids[k]))
             inner = square[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
             frame[rows, columns] = np.clip(np.rint(inner), 0, 255)
@@ -188,13 +200,39 @@ class MeshAnimation:
         close_lids(shape, closed)
         return shape
 
-    def _fill_mouth(self, square: npt.NDArray[np.float32], shape: Floats, sway: Floats) -> None:
+    def _fill_mouth(self, square: Pixels, shape: Floats, sway: Floats) -> None:
         """Put teeth, tongue and dark between the lips, as far as they open farther than in the photograph."""
-        hidden = 0.0 if self._mouth.shows_own else float(mouth_opening(self.shape))
-        blend = (float(mouth_opening(shape)) - hidden) / _FADES_IN
-        if blend <= 0:
-            return
-        placed = self._in_square(_sway(shape, sway)[list(UPPER_EDGE + LOWER_EDGE)]).numpy()
+        closed_first = self._seam is not None or self._mouth.shows_own
+        hidden = 0.0 if closed_first else float(mouth_opening(self.shape))
+        blend = min(1.0, (float(mouth_opening(shape)) - hidden) / _FADES_IN)
+        around = shape[list(UPPER_EDGE + LOWER_EDGE)]
+
+        def inside(colours: Floats, spots: Floats) -> Floats:
+            if self._seam is not None:
+                colours = self._seam.without_strips(colours, spots, shape)
+            if blend > 0:
+                made, within = self._mouth.colours(spots, shape, self._photographed(spots))
+                share = np.clip(within * self.eyes / _LIP_PIXELS + 0.5, 0, 1) * blend
+                colours = colours + share[:, None] * (made - colours)
+            return colours if self._seam is None else self._seam.meet(colours, spots, shape)
+
+        if blend > 0 or self._seam is not None:
+            reach = np.array([0.0, _AROUND_LIPS])
+            box = np.stack([around.min(axis=0) - reach, around.max(axis=0) + reach])
+            self._recolour(square, box, sway, inside)
+
+    def _cover_eyes(self, square: Pixels, shape: Floats, sway: Floats, closed: float) -> None:
+        """Keep lids that come down skin."""
+        for eye in range(len(LIDS) if closed > 0 else 0):
+            keep = partial(self._lid_skin.keep_skin, shape=shape, closed=closed, eye=eye)
+            self._recolour(square, self._lid_skin.box(shape, eye), sway, keep)
+
+    def _recolour(
+        self, square: Pixels, box: Floats, sway: Floats, recoloured: Callable[[Floats, Floats], Floats]
+    ) -> None:
+        """Change the pixels within a box (2, 2) of the upright head, by their colours and places there."""
+        corners = np.stack(np.meshgrid(*box.T), -1).reshape(-1, 2)
+        placed = self._in_square(_sway(corners, sway)).numpy()
         left, top = np.clip(np.floor(placed.min(axis=0)).astype(int) - 1, 0, self.side)
         right, bottom = np.clip(np.ceil(placed.max(axis=0)).astype(int) + 2, 0, self.side)
         if left >= right or top >= bottom:
@@ -202,14 +240,10 @@ class MeshAnimation:
         y, x = np.mgrid[top:bottom, left:right]
         spots = np.stack([x, y], -1).reshape(-1, 2) + self._corner
         spots = _sway((spots - self._origin) @ self._rotation.T / self.eyes, sway, back=True)
-        colours, within = self._mouth.colours(spots, shape, self._photographed(spots))
-        # Half a pixel of each edge is lip.
-        share = np.clip(within * self.eyes + 0.5, 0, 1) * min(1.0, blend)
-        target = square[top:bottom, left:right].reshape(-1, 3)
-        mixed = target + share[:, None] * (colours - target)
-        square[top:bottom, left:right] = mixed.reshape(bottom - top, right - left, 3)
+        colours = square[top:bottom, left:right].reshape(-1, 3).astype(np.float64)
+        square[top:bottom, left:right] = recoloured(colours, spots).reshape(bottom - top, right - left, 3)
 
-    def _draw_lashes(self, square: npt.NDArray[np.float32], shape: Floats, closed: float) -> None:
+    def _draw_lashes(self, square: Pixels, shape: Floats, closed: float) -> None:
         for lids, colours in zip(LIDS, self._lashes, strict=True):
             line = self._in_square(lash_line(shape, lids)).double().numpy()
             draw_lashes(square, line, colours, closed, eyes=self.eyes)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from voiceface.nn.face.eyelids import LIDS
-from voiceface.nn.face.lip_edges import LOWER_EDGE, UPPER_EDGE
+from voiceface.nn.face.lip_edges import LOWER_EDGE, LUMA, UPPER_EDGE, Photographed
 
 Floats = npt.NDArray[np.float64]
-Photographed = Callable[[Floats], Floats]
-"""Colours (n, 3) of a photograph at places (n, 2) of its upright mesh, in distances between the eyes."""
 
-LUMA = np.array([0.299, 0.587, 0.114])
 _CHEEKS, _REACH = (205, 425), 0.06
 _WITHIN_EYE = (0.2, 0.35, 0.5, 0.65, 0.8)
 _WHITE = 0.8
 """The quantile of an eye's light from which it is white."""
 _DARKEST = 1.0
+_LEAST_WHITE = 0.6
+"""Of the cheeks' light: below it what is seen of an eye is lashes and shadow, no white."""
 
 # tools/teeth_light.py prints these: fitted to 728 open mouths of photographs, none of them of GRID.
 _CONSTANT, _BY_CHEEK, _BY_WHITE, _BY_EYES, _BY_OPENING = -0.839, 0.594, 0.351, 0.408, 0.37
@@ -48,7 +46,7 @@ class FaceLight:
     def features(self, opening: float) -> Floats:
         """What `teeth` depends on (4,): logarithms of light, size and opening."""
         size, opened = float(np.clip(self.eyes, *_EYES)), float(np.clip(opening, *_OPENINGS))
-        white = max(float(self.whites @ LUMA), _DARKEST)
+        white = max(float(self.whites @ LUMA), _LEAST_WHITE * self.skin)
         return np.log([self.skin, white, size, opened])
 
     def teeth(self, opening: float) -> float:
