@@ -10,7 +10,8 @@ from voiceface.models import detail_faces as data
 from voiceface.models import face_detail as learning
 from voiceface.models.imaginer import ImaginerModel, add_detail
 from voiceface.nn.face import detail_net
-from voiceface.nn.face.face_model import SIZE, RenderedFace, blur
+from voiceface.nn.face.box_filters import blur
+from voiceface.nn.face.face_model import SIZE, RenderedFace
 from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 from voiceface.recipes import face_detail, imaginer
 from voiceface.training.weights import write_weights

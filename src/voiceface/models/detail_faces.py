@@ -10,7 +10,8 @@ from torch import Tensor
 
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.step_seed import torch_generator
-from voiceface.nn.face.face_model import SIZE, FaceModelNet, blur
+from voiceface.nn.face.box_filters import blur
+from voiceface.nn.face.face_model import SIZE, FaceModelNet
 
 _FRONTAL = 5.0
 """Mean distance in pixels of a mesh from its mirror image up to which a face counts as frontal."""

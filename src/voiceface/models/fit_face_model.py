@@ -12,7 +12,8 @@ from voiceface.metrics.logistic_regression import fit_logistic_regression
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import EXPRESSIONS, FaceMeasures, FaceModel, glasses_features
 from voiceface.models.triangulate import triangulate
-from voiceface.nn.face.face_model import BLOCKS, SIZE, STYLE_SIZE, blur, to_luminance_chroma
+from voiceface.nn.face.box_filters import blur
+from voiceface.nn.face.face_model import BLOCKS, SIZE, STYLE_SIZE, to_luminance_chroma
 from voiceface.nn.face.mesh_warp import locate_triangles
 
 _FRONTAL = 10.0

@@ -12,7 +12,8 @@ from torch import Tensor
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import FaceMeasures, FaceModel
 from voiceface.models.face_regions import CLOTHES, HAIR, SKIN, label_regions
-from voiceface.nn.face.face_model import SIZE, STYLE_SIZE, blur, to_luminance_chroma
+from voiceface.nn.face.box_filters import blur
+from voiceface.nn.face.face_model import SIZE, STYLE_SIZE, to_luminance_chroma
 
 FEWEST = 24
 """Pictures that a hair style is the average of, at least: nobody is recognised in it."""

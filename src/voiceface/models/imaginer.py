@@ -18,8 +18,9 @@ from voiceface.models.model import Pictures, Turn
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.models.ridge import ridge_map
 from voiceface.models.step_seed import torch_generator
+from voiceface.nn.face.box_filters import blur, dilate
 from voiceface.nn.face.detail_net import DetailNet
-from voiceface.nn.face.face_model import SIZE, RenderedFace, blur
+from voiceface.nn.face.face_model import SIZE, RenderedFace
 
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
@@ -333,7 +334,7 @@ def add_detail(detail: DetailNet | None, layers: RenderedFace, grain: Tensor) ->
     given = layers.face * layers.pictures + (1 - layers.face) * given
     sharp = 127.5 * (detail(given / 127.5 - 1, layers.face, grain) + 1)
     # A plain wall has none; beyond a person's outline there is room for loose hair.
-    near = blur(F.max_pool2d(layers.person, _LOOSE, stride=1, padding=_LOOSE // 2), _LOOSE)
+    near = blur(dilate(layers.person, _LOOSE), _LOOSE)
     share = near * (layers.face + (1 - layers.face) * _OUTSIDE)
     changed: Tensor = layers.pictures + share * (sharp - layers.pictures)
     return changed.clamp(0, 255)

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from voiceface.nn.face.box_filters import blur
+
 _SLOPE = 0.2
 
 
@@ -67,8 +69,7 @@ class DetailNet(nn.Module):
             maps = layer(maps, beside)
         change = self.last(maps).float()
         light = change.mean(1, keepdim=True)
-        margin = self.fine // 2
-        smooth = F.avg_pool2d(F.pad(light, (margin,) * 4, mode="replicate"), self.fine, stride=1)
+        smooth = blur(light, self.fine)
         light = self.limit * torch.tanh((light - smooth) / self.limit)
         sharp: Tensor = pictures + face * light + (1 - face) * change
         return sharp

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from voiceface.nn.face.box_filters import blur, dilate, enlarge, window_mean
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
 
 SIZE = 256
@@ -138,7 +139,7 @@ class FaceModelNet(nn.Module):
             _place(part * deviation + tone[:, 2 + k : 3 + k], small, around=tone.new_zeros(()))
             for k, part in enumerate(blocks["chroma"].chunk(2, dim=1))
         ]
-        faces = to_rgb(luminance, *_resize(_extend(torch.stack(colours, 1), small), SIZE).unbind(1))
+        faces = to_rgb(luminance, *enlarge(_extend(torch.stack(colours, 1), small), SIZE).unbind(1))
         # What principal components left out is mostly sharp: an unsharp mask gives some of it back.
         return faces + 0.5 * (faces - blur(faces, 5))
 
@@ -156,7 +157,7 @@ class FaceModelNet(nn.Module):
 
         def layer(name: str) -> Tensor:
             maps = self.get_buffer(name)[styles].float()
-            return _resize(maps if maps.ndim == 4 else maps[:, None] / 255, SIZE)
+            return enlarge(maps if maps.ndim == 4 else maps[:, None] / 255, SIZE)
 
         colours = layer("style_colours")
         colours = colours + 0.5 * (colours - blur(colours, 7))
@@ -170,7 +171,7 @@ class FaceModelNet(nn.Module):
         along = ((colours - average) * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
         covered = layer("style_hair")
         # The labels call the whole face skin; at its border hair may lie over it.
-        near = blur(F.max_pool2d(covered, 25, stride=1, padding=12), 9).clamp(0, 1)
+        near = blur(dilate(covered, 25), 9).clamp(0, 1)
         certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
         strands = certain * along.clamp(0, 1) * (4 * near).clamp(0, 1)
         strands = strands + (1 - certain) * (2 * near).clamp(0, 1)
@@ -237,7 +238,7 @@ class FaceModelNet(nn.Module):
         shape = self.placed(blocks["shape"].view(-1, self.points, 2))
         layers = [picture, torch.maximum(person, solid), solid.expand(len(faces), -1, -1, -1)]
         warped = self.from_canonical(torch.cat(layers, 1), shape)
-        behind = F.interpolate(background, size=SIZE, mode="bicubic", align_corners=True)
+        behind = enlarge(background, SIZE, align_corners=True)
         person = warped[:, 3:4]
         pictures = (warped[:, :3] * person + behind * (1 - person)).clamp(0, 255)
         return RenderedFace(pictures, warped[:, 4:], person)
@@ -259,7 +260,7 @@ class FaceModelNet(nn.Module):
 
     def skin_detail(self, grain: Tensor) -> Tensor:
         """Luminance (n, 1, 256, 256) as strong as what principal components leave out of real faces."""
-        strength = _resize(self.get_buffer("detail").float()[None, None], SIZE)
+        strength = enlarge(self.get_buffer("detail").float()[None, None], SIZE)
         # The mean of nine numbers deviates a third as far as one.
         return 0.5 * (3 * blur(grain, 3).to(strength) * strength)
 
@@ -293,17 +294,6 @@ def to_luminance_chroma(colours: Tensor) -> Tensor:
     )
 
 
-def blur(pictures: Tensor, width: int) -> Tensor:
-    """The mean over squares of ``width`` (odd) pixels; the edge is repeated."""
-    padded = F.pad(pictures, (width // 2,) * 4, mode="replicate")
-    # Rows, then columns: a large square at once takes many times as long.
-    return F.avg_pool2d(F.avg_pool2d(padded, (1, width), stride=1), (width, 1), stride=1)
-
-
-def _resize(pictures: Tensor, size: int) -> Tensor:
-    return F.interpolate(pictures, size=size, mode="bicubic", align_corners=False)
-
-
 def _place(values: Tensor, where: Tensor, *, around: Tensor) -> Tensor:
     """Maps (n, h, w) with values (n, pixels) where ``where`` (h, w) is true, and ``around`` elsewhere."""
     index = (where.flatten().cumsum(0) - 1).clamp_min(0)
@@ -313,5 +303,5 @@ def _place(values: Tensor, where: Tensor, *, around: Tensor) -> Tensor:
 def _extend(chroma: Tensor, known: Tensor) -> Tensor:
     """Fill pixels (n, 2, h, w) next to the ``known`` ones (h, w) with the mean within four pixels."""
     weight = known.to(chroma)[None, None]
-    mean, share = (F.avg_pool2d(F.pad(x, (4,) * 4), 9, stride=1) for x in (chroma * weight, weight))
+    mean, share = (window_mean(F.pad(x, (4,) * 4), 9) for x in (chroma * weight, weight))
     return torch.where(known, chroma, mean / share.clamp_min(1e-3))
