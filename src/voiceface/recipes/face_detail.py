@@ -23,8 +23,8 @@ from voiceface.models.detail_faces import DetailFaces, SharpFaces, sharp_faces
 from voiceface.models.face_detail import DetailWeights, FaceDetail
 from voiceface.models.face_model import TEMPLATE
 from voiceface.models.once_per_selection import OncePerSelection
-from voiceface.nn.face.detail_net import detail_channels
 from voiceface.nn.face.box_filters import blur
+from voiceface.nn.face.detail_net import detail_channels
 from voiceface.nn.face.face_model import SIZE
 from voiceface.recipes._paired_people import split_paired
 from voiceface.recipes.face_mesh import corpus_meshes
