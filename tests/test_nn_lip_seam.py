@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from voiceface.nn.face.edge_width import edge_width
 from voiceface.nn.face.eyelids import LIDS, LidSkin, close_lids
 from voiceface.nn.face.lip_edges import LOWER_LIP, UPPER_LIP
 from voiceface.nn.face.lip_seam import LipSeam
@@ -122,3 +123,32 @@ def test_a_brow_that_a_lid_draws_down_becomes_skin_and_other_skin_stays(talker):
     assert np.array_equal(skin.keep_skin(dark, cheek, shape, 1.0, 0), dark)
     low, high = skin.box(shape, 0)
     assert (low <= lid.min(axis=0)).all() and (high >= lid.max(axis=0)).all()
+
+
+def test_the_width_of_edges_says_how_soft_a_picture_is_at_any_size(talker):
+    shape = talker.get_buffer("rest").double().numpy()
+    irises = np.array([shape[[33, 133]].mean(axis=0), shape[[263, 362]].mean(axis=0)])
+
+    def eyes(softness):
+        def photographed(spots):
+            away = np.linalg.norm(spots[:, None] - irises, axis=2).min(axis=1)
+            return (60 + 120 * np.clip((away - 0.1) / softness, 0, 1))[:, None] * np.ones(3)
+
+        return photographed
+
+    sharp, soft = (edge_width(eyes(width), shape, eyes=60.0) for width in (0.04, 0.12))
+    assert soft > 2 * sharp and sharp == pytest.approx(0.04, rel=0.3)
+    assert edge_width(eyes(0.12), shape, eyes=120.0) == pytest.approx(soft, rel=0.1)
+    assert edge_width(lambda spots: np.full((len(spots), 3), 90.0), shape, eyes=60.0) == 0.1
+
+
+def test_edges_in_the_mouth_of_a_soft_picture_are_soft(talker):
+    closed, wide = opened(talker, 0.0), opened(talker, 0.3)
+    light = FaceLight(cheeks=np.array(SKIN), whites=np.full(3, 120.0), eyes=120.0)
+
+    def steepest(edges):
+        inside = MouthInterior(closed, closed, light=light, edges=edges)
+        colours, _ = inside.colours(column(wide, 0.14), wide, np.zeros((41, 3)))
+        return np.abs(np.diff(colours.mean(axis=1))).max()
+
+    assert steepest(0.1) < 0.8 * steepest(0.03)

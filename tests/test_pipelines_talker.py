@@ -21,7 +21,7 @@ from voiceface.media.write_movie import write_movie
 from voiceface.pipelines import talker as pipeline
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import BEST
-from voiceface.pipelines.voice_recording import NotSpeechError
+from voiceface.pipelines.voice_recording import NotSpeechError, read_voice_recording
 from voiceface.records import SAMPLE_RATE as RATE
 
 
@@ -291,3 +291,20 @@ def test_the_imagined_face_talks_at_any_size(voice, tmp_path):
     done = vf.Talker.load()(voice, tmp_path / "a.mp4", size=128, seed=2)
     facts = movie_facts(done.path)
     assert (facts.width, facts.height) == (128, 128) and done.frames == 78
+
+
+def test_a_larger_face_is_generated_at_its_size_and_not_enlarged(voice):
+    asked = []
+
+    class Asked:
+        template = "portrait"
+
+        def __call__(self, recording, *, size, **options):
+            asked.append(size)
+            return [Image.new("RGB", (size, size))]
+
+    talk = vf.Talker.load()
+    talk._imaginer = Asked()
+    for size in (None, 512):
+        assert talk._shown(read_voice_recording(voice), None, 0, size).long_side == (size or 256)
+    assert asked == [256, 512]

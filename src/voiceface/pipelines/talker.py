@@ -219,13 +219,15 @@ class Talker(Pipeline):
             return self._photograph(face, size)
         if self._imaginer is None:
             self._imaginer = Imaginer.load(device=self.device, precision=self.precision)
-        generated = self._imaginer(recording, seed=seed, force=True)[0].convert("RGB")
         template, side = self._imaginer.template, self.size
         if self._model.whole_pictures:
             side = size or side
-            picture = np.asarray(generated.resize((side, side), Image.Resampling.LANCZOS))
+            # A larger face gets detail of its own size.
+            generated = self._imaginer(recording, seed=seed, size=side, force=True)[0].convert("RGB")
+            picture = np.asarray(generated)
             # `align` and the mesh name a pixel by its centre, templates measure from the corner.
             return _Shown(picture, (template_points(template, side) - 0.5).astype(np.float32))
+        generated = self._imaginer(recording, seed=seed, force=True)[0].convert("RGB")
         if template == self.template:
             return _Shown(np.asarray(generated.resize((side, side), Image.Resampling.LANCZOS)))
         pixels = np.asarray(generated)

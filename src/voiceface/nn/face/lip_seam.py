@@ -18,9 +18,10 @@ _LINE, _RISE = 0.68, 18.0
 """Of the lips' light: the lightest that the line between them is, and how much more for each distance between
 the eyes away from it."""
 _BETWEEN = (0.0, 0.25, 0.5, 0.75, 1.0)
-_DARKEST_LINE, _HALF, _CORNER = 0.35, 0.012, 0.03
+_DARKEST_LINE, _HALF, _CORNER = 0.35, 0.012, 0.08
 """Of the lips' light: the darkest that the line is; half its width, at least a pixel, and how far from the
 corners of the mouth it ends, in distances between the eyes."""
+_OF_EDGES = 0.12
 _REACH = 0.045
 """How far from the line, in distances between the eyes, something of the mouth's inside may be left."""
 _TEETH_LIGHTER, _TEETH_LESS_RED = 1.2, 0.06
@@ -38,9 +39,10 @@ class LipSeam:
         photographed: colours of the photograph.
         shape: (468, 2) its mesh, upright, in distances between the eyes.
         eyes: distance between the eyes in pixels.
+        edges: width of the photograph's own edges (`edge_width`), by which the line is as soft as they are.
     """
 
-    def __init__(self, photographed: Photographed, shape: Floats, *, eyes: float) -> None:
+    def __init__(self, photographed: Photographed, shape: Floats, *, eyes: float, edges: float = 0.0) -> None:
         levels = []
         for inner, outer in ((UPPER_EDGE, _UPPER_OUTSIDE), (LOWER_EDGE, _LOWER_OUTSIDE)):
             begin, end = shape[list(inner[1:-1])], shape[list(outer)]
@@ -50,7 +52,7 @@ class LipSeam:
         between = np.stack([photographed(upper + share * (lower - upper)) for share in _BETWEEN])
         darkest = np.take_along_axis(between, (between @ LUMA).argmin(axis=0)[None, :, None], axis=0)[0]
         self._line = _smooth(np.clip(darkest, _DARKEST_LINE * self._lips, _LINE * self._lips))
-        self._half = max(_HALF, 1 / max(eyes, 1.0))
+        self._half = max(_HALF, 1 / max(eyes, 1.0), min(_OF_EDGES * edges, 2 * _HALF))
 
         self.teeth_show = self._see_teeth(colours_of_mouth(photographed, shape))
         """Whether the photograph shows something lighter and less red than lips between them."""

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voiceface.nn.face.edge_width import edge_width
 from voiceface.nn.face.eyelids import LIDS, LidSkin, close_lids, draw_lashes, lash_line, widen_eyes
 from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER_LIP
 from voiceface.nn.face.lip_gap import lip_gap, part_lips
@@ -120,18 +121,19 @@ class MeshAnimation:
         self._corner, self.side = low, int((high - low).max())
         self._square = self._cut_square()
         self._closed, self._seam = self.shape, None
+        edges = edge_width(self._photographed, found, eyes=self.eyes)
         if opening is not None:
             gap = lip_gap(self._photographed, found)
             part_lips(self.shape, gap)
             self._closed = self.shape - gap * opening
-            self._seam = LipSeam(self._photographed, self.shape, eyes=self.eyes)
+            self._seam = LipSeam(self._photographed, self.shape, eyes=self.eyes, edges=edges)
         self._source = self._in_square(np.concatenate([self.shape, still]))
         self._still = still
         light = face_light(self._photographed, found, eyes=self.eyes)
         self._lashes = [self._darkest(lash_line(found, lids)) for lids in LIDS]
         self._lid_skin = LidSkin(self._photographed, found, eyes=self.eyes)
         shown = self._seam is None or self._seam.teeth_show
-        self._mouth = MouthInterior(self.shape, self._closed, light=light, teeth_show=shown)
+        self._mouth = MouthInterior(self.shape, self._closed, light=light, teeth_show=shown, edges=edges)
 
     def _in_picture(self, shape: Floats) -> Floats:
         placed: Floats = self._origin + self.eyes * shape @ self._rotation
@@ -212,7 +214,7 @@ class MeshAnimation:
                 colours = self._seam.without_strips(colours, spots, shape)
             if blend > 0:
                 made, within = self._mouth.colours(spots, shape, self._photographed(spots))
-                share = np.clip(within * self.eyes / _LIP_PIXELS + 0.5, 0, 1) * blend
+                share = np.clip(within / max(_LIP_PIXELS / self.eyes, self._mouth.soft) + 0.5, 0, 1) * blend
                 colours = colours + share[:, None] * (made - colours)
             return colours if self._seam is None else self._seam.meet(colours, spots, shape)
 

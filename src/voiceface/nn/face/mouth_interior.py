@@ -24,6 +24,8 @@ _GAP, _GAP_DEPTH = 0.007, 0.2
 _EDGE = 0.012
 _SOFT_PIXELS = 1.2
 """No edge in the mouth is sharper than so many pixels, as in a photograph of that size."""
+_OF_EDGES, _SOFTEST = 0.3, 0.03
+"""Nor than this share of the photograph's own edges, up to a limit."""
 _SHADOW = 0.07
 """How far below the upper lip its shadow reaches."""
 _LIT = 0.35
@@ -50,9 +52,18 @@ class MouthInterior:
         light: of the face; teeth follow it, and the opening of the mouth.
         teeth_show: whether there is more than lips between the mesh's lips: it sees gaps between closed
             ones, whose own line must not be put into an open mouth.
+        edges: width of the photograph's own edges (`edge_width`): those in the mouth are no sharper.
     """
 
-    def __init__(self, shape: Floats, closed: Floats, *, light: FaceLight, teeth_show: bool = True) -> None:
+    def __init__(
+        self,
+        shape: Floats,
+        closed: Floats,
+        *,
+        light: FaceLight,
+        teeth_show: bool = True,
+        edges: float = 0.0,
+    ) -> None:
         self._own_upper, self._own_lower = (_rising(shape[list(edge)]) for edge in (UPPER_EDGE, LOWER_EDGE))
         widest = (self._own_lower[1] - self._own_upper[1]).max()
         self.shows_own = teeth_show and bool(widest > _SHOWN)
@@ -61,7 +72,8 @@ class MouthInterior:
         self._middle = float(closed[13, 0])
         self._light, self._dark = light, light.skin * _DARK
         self._lit = light.tint() * light.teeth(_LIT) / _LIGHTEST
-        self._soft = max(_EDGE, _SOFT_PIXELS / max(light.eyes, 1.0))
+        self.soft = max(_EDGE, _SOFT_PIXELS / max(light.eyes, 1.0), min(_OF_EDGES * edges, _SOFTEST))
+        """Width of edges in the mouth, in distances between the eyes."""
 
     def colours(self, spots: Floats, shape: Floats, own: Floats) -> tuple[Floats, Floats]:
         """The colours of places, and how far each is inside the mouth.
@@ -104,7 +116,7 @@ class MouthInterior:
         # What shade takes from teeth is replaced by the mouth's own red dark, or they would look grey.
         dark, lit = float(self._dark @ LUMA), float(self._lit @ LUMA)
         reached = np.clip((light - dark) / max(lit - dark, 1.0), 0, 1)
-        lower = np.clip((_LOWER_TEETH - above) / self._soft, 0, 1) * np.clip(1 - 1.5 * across**2, 0, 1)
+        lower = np.clip((_LOWER_TEETH - above) / self.soft, 0, 1) * np.clip(1 - 1.5 * across**2, 0, 1)
         lower = lower * np.clip(below / 0.2, 0, 1)
         upper, shade = self._upper_teeth(spots, below, across)
         for share, seen in ((0.45 * lower, 0.7 * np.ones(len(spots))), (upper, shade)):
@@ -121,8 +133,8 @@ class MouthInterior:
         aside = 2 * (from_middle - (begin + end) / 2) / (end - begin)
         length = _BELOW_LIP - _TOOTH_SHORT[tooth] - _TOOTH_ROUND[tooth] * np.clip(np.abs(aside), 0, 1) ** 4
         edge = np.interp(spots[:, 0], *self._rest) + length - spots[:, 1]
-        share = np.clip(edge / self._soft + 0.5, 0, 1) * (from_middle < _TOOTH_ENDS[-1])
-        width = max(_GAP, 0.6 * self._soft)
+        share = np.clip(edge / self.soft + 0.5, 0, 1) * (from_middle < _TOOTH_ENDS[-1])
+        width = max(_GAP, 0.6 * self.soft)
         gap = np.exp(-(((1 - np.abs(aside)) * (end - begin) / 2 / width) ** 2))
         shade = 1 - _GAP_DEPTH * _GAP / width * gap - 0.06 * aside**2
         shade *= (1 - 0.6 * across**2) * np.clip(0.5 + 0.5 * below / _SHADOW, 0, 1)
