@@ -94,3 +94,17 @@ def test_what_cannot_be_done_is_one_line(voices, bright, tmp_path, tokens, parts
     given = [token.replace("VOICES", places["VOICES"]).replace("OUT", places["OUT"]) for token in tokens]
     call("animate", *given).refused(*parts)
     assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_clips_of_two_talkers_make_a_page_on_which_people_compare_them(voices, tmp_path):
+    weights = write_talker_weights(tmp_path)
+    for name, seed in (("new", 1), ("old", 2)):
+        said = call(
+            "animate", voices, "-o", tmp_path / name, "--weights", weights, "--seed", seed, "--size", 16
+        )
+        assert said.code == 0, said.err
+    page = tmp_path / "page.html"
+    folders = ("--generated", tmp_path / "new", "--compare-with", tmp_path / "old")
+    said = call("evaluate", "video", "--study", page, *folders)
+    assert said.code == 0 and "2 pairs" in said.out, said.err
+    assert page.stat().st_size > 2 * (tmp_path / "new" / "a.mp4").stat().st_size
