@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from voiceface.models.voice_features import LogmelFeatures
 from voiceface.models.wen_gan import WenVoice2Face
+from voiceface.training.devices import computes_in_bf16
 from voiceface.training.gradients import GradientScope
 from voiceface.training.optimisers import build_optimiser
 from voiceface.training.run import Optimiser
@@ -230,11 +231,6 @@ def compare(model: WenVoice2Face, batch: Batch, device: str, *, half: bool, repe
         )
 
 
-def computes_bf16() -> bool:
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -255,7 +251,7 @@ def main() -> None:
         model, batch = make(given.kernel, given.width, device), batches(given.batch_size, device)
         agree(model, batch, device)
         for half in (False, True):
-            if half and device == "cpu" and not (given.bf16 or computes_bf16()):
+            if half and device == "cpu" and not (given.bf16 or computes_in_bf16(device)):
                 print("\ncpu, bf16: this processor does not compute in it; --bf16 times it all the same")
                 continue
             compare(model, batch, device, half=half, repeats=given.repeats)

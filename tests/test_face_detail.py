@@ -240,6 +240,21 @@ def test_a_large_face_gets_detail_of_its_own(fitted):
     assert away[:, :60].max() <= 1
 
 
+def test_detail_in_bf16_is_the_same_detail(fitted):
+    faces = fitted[0]
+    made = ImaginerModel(faces.shape, voice_width=4, detail=detail_net.DetailNet(channels=(4, 6, 8, 8, 8)))
+    made.faces.load_weights(faces.weights())
+    torch.nn.init.normal_(made.detail.last.weight, std=0.1)
+    voices = torch.randn(2, 4, generator=torch.Generator().manual_seed(5))
+    exact = made.generate_from(voices, [0, 1], seed=2)
+    made.detail_in_bf16 = True
+    rounded = made.generate_from(voices, [0, 1], seed=2)
+    away = np.abs(exact.astype(int) - rounded)
+    assert 0 < away.mean() < 0.5 and away.max() < 16
+    made.detail = None
+    assert away.mean() < 0.1 * np.abs(exact.astype(int) - made.generate_from(voices, [0, 1], seed=2)).mean()
+
+
 @torch.no_grad()
 def test_faint_patterns_outside_a_face_are_not_sharpened():
     pattern = torch.zeros(1, 3, SIZE, SIZE)

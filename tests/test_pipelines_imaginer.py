@@ -53,6 +53,18 @@ def test_the_same_seed_generates_the_same_faces_and_another_does_not(files):
     assert first[0].shape == (SIDE, SIDE, 3) and draw(files / "v0.wav")[0].mode == "RGB"
 
 
+def test_detail_is_computed_in_bf16_where_that_is_faster_and_nothing_else_is_asked_for(monkeypatch):
+    monkeypatch.setattr(pipeline, "computes_in_bf16", lambda kind: kind == "cpu")
+    chosen = {
+        name: Imaginer(loaded_canvas(), precision=name)._model.detail_in_bf16
+        for name in ("auto", "32", "bf16")
+    }
+    # With bf16 all is autocast already.
+    assert chosen == {"auto": True, "32": False, "bf16": False}
+    monkeypatch.setattr(pipeline, "computes_in_bf16", lambda kind: False)
+    assert not fake_imaginer()._model.detail_in_bf16
+
+
 def test_a_notebook_shows_the_faces_in_a_row_with_their_origin(files):
     draw = fake_imaginer()
     faces = draw(files / "v0.wav", n=3, seed=1)

@@ -15,8 +15,9 @@ from torch import nn
 from small_models import CORPUS, Adversaries, Data, Regression, small_run
 from voiceface.errors import InputError, MissingPartError
 from voiceface.media.writer_lock import writer_lock
+from voiceface.training import devices
 from voiceface.training.checkpoint import Checkpoints
-from voiceface.training.devices import launch_fabric, pick_device, pick_precision
+from voiceface.training.devices import computes_in_bf16, launch_fabric, pick_device, pick_precision
 from voiceface.training.loop import train
 from voiceface.training.run import Optimiser
 from voiceface.training.weights import read_weights
@@ -267,6 +268,24 @@ def test_devices_and_precisions_that_are_not_there(monkeypatch):
     assert pick_precision("auto", "cuda") == "32-true"
     with pytest.raises(InputError, match="this GPU does not compute in it"):
         pick_precision("bf16", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fma avx512f", False), ("avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True)],
+)
+def test_linux_says_what_a_processor_computes_in(flags, expected, monkeypatch, tmp_path):
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    listed = tmp_path / "cpuinfo"
+    listed.write_text(f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(devices, "_LINUX_CPUS", listed)
+    assert computes_in_bf16("cpu") is expected
+    assert not computes_in_bf16("mps")
+    listed.unlink()
+    assert not computes_in_bf16("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    assert computes_in_bf16("cpu")
 
 
 def test_without_fabric_the_remedy_is_the_extra(monkeypatch):

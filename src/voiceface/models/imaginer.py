@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -241,7 +242,8 @@ class ImaginerModel(FaceGenerator):
             for first in range(0, len(grain), _DETAILED):
                 some = slice(first, first + _DETAILED)
                 part = RenderedFace(*(layer[some] for layer in layers))
-                pictures = add_detail(self.detail, part, grain[some])
+                with self._detail_precision():
+                    pictures = add_detail(self.detail, part, grain[some])
                 made.append(pictures.round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
 
@@ -259,9 +261,14 @@ class ImaginerModel(FaceGenerator):
             grain = torch.randn(1, 1, side, side, generator=torch_generator(seed, sample, side)).to(face)
             large = _twice_as_large(one).clamp(0, 255)
             # Hair that is sharpened once more gets bright and dark rims.
-            fine = 127.5 * (self.detail(large / 127.5 - 1, face, grain) + 1) - large
+            with self._detail_precision():
+                fine = 127.5 * (self.detail(large / 127.5 - 1, face, grain) + 1) - large
             made.append((large + face * fine).clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu())
         return torch.cat(made).contiguous().numpy()
+
+    def _detail_precision(self) -> AbstractContextManager[Any]:
+        on_cpu = self.get_buffer("voice_mean").device.type == "cpu"
+        return torch.autocast("cpu", torch.bfloat16) if self.detail_in_bf16 and on_cpu else nullcontext()
 
     @torch.no_grad()
     def rendered(

@@ -99,6 +99,9 @@ class Model(nn.Module):
     `voiceface.models.selection_embeddings` subtracts to compare generated faces with real ones."""
     adds_glasses: bool = False
     """Whether a generated face wears glasses where its input asks for them."""
+    detail_in_bf16: bool = False
+    """Whether the network that adds detail to generated faces computes in bf16 on the CPU: a pipeline sets it
+    where the processor is faster in it."""
     takes_voices: bool = True
     """Whether it generates faces from recordings."""
     uses_names: bool = False

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import warnings
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from voiceface.errors import InputError, MissingPartError
 
 _LOG = logging.getLogger(__name__)
+_LINUX_CPUS = Path("/proc/cpuinfo")
 
 
 def launch_fabric(device: str = "auto", precision: str = "auto") -> Any:  # noqa: ANN401 - Fabric, imported late
@@ -93,7 +95,7 @@ def pick_precision(precision: str, kind: str) -> Literal["32-true", "bf16-mixed"
     >>> pick_precision("auto", "cpu"), pick_precision("bf16", "cpu")
     ('32-true', 'bf16-mixed')
     """
-    fast = kind == "cuda" and torch.cuda.get_device_capability()[0] >= 8
+    fast = kind == "cuda" and computes_in_bf16(kind)
     match precision:
         case "auto":
             return "bf16-mixed" if fast else "32-true"
@@ -104,6 +106,27 @@ def pick_precision(precision: str, kind: str) -> Literal["32-true", "bf16-mixed"
                 raise InputError("precision bf16", "this GPU does not compute in it", "give --precision 32")
             return "bf16-mixed"
     raise InputError(f"precision {precision}", "is unknown", "give auto, 32 or bf16")
+
+
+def computes_in_bf16(kind: str) -> bool:
+    """Whether products in bf16 are faster than in float32 on a ``cpu``, ``cuda`` or ``mps``; unknown is no.
+
+    On a processor that has AVX512-BF16 or AMX. PyTorch does not see it on every such processor, so that
+    Linux is asked, too.
+    """
+    if kind == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    if kind != "cpu":
+        return False
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    if any(getattr(torch.cpu, name, lambda: False)() for name in checks):
+        return True
+    try:
+        text = _LINUX_CPUS.read_text(errors="replace")
+    except OSError:
+        return False
+    flags = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return flags is not None and not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags[1].split())
 
 
 def _has_mps() -> bool:

@@ -61,7 +61,7 @@ class DetailNet(nn.Module):
         passed = []
         for layer in self.down:
             passed.append(maps)
-            maps = layer(torch.cat([maps, grain], 1))
+            maps = layer(torch.cat([maps, grain.to(maps.dtype)], 1))
             # The mean of four numbers deviates half as far as one.
             grain = 2 * F.avg_pool2d(grain, 2)
         maps = self.middle(maps)
