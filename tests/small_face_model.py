@@ -78,6 +78,7 @@ def fitted_model(faces):
     around = styles.label_surroundings(model, faces, torch.arange(count))
     hair = styles.hair_colours(around, count)
     clean = fit_bases(model, measures, hair, grey=torch.zeros(count, dtype=torch.bool))
-    style = styles.fit_hair_styles(model, around, measures, hair, clusters=2, seed=0)
     styles.fit_hair_reader(model, measures, hair)
+    worn = styles.fit_hair_styles(model, around, measures, model.encode(measures), clusters=2, seed=0)
+    style = torch.where(worn.sum(1) > 0, worn.argmax(1), -1)
     return model, measures, around, hair, clean, style

@@ -8,10 +8,11 @@ from small_face_model import draw_faces, fitted_model
 from voiceface.errors import InputError
 from voiceface.models import detail_faces as data
 from voiceface.models import face_detail as learning
-from voiceface.models.imaginer import ImaginerModel, add_detail
+from voiceface.models.imaginer import OUTSIDE, ImaginerModel, add_detail
 from voiceface.nn.face import detail_net
 from voiceface.nn.face.box_filters import blur
 from voiceface.nn.face.face_model import SIZE, RenderedFace
+from voiceface.nn.face.hair_flow import streaks
 from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 from voiceface.recipes import face_detail, imaginer
 from voiceface.training.weights import write_weights
@@ -127,7 +128,7 @@ def test_sharp_faces_are_the_sharpest_and_keep_the_person(fitted):
     rough = (faces.pictures.float() + texture).clamp(0, 255)
     rough[::2] = blur(blur(rough[::2], 9), 9)
     set_ = faces._replace(pictures=rough.round().to(torch.uint8))
-    chosen = data.sharp_faces(model.net, set_, torch.zeros(24), keep=0.5)
+    chosen = data.sharp_faces(model, set_, torch.zeros(24), keep=0.5)
     assert len(chosen.pictures) == 12
     inside = chosen.face[:, 0].float().mean(0) / 255
     assert inside[150, 128] > 0.95 and inside[10, 10] == 0
@@ -138,23 +139,52 @@ def test_sharp_faces_are_the_sharpest_and_keep_the_person(fitted):
     assert walls.std((2, 3)).max() < 8 < set_.pictures[1::2, :, :12, :12].float().std((2, 3)).min()
     turned = torch.full((24,), 99.0)
     turned[5] = 0
-    assert len(data.sharp_faces(model.net, set_, turned, keep=0.5).pictures) == 1
+    assert len(data.sharp_faces(model, set_, turned, keep=0.5).pictures) == 1
 
 
 def test_smooth_faces_lose_more_outside_a_face_than_inside():
     sharp = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) - 0.5
-    face = torch.zeros(4, 1, SIZE, SIZE)
+    face, person, hair = torch.zeros(3, 4, 1, SIZE, SIZE)
     face[..., 64:192, 64:192] = 1
-    smooth = data.smooth_faces(sharp, face, torch.Generator().manual_seed(1))
-    again = data.smooth_faces(sharp, face, torch.Generator().manual_seed(1))
+    person[..., 32:224] = 1
+    hair[..., :64, 32:224] = 1
+    smooth = data.smooth_faces(sharp, face, person, hair, torch.Generator().manual_seed(1))
+    again = data.smooth_faces(sharp, face, person, hair, torch.Generator().manual_seed(1))
     torch.testing.assert_close(smooth, again)
-    inside, outside = smooth[..., 80:176, 80:176].std((1, 2, 3)), smooth[..., :48, :].std((1, 2, 3))
+    inside, outside = smooth[..., 80:176, 80:176].std((1, 2, 3)), smooth[..., :48, 48:208].std((1, 2, 3))
     assert bool((inside > outside).all()) and float(outside.max()) < 0.1
+
+
+def test_smooth_faces_keep_the_borders_of_hair_and_background():
+    face, person, hair = torch.zeros(3, 1, 1, SIZE, SIZE)
+    person[..., 100:] = 1
+    hair[..., :128, 100:] = 1
+    sharp = torch.full((1, 3, SIZE, SIZE), 0.8)
+    sharp = sharp * (1 - hair) - 0.8 * hair - 0.6 * (person - hair)
+    smooth = data.smooth_faces(sharp, face, person, hair, torch.Generator().manual_seed(1))
+    for near, far in ((smooth[0, 0, 60, 108:], -0.8), (smooth[0, 0, 60, :92], 0.8)):
+        assert (near - far).abs().max() < 0.05
+    assert (smooth[0, 0, 136:, 200] - 0.2).abs().max() < 0.05
+    assert 0.3 < (smooth[0, 0, 60, 96:104].diff().abs().max()) < 1.2
+
+
+def test_the_grain_of_hair_runs_with_it(fitted):
+    model, faces, _ = fitted
+    sharp = data.sharp_faces(model, faces, torch.zeros(24), keep=1.0)
+    rows, stripes = torch.arange(2), torch.arange(SIZE) % 8 < 4
+    striped = (60 + 120 * stripes.to(torch.uint8)).expand(2, 3, SIZE, SIZE).clone()
+    whole = torch.full((2, 1, SIZE, SIZE), 255, dtype=torch.uint8)
+    made = sharp._replace(pictures=striped, face=0 * whole, known=whole // 255, person=whole, hair=whole)
+    grain = data.DetailFaces(made, batch_size=2, seed=0).pairs(rows, torch.Generator().manual_seed(0))[
+        "grain"
+    ]
+    down, across = grain.diff(dim=2).square().mean(), grain.diff(dim=3).square().mean()
+    assert down < 0.6 * across
 
 
 def test_a_batch_depends_on_the_step_alone_and_is_one_window_of_all(fitted):
     model, faces, _ = fitted
-    sharp = data.sharp_faces(model.net, faces, torch.zeros(24), keep=1.0)
+    sharp = data.sharp_faces(model, faces, torch.zeros(24), keep=1.0)
     made = data.DetailFaces(sharp, batch_size=2, crop=96, seed=0)
     one, again, other = made.batch(4), made.batch(4), made.batch(5)
     assert {name: tuple(value.shape) for name, value in one.items()} == {
@@ -173,7 +203,7 @@ def test_a_batch_depends_on_the_step_alone_and_is_one_window_of_all(fitted):
 
 def test_losses_teach_the_generator_towards_the_sharp_face(fitted):
     model, faces, _ = fitted
-    sharp = data.sharp_faces(model.net, faces, torch.zeros(24), keep=1.0)
+    sharp = data.sharp_faces(model, faces, torch.zeros(24), keep=1.0)
     batch = data.DetailFaces(sharp, batch_size=2, seed=0).batch(0)
     detail = learning.FaceDetail(channels=(4, 6, 8, 8, 8), discriminator_channels=(4, 6, 8, 8), limit=0.16)
     assert {name.split(".")[0] for name in detail.weights()} == {"net"}
@@ -205,15 +235,20 @@ def test_an_imaginer_takes_the_network_of_a_training(tmp_path):
     net.load_state_dict(tensors)
     person = torch.zeros(2, 1, SIZE, SIZE)
     person[..., 128:] = 1
-    layers = RenderedFace((127.5 * (pictures() + 1)).clamp(0, 255), torch.zeros(2, 1, SIZE, SIZE), person)
+    none, flow = torch.zeros(2, 1, SIZE, SIZE), torch.zeros(2, 2, SIZE, SIZE)
+    layers = RenderedFace((127.5 * (pictures() + 1)).clamp(0, 255), none, person, none, flow)
     with torch.no_grad():
         sharp = add_detail(net, layers, noise())
-        given = blur(blur(layers.pictures, 9), 9)
-        expected = 127.5 * (detail.net.eval()(given / 127.5 - 1, layers.face, noise()) + 1)
-    wanted = (layers.pictures + 0.7 * (expected - layers.pictures)).clamp(0, 255)
+        expected = 127.5 * (detail.net.eval()(layers.pictures / 127.5 - 1, layers.face, noise()) + 1)
+    wanted = (layers.pictures + OUTSIDE * (expected - layers.pictures)).clamp(0, 255)
     torch.testing.assert_close(sharp[..., 136:], wanted[..., 136:], atol=1e-3, rtol=1e-4)
     assert (expected - layers.pictures).abs().max() > 0.1
     torch.testing.assert_close(sharp[..., :100], layers.pictures[..., :100])  # a wall stays plain
+    with torch.no_grad():
+        sharp = add_detail(net, layers._replace(hair=person), noise())
+        grain = noise() + person * (streaks(noise(), flow) - noise())
+        expected = 127.5 * (detail.net.eval()(layers.pictures / 127.5 - 1, layers.face, grain) + 1)
+    torch.testing.assert_close(sharp[..., 136:], expected.clamp(0, 255)[..., 136:], atol=1e-3, rtol=1e-4)
     assert add_detail(None, layers, noise()) is layers.pictures
     assert imaginer._detail("") == ({}, None)
     with pytest.raises(InputError, match="weights of talker"):
@@ -253,21 +288,3 @@ def test_detail_in_bf16_is_the_same_detail(fitted):
     assert 0 < away.mean() < 0.5 and away.max() < 16
     made.detail = None
     assert away.mean() < 0.1 * np.abs(exact.astype(int) - made.generate_from(voices, [0, 1], seed=2)).mean()
-
-
-@torch.no_grad()
-def test_faint_patterns_outside_a_face_are_not_sharpened():
-    pattern = torch.zeros(1, 3, SIZE, SIZE)
-    pattern[..., ::4] = 8.0
-    face = torch.zeros(1, 1, SIZE, SIZE)
-    face[..., 128:] = 1
-    layers = RenderedFace(120 + pattern, face, torch.ones_like(face))
-    seen = []
-
-    def sees(pictures, inside, grain):
-        seen.append(127.5 * (pictures + 1))
-        return pictures
-
-    add_detail(sees, layers, noise(1))
-    outside, inside = seen[0][..., 20:100].std(), seen[0][..., 140:].std()
-    assert outside < 0.2 * inside

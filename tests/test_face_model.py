@@ -140,11 +140,42 @@ def test_hair_has_the_colour_that_was_drawn(fitted):
 def test_a_style_is_an_average_of_many_and_its_outline_theirs(fitted):
     model, _, around, _, _, style = fitted
     assert set(style.tolist()) <= {0, 1}
+    assert (style >= 0).float().mean() > 0.8
     person = model.net.get_buffer("style_person")[0].float() / 255
     assert person[64, 64] > 0.8 and person[4, 4] < 0.2
     colours = model.net.get_buffer("style_colours")[0].float()
     mean = around.colours.float().mean(0)
     assert (colours[:, 16, 64] - mean[:, 16, 64]).abs().max() < 25
+
+
+def test_a_cut_off_head_says_only_how_long_its_hair_is(fitted):
+    model, measures, around, *_ = fitted
+    known = around.known.clone()
+    known[:3, :24] = False
+    changed = FaceModel(model.shape)
+    changed.load_weights(model.weights())
+    worn = styles.fit_hair_styles(
+        changed, around._replace(known=known), measures, model.encode(measures), clusters=2, seed=0
+    )
+    total = worn.sum(1)
+    assert (total[:3] <= 0.5 + 1e-5).all() and (total[:3] > 0.4).any()
+    assert ((total[3:] - 1).abs() < 1e-5).float().mean() > 0.8
+
+
+def test_colours_are_smoothed_on_either_side_of_a_hairline():
+    share = torch.zeros(128, 128)
+    share[:64] = 1
+    colours = torch.where(share[None] > 0, 30.0, 200.0).expand(3, -1, -1)
+    hair, skin = (styles._smooth_within(colours, one) for one in (share, 1 - share))
+    assert (hair[:, :64] - 30).abs().max() < 0.1 and (skin[:, 64:] - 200).abs().max() < 0.1
+
+
+def test_distances_of_a_soft_edge_are_pixels():
+    ramp = torch.sigmoid((torch.arange(128.0) - 63.5) / 2)[None].expand(128, -1)
+    found = styles._distance(ramp)[64, 56:72]
+    wanted = 2 * (torch.arange(56.0, 72.0) - 63.5)
+    assert (found - wanted).abs()[5:11].max() < 1.5
+    assert (found.sign() == wanted.sign()).all()
 
 
 def test_clusters_are_found_again():
@@ -168,7 +199,7 @@ def test_hair_styles_go_with_the_faces_that_have_them(fitted):
     model = FaceModel(fitted[0].shape)
     faces = torch.randn(80, model.net.width, generator=torch.Generator().manual_seed(0))
     worn = (faces[:, 1] > 0).long()
-    styles.fit_style_shares(model, faces, worn, penalty=0.5)
+    styles.fit_style_shares(model, faces, torch.nn.functional.one_hot(worn, 2).float(), penalty=0.5)
     shares = model.style_shares(faces)
     assert torch.allclose(shares.sum(1), torch.ones(80), atol=1e-5)
     assert (shares.argmax(1) == worn).float().mean() > 0.9

@@ -9,16 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.models.corpus_face_set import FaceSet
+from voiceface.models.face_model import FaceModel
+from voiceface.models.face_regions import HAIR
+from voiceface.models.fit_hair_styles import label_surroundings
 from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.box_filters import blur
-from voiceface.nn.face.face_model import SIZE, FaceModelNet
+from voiceface.nn.face.face_model import SIZE
+from voiceface.nn.face.hair_flow import orientations, streaks
 
 _FRONTAL = 5.0
 """Mean distance in pixels of a mesh from its mirror image up to which a face counts as frontal."""
 _REACHED = 0.8
 """Share of the picture that must be known."""
-_WIDEST = 6.0
-"""Largest displacement in pixels of the versions that are averaged outside a face."""
+_FLOW_WIDTH = 9
+"""Pixels over which orientations of hair are averaged, twice."""
 
 
 class SharpFaces(NamedTuple):
@@ -30,13 +34,17 @@ class SharpFaces(NamedTuple):
     """(n, 1, 256, 256) uint8 share of each pixel that lies inside the face, of 255."""
     known: Tensor
     """(n, 1, 256, 256) uint8, 1 where the picture reached."""
+    person: Tensor
+    """(n, 1, 256, 256) uint8 share of each pixel that is person, of 255."""
+    hair: Tensor
+    """(n, 1, 256, 256) uint8 share of each pixel that is hair, of 255."""
 
 
-def sharp_faces(net: FaceModelNet, faces: FaceSet, asymmetry: Tensor, *, keep: float) -> SharpFaces:
+def sharp_faces(model: FaceModel, faces: FaceSet, asymmetry: Tensor, *, keep: float) -> SharpFaces:
     """The sharpest frontal faces in colour, before blurred backgrounds of their own colours.
 
     Args:
-        net: the face model.
+        model: the face model.
         faces: to choose from.
         asymmetry: (n,) as `FaceMeasures` has it.
         keep: share of the faces that is kept; at least one is.
@@ -46,15 +54,22 @@ def sharp_faces(net: FaceModelNet, faces: FaceSet, asymmetry: Tensor, *, keep: f
     order = torch.where(fit, sharpness, -1.0).argsort(descending=True)
     rows = order[: max(1, round(keep * len(order)))]
     rows = rows[(sharpness[rows] > 0) & fit[rows]] if bool(fit.any()) else rows[:1]
+    masked = faces._replace(person=faces.person.nan_to_num(1.0))
+    regions = label_surroundings(model, masked, rows).regions
     pictures, shares = [], []
-    for some in torch.split(rows, 32):
+    for first in range(0, len(rows), 32):
+        some, net = rows[first : first + 32], model.net
         colours = faces.pictures[some].float()
-        person = _refined(colours, faces.person[some])
+        person = _refined(colours, masked.person[some])
         pictures.append(_before_blur(colours, person).round().to(torch.uint8))
-        solid = net.solid().expand(len(some), -1, -1, -1)
-        shares.append((255 * net.from_canonical(solid, faces.points[some])).round().to(torch.uint8))
-    known = F.interpolate(faces.known[rows].float()[:, None], size=SIZE)
-    return SharpFaces(torch.cat(pictures), torch.cat(shares), known.to(torch.uint8))
+        hair = F.interpolate((regions[first : first + 32, None] == HAIR).float(), size=SIZE, mode="bilinear")
+        layers = torch.cat([net.solid().expand(len(some), -1, -1, -1), hair], 1)
+        face, hair = torch.split(net.from_canonical(layers, faces.points[some]), 1, dim=1)
+        hair = person * (1 - face) * _refined(colours, F.avg_pool2d(hair, SIZE // 64)[:, 0])
+        shares.append((255 * torch.cat([face, person, hair], 1)).round().to(torch.uint8))
+    known = F.interpolate(faces.known[rows].float()[:, None], size=SIZE).to(torch.uint8)
+    face, person, hair = torch.split(torch.cat(shares), 1, dim=1)
+    return SharpFaces(torch.cat(pictures), face, known, person, hair)
 
 
 class DetailFaces:
@@ -81,50 +96,66 @@ class DetailFaces:
 
     def pairs(self, rows: Tensor, random: torch.Generator) -> dict[str, Tensor]:
         """What a batch holds of these photographs, half of them mirrored, before it is cropped."""
-        sharp = self.sharp.pictures[rows].float() / 127.5 - 1
-        face, known = self.sharp.face[rows].float() / 255, self.sharp.known[rows].float()
-        sharp, face, known = _mirror([sharp, face, known], random)
+        pictures, *shares = (part[rows].float() for part in self.sharp)
+        sharp, face, known, person, hair = _mirror(
+            [pictures / 127.5 - 1, shares[0] / 255, shares[1], shares[2] / 255, shares[3] / 255], random
+        )
+        grain = torch.randn(len(rows), 1, SIZE, SIZE, generator=random)
+        flow = orientations(sharp.mean(1, keepdim=True), width=_FLOW_WIDTH)
         return {
             "sharp": sharp,
-            "smooth": smooth_faces(sharp, face, random),
+            "smooth": smooth_faces(sharp, face, person, hair, random),
             "face": face,
             "known": known,
-            "grain": torch.randn(len(rows), 1, SIZE, SIZE, generator=random),
+            "grain": grain + hair * (streaks(grain, flow) - grain),
         }
 
 
-def smooth_faces(sharp: Tensor, face: Tensor, random: torch.Generator) -> Tensor:
+def smooth_faces(
+    sharp: Tensor, face: Tensor, person: Tensor, hair: Tensor, random: torch.Generator
+) -> Tensor:
     """Make faces (n, 3, 256, 256) as smooth as rendered ones, by chance more or less.
 
-    Outside the face a rendered picture is an average of people: here of the picture's own distorted versions,
-    blurred. Inside it lacks the finest detail alone.
+    Outside the face a rendered picture is smooth within an outline and a hairline that are not: hair, the
+    rest of the person and the background are blurred apart. Inside it lacks the finest detail alone.
 
     Args:
         sharp: in [-1, 1].
         face: (n, 1, 256, 256) share of each pixel that lies inside the face.
+        person: (n, 1, 256, 256) share that is person.
+        hair: (n, 1, 256, 256) share that is hair.
         random: of the strengths.
     """
     made = []
-    for picture, inside in zip(sharp[:, None], face[:, None], strict=True):
+    for row in range(len(sharp)):
+        picture, inside, own, strands = (part[row : row + 1] for part in (sharp, face, person, hair))
         widths = torch.randint(0, 5, (2,), generator=random).tolist()
-        reach = _WIDEST * float(torch.rand(1, generator=random))
-        outside = torch.stack([_distorted(picture, reach, random) for _ in range(3)]).mean(0)
-        outside = _twice_blurred(outside, 5 + 2 * widths[0])
+        edge = 3 + 2 * int(torch.randint(0, 2, (1,), generator=random))
+        wide = 7 + 2 * widths[0]
+        # The border of two regions is rendered as a smooth line.
+        own, strands = (_steeper(_twice_blurred(share, edge)) for share in (own, strands))
+        strands = torch.minimum(strands, own)
+        parts = (strands, own - strands, 1 - own)
+        outside = torch.stack([part * _blurred_within(picture, part, wide) for part in parts]).sum(0)
         within = _twice_blurred(picture, 1 + 2 * (widths[1] // 2))
         smooth = inside * within + (1 - inside) * outside
-        # Rendering sharpens what it has, too.
+        # The face is sharpened when it is rendered.
         strength = 0.6 * float(torch.rand(1, generator=random))
-        made.append(smooth + strength * (smooth - blur(smooth, 7)))
+        made.append(smooth + strength * inside * (smooth - blur(smooth, 7)))
     return torch.cat(made)
 
 
-def _distorted(picture: Tensor, reach: float, random: torch.Generator) -> Tensor:
-    moves = F.interpolate(
-        torch.randn(1, 2, 6, 6, generator=random), size=SIZE, mode="bicubic", align_corners=True
-    )
-    grid = F.affine_grid(torch.eye(2, 3)[None], [1, 3, SIZE, SIZE], align_corners=False)
-    grid = grid + (2 * reach / SIZE) * moves.permute(0, 2, 3, 1)
-    return F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
+def _steeper(share: Tensor) -> Tensor:
+    return (1.6 * (share - 0.5) + 0.5).clamp(0, 1)
+
+
+def _blurred_within(picture: Tensor, share: Tensor, width: int) -> Tensor:
+    """A picture (1, 3, h, w) blurred where the share is, with nothing from elsewhere."""
+    layers = _twice_blurred(torch.cat([picture * share, share], 1), width)
+    near = layers[:, :3] / layers[:, 3:].clamp_min(1e-3)
+    # Far from the region there is nothing to average; the picture's own blur does no harm there.
+    weight = (20 * layers[:, 3:]).clamp(0, 1)
+    return weight * near + (1 - weight) * _twice_blurred(picture, width)
 
 
 def _twice_blurred(pictures: Tensor, width: int) -> Tensor:

@@ -137,7 +137,7 @@ def _sharp(selection: Selection, *, arguments: dict[str, Any]) -> SharpFaces:
     meshes = corpus_meshes(selection, arguments["points"])
     faces = corpus_face_set(selection.corpus, selection.faces, meshes, person)
     asymmetry = model.measure(faces.pictures, faces.points).asymmetry
-    return sharp_faces(model.net, faces, asymmetry, keep=arguments["keep"])
+    return sharp_faces(model, faces, asymmetry, keep=arguments["keep"])
 
 
 def _validate(

@@ -36,6 +36,7 @@ from voiceface.models.fit_hair_styles import (
 from voiceface.models.fit_recogniser_response import fit_recogniser_response
 from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.nn.face.face_model import SIZE
+from voiceface.recipes._face_model import FITTED_TO_HAIR, read_face_model
 from voiceface.recipes._paired_people import split_paired
 from voiceface.recipes.face_mesh import corpus_meshes
 from voiceface.training.option_help import option_help
@@ -47,11 +48,12 @@ def recipe(
     *,
     points: str = "",
     masks: str = "",
+    bases: str = "",
     shape: int = 40,
     luminance: int = 140,
     chroma: int = 40,
     styles: int = 12,
-    clusters: int = 48,
+    clusters: int = 16,
     responses: int = 2400,
     validation: float = 0.07,
     test: float = 0.2,
@@ -62,6 +64,7 @@ def recipe(
     Args:
         points: npz file of mesh points (tools/mesh_teacher.py); without it the shipped network finds them
         masks: npz file of tools/person_masks.py; without it whole pictures count as person
+        bases: weights of `face_model` or `imaginer` whose shape and texture are kept: only hair is fitted
         shape: principal components of the mesh
         luminance: principal components of the texture's luminance
         chroma: principal components of its colours
@@ -83,7 +86,7 @@ def _run(arguments: dict[str, Any]) -> Run[FaceModel]:
         recipe="face_model",
         arguments=arguments,
         split=partial(split_paired, **{name: arguments[name] for name in ("validation", "test", "seed")}),
-        facts=partial(_facts, meshes),
+        facts=partial(_facts, meshes, arguments["bases"]),
         build=partial(_build, arguments=arguments),
         start=partial(_start, meshes, arguments),
         data=NoBatches,
@@ -107,7 +110,10 @@ def _frame(faces: FaceSet) -> CanonicalFrame:
     return canonical_frame(faces.points, torch.as_tensor(MIRRORED_POINTS))
 
 
-def _facts(meshes: Callable[[Selection], FaceSet], selection: Selection) -> Facts:
+def _facts(meshes: Callable[[Selection], FaceSet], bases: str, selection: Selection) -> Facts:
+    if bases:
+        sizes = read_face_model(bases)[1]
+        return {name: sizes[name] for name in ("triangles", "pixels", "small_pixels", "components")}
     frame = _frame(meshes(selection))
     return {
         "triangles": len(frame.triangles),
@@ -118,9 +124,8 @@ def _facts(meshes: Callable[[Selection], FaceSet], selection: Selection) -> Fact
 
 def _build(facts: Facts, arguments: Mapping[str, Any]) -> FaceModel:
     components = {name: arguments[name] for name in ("shape", "luminance", "chroma")}
-    return FaceModel(
-        FaceModelShape(**facts, styles=arguments["styles"], components=components | {"tone": 4, "hair": 3})
-    )
+    sizes = {"components": components | {"tone": 4, "hair": 3}, **facts}
+    return FaceModel(FaceModelShape(**sizes, styles=arguments["styles"]))
 
 
 def _start(
@@ -131,10 +136,13 @@ def _start(
     facts: Facts,
 ) -> None:
     faces = meshes(selection)
-    five = torch.tensor(EYE_CORNERS_AND_NOSE)
-    template = torch.from_numpy(template_points(TEMPLATE, SIZE)).float()
-    fit_frame(model, _frame(faces), five=five, template=template)
-    fit_glasses(model, faces)
+    if arguments["bases"]:
+        _keep_bases(model, arguments["bases"])
+    else:
+        five = torch.tensor(EYE_CORNERS_AND_NOSE)
+        template = torch.from_numpy(template_points(TEMPLATE, SIZE)).float()
+        fit_frame(model, _frame(faces), five=five, template=template)
+        fit_glasses(model, faces)
     measures = model.measure(faces.pictures, faces.points)
     grey = _grey(faces.pictures)
     seen = ~faces.person.isnan().flatten(1).any(1) & ~grey
@@ -145,21 +153,33 @@ def _start(
         raise InputError(selection.corpus.path, "has no face in colour", "give some")
     around = label_surroundings(model, faces, torch.nonzero(seen)[:, 0])
     hair = hair_colours(around, len(grey))
-    clean = fit_bases(model, measures, hair, grey=grey)
-    style = fit_hair_styles(
-        model, around, measures, hair, clusters=arguments["clusters"], seed=arguments["seed"]
-    )
+    clean = measures.expression[:, -1] < 0.5
+    if not arguments["bases"]:
+        clean = fit_bases(model, measures, hair, grey=grey)
     fit_hair_reader(model, measures, hair)
-    usable = clean & (style >= 0)
-    coefficients, style = model.encode(measures)[usable], style[usable]
-    fit_style_shares(model, coefficients, style)
-    fit_recogniser_response(
-        model,
-        coefficients,
-        style,
-        count=arguments["responses"],
-        seed=arguments["seed"],
+    coefficients = model.encode(measures)
+    worn = fit_hair_styles(
+        model, around, measures, coefficients, clusters=arguments["clusters"], seed=arguments["seed"]
     )
+    fit_style_shares(model, coefficients, worn)
+    if not arguments["bases"]:
+        # The recogniser sees little of the hair.
+        usable = clean & (worn.sum(1) > 0)
+        fit_recogniser_response(
+            model,
+            coefficients[usable],
+            worn[usable].argmax(1),
+            count=arguments["responses"],
+            seed=arguments["seed"],
+        )
+
+
+def _keep_bases(model: FaceModel, name: str) -> None:
+    """Take over all that is not fitted to hair."""
+    own = model.state_dict()
+    for key, value in read_face_model(name)[0].items():
+        if not key.startswith(FITTED_TO_HAIR):
+            own[key].copy_(value)
 
 
 def _validate(

@@ -30,6 +30,7 @@ from voiceface.models.generated_faces import embed_generated_faces, generate_for
 from voiceface.models.imaginer import FaceVariation, ImaginerModel, PairedFaces
 from voiceface.models.pretrained import PretrainedEncoders
 from voiceface.nn.face.detail_net import DetailNet, detail_channels
+from voiceface.recipes._face_model import read_face_model
 from voiceface.recipes._paired_people import paired_indices, split_paired
 from voiceface.recipes._weights import find_weights_folder, open_weights
 from voiceface.recipes.face_mesh import corpus_meshes
@@ -38,7 +39,7 @@ from voiceface.training.option_help import option_help
 from voiceface.training.run import Facts, NoBatches, Run
 from voiceface.training.weights import read_weights
 
-_PREFIX, _DETAIL = "faces.", "detail."
+_DETAIL = "detail."
 
 
 @option_help()
@@ -53,6 +54,7 @@ def recipe(
     colours: float = 0.4,
     variety: float = 0.35,
     light: float = 0.35,
+    hair: float = 0.8,
     ridge: float = 3.0,
     validation: float = 0.07,
     test: float = 0.2,
@@ -69,7 +71,8 @@ def recipe(
         identity: length of those that give the predicted face embedding, in units of the regression's
         colours: factor on both for skin tone and hair colour
         variety: share of what a voice does not predict of shape and texture that is sampled at random
-        light: the same for skin tone and hair colour
+        light: the same for skin tone
+        hair: the same for hair colour
         ridge: regularisation of the regressions, in units of a dimension's mean variance
     """
     return _run(dict(locals()))
@@ -106,19 +109,6 @@ def _run(arguments: dict[str, Any]) -> Run[ImaginerModel]:
     )
 
 
-def _face_model(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a face model, and its sizes as `FaceModelShape` takes them."""
-    tensors, card = read_weights(find_weights_folder(name))
-    facts, given = card["facts"], card["arguments"]
-    if card["recipe"] == "imaginer" and "face_model" in facts:
-        own = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
-        return own, facts["face_model"]
-    if card["recipe"] != "face_model":
-        raise InputError(name, f"holds weights of {card['recipe']}", "give weights of face_model or imaginer")
-    components = {block: given[block] for block in ("shape", "luminance", "chroma")} | {"tone": 4, "hair": 3}
-    return tensors, {**facts, "styles": given["styles"], "components": components}
-
-
 def _detail(name: str) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Tensors of a detail network and its sizes, as `DetailNet` takes them; None where there is none."""
     if not name:
@@ -143,7 +133,7 @@ def _facts(selection: Selection, arguments: dict[str, Any]) -> Facts:
         "voice_width": encoder.dim,
         "voice_fingerprint": encoder.fingerprint,
         "descriptor_mean": [round(float(value), 6) for value in mean],
-        "face_model": _face_model(arguments["face_model"])[1],
+        "face_model": read_face_model(arguments["face_model"])[1],
         "detail": _detail(arguments["detail"])[1],
     }
 
@@ -179,7 +169,7 @@ def load_imaginer(name: str) -> ImaginerModel:
 
 
 def _start(model: ImaginerModel, selection: Selection, facts: Facts, *, arguments: dict[str, Any]) -> None:
-    model.faces.load_weights(_face_model(arguments["face_model"])[0], source=arguments["face_model"])
+    model.faces.load_weights(read_face_model(arguments["face_model"])[0], source=arguments["face_model"])
     if model.detail is not None:
         model.detail.load_state_dict(_detail(arguments["detail"])[0])
     corpus = selection.corpus

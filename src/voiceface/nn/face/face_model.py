@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voiceface.nn.face.box_filters import blur, dilate, enlarge, window_mean
+from voiceface.nn.face.box_filters import blur, enlarge, window_mean
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
+from voiceface.nn.face.torso import Clothing, dressed_neck, plain_clothing, torso
 
 SIZE = 256
 """Pixels a side of the canonical frame."""
@@ -29,8 +30,16 @@ BLOCKS: dict[str, str] = {
 }
 """Blocks of coefficients, and what they describe."""
 _SMALL = 64
-STYLE_SIZE = 128
-"""Pixels a side of a hair style."""
+STYLE_SIZE, FLOW_SIZE = 128, 64
+"""Pixels a side of a hair style, and of where it runs."""
+EDGE = 32.0
+"""Pixels from a contour that the maps of person and hair reach on either side, from 0 to 255."""
+_OUTLINE, _HAIRLINE = 1.3, 2.2
+"""Pixels of the logistic blend across the outline of a person, and across a hairline."""
+_HIGHLIGHT = 18.0
+"""Grey levels by which skin outside the face may be lighter than the face."""
+_THIN = 2.5
+"""Pixels beyond a hairline in which skin shows through; it fades out over as many."""
 _DARKEST, _LIGHTEST = 50.0, 195.0
 
 
@@ -43,6 +52,10 @@ class RenderedFace(NamedTuple):
     """(n, 1, 256, 256) share of each pixel that lies inside the face."""
     person: Tensor
     """(n, 1, 256, 256) share of each pixel that is person."""
+    hair: Tensor
+    """(n, 1, 256, 256) share of each pixel that is hair outside the face."""
+    flow: Tensor
+    """(n, 2, 256, 256) where the hair runs, as `voiceface.nn.face.hair_flow.orientations`."""
 
 
 class FaceModelNet(nn.Module):
@@ -98,8 +111,11 @@ class FaceModelNet(nn.Module):
         self.register_buffer(
             "style_colours", torch.zeros(styles, 3, STYLE_SIZE, STYLE_SIZE, dtype=torch.uint8)
         )
-        for name in ("style_person", "style_hair", "style_skin"):
+        for name in ("style_person", "style_hair"):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.uint8))
+        self.register_buffer(
+            "style_flow", torch.full((styles, 2, FLOW_SIZE, FLOW_SIZE), 128, dtype=torch.uint8)
+        )
         self.register_buffer("style_hair_colour", torch.zeros(styles, 3))
 
     @property
@@ -144,55 +160,65 @@ class FaceModelNet(nn.Module):
         return faces + 0.5 * (faces - blur(faces, 5))
 
     def surroundings(
-        self, faces: Tensor, solid: Tensor, hair: Tensor, styles: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Colours (n, 3, 256, 256) around faces, and the share (n, 1, 256, 256) of each pixel that is person.
+        self, faces: Tensor, solid: Tensor, hair: Tensor, styles: Tensor, clothing: Clothing
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Colours (n, 3, 256, 256) around faces, and the shares (n, 1, 256, 256) of person and hair.
 
         Args:
             faces: (n, 3, 256, 256) colours inside the faces.
             solid: as `solid` gives it.
             hair: (n, 3) luminance, Cb and Cr of the hair.
             styles: (n,) indices of hair styles.
+            clothing: of the people.
         """
 
         def layer(name: str) -> Tensor:
             maps = self.get_buffer(name)[styles].float()
             return enlarge(maps if maps.ndim == 4 else maps[:, None] / 255, SIZE)
 
+        def within(name: str, edge: float) -> Tensor:
+            return torch.sigmoid(2 * EDGE / edge * (layer(name) - 0.5))
+
         colours = layer("style_colours")
-        colours = colours + 0.5 * (colours - blur(colours, 7))
         inside = self.get_buffer("inside")
-        # Neck and ears take the colour of the face, hair its own; averages of people blend from one to the
-        # other, so the share of hair is read off the colour itself.
+        # Neck and ears take the colour of the face, hair its own. Thin hair lets skin through: how much of a
+        # pixel is hair is read off its colour, within the hairline.
         own, average = (x[:, :, inside].mean(2)[..., None, None] for x in (faces, colours))
         before = self.get_buffer("style_hair_colour")[styles]
-        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, hair))
+        # No hair is blue or green.
+        natural = torch.stack([hair[:, 0], hair[:, 1].clamp(max=-1.5), hair[:, 2].clamp(min=1.5)], 1)
+        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, natural))
         between = old - average
         along = ((colours - average) * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
-        covered = layer("style_hair")
-        # The labels call the whole face skin; at its border hair may lie over it.
-        near = blur(dilate(covered, 25), 9).clamp(0, 1)
+        covered = within("style_hair", _HAIRLINE)
         certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
-        strands = certain * along.clamp(0, 1) * (4 * near).clamp(0, 1)
-        strands = strands + (1 - certain) * (2 * near).clamp(0, 1)
+        # Away from the hairline all is hair.
+        deep = ((2 * EDGE * (layer("style_hair") - 0.5) - _THIN) / _THIN).clamp(0, 1)
+        thin = (1 - deep) * certain
+        strands = covered * (1 - thin + thin * along.clamp(0, 1).sqrt())
         # What the pixel has beside its share of hair and skin is shading, which stays.
         shading = colours - (1 - strands) * average - strands * old
+        # Hair that is hardly another colour than the skin is a bald head, which goes with its skin.
+        tinted = ((between.norm(dim=1, keepdim=True) - 12) / 24).clamp(0, 1)
+        new = tinted * new + (1 - tinted) * (own + between)
         contrast = (hair[:, :1] / before[:, :1].clamp_min(15)).clamp(0.6, 1.4)[..., None, None]
         light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
         shading = shading * ((1 - strands) * light + strands * contrast)
+        # A forehead's highlights are its owner's.
+        shading = torch.where(covered < 0.5, shading.clamp(-60, _HIGHLIGHT), shading)
         combed = (1 - strands) * own + strands * new + shading
-        clothed = (1 - blur(covered + layer("style_skin"), 9)).clamp(0, 1)
-        # Clothes are as many as people: their average is a pattern that nobody wears.
-        colours = (1 - clothed) * combed + clothed * blur(blur(colours, 13), 13)
-        # What still differs at the border of the face fades out from there.
-        bare = solid * (1 - strands)
-        difference, weight = F.avg_pool2d((faces - colours) * bare, 4), F.avg_pool2d(bare, 4)
+        parts = torso(clothing.depth, SIZE)
+        # What still differs at the border of the face fades out from there, above the jaw.
+        bare = solid * (1 - strands) * (1 - parts.neck)
+        difference, weight = F.avg_pool2d((faces - combed) * bare, 4), F.avg_pool2d(bare, 4)
         share = blur(weight, 13)
         fading = blur(difference, 13) / share.clamp_min(0.02) * (5 * share).clamp(0, 1)
         fading = F.interpolate(fading, size=SIZE, mode="bilinear", align_corners=False)
-        colours = colours + fading * (1 - strands) * (1 - clothed)
-        person = torch.sigmoid(11 * (layer("style_person") - 0.5))
-        return colours, person
+        combed = combed + fading * (1 - strands) * (1 - parts.neck)
+        # Averages of necks and clothes are beards and collars that nobody has.
+        below = dressed_neck(own, blur(blur(solid, 31), 31), parts, clothing)
+        colours = combed + (1 - covered) * parts.neck * (below - combed)
+        return colours, within("style_person", _OUTLINE), covered * (1 - solid)
 
     def render(
         self,
@@ -221,10 +247,17 @@ class FaceModelNet(nn.Module):
         *,
         grain: Tensor | None = None,
         added: Mapping[str, Tensor] | None = None,
+        clothing: Clothing | None = None,
     ) -> RenderedFace:
         """As `render`, with the shares of face and person.
 
-        ``added`` holds numbers (n, width) that are added to those of a block before it is rendered.
+        Args:
+            coefficients: as in `render`, as are styles, background and grain.
+            styles: see there.
+            background: see there.
+            grain: see there.
+            added: numbers (n, width) that are added to those of a block before it is rendered.
+            clothing: of the people; None: grey, with a round collar.
         """
         blocks = self.decode(coefficients)
         for name, numbers in (added or {}).items():
@@ -233,15 +266,17 @@ class FaceModelNet(nn.Module):
         if grain is not None:
             faces = faces + self.skin_detail(grain)
         solid = self.solid()
-        around, person = self.surroundings(faces, solid, blocks["hair"], styles)
+        clothing = clothing or plain_clothing(faces)
+        around, person, covered = self.surroundings(faces, solid, blocks["hair"], styles, clothing)
+        flow = enlarge(self.get_buffer("style_flow")[styles].to(faces) / 127.5 - 1, SIZE)
         picture = faces * solid + around * (1 - solid)
         shape = self.placed(blocks["shape"].view(-1, self.points, 2))
-        layers = [picture, torch.maximum(person, solid), solid.expand(len(faces), -1, -1, -1)]
+        layers = [picture, torch.maximum(person, solid), solid.expand(len(faces), -1, -1, -1), covered, flow]
         warped = self.from_canonical(torch.cat(layers, 1), shape)
         behind = enlarge(background, SIZE, align_corners=True)
         person = warped[:, 3:4]
         pictures = (warped[:, :3] * person + behind * (1 - person)).clamp(0, 255)
-        return RenderedFace(pictures, warped[:, 4:], person)
+        return RenderedFace(pictures, warped[:, 4:5], person, person * warped[:, 5:6], warped[:, 6:])
 
     def from_canonical(self, pictures: Tensor, shapes: Tensor) -> Tensor:
         """Warp pictures (n, channels, 256, 256) from the canonical shape to shapes (n, points, 2)."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from voiceface.models.imaginer import RESIDUALS, ImaginerModel, add_detail
 from voiceface.models.model import Model
 from voiceface.nn.face.face_model import SIZE
+from voiceface.nn.face.torso import Clothing
 from voiceface.pipelines.exporters._voices import WAVE, example_waves, voice_network
 from voiceface.pipelines.onnx_graph import Graph
 from voiceface.pipelines.weights import Loaded
@@ -24,8 +25,10 @@ noise = random.standard_normal((1, {residuals}), dtype=np.float32)
 coefficients, hair = run("coefficients", embedding=embedding, noise=noise)
 style = (hair.cumsum(1)[:, :-1] < random.random((1, 1))).sum(1)
 wall = np.full((1, 3, 4, 4), 158, np.float32)
+clothes = np.array([[92, 96, 104, 42]], np.float32)
 grain = random.standard_normal((1, 1, {size}, {size}), dtype=np.float32)
-picture = run("render", coefficients=coefficients, style=style, background=wall, grain=grain)[0][0]
+given = {{"coefficients": coefficients, "style": style, "background": wall, "clothes": clothes}}
+picture = run("render", **given, grain=grain)[0][0]
 av.VideoFrame.from_ndarray(picture, format="rgb24").save("face.png")
 """
 EXAMPLE = EXAMPLE.format(residuals=RESIDUALS, size=SIZE)
@@ -74,6 +77,7 @@ def graphs(loaded: Loaded) -> list[Graph]:
                 "coefficients": (("batch", net.width), "of the face model"),
                 "style": (("batch",), f"int64, a hair style from 0 to {styles - 1}"),
                 "background": (("batch", 3, 4, 4), "RGB from 0 to 255, blended into each other"),
+                "clothes": (("batch", 4), "RGB from 0 to 255, and the depth of the collar: 38 to 48 pixels"),
                 "grain": (
                     ("batch", 1, SIZE, SIZE),
                     "standard normal numbers or zeros: skin, hair",
@@ -106,6 +110,7 @@ def _example_face(number: int, model: ImaginerModel, styles: int) -> tuple[Tenso
         face,
         torch.randint(0, styles, (count,), generator=random),
         255 * torch.rand(count, 3, 4, 4, generator=random),
+        torch.cat([200 * torch.rand(count, 3, generator=random), torch.full((count, 1), 40.0)], 1),
         torch.randn(count, 1, SIZE, SIZE, generator=random),
     )
 
@@ -126,7 +131,10 @@ class _Render(nn.Module):
         super().__init__()
         self.net, self.detail = model.faces.net, model.detail
 
-    def forward(self, coefficients: Tensor, style: Tensor, background: Tensor, grain: Tensor) -> Tensor:
-        layers = self.net.render_layers(coefficients, style, background, grain=grain)
+    def forward(
+        self, coefficients: Tensor, style: Tensor, background: Tensor, clothes: Tensor, grain: Tensor
+    ) -> Tensor:
+        clothing = Clothing(clothes[:, :3], clothes[:, 3])
+        layers = self.net.render_layers(coefficients, style, background, grain=grain, clothing=clothing)
         pictures = add_detail(self.detail, layers, grain)
         return pictures.round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -1,0 +1,199 @@
+"""Outlines of people and their hairlines as distances from the middle of the face, angle by angle."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voiceface.nn.face.face_model import SIZE
+
+ANGLES = 180
+"""Directions, evenly around the middle of the face; the first and the last point down."""
+MIDDLE = (128.0, 140.0)
+"""Pixels of the canonical frame, between the eyes."""
+HIGH = 115.0
+"""Degrees from straight up within which a contour is hair and head; below are neck and shoulders."""
+_FADES = (105.0, 130.0)
+"""Degrees between which alignment fades out."""
+_FARTHEST = 200
+_WIDTH, _BLOCK = 9, 64
+_TOP, _RIM, _BALD = 60.0, (4.0, 14.0), 0.15
+"""Degrees from straight up and pixels within the outline where hair is looked at, and the distance of its
+colour from the skin's, in units of the latter, below which there is none."""
+
+
+class HairContours(NamedTuple):
+    """Contours of n people in pixels of the canonical frame from `MIDDLE`."""
+
+    outline: Tensor
+    """(n, angles) where the person ends."""
+    hairline: Tensor
+    """(n, angles) where the hair begins; the outline where there is none."""
+    known: Tensor
+    """(n, angles) whether the picture shows the outline; elsewhere it is guessed."""
+
+    def mirrored(self) -> HairContours:
+        """The contours of the mirrored pictures."""
+        return HairContours(*(part.flip(1) for part in self))
+
+    def symmetric(self) -> HairContours:
+        """The means of both sides."""
+        outline, hairline, known = self
+        return HairContours(
+            (outline + outline.flip(1)) / 2, (hairline + hairline.flip(1)) / 2, known & known.flip(1)
+        )
+
+
+def angles() -> Tensor:
+    """The directions in radians from straight up, clockwise: (angles,)."""
+    return (torch.arange(ANGLES) + 0.5) / ANGLES * 2 * math.pi - math.pi
+
+
+def high_angles() -> Tensor:
+    """Which directions (angles,) do not point at neck and shoulders."""
+    return angles().abs() < math.radians(HIGH)
+
+
+def face_radius(inside: Tensor) -> Tensor:
+    """Distance (angles,) at which the face ends, of its pixels (256, 256)."""
+    found = _along_rays(inside.float()[None, None])[0, 0]
+    return _smooth((found > 0.5).float().sum(1)[None])[0]
+
+
+def measure_contours(person: Tensor, known: Tensor, colours: Tensor, face: Tensor) -> HairContours:
+    """Measure contours.
+
+    The hairline is where colours are nearer to those along the top of the outline than to the face's.
+
+    Args:
+        person: (n, 64, 64) share of each pixel that is person, in the canonical frame.
+        known: (n, 64, 64) whether the picture reached there.
+        colours: (n, 3, side, side) in [0, 255].
+        face: (angles,) of `face_radius`.
+    """
+    blocks = zip(*(torch.split(part, _BLOCK) for part in (person, known, colours)), strict=True)
+    found = [_measure(person, known, colours, face) for person, known, colours in blocks]
+    outline, seen, first = (torch.cat(parts) for parts in zip(*found, strict=True))
+    typical = torch.where(seen, outline, torch.nan).nanmedian(0).values.nan_to_num(100.0)
+    # What the border cuts off is guessed from how large the rest is.
+    size = torch.where(seen, outline / typical, torch.nan).nanmedian(1, keepdim=True).values.nan_to_num(1.0)
+    outline = _smooth(torch.where(seen, outline, size * typical), 5)
+    hairline = _around(torch.minimum(first, outline), _WIDTH).median(-1).values
+    return HairContours(outline, torch.minimum(_smooth(hairline, 5), outline), seen)
+
+
+def _measure(person: Tensor, known: Tensor, colours: Tensor, face: Tensor) -> tuple[Tensor, ...]:
+    """Outlines, whether they were seen, and where hair begins, all (n, angles)."""
+    rays = _along_rays(torch.stack([person, known.float()], 1))
+    radius = torch.arange(_FARTHEST)
+    end = _first((rays[:, 0] < 0.5) & (radius >= face[None, :, None] - 4), _FARTHEST)
+    seen = (end < _FARTHEST) & (end < _first(rays[:, 1] < 0.5, 2 * _FARTHEST) - 2)
+    # From 0 for skin to 1 for hair.
+    light = _along_rays(colours.float())
+    top = (angles().abs() < math.radians(_TOP))[None, :, None] & seen[..., None]
+    rim = top & (radius >= end[..., None] - _RIM[1]) & (radius < end[..., None] - _RIM[0])
+    rim = rim & (radius >= face[None, :, None])
+    skin, hair = _mean(light, (radius < face[:, None] - 8)[None] & (radius > 20)), _mean(light, rim)
+    between = hair - skin
+    contrast = between.norm(dim=1)
+    share = ((light - skin[..., None, None]) * between[..., None, None]).sum(1)
+    share = share / contrast.square().clamp_min(1.0)[:, None, None]
+    dense = F.avg_pool1d(share, 5, stride=1, padding=2) > 0.5
+    # Where the outline is an ear or a cheek, there is no hair.
+    edge = (radius >= end[..., None] - 9) & (radius < end[..., None] - 2)
+    covered = (edge * share).sum(2) / edge.sum(2).clamp_min(1) > 0.5
+    dense = dense & covered[..., None] & (radius >= face[None, :, None] - 6)
+    first = _first(dense, 2 * _FARTHEST)
+    bald = (contrast < _BALD * skin.norm(dim=1)) | (rim.sum((1, 2)) == 0)
+    return end, seen, torch.where(bald[:, None], 2.0 * _FARTHEST, first)
+
+
+def _mean(rays: Tensor, where: Tensor) -> Tensor:
+    """Means (n, channels) of rays (n, channels, angles, pixels) where ``where`` (n or 1, ...) is true."""
+    weight = where[:, None].float()
+    return (rays * weight).sum((2, 3)) / weight.sum((2, 3)).clamp_min(1)
+
+
+def align_contours(pictures: Tensor, own: HairContours, wanted: HairContours, face: Tensor) -> Tensor:
+    """Move hairlines and outlines to where others have them; the face and what is below it stay.
+
+    Args:
+        pictures: (n, channels, side, side) in the canonical frame.
+        own: contours of the n pictures.
+        wanted: contours (1 or n).
+        face: (angles,) of `face_radius`.
+    """
+    side = pictures.shape[-1]
+    radius, angle = polar_coordinates(side)
+    start = face[None] - 3
+
+    def knots(given: HairContours) -> tuple[Tensor, Tensor]:
+        low = torch.maximum(given.hairline, start + 1)
+        return at_angles(low, angle), at_angles(torch.maximum(given.outline, low + 2), angle)
+
+    first = at_angles(start, angle)
+    (low, high), (from_low, from_high) = knots(wanted), knots(own)
+    between = first + (radius - first) * (from_low - first) / (low - first)
+    within = from_low + (radius - low) * (from_high - from_low) / (high - low)
+    moved = torch.where(radius <= low, between, within)
+    moved = torch.where(radius <= high, moved, from_high + radius - high)
+    moved = torch.where(radius <= first, radius, moved)
+    fade = (angle.abs() - math.radians(_FADES[0])) / math.radians(_FADES[1] - _FADES[0])
+    fade = fade.clamp(0, 1)
+    scale = (moved * (1 - fade) + radius * fade) / radius.clamp_min(1e-3)
+    away = pixel_places(side) - torch.tensor(MIDDLE)
+    grid = (torch.tensor(MIDDLE) + away * scale[..., None]) / (SIZE / 2) - 1
+    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def pixel_places(side: int) -> Tensor:
+    """Centres (side, side, 2) of pixels in the coordinates of the canonical frame."""
+    line = (torch.arange(side) + 0.5) * (SIZE / side)
+    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
+
+
+def polar_coordinates(side: int) -> tuple[Tensor, Tensor]:
+    """Distance from `MIDDLE` and direction in radians of every pixel, both (side, side)."""
+    away = pixel_places(side) - torch.tensor(MIDDLE)
+    return away.norm(dim=-1), torch.atan2(away[..., 0], -away[..., 1])
+
+
+def at_angles(contour: Tensor, angle: Tensor) -> Tensor:
+    """Values (n, side, side) of contours (n, angles) in the directions (side, side) of pixels."""
+    place = (angle + math.pi) / (2 * math.pi) * ANGLES - 0.5
+    low = place.floor()
+    share, first = place - low, low.long() % ANGLES
+    return contour[:, first] * (1 - share) + contour[:, (first + 1) % ANGLES] * share
+
+
+def _along_rays(maps: Tensor) -> Tensor:
+    """Maps (n, channels, side, side) along rays from the middle: (n, channels, angles, pixels)."""
+    angle = angles()
+    direction = torch.stack([angle.sin(), -angle.cos()], 1)
+    places = torch.tensor(MIDDLE) + torch.arange(float(_FARTHEST))[:, None] * direction[:, None]
+    grid = (places / (SIZE / 2) - 1).expand(len(maps), -1, -1, -1)
+    return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
+
+
+def _first(found: Tensor, otherwise: int) -> Tensor:
+    """Index of the first true value along the last axis."""
+    return torch.where(found.any(-1), found.float().argmax(-1), otherwise).float()
+
+
+def _around(values: Tensor, width: int) -> Tensor:
+    """Neighbours (n, angles, width) of values (n, angles) on the circle."""
+    margin = width // 2
+    return torch.cat([values[:, -margin:], values, values[:, :margin]], 1).unfold(1, width, 1)
+
+
+def smooth_contour(contour: Tensor) -> Tensor:
+    """A contour (n, angles) without the corners of the face's border."""
+    return _smooth(_smooth(contour, 15), 9)
+
+
+def _smooth(values: Tensor, width: int = _WIDTH) -> Tensor:
+    return _around(values, width).mean(-1)
