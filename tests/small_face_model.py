@@ -9,6 +9,7 @@ from voiceface.face.mesh_mirror import MIRRORED_POINTS
 from voiceface.models import fit_hair_styles as styles
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import FaceModel, FaceModelShape
+from voiceface.models.face_surroundings import hair_colours, label_surroundings
 from voiceface.models.fit_face_model import canonical_frame, fit_bases, fit_frame
 from voiceface.nn.face.face_model import SIZE
 from voiceface.recipes._weights import open_weights
@@ -75,8 +76,8 @@ def fitted_model(faces):
     """The model, then its measures of the faces, their surroundings, hair, use and styles."""
     model, count = framed_model(faces), len(faces.points)
     measures = model.measure(faces.pictures, faces.points)
-    around = styles.label_surroundings(model, faces, torch.arange(count))
-    hair = styles.hair_colours(around, count)
+    around = label_surroundings(model, faces, torch.arange(count))
+    hair = hair_colours(around, count)
     clean = fit_bases(model, measures, hair, grey=torch.zeros(count, dtype=torch.bool))
     styles.fit_hair_reader(model, measures, hair)
     worn = styles.fit_hair_styles(model, around, measures, model.encode(measures), clusters=2, seed=0)

@@ -13,6 +13,7 @@ from voiceface.face.mesh_mirror import MIRRORED_POINTS
 from voiceface.models import fit_hair_styles as styles
 from voiceface.models.face_model import FaceModel, glasses_features
 from voiceface.models.face_regions import BACKGROUND, CLOTHES, HAIR, SKIN, label_regions
+from voiceface.models.face_surroundings import label_surroundings
 from voiceface.models.fit_face_model import (
     canonical_frame,
     fit_bases,
@@ -111,7 +112,7 @@ def test_expression_is_taken_out(fitted):
 
 
 def test_regions_are_found_by_colour_and_place(faces, model):
-    around = styles.label_surroundings(model, faces, torch.arange(COUNT))
+    around = label_surroundings(model, faces, torch.arange(COUNT))
     regions = around.regions
     assert (regions[:, 2, 2] == BACKGROUND).all()
     assert (regions[:, 8, 32] == HAIR).float().mean() > 0.9

@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import FaceModel
 from voiceface.models.face_regions import HAIR
-from voiceface.models.fit_hair_styles import label_surroundings
+from voiceface.models.face_surroundings import label_surroundings
 from voiceface.models.step_seed import torch_generator
 from voiceface.nn.face.box_filters import blur
 from voiceface.nn.face.face_model import SIZE

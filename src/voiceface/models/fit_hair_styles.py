@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.models.corpus_face_set import FaceSet
 from voiceface.models.face_model import FaceMeasures, FaceModel
-from voiceface.models.face_regions import HAIR, SKIN, label_regions
+from voiceface.models.face_regions import HAIR, SKIN
+from voiceface.models.face_surroundings import SurroundingFaces
 from voiceface.models.hair_contours import (
     HIGH,
     MIDDLE,
@@ -55,62 +54,6 @@ _FAR, _RIM, _MIXED = 32.0, 5.0, 8.0
 hairline."""
 _READER_RIDGE = 0.02
 """Penalty on the weights that read the hair's colour, in units of the faces' mean squared length."""
-_BLOCK = 64
-
-
-class SurroundingFaces(NamedTuple):
-    """The faces whose surroundings are known, in the canonical frame."""
-
-    rows: Tensor
-    """(m,) their indices among all faces."""
-    colours: Tensor
-    """(m, 3, 128, 128) uint8."""
-    person: Tensor
-    """(m, 64, 64) in [0, 1]."""
-    known: Tensor
-    """(m, 64, 64) whether the picture reached there."""
-    regions: Tensor
-    """(m, 64, 64) of `voiceface.models.face_regions`."""
-
-
-def label_surroundings(model: FaceModel, faces: FaceSet, rows: Tensor) -> SurroundingFaces:
-    """Warp faces with a mask of the person to the canonical frame, and label hair, skin and clothes.
-
-    Args:
-        model: with its canonical frame.
-        faces: all faces.
-        rows: (m,) indices of those with a mask and in colour.
-    """
-    colours, person, known = [], [], []
-    for some in torch.split(rows, _BLOCK):
-        masks = torch.stack([faces.person[some], faces.known[some].float()], 1)
-        layers = torch.cat(
-            [faces.pictures[some].float(), F.interpolate(masks, size=SIZE, mode="bilinear")], 1
-        )
-        canonical = model.canonical_pictures(layers, faces.points[some])
-        colours.append(F.avg_pool2d(canonical[:, :3], 2).round().to(torch.uint8))
-        small = F.avg_pool2d(canonical[:, 3:], 4)
-        person.append(small[:, 0])
-        known.append(small[:, 1] > 0.95)
-    found = torch.cat(colours)
-    shares, seen = torch.cat(person), torch.cat(known)
-    pixels = F.avg_pool2d(found.float(), 2).permute(0, 2, 3, 1).numpy()
-    face = F.avg_pool2d(model.net.get_buffer("inside").float()[None, None], 4)[0, 0] > 0.5
-    chin = float(model.net.get_buffer("canonical")[152, 1]) / 4
-    regions = label_regions(pixels, shares.numpy(), seen.numpy(), face.numpy(), chin=chin)
-    return SurroundingFaces(rows, found, shares, seen, torch.from_numpy(regions))
-
-
-def hair_colours(around: SurroundingFaces, count: int) -> Tensor:
-    """Mean luminance, Cb and Cr (count, 3) of the hair of all faces; NaN where too little is seen."""
-    hair = (around.regions == HAIR) & around.known
-    colours = F.avg_pool2d(around.colours.float(), 2)
-    area = hair.sum((1, 2))
-    mean = (colours * hair[:, None]).sum((2, 3)) / area.clamp_min(1)[:, None]
-    mean = to_luminance_chroma(mean[:, :, None, None])[:, :, 0, 0]
-    found = torch.full((count, 3), torch.nan)
-    found[around.rows] = torch.where((area >= 80)[:, None], mean, torch.nan)
-    return found
 
 
 def fit_hair_styles(
@@ -138,14 +81,7 @@ def fit_hair_styles(
     """
     face = face_radius(model.net.get_buffer("inside"))
     contours = measure_contours(around.person, around.known, around.colours, face)
-    whole = contours.known[:, high_angles()].float().mean(1)
-    shown = around.known.float().mean((1, 2))
-    fit = (measures.asymmetry[around.rows] < _FRONTAL) & (whole > _WHOLE) & (shown > _SHOWN)
-    # A fringe would end at the border of the face, whose texture has none.
-    above = angles().abs() < math.radians(_BROW)
-    fit = fit & ((contours.hairline - face)[:, above].mean(1) > _CLEAR)
-    if not bool(fit.any()):
-        fit = torch.ones_like(fit)
+    fit = _whole_heads(around, contours, measures.asymmetry[around.rows], face)
     features = _features(contours, coefficients[around.rows], _contrasts(around), fit)
     pool = features[fit]
     centres, labels = _best_clusters(pool, min(clusters, len(pool)), seed)
@@ -174,6 +110,17 @@ def fit_hair_styles(
     found[around.rows] = _LESS_KNOWN * _by_length(contours, own, worn)
     found[around.rows[fit]] = worn
     return found
+
+
+def _whole_heads(around: SurroundingFaces, contours: HairContours, asymmetry: Tensor, face: Tensor) -> Tensor:
+    """Which people's styles are learnt (n,): frontal, wholly seen, without a fringe; all if there is none."""
+    whole = contours.known[:, high_angles()].float().mean(1)
+    shown = around.known.float().mean((1, 2))
+    fit = (asymmetry < _FRONTAL) & (whole > _WHOLE) & (shown > _SHOWN)
+    # A fringe would end at the border of the face, whose texture has none.
+    above = angles().abs() < math.radians(_BROW)
+    fit = fit & ((contours.hairline - face)[:, above].mean(1) > _CLEAR)
+    return fit if bool(fit.any()) else torch.ones_like(fit)
 
 
 def _by_length(contours: HairContours, pool: HairContours, worn: Tensor) -> Tensor:

@@ -25,14 +25,9 @@ from voiceface.face.mesh import EYE_CORNERS_AND_NOSE
 from voiceface.face.mesh_mirror import MIRRORED_POINTS
 from voiceface.models.corpus_face_set import FaceSet, corpus_face_set, read_person_masks
 from voiceface.models.face_model import TEMPLATE, FaceModel, FaceModelShape
+from voiceface.models.face_surroundings import hair_colours, label_surroundings
 from voiceface.models.fit_face_model import CanonicalFrame, canonical_frame, fit_bases, fit_frame, fit_glasses
-from voiceface.models.fit_hair_styles import (
-    fit_hair_reader,
-    fit_hair_styles,
-    fit_style_shares,
-    hair_colours,
-    label_surroundings,
-)
+from voiceface.models.fit_hair_styles import fit_hair_reader, fit_hair_styles, fit_style_shares
 from voiceface.models.fit_recogniser_response import fit_recogniser_response
 from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.nn.face.face_model import SIZE
