@@ -92,11 +92,12 @@ def write_imaginer_weights(folder):
     """A weights folder of the recipe ``imaginer``: the shipped face model, its voices' maps random."""
     from voiceface.models.encoder_loading import load_voice_encoder
     from voiceface.recipes import imaginer as recipe
+    from voiceface.recipes._face_model import read_face_model
     from voiceface.training.weights import write_weights
 
     run = recipe.smoke()
     encoder = load_voice_encoder("student")
-    tensors, shape = recipe._face_model("imaginer")
+    tensors, shape = read_face_model("imaginer")
     facts = {
         "voice_width": encoder.dim,
         "voice_fingerprint": encoder.fingerprint,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from small_face_model import COUNT, draw_faces, fitted_model, framed_model, mean_mesh
+from voiceface.errors import InputError
 from voiceface.face.align import fit_similarity_transform, template_points
 from voiceface.face.mesh import EYE_CORNERS_AND_NOSE
 from voiceface.face.mesh_mirror import MIRRORED_POINTS
@@ -21,6 +22,8 @@ from voiceface.models.fit_face_model import (
     principal_components,
 )
 from voiceface.nn.face.face_model import SIZE, to_luminance_chroma, to_rgb
+from voiceface.recipes import face_model as recipe
+from voiceface.recipes._face_model import read_face_model
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +283,16 @@ def test_rendering_has_gradients(fitted):
     wall = torch.full((1, 3, 4, 4), 200.0)
     model.net.render(coefficients, style[:1].clamp_min(0), wall)[:, :, 100:160, 90:160].mean().backward()
     assert coefficients.grad is not None and coefficients.grad.abs().sum() > 0
+
+
+def test_bases_are_kept_and_hair_is_not():
+    facts = recipe._facts(None, "imaginer", None)
+    made = recipe._build(facts, recipe.smoke().arguments)
+    assert made.shape.components["luminance"] == facts["components"]["luminance"] > 100
+    recipe._keep_bases(made, "imaginer")
+    kept, _ = read_face_model("imaginer")
+    assert torch.equal(made.net.get_buffer("luminance_basis"), kept["net.luminance_basis"])
+    assert torch.equal(made.get_buffer("response"), kept["response"].to(made.get_buffer("response")))
+    assert kept["net.style_colours"].any() and not made.net.get_buffer("style_colours").any()
+    with pytest.raises(InputError, match="holds weights of matcher"):
+        recipe._facts(None, "matcher", None)

@@ -20,6 +20,7 @@ from voiceface.nn.face.face_model import RenderedFace
 from voiceface.nn.face.patch_discriminator import PatchDiscriminator
 from voiceface.recipes import _paired_people as paired
 from voiceface.recipes import imaginer as recipe
+from voiceface.recipes._face_model import read_face_model
 
 VOICE, FACE, PEOPLE = 12, 6, 60
 
@@ -155,7 +156,7 @@ def test_no_face_goes_farther_than_real_ones_do(drawing, monkeypatch):
     def render(coefficients, *rest, **options):
         rendered.append(coefficients)
         made = torch.zeros(len(coefficients), 3, 2, 2)
-        return RenderedFace(made, made[:, :1], made[:, :1])
+        return RenderedFace(made, made[:, :1], made[:, :1], made[:, :1], made[:, :2])
 
     monkeypatch.setattr(imagining.faces.net, "render_layers", render)
     monkeypatch.setattr(imagining, "variation", model.FaceVariation(direct=80.0, identity=80.0))
@@ -220,7 +221,7 @@ def test_the_response_is_that_of_the_recogniser(face_model, monkeypatch):
 
 def test_weights_of_another_recipe_hold_no_face_model():
     with pytest.raises(InputError, match="holds weights of matcher"):
-        recipe._face_model("matcher")
+        read_face_model("matcher")
 
 
 def test_weights_of_the_earlier_generator_are_refused_in_one_line():
@@ -228,6 +229,19 @@ def test_weights_of_the_earlier_generator_are_refused_in_one_line():
     arguments = dict(recipe.smoke().arguments)
     with pytest.raises(InputError, match=r"generator of version 0\.1"):
         recipe._build(facts, arguments)
+
+
+def test_hair_colour_varies_more_than_skin_tone_and_clothes_with_the_seed(drawing):
+    imagining, (one, _) = drawing
+    numbers = imagining._per_block(0.1, 0.2, 0.3)
+    names = [name for name, count in imagining.faces.net.components.items() for _ in range(count)]
+    assert [round(float(value), 1) for value in numbers] == [
+        {"tone": 0.2, "hair": 0.3}.get(name, 0.1) for name in names
+    ]
+    seeds = [torch.Generator().manual_seed(seed) for seed in range(12)]
+    clothing = model._clothing(seeds)
+    assert clothing.colours.shape == (12, 3) and len({tuple(row.tolist()) for row in clothing.colours}) == 12
+    assert ((clothing.depth >= 38) & (clothing.depth <= 48)).all()
 
 
 def test_the_template_holds_the_recognisers():
