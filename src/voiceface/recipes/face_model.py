@@ -6,7 +6,7 @@ Data      frontal faces; grey ones teach luminance. Masks of the person from a t
 Command   voiceface train face_model --corpus CORPUS --masks masks.npz
 Cost      closed form; 10 minutes for 10,000 faces on two processor cores
 Reported  nothing comparable
-Differs   no network: hair, neck and clothes are averages of people whose outlines are alike
+Differs   no network: hair is an average of people whose outlines are alike, neck and clothes are plain
 """
 
 from __future__ import annotations

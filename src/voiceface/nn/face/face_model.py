@@ -1,9 +1,9 @@
 """A statistical model of faces: shape, texture, hair styles and background, rendered without a network.
 
 An active appearance model (Cootes, Edwards, Taylor 1998): every face is warped to one canonical shape; shape
-and texture are means plus principal components. What surrounds a face (hair, ears, neck, clothes) is the
-average of the training people whose outlines are alike, a *hair style*; it is recoloured to go with the
-face, and laid over a plain background.
+and texture are means plus principal components. What surrounds a face (hair, ears) is the average of training
+people whose outlines are alike, a *hair style*, recoloured to go with the face; neck and clothes are plain
+(`voiceface.nn.face.torso`), as is the background.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class FaceModelNet(nn.Module):
         light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
         shading = shading * ((1 - strands) * light + strands * contrast)
         # A forehead's highlights are its owner's.
-        shading = torch.where(covered < 0.5, shading.clamp(-60, _HIGHLIGHT), shading)
+        shading = torch.where(covered < 0.5, shading.clamp(-60.0, _HIGHLIGHT), shading)
         combed = (1 - strands) * own + strands * new + shading
         parts = torso(clothing.depth, SIZE)
         # What still differs at the border of the face fades out from there, above the jaw.

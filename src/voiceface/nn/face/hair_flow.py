@@ -46,8 +46,11 @@ def streaks(grain: Tensor, flow: Tensor) -> Tensor:
         (n, 1, h, w), about as far from 0 as the grain.
     """
     height, width = grain.shape[-2:]
-    angle = torch.atan2(flow[:, 1], flow[:, 0]) / 2
-    pixel = torch.stack([2 / width * angle.cos(), 2 / height * angle.sin()], -1)
+    # Half the angle, of either sign: streaks reach both ways.
+    cosine = (flow[:, 0] / flow.norm(dim=1).clamp_min(1e-6)).clamp(-1, 1)
+    across = ((1 + cosine) / 2).sqrt()
+    down = ((1 - cosine) / 2).sqrt() * torch.where(flow[:, 1] < 0, -1.0, 1.0)
+    pixel = torch.stack([2 / width * across, 2 / height * down], -1)
     rows = (torch.arange(height).to(grain) + 0.5) * (2 / height) - 1
     columns = (torch.arange(width).to(grain) + 0.5) * (2 / width) - 1
     here = torch.stack([columns.expand(height, -1), rows[:, None].expand(-1, width)], -1)
