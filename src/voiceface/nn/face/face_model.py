@@ -205,7 +205,7 @@ class FaceModelNet(nn.Module):
         light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
         shading = shading * ((1 - strands) * light + strands * contrast)
         # A forehead's highlights are its owner's.
-        shading = torch.where(covered < 0.5, shading.clamp(-60.0, _HIGHLIGHT), shading)
+        shading = torch.where(covered < 0.5, shading.clamp(max=_HIGHLIGHT), shading)
         combed = (1 - strands) * own + strands * new + shading
         parts = torso(clothing.depth, SIZE)
         # What still differs at the border of the face fades out from there, above the jaw.

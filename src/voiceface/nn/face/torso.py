@@ -83,7 +83,7 @@ def neck_colours(skin: Tensor, shadow: Tensor) -> Tensor:
     size = shadow.shape[-1]
     x = ((torch.arange(size).to(skin) + 0.5) * (256 / size) - _MIDDLE) / _COLLAR_WIDE
     light = 0.92 - 0.42 * shadow - 0.12 * x.square().clamp(max=1.5)
-    return skin * light.clamp(0.4, 1)
+    return skin * light.clamp(0.4, 1.0)
 
 
 def cloth_colours(colours: Tensor, parts: Torso) -> Tensor:
