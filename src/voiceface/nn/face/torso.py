@@ -60,7 +60,9 @@ def torso(depth: Tensor, size: int) -> Torso:
     norm = (across.square() + down.square()).sqrt()
     slope = ((across / _COLLAR_WIDE).square() + (down / deep).square()).sqrt() / norm.clamp_min(1e-6)
     away = (norm - 1) / slope.clamp_min(1e-6)
-    below = torch.sigmoid((y - _COLLAR_TOP)[None, None] / 1.5)
+    below = torch.sigmoid((y - _COLLAR_TOP).clamp(-30.0, 30.0)[None, None] / 1.5)
+    # Far away the sign is enough, and a logistic of thousands warns of overflow elsewhere.
+    away = away.clamp(-20.0, 20.0)
     clothes = torch.sigmoid(away / 0.8) * below
     seam = clothes * torch.sigmoid((_SEAM - away) / 0.6)
     neck = torch.sigmoid((y - _JAW) / 4).expand_as(clothes)
