@@ -1,6 +1,6 @@
 """Make the moving picture of a talking face: docs/talking-face.webp.
 
-    python tools/talking_picture.py -o docs/talking-face.webp [--person 0] [--seed 0] [--seconds 2.4]
+    python tools/talking_picture.py -o docs/talking-face.webp [--person 0] [--seed 0] [--seconds 3]
 
 A synthetic person of that number says a sentence of the speech synthesiser; the face is generated from that
 voice. Nobody was recorded or filmed. The picture repeats without end and has no sound.
@@ -25,9 +25,9 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--person", type=int, default=0, help="number of the synthetic person who speaks")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the face")
-    parser.add_argument("--seconds", type=float, default=2.4)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--size", type=int, default=256, help="pixels a side")
-    parser.add_argument("--quality", type=int, default=70, help="of the picture, 0 to 100")
+    parser.add_argument("--quality", type=int, default=85, help="of the picture, 0 to 100")
     given = parser.parse_args()
     wave = speak(synthetic_person(given.person), seconds=given.seconds)[0]
     with tempfile.TemporaryDirectory() as folder:
