@@ -130,8 +130,11 @@ def pose(landmarks: ArrayLike) -> tuple[float, float, float]:
     turn[:2, :2] = flat[:, :2] / size
     for _ in range(STEPS):
         seen = head @ turn.T
-        moves = [np.cross(axis, seen)[:, :2] * size for axis in np.eye(3)]
-        slopes = np.stack([seen[:, :2], *moves], axis=-1).reshape(-1, 4)
+        # The vector products with the three axes, without what lies along the view.
+        x, y, z = size * seen.T
+        still = np.zeros_like(x)
+        moves = np.stack([[still, z, -y], [-z, still, x]]).transpose(2, 0, 1)
+        slopes = np.concatenate([seen[:, :2, None], moves], axis=2).reshape(-1, 4)
         step = np.linalg.lstsq(slopes, (target - size * seen[:, :2]).ravel(), rcond=None)[0]
         size += step[0]
         turn = _rotation_matrix(step[1:]) @ turn
