@@ -161,10 +161,11 @@ def test_smooth_faces_keep_the_borders_of_hair_and_background():
     hair[..., :128, 100:] = 1
     sharp = torch.full((1, 3, SIZE, SIZE), 0.8)
     sharp = sharp * (1 - hair) - 0.8 * hair - 0.6 * (person - hair)
-    smooth = data.smooth_faces(sharp, face, person, hair, torch.Generator().manual_seed(1))
-    for near, far in ((smooth[0, 0, 60, 108:], -0.8), (smooth[0, 0, 60, :92], 0.8)):
-        assert (near - far).abs().max() < 0.05
-    assert (smooth[0, 0, 136:, 200] - 0.2).abs().max() < 0.05
+    for seed in range(4):
+        smooth = data.smooth_faces(sharp, face, person, hair, torch.Generator().manual_seed(seed))
+        for near, far in ((smooth[0, 0, 60, 108:], -0.8), (smooth[0, 0, 60, :92], 0.8)):
+            assert (near - far).abs().max() < 0.05
+        assert (smooth[0, 0, 134:, 200] - 0.2).abs().max() < 0.05
     assert 0.3 < (smooth[0, 0, 60, 96:104].diff().abs().max()) < 1.2
 
 
