@@ -53,8 +53,8 @@ _FARTHEST, _FARTHEST_COLOUR = 2.2, 1.8
 """Standard deviations of real faces that no coefficient reaches, lest faces be caricatures."""
 _CLEARER, _CERTAIN = 6.0, 1.5
 """Factor on coefficients where hair styles are concerned, for generated faces lie half as far from the mean
-as real ones and the regression is cautious, and power of the styles' probabilities. With them 3 % of the men
-among the training voices get a style of women, and nobody always the same."""
+as real ones and the regression is cautious, and power of the styles' probabilities: rare styles look wrong
+more often than they are missed."""
 
 
 class FaceVariation(NamedTuple):

@@ -148,17 +148,14 @@ def _start(
         raise InputError(selection.corpus.path, "has no face in colour", "give some")
     around = label_surroundings(model, faces, torch.nonzero(seen)[:, 0])
     hair = hair_colours(around, len(grey))
-    clean = measures.expression[:, -1] < 0.5
-    if not arguments["bases"]:
-        clean = fit_bases(model, measures, hair, grey=grey)
+    clean = None if arguments["bases"] else fit_bases(model, measures, hair, grey=grey)
     fit_hair_reader(model, measures, hair)
     coefficients = model.encode(measures)
     worn = fit_hair_styles(
         model, around, measures, coefficients, clusters=arguments["clusters"], seed=arguments["seed"]
     )
     fit_style_shares(model, coefficients, worn)
-    if not arguments["bases"]:
-        # The recogniser sees little of the hair.
+    if clean is not None:  # the recogniser sees little of the hair
         usable = clean & (worn.sum(1) > 0)
         fit_recogniser_response(
             model,
