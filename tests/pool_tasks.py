@@ -17,3 +17,7 @@ def square_or_die(argument):
     if number == 7:
         raise InputError("7", "is no good", "leave it out")
     return number * number
+
+
+def numpy_threads(_argument):
+    return os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")

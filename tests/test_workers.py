@@ -10,7 +10,7 @@ import pytest
 
 from cli_fixtures import matcher_weights
 from corpus_media import synthetic_voice
-from pool_tasks import square_or_die
+from pool_tasks import numpy_threads, square_or_die
 from voiceface.corpus import worker_pool
 from voiceface.corpus.cluster_pool import cluster_worker_pool
 from voiceface.corpus.worker_pool import run_tasks
@@ -31,6 +31,25 @@ def test_a_worker_that_dies_is_replaced_and_its_task_done_again(tmp_path):
             list(run_tasks([(5, tmp_path)], pool, name=lambda task: f"task {task[0]}"))
         with pytest.raises(InputError, match="7: is no good; leave it out"):
             list(run_tasks([(6, tmp_path), (7, tmp_path)], pool))
+
+
+@pytest.mark.parametrize(
+    ("given", "there"),
+    [
+        ({}, ("1", None)),
+        ({"OMP_NUM_THREADS": "3"}, (None, "3")),
+        ({"OPENBLAS_NUM_THREADS": "2"}, ("2", None)),
+    ],
+)
+def test_a_worker_multiplies_matrices_in_one_thread_unless_the_user_says_otherwise(monkeypatch, given, there):
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with Workers(2).pool(numpy_threads) as pool:
+        assert [answer for _, answer in run_tasks(["a", "b"], pool)] == [there, there]
+    assert dict(os.environ) == before
 
 
 def test_no_more_tasks_are_taken_than_there_are_workers(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceface.errors import MissingPartError
+from voiceface.face.kept_detector import frontal_face_detector
 
 FILES = {
     "five_points": "shape_predictor_5_face_landmarks.dat",
@@ -71,12 +72,12 @@ def frontal_detector() -> Iterator[Any]:
     """Lend dlib's HOG detector of frontal faces to one thread at a time.
 
     It runs without the interpreter's lock and keeps state, so threads that look at once have one each;
-    making one takes 0.2 s, so they are kept for the next.
+    making one takes some time, so they are kept for the next.
     """
     try:
         detector = _idle.pop()
     except IndexError:
-        detector = dlib_module().get_frontal_face_detector()
+        detector = frontal_face_detector(dlib_module())
     try:
         yield detector
     finally:
