@@ -46,7 +46,9 @@ def test_the_second_detector_comes_from_the_cache_and_answers_alike_to_the_bit(c
     first, second = frontal_face_detector(dlib), frontal_face_detector(dlib)
     assert dlib.unpacked == 1
     assert [path.name for path in cache.iterdir()] == ["frontal-face-1.0.detector"]
-    assert first.__getstate__() == second.__getstate__() == dlib.real.get_frontal_face_detector().__getstate__()
+    assert (
+        first.__getstate__() == second.__getstate__() == dlib.real.get_frontal_face_detector().__getstate__()
+    )
     wanted = answers(dlib.real.get_frontal_face_detector())
     assert wanted[0][0]
     assert answers(first) == answers(second) == wanted

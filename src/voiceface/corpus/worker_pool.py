@@ -104,8 +104,8 @@ class _ProcessPool(Generic[A, R]):
 def _one_thread_for_numpy() -> Iterator[None]:
     """Processes that start inside multiply matrices in one thread, unless the user said how many.
 
-    OpenBLAS would start a thread for every core in each of them, which wait busily for the next product: `prepare`
-    took a fifth more of the processor's time (docs/measurements/speed.md). Torch has a number of its own.
+    OpenBLAS would start a thread for every core in each of them, which wait busily for the next product:
+    `prepare` took a fifth more of the processor's time (docs/measurements/speed.md). Torch counts its own.
     """
     name = "OPENBLAS_NUM_THREADS"
     if name in os.environ or "OMP_NUM_THREADS" in os.environ:

@@ -1,7 +1,7 @@
 """dlib's HOG detector from a file of the cache: dlib itself unpacks it in half a second, in every process.
 
-The unpacked detector is 155 kB that dlib reads in 2 ms. It is written at the first need, from the dlib that is
-installed, and read only where the digest before it agrees; without a cache all works as before.
+The unpacked detector is 155 kB that dlib reads in 2 ms. It is written at the first need, from the dlib that
+is installed, and read only where the digest before it agrees; without a cache all works as before.
 """
 
 from __future__ import annotations

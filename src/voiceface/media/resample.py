@@ -30,11 +30,14 @@ def join_pieces(pieces: Pieces) -> Pieces:
     """The small frames of a codec joined to about a second, which costs a tenth to resample."""
     waiting, held, rate = list[Wave](), 0, 0
     for piece, piece_rate in pieces:
-        if waiting and (piece_rate != rate or held >= _GATHERED_SECONDS * rate):
+        if waiting and piece_rate != rate:
             yield np.concatenate(waiting), rate
             waiting, held = [], 0
         waiting.append(piece)
         held, rate = held + len(piece), piece_rate
+        if held >= _GATHERED_SECONDS * rate:
+            yield piece if len(waiting) == 1 else np.concatenate(waiting), rate
+            waiting, held = [], 0
     if waiting:
         yield np.concatenate(waiting), rate
 

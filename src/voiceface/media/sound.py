@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import wave as riff
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from voiceface.errors import InputError
 from voiceface.media.container import (
-    GAP_SECONDS,
-    JUMP_SECONDS,
     CannotSeekError,
-    OpenMedia,
     check_complete,
     check_length,
     counted_seconds,
     declared_seconds,
-    decode_frames,
     open_media,
     seek_container,
 )
 from voiceface.media.files import atomic_path, check_readable, source_name
-from voiceface.media.mixdown import MIXDOWN_SECONDS, MIXDOWN_VALUES, Mixdown, learn_mixdown
+from voiceface.media.mixdown import MIXDOWN_SECONDS, MIXDOWN_VALUES, learn_mixdown
 from voiceface.media.plain_wave import PlainWave, open_plain_wave
 from voiceface.media.resample import join_pieces, resample
 from voiceface.media.samples import (
@@ -36,29 +30,16 @@ from voiceface.media.samples import (
     Wave,
     as_float,
     channels_and_rate,
-    check_rate,
     check_samples,
 )
+from voiceface.media.sound_frames import Parts, learn_frames, place_frames, read_frames
 from voiceface.records import SAMPLE_RATE
 
 SoundSource = str | Path | BinaryIO | tuple[np.ndarray, int]
 """A path, a file object open for binary reading (from its beginning), or an array with its rate, Hz."""
 
-_Parts = Iterator[tuple[int, int, Wave]]
-"""Mono parts of a file: the sample (of its clock) each begins at, its rate in Hz, its samples."""
-
-
-class _Frame(NamedTuple):
-    time: float | None
-    """Seconds from the file's first moment."""
-    rate: int
-    channels: Wave
-    names: list[str]
-
-
 _LONGEST_PACKET = 4096  # samples: AAC with spectral band replication has 2048
 _PIECE_SECONDS = 1.0  # what is mixed and resampled at a time
-_ONE_PLANE = {"flt": "f4", "dbl": "f8", "s16": "i2", "s32": "i4", "u8": "u1"}  # as FFmpeg holds a mono frame
 _PREROLL_SECONDS = 1.0  # decoders need some packets before their output settles
 
 
@@ -264,16 +245,22 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
             check_length(media.name, (announced or 0.0) - start)
         if seek and not media.seeks:
             raise CannotSeekError
-        mixdown, frames = _learnt(media)
+        mixdown, frames = learn_frames(media)
         if seek:
             seek_container(media, start - _PREROLL_SECONDS)
-            frames = _frames(media)
-        parts = _placed(frames, mixdown, start if seek else None)
+            frames = read_frames(media)
+
+        def first_and_last(rate: int) -> tuple[int, int | None]:
+            first = round(start * rate)
+            return first, None if stop is None else first + round((stop - start) * rate)
+
+        parts = place_frames(
+            frames, mixdown, media.name, sought=start if seek else None, last=lambda r: first_and_last(r)[1]
+        )
         if announced is not None and media.container.format.name.startswith("mov"):
             parts = _without_padding(parts, announced)
         for at, rate, part in parts:
-            first = round(start * rate)
-            last = None if stop is None else first + round((stop - start) * rate)
+            first, last = first_and_last(rate)
             wanted = part[max(0, first - at) : None if last is None else max(0, last - at)]
             at += len(part)
             check_length(media.name, at / rate - start)
@@ -284,7 +271,7 @@ def _file_pieces(source: str | Path | BinaryIO, start: float, stop: float | None
         check_complete(media, at / rate, stop)
 
 
-def _without_padding(parts: _Parts, seconds: float) -> _Parts:
+def _without_padding(parts: Parts, seconds: float) -> Parts:
     """Leave out what a codec added to fill its last packet, where the header (MP4's) states the true length.
 
     A header that is wrong by more than a packet is not believed.
@@ -303,85 +290,3 @@ def _without_padding(parts: _Parts, seconds: float) -> _Parts:
             yield from held
             yield from parts
             return
-
-
-def _placed(frames: Iterator[_Frame], mixdown: Mixdown, sought: float | None) -> _Parts:
-    """Mixed frames as (sample it begins at, rate, samples), with silence where the clock leaves a gap."""
-    at: int | None = None
-    rate = 1
-    for frame in frames:
-        if at is None and sought is not None:
-            if frame.time is None or not 0 <= frame.time <= sought:
-                raise CannotSeekError
-            at, rate, late = round(frame.time * frame.rate), frame.rate, 0.0
-        else:
-            at, rate = round((at or 0) * frame.rate / rate), frame.rate
-            late = 0.0 if frame.time is None else frame.time - at / rate
-            late = late if GAP_SECONDS * (at > 0) < late < JUMP_SECONDS else 0.0
-        for part in (*_silence(round(late * rate), rate), mixdown(frame.channels, frame.names)):
-            yield at, rate, part
-            at += len(part)
-    if at is None and sought is not None:
-        raise CannotSeekError
-
-
-def _silence(samples: int, rate: int) -> Iterator[Wave]:
-    for at in range(0, samples, rate):
-        yield np.zeros(min(rate, samples - at), np.float32)
-
-
-def _frames(media: OpenMedia) -> Iterator[_Frame]:
-    """Every frame from where the container stands, as floats."""
-    zero: float | None = None
-    known: dict[str, list[str]] = {}
-    for frame in decode_frames(media):
-        # What does not change from frame to frame is asked once: it took longer than decoding Vorbis.
-        if zero is None:
-            zero, timed = media.zero, media.timed
-        tick, layout = frame.time_base, frame.layout
-        if layout.name not in known:
-            known[layout.name] = [channel.name for channel in layout.channels]
-        names = known[layout.name]
-        time = (
-            frame.pts * tick.numerator / tick.denominator - zero if timed and frame.pts is not None else None
-        )
-        check_rate(media.name, frame.sample_rate)
-        samples, planar = _samples(frame, len(names)), frame.format.is_planar
-        if not planar:
-            samples = samples.reshape(-1, len(names)).T
-        yield _Frame(time, frame.sample_rate, as_float(samples, media.name), names)
-
-
-def _samples(frame: Any, channels: int) -> NDArray[Any]:  # noqa: ANN401 - PyAV's frame
-    """A frame's samples as they come; of 64-bit integers, which PyAV does not convert, the upper half."""
-    kind = _ONE_PLANE.get(frame.format.name.removesuffix("p")) if channels == 1 else None
-    if kind is not None:
-        return np.frombuffer(frame.planes[0], kind, frame.samples)[None]
-    if frame.format.name != "s64":
-        return frame.to_ndarray()  # type: ignore[no-any-return]
-    count = frame.samples * channels
-    return (np.frombuffer(frame.planes[0], np.int64, count) >> 32).astype(np.int32)
-
-
-def _learnt(media: OpenMedia) -> tuple[Mixdown, Iterator[_Frame]]:
-    """The mixdown of a file that stands at its beginning, and all its frames from there."""
-    frames, held, seconds, values = _frames(media), list[_Frame](), 0.0, 0
-    fault: Exception | None = None
-    try:
-        while seconds < MIXDOWN_SECONDS and values < MIXDOWN_VALUES:
-            held.append(next(frames))
-            seconds, values = (
-                seconds + held[-1].channels.shape[1] / held[-1].rate,
-                values + held[-1].channels.size,
-            )
-    except StopIteration:
-        pass
-    except (InputError, av.FFmpegError) as error:
-        fault = error  # raised where it lies, should that be read at all
-    mixdown = learn_mixdown([(frame.channels, frame.names) for frame in held], held[0].rate if held else 1)
-    return mixdown, _then_raise(held, fault) if fault else itertools.chain(held, frames)
-
-
-def _then_raise(frames: list[_Frame], fault: Exception) -> Iterator[_Frame]:
-    yield from frames
-    raise fault
