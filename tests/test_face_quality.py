@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from draw_face import draw_face
+from voiceface.face import quality as quality_module
 from voiceface.face.align import MEAN_FACE, align
 from voiceface.face.detect import Detection, detect
 from voiceface.face.landmarks import five_points
@@ -137,3 +138,13 @@ def test_blur_of_a_drawing_does_not_hang_on_its_size():
         pixels = np.asarray(draw_face(7, 400).resize((size, size), Image.Resampling.LANCZOS))
         values.append(blur(align(pixels, five_points(pixels, detect(pixels)[0].box), size=64)))
     assert 0.6 < values[0] / values[1] < 1.7
+
+
+def test_steps_by_equations_that_cannot_be_solved_are_those_of_least_squares():
+    slopes = np.zeros((10, 4))
+    slopes[:, 0] = 1.0
+    wanted = np.arange(10.0)
+    assert np.allclose(quality_module._least_squares(slopes, wanted), [4.5, 0, 0, 0])
+    slopes[:, 1:] = np.random.default_rng(0).normal(size=(10, 3))
+    best = np.linalg.lstsq(slopes, wanted, rcond=None)[0]
+    assert np.allclose(quality_module._least_squares(slopes, wanted), best)

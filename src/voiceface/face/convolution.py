@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+_BLOCK = 1 << 20
+"""Bytes of gathered pixels at a time: what a processor's own cache holds is multiplied twice as fast, and one
+place in memory serves all of them."""
+
 
 def convolve(maps: Floats, weights: Floats, side: int, *, step: int = 1, pad: bool = True) -> Floats:
     """Outputs (n, h, w) of maps (c, height, width).
@@ -25,11 +29,21 @@ def convolve(maps: Floats, weights: Floats, side: int, *, step: int = 1, pad: bo
         maps = np.pad(maps, ((0, 0), *((side // 2,) * 2,) * 2))
     channels, height, width = maps.shape
     rows, columns = (height - side) // step + 1, (width - side) // step + 1
-    # A copy of whole rows for every tap takes a third of the time of copying the windows one by one.
-    seen = np.empty((channels, side, side, rows, columns), np.float32)
-    for down in range(side):
-        for across in range(side):
-            last_row, last_column = down + step * (rows - 1) + 1, across + step * (columns - 1) + 1
-            seen[:, down, across] = maps[:, down:last_row:step, across:last_column:step]
-    out: Floats = (weights @ seen.reshape(weights.shape[1], -1)).reshape(-1, rows, columns)
+    # Every step-th pixel side by side, so that each tap copies whole rows.
+    parts = [[np.ascontiguousarray(maps[:, y::step, x::step]) for x in range(step)] for y in range(step)]
+    out = np.empty((len(weights), rows, columns), np.float32)
+    taps = channels * side * side
+    # Of about equal height, since a small product would be computed in another order.
+    blocks = min(rows, -(-4 * taps * columns * rows // _BLOCK))
+    space = np.empty(taps * -(-rows // blocks) * columns, np.float32)
+    for block in range(blocks):
+        top = rows * block // blocks
+        count = rows * (block + 1) // blocks - top
+        seen = space[: taps * count * columns].reshape(channels, side, side, count, columns)
+        for down in range(side):
+            first = top + down // step
+            for across in range(side):
+                part, left = parts[down % step][across % step], across // step
+                seen[:, down, across] = part[:, first : first + count, left : left + columns]
+        out[:, top : top + count] = (weights @ seen.reshape(taps, -1)).reshape(-1, count, columns)
     return out

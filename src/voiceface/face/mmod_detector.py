@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,8 @@ def _scores(pixels: NDArray[np.uint8]) -> tuple[Floats, list[Tile]]:
     for number, (weights, shifts, side) in enumerate(layers[:-1]):
         halved = number < _HALVING
         maps = convolve(maps, weights, side, step=2 if halved else 1, pad=not halved)
-        maps = np.maximum(maps + shifts[:, None, None], 0)
+        maps += shifts[:, None, None]
+        np.maximum(maps, 0, out=maps)
     weights, shifts, side = layers[-1]
     return _sum_taps(maps, weights, side) + shifts[0], tiles
 
@@ -125,7 +126,8 @@ def _canvas(pixels: NDArray[np.uint8]) -> tuple[Floats, list[Tile]]:
     """All sizes of a picture on one canvas (3, height, width), and where they lie on it."""
     height, width, tiles = _tile(*pixels.shape[:2])
     canvas = np.zeros((3, height, width), np.float32)
-    picture: Floats = ((pixels.astype(np.float32) - _MEAN_COLOUR) / np.float32(256)).transpose(2, 0, 1)
+    scaled = (pixels.astype(np.float32) - _MEAN_COLOUR) / np.float32(256)
+    picture: NDArray[np.floating[Any]] = np.ascontiguousarray(scaled.transpose(2, 0, 1))
     for number, (top, left, rows, columns) in enumerate(tiles):
         if number:
             picture = _resize(_resize(picture, rows, 1), columns, 2)
@@ -164,14 +166,16 @@ def _tile(height: int, width: int) -> tuple[int, int, list[Tile]]:
     return used + 2 * _MARGIN, width + 2 * _MARGIN, tiles
 
 
-def _resize(picture: Floats, size: int, axis: int) -> Floats:
+def _resize(picture: NDArray[np.floating[Any]], size: int, axis: int) -> NDArray[np.float64]:
     """Linear interpolation along one axis; the first and the last pixels stay where they are."""
     last = picture.shape[axis] - 1
     places = np.arange(size, dtype=np.float32) * np.float32(last / max(size - 1, 1))
     low = places.astype(np.intp)
     share = (places - low).reshape(-1, *(1,) * (2 - axis))
     lower, upper = picture.take(low, axis), picture.take(np.minimum(low + 1, last), axis)
-    resized: Floats = lower + (upper - lower) * share
+    upper -= lower
+    resized: NDArray[np.float64] = upper * share
+    resized += lower
     return resized
 
 
