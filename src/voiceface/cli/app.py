@@ -18,6 +18,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from voiceface.cli.docstrings import component_summaries
 from voiceface.cli.log_options import add_log_options
 from voiceface.cli.options import HEADINGS
+from voiceface.cli.quick_torch import import_torch_quickly
 from voiceface.cli.stopping import Stopped, stoppable
 from voiceface.cli.terminal import log_error, print_line, safe_streams, show_log
 from voiceface.cli.text_wrapping import wrap_columns
@@ -47,6 +48,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     safe_streams()
     show_log(logging.WARNING)
     _shorten_waits_of_threads()
+    import_torch_quickly()
     try:
         with stoppable():
             _check_working_directory()
