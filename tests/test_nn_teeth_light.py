@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voiceface.nn.face.lip_edges import LOWER_LIP, LUMA, UPPER_LIP
+from voiceface.nn.face.lip_edges import LOWER_LIP, LUMA, UPPER_EDGE, UPPER_LIP
 from voiceface.nn.face.mouth_interior import MouthInterior
 from voiceface.nn.face.teeth_light import FaceLight, face_light
 from voiceface.pipelines.weights import load_model
@@ -71,3 +71,19 @@ def test_light_is_measured_on_cheeks_and_in_the_whites_of_the_eyes(talker):
 
     light = face_light(photographed, shape, eyes=40.0)
     assert light.skin == pytest.approx(100) and 150 < light.whites[0] <= 200 and light.eyes == 40
+
+
+def test_teeth_that_a_photograph_shows_go_on_above_it_and_end_in_gums(talker):
+    closed = talker.get_buffer("rest").double().numpy()
+    photographed = closed + 0.2 * talker._opening()
+    raised = photographed.copy()
+    raised[list(UPPER_EDGE), 1] -= 0.2
+    top = photographed[UPPER_LIP]
+    light = FaceLight(cheeks=grey(160), whites=grey(125), eyes=200.0)
+    inside = MouthInterior(photographed, closed, light=light)
+    spots = top + np.array([[0.0, -0.01], [0.0, -0.15]])
+    places = inside.own_places(spots)
+    assert (places[:, 1] > top[1]).all() and np.allclose(places[:, 0], top[0])
+    own = np.full((2, 3), 250.0)
+    near, far = inside.colours(spots, raised, own)[0] @ LUMA
+    assert near > 200 and far < 120

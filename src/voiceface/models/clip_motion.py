@@ -85,6 +85,11 @@ def _affine(source: Floats, target: Floats, points: Floats) -> Floats:
     return moved
 
 
+def is_seen(points: Floats) -> bool:
+    """Whether the face of a clip with the meshes (frames, 478, 2) is seen often enough."""
+    return len(points) >= 2 and bool((~np.isnan(points[:, 0, 0])).mean() >= _SEEN)
+
+
 def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> list[TalkingMotion]:
     """Motion and sound of a selection's clips whose faces are seen in nine tenths of their frames.
 
@@ -98,9 +103,9 @@ def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> list[
         if not wave.any():
             continue
         points = clip_meshes(corpus, row, teacher)
-        seen = ~np.isnan(points[:, 0, 0])
-        if len(points) < 2 or seen.mean() < _SEEN:
+        if not is_seen(points):
             continue
+        seen = ~np.isnan(points[:, 0, 0])
         motion, rest = mesh_motion(points[seen])
         motion = _at_25_frames(motion, np.flatnonzero(seen) / corpus.clips[row].fps)
         samples = as_wave(wave)

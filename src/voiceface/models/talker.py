@@ -27,6 +27,7 @@ from voiceface.models.talking_face import Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.face.lip_edges import LOWER_LIP, UPPER_LIP
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, still_points
+from voiceface.nn.face.motion_shading import SIDE, MotionShading, map_places
 from voiceface.nn.face.speech_motion_net import SpeechMotionNet
 
 SMALLEST = 24
@@ -58,15 +59,23 @@ class TalkerModel(Model):
         width: channels of the network.
         gain: factor on the predicted motion, which warped pictures show smaller than it is.
         idle: scale of blinks, brows and head motion; 0 for none.
+        shading: whether the light on the face changes with its motion.
     """
 
     face_size, face_template, fps, animates, whole_pictures = 256, "portrait", FPS, True, True
 
     def __init__(
-        self, *, triangles: int, components: int = 12, width: int = 64, gain: float = 1.0, idle: float = 1.0
+        self,
+        *,
+        triangles: int,
+        components: int = 12,
+        width: int = 64,
+        gain: float = 1.0,
+        idle: float = 1.0,
+        shading: bool = False,
     ) -> None:
         super().__init__()
-        self.gain, self.idle = gain, idle
+        self.gain, self.idle, self.shading = gain, idle, shading
         self.network = SpeechMotionNet(bands=BANDS, width=width, components=components)
         for name, shape in {
             "rest": (SKIN_POINTS, 2),
@@ -76,6 +85,8 @@ class TalkerModel(Model):
         }.items():
             self.register_buffer(name, torch.zeros(shape))
         self.register_buffer("triangles", torch.zeros(triangles, 3, dtype=torch.int64))
+        if shading:
+            self.register_buffer("light", torch.zeros(components, SIDE, SIDE))
 
     def turns(self) -> Sequence[Turn]:
         """The network's."""
@@ -110,7 +121,7 @@ class TalkerModel(Model):
         ``batch`` holds ``mels`` (n, rows, 32), ``motion`` (n, frames, 468, 2) and ``weights`` (n, frames).
         """
         scale = self.get_buffer("motion_scale")
-        wanted = self._moving(batch["motion"]) @ self.get_buffer("basis").T
+        wanted = self.coefficients_of(batch["motion"])
         wanted = (wanted - self.get_buffer("motion_mean")) / scale
         found = self.network(batch["mels"])
         error = ((found - wanted).square() * (scale / scale.max())).mean(2)
@@ -118,10 +129,32 @@ class TalkerModel(Model):
 
     def motion(self, mels: Tensor) -> Tensor:
         """Displacements (frames, 468, 2), in distances between the eyes, for `motion_mel` (rows, 32)."""
-        found = self.network(mels[None])[0]
-        moved = self.get_buffer("motion_mean") + self.get_buffer("motion_scale") * found
-        displacements: Tensor = (self.gain * moved @ self.get_buffer("basis")).view(-1, SKIN_POINTS, 2)
-        return displacements
+        return self.displacements(self.coefficients(mels))
+
+    def coefficients(self, mels: Tensor) -> Tensor:
+        """The motion's coefficients (frames, components) for `motion_mel` (rows, 32)."""
+        found: Tensor = self.network(mels[None])[0]
+        return self.get_buffer("motion_mean") + self.get_buffer("motion_scale") * found
+
+    def coefficients_of(self, motion: Tensor) -> Tensor:
+        """The coefficients (frames, components) of displacements (frames, 468, 2)."""
+        return self._moving(motion) @ self.get_buffer("basis").T
+
+    def displacements(self, coefficients: Tensor) -> Tensor:
+        """What is shown, (frames, 468, 2) in distances between the eyes, of (frames, components)."""
+        return (self.gain * coefficients @ self.get_buffer("basis")).view(-1, SKIN_POINTS, 2)
+
+    def canonical(self) -> Tensor:
+        """The points (504, 2) of the mean face, upright, that `triangles` joins."""
+        return torch.from_numpy(canonical_points(self.get_buffer("rest").double().cpu().numpy()))
+
+    def _motion_shading(self) -> MotionShading | None:
+        if not self.shading:
+            return None
+        opened = self.coefficients_of(torch.from_numpy(self._opening())[None].float())[0]
+        return MotionShading(
+            self.get_buffer("light").cpu(), map_places(self.canonical().float()), opened.cpu()
+        )
 
     def _opening(self) -> npt.NDArray[np.float64]:
         """The first component, mostly the jaw's, as (468, 2) that opens the mouth by 1."""
@@ -146,6 +179,7 @@ class TalkerModel(Model):
             mesh.points.astype(np.float64),
             self.get_buffer("triangles").cpu(),
             opening=self._opening(),
+            shading=self._motion_shading(),
         )
         if animation.eyes < SMALLEST:
             fault = f"shows a face of {animation.eyes:.0f} pixels between the eyes"
@@ -166,11 +200,16 @@ class _TalkingMesh(BlockTalkingFace):
     def frames(self, wave: Tensor, indices: npt.NDArray[np.int64]) -> Frames:
         device = self.model.get_buffer("basis").device
         mels = motion_mel(wave, self.spectrum).to(device)
-        motion = self.model.motion(mels)[PAD : PAD + BLOCK].double().cpu().numpy()
+        found = self.model.coefficients(mels)[PAD : PAD + BLOCK]
+        motion = self.model.displacements(found).double().cpu().numpy()
         # The sway is given in shares of a head's picture, which is about four eye distances wide.
         sway = self.idle.sway(indices) * np.array([4.0, 4.0, 1.0])
         return self.animation.frames(
-            motion, sway=sway, lids=self.idle.lids(indices), brows=self.idle.brows(indices)
+            motion,
+            sway=sway,
+            lids=self.idle.lids(indices),
+            brows=self.idle.brows(indices),
+            coefficients=found.cpu(),
         )
 
 

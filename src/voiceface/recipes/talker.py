@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from voiceface.corpus.clip_splits import split_clips
@@ -24,6 +25,7 @@ from voiceface.corpus.splits import Selection
 from voiceface.metrics.sync_confidence import correlation
 from voiceface.models.clip_motion import talking_motion
 from voiceface.models.face_crops import read_mesh_points
+from voiceface.models.fit_shading import fit_shading
 from voiceface.models.once_per_selection import OncePerSelection
 from voiceface.models.talker import TalkerModel, TalkingMotion, canonical_points, mean_rest
 from voiceface.models.talking_windows import TalkingWindows
@@ -46,6 +48,7 @@ def recipe(
     closure: float = 3.0,
     gain: float = 1.1,
     idle: float = 1.0,
+    shading: bool = True,
     batch_size: int = 16,
     lr: float = 2e-3,
     weight_decay: float = 0.05,
@@ -66,6 +69,7 @@ def recipe(
         closure: extra weight of frames in which a speaking mouth closes
         gain: factor on the motion that is shown; warped pictures show it smaller than it is
         idle: strength of blinks, brows and head motion; 0 for none
+        shading: whether the light on the face changes with its motion
         batch_size: windows per step
     """
     return _run(dict(locals()))
@@ -83,12 +87,14 @@ def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
         recipe="talker",
         arguments=arguments,
         split=partial(split_clips, **shares),
-        facts=partial(_facts, motions),
+        facts=partial(_facts, motions, arguments),
         build=lambda facts: TalkerModel(
             triangles=facts["triangles"],
+            # Weights trained before there was shading have no such fact.
+            shading=bool(facts.get("shading", False)),
             **{name: arguments[name] for name in ("components", "width", "gain", "idle")},
         ),
-        start=partial(_start, motions),
+        start=partial(_start, motions, arguments["points"]),
         data=lambda selection, facts: TalkingWindows(
             motions(selection),
             **{name: arguments[name] for name in ("frames", "batch_size", "closure", "seed")},
@@ -114,8 +120,12 @@ def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
     )
 
 
+def _teacher(points: str) -> dict[str, npt.NDArray[np.float64]]:
+    return read_mesh_points(points) if points else {}
+
+
 def _motions(selection: Selection, *, points: str) -> list[TalkingMotion]:
-    return talking_motion(selection, read_mesh_points(points) if points else {})
+    return talking_motion(selection, _teacher(points))
 
 
 def _triangles(clips: Sequence[TalkingMotion]) -> torch.Tensor:
@@ -123,13 +133,22 @@ def _triangles(clips: Sequence[TalkingMotion]) -> torch.Tensor:
     return triangulate(torch.from_numpy(points))
 
 
-def _facts(motions: Motions, selection: Selection) -> Facts:
-    return {"triangles": len(_triangles(motions(selection)))}
+def _facts(motions: Motions, arguments: dict[str, Any], selection: Selection) -> Facts:
+    return {"triangles": len(_triangles(motions(selection))), "shading": arguments["shading"]}
 
 
-def _start(motions: Motions, model: TalkerModel, selection: Selection, facts: Facts) -> None:
+def _start(motions: Motions, points: str, model: TalkerModel, selection: Selection, facts: Facts) -> None:
     clips = motions(selection)
     model.start(clips, _triangles(clips))
+    if model.shading:
+        light = fit_shading(
+            selection,
+            _teacher(points),
+            coefficients=model.coefficients_of,
+            canonical=model.canonical(),
+            triangles=model.get_buffer("triangles"),
+        )
+        model.get_buffer("light").copy_(light)
 
 
 def _validate(motions: Motions, model: TalkerModel, selection: Selection, facts: Facts) -> dict[str, float]:

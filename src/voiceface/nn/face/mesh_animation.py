@@ -22,6 +22,7 @@ from voiceface.nn.face.lip_edges import LOWER_EDGE, LOWER_LIP, UPPER_EDGE, UPPER
 from voiceface.nn.face.lip_gap import lip_gap, part_lips
 from voiceface.nn.face.lip_seam import LipSeam
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
+from voiceface.nn.face.motion_shading import MotionShading, light_ratio
 from voiceface.nn.face.mouth_interior import MouthInterior
 from voiceface.nn.face.teeth_light import face_light
 
@@ -32,7 +33,8 @@ SKIN_POINTS = 468
 """Points of the mesh without the irises."""
 RING = 32
 CORNERS = 4
-_ORIGIN = 168
+ORIGIN = 168
+"""The point between the eyes."""
 _EYES = ((33, 133), (263, 362))
 _LASHES_WITHIN = 0.025
 """How far from the edge of a lid its lashes are looked for, in distances between the eyes."""
@@ -70,7 +72,7 @@ def upright_shape(points: Floats) -> tuple[Floats, Floats, float]:
     eyes = float(np.hypot(*across))
     cosine, sine = across / max(eyes, 1e-9)
     rotation = np.array([[cosine, sine], [-sine, cosine]])
-    return (points - points[_ORIGIN]) @ rotation.T / max(eyes, 1e-9), rotation, eyes
+    return (points - points[ORIGIN]) @ rotation.T / max(eyes, 1e-9), rotation, eyes
 
 
 def mouth_opening(shapes: Floats) -> Floats:
@@ -97,6 +99,7 @@ class MeshAnimation:
         triangles: (triangles, 3) of the skin's points, the ring's and the corners'.
         opening: (468, 2) motion that opens an upright mouth by one distance between the eyes. A mouth that is
             open in the photograph is closed by it first; None: motion starts from the photograph.
+        shading: how light changes with the coefficients of the motion; None: it does not.
     """
 
     def __init__(
@@ -106,12 +109,13 @@ class MeshAnimation:
         triangles: Tensor,
         *,
         opening: Floats | None = None,
+        shading: MotionShading | None = None,
     ) -> None:
         self.picture = picture
         self.height, self.width = picture.shape[:2]
         own = np.asarray(points, np.float64)[:SKIN_POINTS]
         self.shape, self._rotation, self.eyes = upright_shape(own)
-        self._origin, self._triangles = own[_ORIGIN], triangles
+        self._origin, self._triangles = own[ORIGIN], triangles
         found = self.shape.copy()
         widen_eyes(self.shape)
         still = still_points(self.shape)
@@ -120,7 +124,7 @@ class MeshAnimation:
         low, high = np.floor(ring.min(axis=0)).astype(int) - 1, np.ceil(ring.max(axis=0)).astype(int) + 2
         self._corner, self.side = low, int((high - low).max())
         self._square = self._cut_square()
-        self._closed, self._seam = self.shape, None
+        self._closed, self._seam, gap = self.shape, None, 0.0
         edges = edge_width(self._photographed, found, eyes=self.eyes)
         if opening is not None:
             gap = lip_gap(self._photographed, found)
@@ -129,6 +133,10 @@ class MeshAnimation:
             self._seam = LipSeam(self._photographed, self.shape, eyes=self.eyes, edges=edges)
         self._source = self._in_square(np.concatenate([self.shape, still]))
         self._still = still
+        size = self._coarse()
+        share = size / self.side
+        self._maps = None if shading is None else shading.on_photograph(self._source * share, triangles, size)
+        self._own = None if shading is None else gap * shading.opened
         light = face_light(self._photographed, found, eyes=self.eyes)
         self._lashes = [self._darkest(lash_line(found, lids)) for lids in LIDS]
         self._lid_skin = LidSkin(self._photographed, found, eyes=self.eyes)
@@ -151,7 +159,15 @@ class MeshAnimation:
             torch.from_numpy(np.ascontiguousarray(self.picture[y[:, None], x])).permute(2, 0, 1)[None].float()
         )
 
-    def frames(self, motion: Floats, *, sway: Floats, lids: Floats, brows: Floats) -> npt.NDArray[np.uint8]:
+    def frames(
+        self,
+        motion: Floats,
+        *,
+        sway: Floats,
+        lids: Floats,
+        brows: Floats,
+        coefficients: Tensor | None = None,
+    ) -> npt.NDArray[np.uint8]:
         """Frames (n, height, width, 3).
 
         Args:
@@ -159,12 +175,17 @@ class MeshAnimation:
             sway: (n, 3) shifts right and down in the same distances, and rotation in radians.
             lids: (n,) how far the eyelids are closed, 0 to 1.
             brows: (n,) how far the brows are raised, 0 to 1.
+            coefficients: (n, components) of the motion, by which light changes; None: it does not.
         """
         talking = np.stack([self._talking(*one) for one in zip(motion, lids, brows, strict=True)])
         shapes = np.stack([_sway(*one) for one in zip(talking, sway, strict=True)])
         still = np.broadcast_to(self._still, (len(shapes), *self._still.shape))
         target = torch.stack([self._in_square(shape) for shape in np.concatenate([shapes, still], 1)])
-        squares = sample_pixels(self._square.expand(len(shapes), -1, -1, -1), self._grid(target))
+        grid = self._grid(target)
+        squares = sample_pixels(self._square.expand(len(shapes), -1, -1, -1), grid)
+        if self._maps is not None and self._own is not None and coefficients is not None:
+            ratio = light_ratio(self._maps, coefficients - self._own)
+            squares = squares * sample_pixels(ratio, grid * (self._maps.shape[-1] / self.side))
         pixels = squares.permute(0, 2, 3, 1).numpy()
         made = np.repeat(self.picture[None], len(shapes), axis=0)
         x, y = self._corner
@@ -178,9 +199,13 @@ class MeshAnimation:
             frame[rows, columns] = np.clip(np.rint(inner), 0, 255)
         return made
 
+    def _coarse(self) -> int:
+        """Pixels a side of what is computed once for the whole square and enlarged."""
+        return min((self.side + 1) // 2, _LARGEST_GRID)
+
     def _grid(self, target: Tensor) -> Tensor:
         """Where the pixels of the squares (n, side, side, 2) come from, for target points (n, points, 2)."""
-        size = min((self.side + 1) // 2, _LARGEST_GRID)
+        size = self._coarse()
         share = size / self.side
         coarse = warp_grid(self._source[None] * share, target * share, self._triangles, size)
         # Displacements are enlarged, for they vanish at the border.
@@ -213,7 +238,8 @@ class MeshAnimation:
             if self._seam is not None:
                 colours = self._seam.without_strips(colours, spots, shape)
             if blend > 0:
-                made, within = self._mouth.colours(spots, shape, self._photographed(spots))
+                own = self._photographed(self._mouth.own_places(spots))
+                made, within = self._mouth.colours(spots, shape, own)
                 share = np.clip(within / max(_LIP_PIXELS / self.eyes, self._mouth.soft) + 0.5, 0, 1) * blend
                 colours = colours + share[:, None] * (made - colours)
             return colours if self._seam is None else self._seam.meet(colours, spots, shape)

@@ -33,6 +33,8 @@ _LIT = 0.35
 _LOWER_TEETH, _TONGUE = 0.035, 0.1
 _OWN_EDGE = 0.02
 """Width of the seam between what the photograph shows of the mouth and what it does not."""
+_ROOT = 0.05
+"""How far above the teeth that a photograph shows they go on, and over how much more they become gums."""
 _SHOWN = 0.06
 """The opening from which a photograph shows something of the inside of the mouth."""
 _DARK = np.array([0.48, 0.18, 0.14])
@@ -81,7 +83,7 @@ class MouthInterior:
         Args:
             spots: (n, 2) of an upright head that keeps still.
             shape: (468, 2) the face's mesh there.
-            own: (n, 3) colours of the photograph at these places.
+            own: (n, 3) colours of the photograph at their `own_places`.
 
         Returns:
             Colours (n, 3) from 0 to 255; distances (n,) from the nearer lip, negative outside.
@@ -94,13 +96,19 @@ class MouthInterior:
         light = self._light.teeth(shape[LOWER_LIP, 1] - shape[UPPER_LIP, 1]) / _LIGHTEST
         made = np.minimum(self._made(spots, below, above, across, light), _BRIGHTEST)
         if self.shows_own:
-            # Above teeth that the photograph shows there are no others, but gums in shadow.
+            # Above teeth that the photograph shows they go on, and end in gums in shadow.
             over = np.interp(spots[:, 0], *self._own_upper) + _OWN_EDGE - spots[:, 1]
             gums = (self._dark + self._light.skin * _TONGUE_COLOUR) / 2
-            made = made + np.clip(over / _OWN_EDGE, 0, 1)[:, None] * (gums - made)
+            root = np.clip((over - _ROOT) / _ROOT, 0, 1)[:, None]
+            made = made + np.clip(over / _OWN_EDGE, 0, 1)[:, None] * (own + root * (gums - own) - made)
             seam = np.clip(self._within_own(spots) / _OWN_EDGE, 0, 1)[:, None]
             made = made + seam * (own - made)
         return made, np.minimum(np.minimum(below, above), np.where(beside > 0, np.inf, -1.0))
+
+    def own_places(self, spots: Floats) -> Floats:
+        """Where the photograph shows what belongs at places (n, 2): those above its teeth are theirs."""
+        highest = np.interp(spots[:, 0], *self._own_upper) + 1.5 * _OWN_EDGE
+        return np.stack([spots[:, 0], np.maximum(spots[:, 1], highest)], axis=1)
 
     def _within_own(self, spots: Floats) -> Floats:
         """How far places (n, 2) lie inside the photograph's own open mouth, negative outside."""
