@@ -19,5 +19,8 @@ def square_or_die(argument):
     return number * number
 
 
-def numpy_threads(_argument):
-    return os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")
+NAMES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+
+
+def environment_there(_argument):
+    return tuple(os.environ.get(name) for name in NAMES)

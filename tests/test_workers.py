@@ -10,7 +10,7 @@ import pytest
 
 from cli_fixtures import matcher_weights
 from corpus_media import synthetic_voice
-from pool_tasks import numpy_threads, square_or_die
+from pool_tasks import NAMES, environment_there, square_or_die
 from voiceface.corpus import worker_pool
 from voiceface.corpus.cluster_pool import cluster_worker_pool
 from voiceface.corpus.worker_pool import run_tasks
@@ -36,18 +36,21 @@ def test_a_worker_that_dies_is_replaced_and_its_task_done_again(tmp_path):
 @pytest.mark.parametrize(
     ("given", "there"),
     [
-        ({}, ("1", None)),
-        ({"OMP_NUM_THREADS": "3"}, (None, "3")),
-        ({"OPENBLAS_NUM_THREADS": "2"}, ("2", None)),
+        ({}, ("1", None, "33554432", "134217728")),
+        ({"OMP_NUM_THREADS": "3"}, (None, "3", "33554432", "134217728")),
+        ({"OPENBLAS_NUM_THREADS": "2"}, ("2", None, "33554432", "134217728")),
+        ({"MALLOC_TRIM_THRESHOLD_": "5000000"}, ("1", None, None, "5000000")),
     ],
 )
-def test_a_worker_multiplies_matrices_in_one_thread_unless_the_user_says_otherwise(monkeypatch, given, there):
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+def test_a_worker_has_one_thread_for_products_and_keeps_memory_unless_the_user_says_otherwise(
+    monkeypatch, given, there
+):
+    for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     before = dict(os.environ)
-    with Workers(2).pool(numpy_threads) as pool:
+    with Workers(2).pool(environment_there) as pool:
         assert [answer for _, answer in run_tasks(["a", "b"], pool)] == [there, there]
     assert dict(os.environ) == before
 

@@ -71,7 +71,7 @@ class _ProcessPool(Generic[A, R]):
 
     def submit(self, argument: A) -> Future[R]:
         pool = self._idle.pop() if self._idle else self._new()
-        with _one_thread_for_numpy():  # a new process starts here
+        with _worker_environment():  # a new process starts here
             future = pool.submit(self._task, argument)
         self._busy[future] = pool
         return future
@@ -100,22 +100,32 @@ class _ProcessPool(Generic[A, R]):
         )
 
 
-@contextlib.contextmanager
-def _one_thread_for_numpy() -> Iterator[None]:
-    """Processes that start inside multiply matrices in one thread, unless the user said how many.
+_ENVIRONMENT = {
+    # OpenBLAS would start a thread for every core in each of them, which wait busily for the next product:
+    # `prepare` took a fifth more of the processor's time. Torch counts its own.
+    "OPENBLAS_NUM_THREADS": "1",
+    # glibc would give memory back after a picture and map it anew for the next, page by page: 600 a pair.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
+"""What worker processes start with (docs/measurements/speed.md), unless the user said something else."""
 
-    OpenBLAS would start a thread for every core in each of them, which wait busily for the next product:
-    `prepare` took a fifth more of the processor's time (docs/measurements/speed.md). Torch counts its own.
-    """
-    name = "OPENBLAS_NUM_THREADS"
-    if name in os.environ or "OMP_NUM_THREADS" in os.environ:
-        yield
-        return
-    os.environ[name] = "1"
+
+@contextlib.contextmanager
+def _worker_environment() -> Iterator[None]:
+    """Processes that start inside get `_ENVIRONMENT`."""
+    given = {name for name in _ENVIRONMENT if name in os.environ}
+    if "OMP_NUM_THREADS" in os.environ:  # OpenBLAS takes it, too
+        given.add("OPENBLAS_NUM_THREADS")
+    if any(name.startswith("MALLOC_") for name in given):  # one threshold without the other makes it worse
+        given.update(name for name in _ENVIRONMENT if name.startswith("MALLOC_"))
+    added = {name: value for name, value in _ENVIRONMENT.items() if name not in given}
+    os.environ.update(added)
     try:
         yield
     finally:
-        del os.environ[name]
+        for name in added:
+            del os.environ[name]
 
 
 def _initialise_worker(lifeline: connection.Connection) -> None:

@@ -102,7 +102,7 @@ def frames(
         stop: Second to end before.
         fps: Give the frame nearest to ``start + k / fps`` for each ``k`` instead of every frame.
         long_side: Pixels the longer side may have at most; larger frames are scaled down (by area).
-        threads: Threads to decode with; 0 for as many as there are cores.
+        threads: Threads to decode and to convert with; 0 for as many as there are cores.
 
     Yields:
         ``(seconds, picture)`` with a picture of ``(height, width, 3)`` uint8 RGB.
@@ -145,7 +145,7 @@ def _frames(
         every = _checked_seek(_timed(media, seeked=seeked), start if seeked else None)
         last = _LastFrameEnd(name, start)
         chosen = _between(last.watch(every), span) if fps is None else _nearest(last.watch(every), span, fps)
-        convert = _FrameConverter(stream, long_side)
+        convert = _FrameConverter(stream, long_side, threads)
         count = 0
         for time, frame in chosen:
             count += 1
@@ -232,8 +232,8 @@ def _nearest(every: _Timed, span: tuple[float, float | None], fps: float) -> _Ti
 class _FrameConverter:
     """Frames as upright RGB arrays; one that is asked for twice in a row is converted once."""
 
-    def __init__(self, stream: Any, long_side: int | None) -> None:  # noqa: ANN401 - av types
-        self.stream, self.long_side = stream, long_side
+    def __init__(self, stream: Any, long_side: int | None, threads: int) -> None:  # noqa: ANN401 - av types
+        self.stream, self.long_side, self.threads = stream, long_side, threads
         self.scaler = VideoReformatter()
         self.last: tuple[av.VideoFrame, Picture] | None = None
 
@@ -243,7 +243,9 @@ class _FrameConverter:
             width, height = _upright_size(frame, self.stream, self.long_side)
             if turns % 2:
                 width, height = height, width
-            scaled = self.scaler.reformat(frame, width, height, "rgb24", interpolation="AREA")
+            scaled = self.scaler.reformat(
+                frame, width, height, "rgb24", interpolation="AREA", threads=self.threads
+            )
             self.last = frame, np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
             return self.last[1]
         return self.last[1].copy()  # the receiver of the first may have drawn on it
