@@ -18,6 +18,7 @@ def by_pixels(maps, weights, side, *, step, pad):
     return out
 
 
+@pytest.mark.parametrize("threads", ["1", "2"])
 @pytest.mark.parametrize("block", [1, 5000, 1 << 20])
 @pytest.mark.parametrize(
     ("height", "width", "side", "step", "pad"),
@@ -29,8 +30,9 @@ def by_pixels(maps, weights, side, *, step, pad):
         (11, 12, 3, 3, True),
     ],
 )
-def test_blocks_give_what_pixels_give(monkeypatch, block, height, width, side, step, pad):
+def test_blocks_give_what_pixels_give(monkeypatch, threads, block, height, width, side, step, pad):
     monkeypatch.setattr(convolution, "_BLOCK", block)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
     random = np.random.default_rng(0)
     maps = random.normal(size=(4, height, width)).astype(np.float32)
     weights = random.normal(size=(6, 4 * side * side)).astype(np.float32)
@@ -45,3 +47,25 @@ def test_a_transposed_picture_is_read_as_it_lies():
     picture = np.random.default_rng(1).normal(size=(20, 30, 3)).astype(np.float32).transpose(2, 0, 1)
     weights = np.random.default_rng(2).normal(size=(2, 27)).astype(np.float32)
     assert np.array_equal(convolve(picture, weights, 3), convolve(picture.copy(), weights, 3))
+
+
+def test_products_are_many_only_where_one_thread_makes_them(monkeypatch):
+    monkeypatch.setattr(convolution, "_BLOCK", 1)
+    counted = []
+
+    class Weights(np.ndarray):
+        def __matmul__(self, other):
+            counted.append(other.shape)
+            return np.asarray(self) @ other
+
+    maps, weights = np.ones((2, 9, 9), np.float32), np.ones((3, 18), np.float32).view(Weights)
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(convolution.os, "cpu_count", lambda: 8)
+    for said, products in (({}, 1), ({"OMP_NUM_THREADS": "4"}, 1), ({"OMP_NUM_THREADS": "1"}, 9)):
+        with monkeypatch.context() as patch:
+            for name, value in said.items():
+                patch.setenv(name, value)
+            counted.clear()
+            convolve(maps, weights, 3)
+            assert len(counted) == products

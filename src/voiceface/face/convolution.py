@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
 _BLOCK = 1 << 20
-"""Bytes of gathered pixels at a time: what a processor's own cache holds is multiplied twice as fast, and one
-place in memory serves all of them."""
+"""Bytes of gathered pixels at a time where numpy multiplies in one thread: what a processor's own cache holds
+is multiplied twice as fast, and one place in memory serves all of them. Several threads would wait for each
+other a hundred times instead of once, which on a busy machine takes many times as long."""
 
 
 def convolve(maps: Floats, weights: Floats, side: int, *, step: int = 1, pad: bool = True) -> Floats:
@@ -34,7 +37,7 @@ def convolve(maps: Floats, weights: Floats, side: int, *, step: int = 1, pad: bo
     out = np.empty((len(weights), rows, columns), np.float32)
     taps = channels * side * side
     # Of about equal height, since a small product would be computed in another order.
-    blocks = min(rows, -(-4 * taps * columns * rows // _BLOCK))
+    blocks = min(rows, -(-4 * taps * columns * rows // _BLOCK)) if _multiplies_in_one_thread() else 1
     space = np.empty(taps * -(-rows // blocks) * columns, np.float32)
     for block in range(blocks):
         top = rows * block // blocks
@@ -47,3 +50,9 @@ def convolve(maps: Floats, weights: Floats, side: int, *, step: int = 1, pad: bo
                 seen[:, down, across] = part[:, first : first + count, left : left + columns]
         out[:, top : top + count] = (weights @ seen.reshape(taps, -1)).reshape(-1, count, columns)
     return out
+
+
+def _multiplies_in_one_thread() -> bool:
+    """Whether OpenBLAS was told so, as in the workers of `prepare`."""
+    said = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    return said == "1" or os.cpu_count() == 1
