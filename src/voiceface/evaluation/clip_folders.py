@@ -18,6 +18,7 @@ from voiceface.media.read_json import read_json
 
 if TYPE_CHECKING:
     from voiceface.evaluation.measure_clips import JudgeFiles
+    from voiceface.models.i3d import ClipFeatures
     from voiceface.protocols.clip_measurement import Judges
     from voiceface.protocols.report import Report
     from voiceface.protocols.video_quality import VideoReport
@@ -85,12 +86,15 @@ def evaluate_clip_folders(
         unreadable.append(line)
 
     known, loaded = (people, groups), judges.load()
+    action_features = None if judges.fvd is None else _load_i3d(judges.fvd)
     if loaded.sync is None:
         on_skip("no sync expert is installed, so sync is not measured: give --sync WEIGHTS")
     if workers.here:
         report = _measured_here((ours, theirs), known, loaded, sampling, skip, progress)
     else:
         report = _measured_elsewhere((ours, theirs), known, judges, sampling, skip, progress, workers)
+    if action_features is not None:
+        _add_set_distance(report, (ours, theirs), people, action_features, sampling[1])
     missing = sorted(theirs.keys() - ours.keys())
     named = {"file cannot be read": unreadable, "real clips without a drawn one": missing}
     for what, names in named.items():
@@ -100,6 +104,25 @@ def evaluate_clip_folders(
     if results is not None:
         _record(results, report, theirs or ours, folders)
     return report
+
+
+def _load_i3d(weights: Path) -> ClipFeatures:
+    from voiceface.models.i3d import load_i3d
+
+    return load_i3d(weights)
+
+
+def _add_set_distance(
+    report: VideoReport, sides: _Sides, people: Mapping[str, str], features: ClipFeatures, seed: int
+) -> None:
+    """FVD in a row of its own: it is of all clips together, whoever they are of."""
+    from voiceface.evaluation.clip_set_distance import clip_set_distance
+
+    row, left_out = clip_set_distance(*sides, people, features, seed=seed)
+    if row:
+        report.rows["generated, as a set"] = row
+    report.left_out.update(left_out)
+    report.excluded.update({reason: len(names) for reason, names in left_out.items()})
 
 
 _Sides = tuple[Mapping[str, Path], Mapping[str, Path]]

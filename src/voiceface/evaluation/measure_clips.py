@@ -31,6 +31,8 @@ class JudgeFiles:
     """Of ArcFace, for CSIM."""
     lpips: Path | None = None
     """Of AlexNet, for LPIPS."""
+    fvd: Path | None = None
+    """Of I3D, for FVD: not a clip's figure but a set's, so no worker loads it."""
 
     def load(self) -> Judges:
         """The measures' functions.

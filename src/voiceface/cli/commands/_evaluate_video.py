@@ -37,6 +37,7 @@ class ClipOptions:
         sync: weights of a sync expert, or SyncNet's syncnet_v2.model; by default the shipped one
         csim: ArcFace weights (backbone.pth), to report CSIM
         lpips: torchvision's AlexNet weights, to report LPIPS (with the wheel lpips)
+        fvd: I3D weights (rgb_imagenet.pt), to report FVD of all clips beside the reference ones
         resamples: bootstrap resamples over people; 0: no intervals
         seed: random seed of the bootstrap, and of the page's order and sides
     """
@@ -53,6 +54,7 @@ class ClipOptions:
     sync: str = ""
     csim: Path | None = None
     lpips: Path | None = None
+    fvd: Path | None = None
     divided: Annotated[WorkerOptions, Parameter(name="*")] = ONE_PROCESS
     resamples: int = 1000
     seed: int = 0
@@ -123,12 +125,14 @@ def _clips(generated: Path, options: ClipOptions, outputs: RecordOptions) -> Vid
 
     if options.compare_with is not None:
         raise InputError("--compare-with", "requires --study", "add --study OUT.html, or give --reference")
+    if options.fvd is not None and options.reference is None:
+        raise InputError("--fvd", "has nothing to compare with", "add --reference DIR")
     workers = options.divided.who
     with progress_bar("clips") as progress:
         return evaluate_clip_folders(
             ClipFolders(generated=generated, other=options.reference, person_in=options.person_in),
             train_people=options.train_people,
-            judges=JudgeFiles(sync=options.sync, csim=options.csim, lpips=options.lpips),
+            judges=JudgeFiles(sync=options.sync, csim=options.csim, lpips=options.lpips, fvd=options.fvd),
             sampling=(options.resamples, options.seed),
             results=outputs.folder,
             on_skip=log_line,
