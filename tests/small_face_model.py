@@ -65,6 +65,7 @@ def framed_model(faces):
             small_pixels=int(frame.inside_small.sum()),
             styles=2,
             components={"shape": 4, "luminance": 6, "chroma": 3, "tone": 4, "hair": 3},
+            outlines=3,
         )
     )
     template = torch.from_numpy(template_points("portrait", SIZE)).float()

@@ -286,8 +286,9 @@ def test_rendering_has_gradients(fitted):
 
 
 def test_bases_are_kept_and_hair_is_not():
-    facts = recipe._facts(None, "imaginer", None)
-    made = recipe._build(facts, recipe.smoke().arguments)
+    arguments = recipe.smoke().arguments
+    facts = recipe._facts(None, arguments | {"bases": "imaginer"}, None)
+    made = recipe._build(facts, arguments)
     assert made.shape.components["luminance"] == facts["components"]["luminance"] > 100
     recipe._keep_bases(made, "imaginer")
     kept, _ = read_face_model("imaginer")
@@ -295,4 +296,11 @@ def test_bases_are_kept_and_hair_is_not():
     assert torch.equal(made.get_buffer("response"), kept["response"].to(made.get_buffer("response")))
     assert kept["net.style_colours"].any() and not made.net.get_buffer("style_colours").any()
     with pytest.raises(InputError, match="holds weights of matcher"):
-        recipe._facts(None, "matcher", None)
+        recipe._facts(None, arguments | {"bases": "matcher"}, None)
+
+
+def test_weights_from_before_outlines_varied_have_none():
+    arguments = recipe.smoke().arguments
+    facts = recipe._facts(None, arguments | {"bases": "imaginer"}, None)
+    del facts["outlines"]
+    assert "net.style_outlines" not in recipe._build(facts, arguments).state_dict()

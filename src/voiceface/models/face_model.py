@@ -25,6 +25,10 @@ _GLASSES = 2.0
 _BLOCK = 64
 
 
+OUTLINES = 5
+"""Numbers by which the outline of hair varies within a style, by default: four directions and its length."""
+
+
 class FaceModelShape(NamedTuple):
     """Sizes of a face model; the first three follow from the canonical shape."""
 
@@ -39,6 +43,8 @@ class FaceModelShape(NamedTuple):
     """Principal components of each block."""
     points: int = 478
     ring: int = 32
+    outlines: int = 0
+    """Numbers by which the outline of hair varies within a style."""
 
 
 class FaceMeasures(NamedTuple):
@@ -81,6 +87,7 @@ class FaceModel(Model):
             components=shape.components,
             styles=shape.styles,
             expressions=EXPRESSIONS,
+            outlines=shape.outlines,
         )
         self.register_buffer("mirror", torch.zeros(shape.points, dtype=torch.int64))
         self.register_buffer("expression_scale", torch.ones(EXPRESSIONS))

@@ -13,20 +13,24 @@ from voiceface.models.face_regions import HAIR, SKIN
 from voiceface.models.face_surroundings import SurroundingFaces
 from voiceface.models.hair_contours import (
     HIGH,
-    MIDDLE,
     HairContours,
     align_contours,
-    angles,
-    at_angles,
     face_radius,
+    fades_below,
     high_angles,
     measure_contours,
-    pixel_places,
-    polar_coordinates,
     smooth_contour,
 )
 from voiceface.nn.face.box_filters import blur
-from voiceface.nn.face.face_model import EDGE, FLOW_SIZE, SIZE, STYLE_SIZE, to_luminance_chroma
+from voiceface.nn.face.canonical_frame import (
+    MIDDLE,
+    SIZE,
+    angles,
+    at_angles,
+    pixel_places,
+    polar_coordinates,
+)
+from voiceface.nn.face.face_model import EDGE, FLOW_SIZE, STYLE_SIZE, to_luminance_chroma
 from voiceface.nn.face.hair_flow import orientations
 
 FEWEST = 12
@@ -52,6 +56,8 @@ _SMOOTH, _FLOW_WIDTH = 5, 5
 _FAR, _RIM, _MIXED = 32.0, 5.0, 8.0
 """Pixels: farthest distance that counts, width of the rim in which background shines through, and of the
 hairline."""
+_LOPSIDED = 0.4
+"""Share of what differs between the sides of an outline that is kept."""
 _READER_RIDGE = 0.02
 """Penalty on the weights that read the hair's colour, in units of the faces' mean squared length."""
 
@@ -100,6 +106,9 @@ def fit_hair_styles(
         centres = pool.mean(0, keepdim=True)
     order = sorted(range(len(kept)), key=lambda k: -sizes[k])[: model.shape.styles]
     _fill(model, [averages[k] for k in order])
+    if model.net.outlines:
+        model.net.get_buffer("style_outlines").copy_(_outlines(own, labels, model.net.outlines - 1))
+        model.net.get_buffer("style_face_radius").copy_(face)
     near = torch.cdist(pool, centres[[kept[k] for k in order]])
     # Who is like none of the styles does not say which face goes with which.
     usable = near.amin(1) < _LIKE * math.sqrt(features.shape[1])
@@ -176,6 +185,29 @@ def _features(contours: HairContours, coefficients: Tensor, contrast: Tensor, fi
     weight = (gram * torch.linalg.inv(ridge)).sum(1)[:, None]
     expected[fit] = (expected[fit] - weight * found[fit]) / (1 - weight).clamp_min(0.05)
     return torch.cat([found, _EXPECTED * expected, _CONTRAST * contrast], 1)
+
+
+def _outlines(own: HairContours, labels: Tensor, count: int) -> Tensor:
+    """Principal components (count, angles) of how outlines differ from their style's, as long as deviations.
+
+    Args:
+        own: contours of the people whose style is known, n.
+        labels: (n,) their styles.
+        count: components, zeros where there are fewer.
+    """
+    both = torch.cat([own.outline, own.outline.flip(1)])
+    twice = torch.cat([labels, labels])
+    away = torch.zeros_like(both)
+    for label in sorted(set(labels.tolist())):
+        rows = twice == label
+        middle = both[rows].median(0, keepdim=True).values
+        away[rows] = both[rows] / middle.clamp_min(1) - 1
+    # A head is rarely as lopsided as a photograph's outline.
+    turned = away.flip(1)
+    away = (away + turned) / 2 + _LOPSIDED * (away - turned) / 2
+    _, lengths, directions = torch.linalg.svd(away * fades_below(angles()), full_matrices=False)
+    found = (lengths[:, None] * directions)[:count] / math.sqrt(len(away))
+    return F.pad(found, (0, 0, 0, count - len(found)))
 
 
 def _mirrored(around: SurroundingFaces) -> SurroundingFaces:

@@ -9,12 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voiceface.nn.face.face_model import SIZE
+from voiceface.nn.face.canonical_frame import MIDDLE, SIZE, angles, at_angles, pixel_places, polar_coordinates
 
-ANGLES = 180
-"""Directions, evenly around the middle of the face; the first and the last point down."""
-MIDDLE = (128.0, 140.0)
-"""Pixels of the canonical frame, between the eyes."""
 HIGH = 115.0
 """Degrees from straight up within which a contour is hair and head; below are neck and shoulders."""
 _FADES = (105.0, 130.0)
@@ -46,11 +42,6 @@ class HairContours(NamedTuple):
         return HairContours(
             (outline + outline.flip(1)) / 2, (hairline + hairline.flip(1)) / 2, known & known.flip(1)
         )
-
-
-def angles() -> Tensor:
-    """The directions in radians from straight up, clockwise: (angles,)."""
-    return (torch.arange(ANGLES) + 0.5) / ANGLES * 2 * math.pi - math.pi
 
 
 def high_angles() -> Tensor:
@@ -142,32 +133,17 @@ def align_contours(pictures: Tensor, own: HairContours, wanted: HairContours, fa
     moved = torch.where(radius <= low, between, within)
     moved = torch.where(radius <= high, moved, from_high + radius - high)
     moved = torch.where(radius <= first, radius, moved)
-    fade = (angle.abs() - math.radians(_FADES[0])) / math.radians(_FADES[1] - _FADES[0])
-    fade = fade.clamp(0, 1)
-    scale = (moved * (1 - fade) + radius * fade) / radius.clamp_min(1e-3)
+    stays = fades_below(angle)
+    scale = (moved * stays + radius * (1 - stays)) / radius.clamp_min(1e-3)
     away = pixel_places(side) - torch.tensor(MIDDLE)
     grid = (torch.tensor(MIDDLE) + away * scale[..., None]) / (SIZE / 2) - 1
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-def pixel_places(side: int) -> Tensor:
-    """Centres (side, side, 2) of pixels in the coordinates of the canonical frame."""
-    line = (torch.arange(side) + 0.5) * (SIZE / side)
-    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
-
-
-def polar_coordinates(side: int) -> tuple[Tensor, Tensor]:
-    """Distance from `MIDDLE` and direction in radians of every pixel, both (side, side)."""
-    away = pixel_places(side) - torch.tensor(MIDDLE)
-    return away.norm(dim=-1), torch.atan2(away[..., 0], -away[..., 1])
-
-
-def at_angles(contour: Tensor, angle: Tensor) -> Tensor:
-    """Values (n, side, side) of contours (n, angles) in the directions (side, side) of pixels."""
-    place = (angle + math.pi) / (2 * math.pi) * ANGLES - 0.5
-    low = place.floor()
-    share, first = place - low, low.long() % ANGLES
-    return contour[:, first] * (1 - share) + contour[:, (first + 1) % ANGLES] * share
+def fades_below(angle: Tensor) -> Tensor:
+    """1 for directions of hair and head, 0 for those of neck and shoulders, of directions in radians."""
+    fade = (angle.abs() - math.radians(_FADES[0])) / math.radians(_FADES[1] - _FADES[0])
+    return 1 - fade.clamp(0, 1)
 
 
 def _along_rays(maps: Tensor) -> Tensor:

@@ -72,6 +72,8 @@ class FaceVariation(NamedTuple):
     """The same of skin tone."""
     hair: float = 0.8
     """The same of hair colour."""
+    outline: float = 0.7
+    """The same of the outline of hair, within its style."""
 
 
 class PairedFaces(NamedTuple):
@@ -332,6 +334,7 @@ class ImaginerModel(FaceGenerator):
                 share = torch.tensor(worn).to(wanted)[:, None]
                 added = {name: share * numbers for name, numbers in self.faces.glasses_effect().items()}
             clothing = plain_clothing(wanted) if typical else _clothing(generators).to(wanted)
+            outline = None if typical else self._outline(generators).to(wanted)
             layers = self.faces.net.render_layers(
                 wanted,
                 styles,
@@ -339,8 +342,14 @@ class ImaginerModel(FaceGenerator):
                 grain=None if typical else grain,
                 added=added,
                 clothing=clothing,
+                outline=outline,
             )
             yield layers, grain
+
+    def _outline(self, generators: Sequence[torch.Generator]) -> Tensor:
+        """Numbers (n, outlines) of no voice, by which the outline of hair varies."""
+        numbers = [torch.randn(self.faces.net.outlines, generator=random) for random in generators]
+        return self.variation.outline * torch.stack(numbers)
 
     def turns(self) -> Sequence[Turn]:
         """None: all is computed in closed form."""

@@ -24,7 +24,7 @@ from voiceface.face.align import template_points
 from voiceface.face.mesh import EYE_CORNERS_AND_NOSE
 from voiceface.face.mesh_mirror import MIRRORED_POINTS
 from voiceface.models.corpus_face_set import FaceSet, corpus_face_set, read_person_masks
-from voiceface.models.face_model import TEMPLATE, FaceModel, FaceModelShape
+from voiceface.models.face_model import OUTLINES, TEMPLATE, FaceModel, FaceModelShape
 from voiceface.models.face_surroundings import hair_colours, label_surroundings
 from voiceface.models.fit_face_model import CanonicalFrame, canonical_frame, fit_bases, fit_frame, fit_glasses
 from voiceface.models.fit_hair_styles import fit_hair_reader, fit_hair_styles, fit_style_shares
@@ -49,6 +49,7 @@ def recipe(
     chroma: int = 40,
     styles: int = 12,
     clusters: int = 16,
+    outlines: int = OUTLINES,
     responses: int = 2400,
     validation: float = 0.07,
     test: float = 0.2,
@@ -65,6 +66,7 @@ def recipe(
         chroma: principal components of its colours
         styles: number of hair styles
         clusters: groups of outlines from which the styles are chosen
+        outlines: numbers by which hair varies within a style: its length, principal components of its outline
         responses: random faces in which the face recogniser's response to the coefficients is measured
     """
     return _run(dict(locals()))
@@ -81,7 +83,7 @@ def _run(arguments: dict[str, Any]) -> Run[FaceModel]:
         recipe="face_model",
         arguments=arguments,
         split=partial(split_paired, **{name: arguments[name] for name in ("validation", "test", "seed")}),
-        facts=partial(_facts, meshes, arguments["bases"]),
+        facts=partial(_facts, meshes, arguments),
         build=partial(_build, arguments=arguments),
         start=partial(_start, meshes, arguments),
         data=NoBatches,
@@ -105,12 +107,16 @@ def _frame(faces: FaceSet) -> CanonicalFrame:
     return canonical_frame(faces.points, torch.as_tensor(MIRRORED_POINTS))
 
 
-def _facts(meshes: Callable[[Selection], FaceSet], bases: str, selection: Selection) -> Facts:
-    if bases:
-        sizes = read_face_model(bases)[1]
-        return {name: sizes[name] for name in ("triangles", "pixels", "small_pixels", "components")}
+def _facts(
+    meshes: Callable[[Selection], FaceSet], arguments: Mapping[str, Any], selection: Selection
+) -> Facts:
+    # Weights from before outlines varied have no such fact.
+    hair = {"outlines": arguments["outlines"]}
+    if arguments["bases"]:
+        sizes = read_face_model(arguments["bases"])[1]
+        return hair | {name: sizes[name] for name in ("triangles", "pixels", "small_pixels", "components")}
     frame = _frame(meshes(selection))
-    return {
+    return hair | {
         "triangles": len(frame.triangles),
         "pixels": int(frame.inside.sum()),
         "small_pixels": int(frame.inside_small.sum()),

@@ -55,6 +55,7 @@ def recipe(
     variety: float = 0.35,
     light: float = 0.35,
     hair: float = 0.8,
+    outline: float = 0.7,
     ridge: float = 3.0,
     validation: float = 0.07,
     test: float = 0.2,
@@ -73,6 +74,7 @@ def recipe(
         variety: share of what a voice does not predict of shape and texture that is sampled at random
         light: the same for skin tone
         hair: the same for hair colour
+        outline: share of how the outlines of hair differ within a style that is sampled
         ridge: regularisation of the regressions, in units of a dimension's mean variance
     """
     return _run(dict(locals()))
@@ -146,7 +148,9 @@ def _build(facts: Facts, arguments: dict[str, Any]) -> ImaginerModel:
     return ImaginerModel(
         FaceModelShape(**facts["face_model"]),
         voice_width=facts["voice_width"],
-        variation=FaceVariation(**{name: arguments[name] for name in FaceVariation._fields}),
+        variation=FaceVariation(
+            **{name: arguments[name] for name in FaceVariation._fields if name in arguments}
+        ),
         encoders=PretrainedEncoders(
             voice=arguments["voice_encoder"], voice_fingerprint=facts["voice_fingerprint"]
         ),

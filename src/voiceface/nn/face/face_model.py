@@ -16,11 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voiceface.nn.face.box_filters import blur, enlarge, window_mean
+from voiceface.nn.face.canonical_frame import ANGLES
+from voiceface.nn.face.canonical_frame import SIZE as SIZE
+from voiceface.nn.face.hair_outline import below_jaw, outline_grid
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
 from voiceface.nn.face.torso import Clothing, dressed_neck, plain_clothing, torso
 
-SIZE = 256
-"""Pixels a side of the canonical frame."""
 BLOCKS: dict[str, str] = {
     "shape": "points of the mesh in pixels, in the portrait template",
     "luminance": "inside the face, less its mean, over its standard deviation",
@@ -36,6 +37,8 @@ EDGE = 32.0
 """Pixels from a contour that the maps of person and hair reach on either side, from 0 to 255."""
 _OUTLINE, _HAIRLINE = 1.3, 2.2
 """Pixels of the logistic blend across the outline of a person, and across a hairline."""
+_LESS_BLUE = 0.45
+"""Of Cr, by how much at least Cb of hair lies below 0."""
 _HIGHLIGHT = 18.0
 """Grey levels by which skin outside the face may be lighter than the face."""
 _THIN = 2.5
@@ -70,6 +73,7 @@ class FaceModelNet(nn.Module):
         components: principal components of each block (`BLOCKS`).
         styles: hair styles.
         expressions: numbers that describe expression and pose, whose effect is taken out of faces.
+        outlines: numbers by which the outline of hair varies within a style; the last is its length.
     """
 
     def __init__(
@@ -83,9 +87,10 @@ class FaceModelNet(nn.Module):
         components: Mapping[str, int],
         styles: int,
         expressions: int,
+        outlines: int = 0,
     ) -> None:
         super().__init__()
-        self.points = points
+        self.points, self.outlines = points, outlines
         widths = {
             "shape": 2 * points,
             "luminance": pixels,
@@ -117,6 +122,9 @@ class FaceModelNet(nn.Module):
             "style_flow", torch.full((styles, 2, FLOW_SIZE, FLOW_SIZE), 128, dtype=torch.uint8)
         )
         self.register_buffer("style_hair_colour", torch.zeros(styles, 3))
+        if outlines:
+            self.register_buffer("style_outlines", torch.zeros(outlines - 1, ANGLES))
+            self.register_buffer("style_face_radius", torch.zeros(ANGLES))
 
     @property
     def width(self) -> int:
@@ -160,9 +168,15 @@ class FaceModelNet(nn.Module):
         return faces + 0.5 * (faces - blur(faces, 5))
 
     def surroundings(
-        self, faces: Tensor, solid: Tensor, hair: Tensor, styles: Tensor, clothing: Clothing
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Colours (n, 3, 256, 256) around faces, and the shares (n, 1, 256, 256) of person and hair.
+        self,
+        faces: Tensor,
+        solid: Tensor,
+        hair: Tensor,
+        styles: Tensor,
+        clothing: Clothing,
+        outline: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Colours (n, 3, 256, 256) around faces, shares (n, 1, 256, 256) of person and hair, and its flow.
 
         Args:
             faces: (n, 3, 256, 256) colours inside the faces.
@@ -170,14 +184,16 @@ class FaceModelNet(nn.Module):
             hair: (n, 3) luminance, Cb and Cr of the hair.
             styles: (n,) indices of hair styles.
             clothing: of the people.
+            outline: (n, outlines) standard normal numbers by which hair varies; None: as in the style.
         """
 
-        def layer(name: str) -> Tensor:
+        def layer(name: str, *, falls: bool = True) -> Tensor:
             maps = self.get_buffer(name)[styles].float()
-            return enlarge(maps if maps.ndim == 4 else maps[:, None] / 255, SIZE)
+            maps = maps if maps.ndim == 4 else maps[:, None] / 255
+            return enlarge(self._reshaped(maps, outline, falls=falls), SIZE)
 
-        def within(name: str, edge: float) -> Tensor:
-            return torch.sigmoid(2 * EDGE / edge * (layer(name) - 0.5))
+        def within(name: str, edge: float, *, falls: bool = True) -> Tensor:
+            return torch.sigmoid(2 * EDGE / edge * (layer(name, falls=falls) - 0.5))
 
         colours = layer("style_colours")
         inside = self.get_buffer("inside")
@@ -185,8 +201,9 @@ class FaceModelNet(nn.Module):
         # pixel is hair is read off its colour, within the hairline.
         own, average = (x[:, :, inside].mean(2)[..., None, None] for x in (faces, colours))
         before = self.get_buffer("style_hair_colour")[styles]
-        # No hair is blue or green.
-        natural = torch.stack([hair[:, 0], hair[:, 1].clamp(max=-1.5), hair[:, 2].clamp(min=1.5)], 1)
+        # No hair is blue, green or purple: the redder it is, the less blue.
+        red = hair[:, 2].clamp(min=1.5)
+        natural = torch.stack([hair[:, 0], torch.minimum(hair[:, 1], -_LESS_BLUE * red - 0.8), red], 1)
         old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, natural))
         between = old - average
         along = ((colours - average) * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
@@ -218,7 +235,22 @@ class FaceModelNet(nn.Module):
         # Averages of necks and clothes are beards and collars that nobody has.
         below = dressed_neck(own, blur(blur(solid, 31), 31), parts, clothing)
         colours = combed + (1 - covered) * parts.neck * (below - combed)
-        return colours, within("style_person", _OUTLINE), covered * (1 - solid)
+        # Shoulders stay where they are while hair falls over them.
+        fallen = covered * within("style_person", _OUTLINE) * below_jaw(SIZE).to(covered)
+        person = torch.maximum(within("style_person", _OUTLINE, falls=False), fallen)
+        return colours, person, covered * (1 - solid), layer("style_flow") / 127.5 - 1
+
+    def _reshaped(self, maps: Tensor, outline: Tensor | None, *, falls: bool) -> Tensor:
+        """Maps (n, channels, side, side) of hair styles whose outlines vary by (n, outlines) numbers.
+
+        ``falls`` says whether their length varies too.
+        """
+        if outline is None or not self.outlines:
+            return maps
+        change, length = outline[:, :-1] @ self.get_buffer("style_outlines"), outline[:, -1]
+        radius = self.get_buffer("style_face_radius")
+        grid = outline_grid(change, radius, maps.shape[-1], length if falls else None)
+        return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
     def render(
         self,
@@ -248,6 +280,7 @@ class FaceModelNet(nn.Module):
         grain: Tensor | None = None,
         added: Mapping[str, Tensor] | None = None,
         clothing: Clothing | None = None,
+        outline: Tensor | None = None,
     ) -> RenderedFace:
         """As `render`, with the shares of face and person.
 
@@ -258,6 +291,7 @@ class FaceModelNet(nn.Module):
             grain: see there.
             added: numbers (n, width) that are added to those of a block before it is rendered.
             clothing: of the people; None: grey, with a round collar.
+            outline: as in `surroundings`.
         """
         blocks = self.decode(coefficients)
         for name, numbers in (added or {}).items():
@@ -267,8 +301,9 @@ class FaceModelNet(nn.Module):
             faces = faces + self.skin_detail(grain)
         solid = self.solid()
         clothing = clothing or plain_clothing(faces)
-        around, person, covered = self.surroundings(faces, solid, blocks["hair"], styles, clothing)
-        flow = enlarge(self.get_buffer("style_flow")[styles].to(faces) / 127.5 - 1, SIZE)
+        around, person, covered, flow = self.surroundings(
+            faces, solid, blocks["hair"], styles, clothing, outline
+        )
         picture = faces * solid + around * (1 - solid)
         shape = self.placed(blocks["shape"].view(-1, self.points, 2))
         layers = [picture, torch.maximum(person, solid), solid.expand(len(faces), -1, -1, -1), covered, flow]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from voiceface.models.face_model import OUTLINES
 from voiceface.models.imaginer import RESIDUALS, ImaginerModel, add_detail
 from voiceface.models.model import Model
 from voiceface.nn.face.face_model import SIZE
@@ -27,11 +28,12 @@ style = (hair.cumsum(1)[:, :-1] < random.random((1, 1))).sum(1)
 wall = np.full((1, 3, 4, 4), 158, np.float32)
 clothes = np.array([[92, 96, 104, 42]], np.float32)
 grain = random.standard_normal((1, 1, {size}, {size}), dtype=np.float32)
+outline = random.standard_normal((1, {outlines}), dtype=np.float32)
 given = {{"coefficients": coefficients, "style": style, "background": wall, "clothes": clothes}}
-picture = run("render", **given, grain=grain)[0][0]
+picture = run("render", **given, outline=outline, grain=grain)[0][0]
 av.VideoFrame.from_ndarray(picture, format="rgb24").save("face.png")
 """
-EXAMPLE = EXAMPLE.format(residuals=RESIDUALS, size=SIZE)
+EXAMPLE = EXAMPLE.format(residuals=RESIDUALS, size=SIZE, outlines=OUTLINES)
 
 
 def accepts(model: Model) -> bool:
@@ -78,6 +80,10 @@ def graphs(loaded: Loaded) -> list[Graph]:
                 "style": (("batch",), f"int64, a hair style from 0 to {styles - 1}"),
                 "background": (("batch", 3, 4, 4), "RGB from 0 to 255, blended into each other"),
                 "clothes": (("batch", 4), "RGB from 0 to 255, and the depth of the collar: 38 to 48 pixels"),
+                "outline": (
+                    ("batch", net.outlines),
+                    "standard normal numbers, or zeros: the outline of the hair",
+                ),
                 "grain": (
                     ("batch", 1, SIZE, SIZE),
                     "standard normal numbers or zeros: skin, hair",
@@ -111,6 +117,7 @@ def _example_face(number: int, model: ImaginerModel, styles: int) -> tuple[Tenso
         torch.randint(0, styles, (count,), generator=random),
         255 * torch.rand(count, 3, 4, 4, generator=random),
         torch.cat([200 * torch.rand(count, 3, generator=random), torch.full((count, 1), 40.0)], 1),
+        torch.randn(count, model.faces.net.outlines, generator=random),
         torch.randn(count, 1, SIZE, SIZE, generator=random),
     )
 
@@ -129,12 +136,24 @@ class _Coefficients(nn.Module):
 class _Render(nn.Module):
     def __init__(self, model: ImaginerModel) -> None:
         super().__init__()
-        self.net, self.detail = model.faces.net, model.detail
+        self.net, self.detail, self.share = model.faces.net, model.detail, model.variation.outline
 
     def forward(
-        self, coefficients: Tensor, style: Tensor, background: Tensor, clothes: Tensor, grain: Tensor
+        self,
+        coefficients: Tensor,
+        style: Tensor,
+        background: Tensor,
+        clothes: Tensor,
+        outline: Tensor,
+        grain: Tensor,
     ) -> Tensor:
-        clothing = Clothing(clothes[:, :3], clothes[:, 3])
-        layers = self.net.render_layers(coefficients, style, background, grain=grain, clothing=clothing)
+        layers = self.net.render_layers(
+            coefficients,
+            style,
+            background,
+            grain=grain,
+            clothing=Clothing(clothes[:, :3], clothes[:, 3]),
+            outline=self.share * outline,
+        )
         pictures = add_detail(self.detail, layers, grain)
         return pictures.round().to(torch.uint8).permute(0, 2, 3, 1)
