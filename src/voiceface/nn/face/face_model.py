@@ -39,6 +39,8 @@ _OUTLINE, _HAIRLINE = 1.3, 2.2
 """Pixels of the logistic blend across the outline of a person, and across a hairline."""
 _LESS_BLUE = 0.45
 """Of Cr, by how much at least Cb of hair lies below 0."""
+_UNSHARP = 1.0
+"""Share of what a blur of five pixels takes that is added to faces."""
 _HIGHLIGHT = 18.0
 """Grey levels by which skin outside the face may be lighter than the face."""
 _THIN = 2.5
@@ -165,7 +167,7 @@ class FaceModelNet(nn.Module):
         ]
         faces = to_rgb(luminance, *enlarge(_extend(torch.stack(colours, 1), small), SIZE).unbind(1))
         # What principal components left out is mostly sharp: an unsharp mask gives some of it back.
-        return faces + 0.5 * (faces - blur(faces, 5))
+        return faces + _UNSHARP * (faces - blur(faces, 5))
 
     def surroundings(
         self,
