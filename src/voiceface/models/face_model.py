@@ -85,9 +85,8 @@ class FaceModel(Model):
             pixels=shape.pixels,
             small_pixels=shape.small_pixels,
             components=shape.components,
-            styles=shape.styles,
+            hair=(shape.styles, shape.outlines),
             expressions=EXPRESSIONS,
-            outlines=shape.outlines,
         )
         self.register_buffer("mirror", torch.zeros(shape.points, dtype=torch.int64))
         self.register_buffer("expression_scale", torch.ones(EXPRESSIONS))

@@ -73,9 +73,9 @@ class FaceModelNet(nn.Module):
         pixels: inside the face in the canonical frame.
         small_pixels: the same at 64 pixels.
         components: principal components of each block (`BLOCKS`).
-        styles: hair styles.
+        hair: number of hair styles, and of the numbers by which the outline of hair varies within a style;
+            the last of these is its length.
         expressions: numbers that describe expression and pose, whose effect is taken out of faces.
-        outlines: numbers by which the outline of hair varies within a style; the last is its length.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class FaceModelNet(nn.Module):
         pixels: int,
         small_pixels: int,
         components: Mapping[str, int],
-        styles: int,
+        hair: tuple[int, int],
         expressions: int,
-        outlines: int = 0,
     ) -> None:
         super().__init__()
+        styles, outlines = hair
         self.points, self.outlines = points, outlines
         widths = {
             "shape": 2 * points,
@@ -199,22 +199,13 @@ class FaceModelNet(nn.Module):
 
         colours = layer("style_colours")
         inside = self.get_buffer("inside")
-        # Neck and ears take the colour of the face, hair its own. Thin hair lets skin through: how much of a
-        # pixel is hair is read off its colour, within the hairline.
+        # Neck and ears take the colour of the face, hair its own.
         own, average = (x[:, :, inside].mean(2)[..., None, None] for x in (faces, colours))
         before = self.get_buffer("style_hair_colour")[styles]
-        # No hair is blue, green or purple: the redder it is, the less blue.
-        red = hair[:, 2].clamp(min=1.5)
-        natural = torch.stack([hair[:, 0], torch.minimum(hair[:, 1], -_LESS_BLUE * red - 0.8), red], 1)
-        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, natural))
+        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, _natural(hair)))
         between = old - average
-        along = ((colours - average) * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
         covered = within("style_hair", _HAIRLINE)
-        certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
-        # Away from the hairline all is hair.
-        deep = ((2 * EDGE * (layer("style_hair") - 0.5) - _THIN) / _THIN).clamp(0, 1)
-        thin = (1 - deep) * certain
-        strands = covered * (1 - thin + thin * along.clamp(0, 1).sqrt())
+        strands = covered * _dense(colours - average, between, 2 * EDGE * (layer("style_hair") - 0.5))
         # What the pixel has beside its share of hair and skin is shading, which stays.
         shading = colours - (1 - strands) * average - strands * old
         # Hair that is hardly another colour than the skin is a bald head, which goes with its skin.
@@ -228,12 +219,8 @@ class FaceModelNet(nn.Module):
         combed = (1 - strands) * own + strands * new + shading
         parts = torso(clothing.depth, SIZE)
         # What still differs at the border of the face fades out from there, above the jaw.
-        bare = solid * (1 - strands) * (1 - parts.neck)
-        difference, weight = F.avg_pool2d((faces - combed) * bare, 4), F.avg_pool2d(bare, 4)
-        share = blur(weight, 13)
-        fading = blur(difference, 13) / share.clamp_min(0.02) * (5 * share).clamp(0, 1)
-        fading = F.interpolate(fading, size=SIZE, mode="bilinear", align_corners=False)
-        combed = combed + fading * (1 - strands) * (1 - parts.neck)
+        skin = (1 - strands) * (1 - parts.neck)
+        combed = combed + skin * _spread(faces - combed, solid * skin)
         # Averages of necks and clothes are beards and collars that nobody has.
         below = dressed_neck(own, blur(blur(solid, 31), 31), parts, clothing)
         colours = combed + (1 - covered) * parts.neck * (below - combed)
@@ -364,6 +351,35 @@ def to_luminance_chroma(colours: Tensor) -> Tensor:
     return torch.stack(
         [luminance, (colours[:, 2] - luminance) * 0.564, (colours[:, 0] - luminance) * 0.713], 1
     )
+
+
+def _natural(hair: Tensor) -> Tensor:
+    """Luminance, Cb and Cr (n, 3) of hair that is not blue, green or purple: the redder, the less blue."""
+    red = hair[:, 2].clamp(min=1.5)
+    return torch.stack([hair[:, 0], torch.minimum(hair[:, 1], -_LESS_BLUE * red - 0.8), red], 1)
+
+
+def _dense(difference: Tensor, between: Tensor, depth: Tensor) -> Tensor:
+    """How much of each pixel (n, 1, h, w) within a hairline is hair; thin hair lets skin through.
+
+    Args:
+        difference: (n, 3, h, w) of the colours from the skin's.
+        between: (n, 3, 1, 1) the same of hair.
+        depth: (n, 1, h, w) pixels within the hairline; away from it all is hair.
+    """
+    along = (difference * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
+    certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
+    thin = (1 - ((depth - _THIN) / _THIN).clamp(0, 1)) * certain
+    dense: Tensor = 1 - thin + thin * along.clamp(0, 1).sqrt()
+    return dense
+
+
+def _spread(difference: Tensor, where: Tensor) -> Tensor:
+    """A difference (n, 3, h, w) where ``where`` (n, 1, h, w) is 1, fading out around it."""
+    known, weight = F.avg_pool2d(difference * where, 4), F.avg_pool2d(where, 4)
+    share = blur(weight, 13)
+    fading = blur(known, 13) / share.clamp_min(0.02) * (5 * share).clamp(0, 1)
+    return F.interpolate(fading, size=difference.shape[-1], mode="bilinear", align_corners=False)
 
 
 def _place(values: Tensor, where: Tensor, *, around: Tensor) -> Tensor:
