@@ -3,7 +3,7 @@
     python benchmarks/matcher_additions.py CORPUS VOICES PORTRAITS [--encoders student ge2e] [--record]
 
 Five folds over people, in closed form. Rows of faces: one view in place of the mean of a face and its mirror
-image, the mean of five crops (enlarged, reduced, turned either way), and faces aligned by five or all
+image, the mean of three crops (one enlarged and turned, one reduced), and faces aligned by five or all
 points of the face mesh in place of dlib's five. Auxiliary heads: age and gender, regressed on embeddings of
 other people and put beside both sides' embeddings; VOICES has ``voices.csv`` (clip, sex, age) and CLIP.ogg,
 PORTRAITS has ``portraits.csv`` (face, sex, age) and FACE.jpg. Fusion: the log odds of two encoders' matchers,
@@ -43,7 +43,7 @@ from voiceface.recipes.matcher import recipe
 from voiceface.training.encoder_pairs import paired_items
 
 FOLDS = 5
-CROPS = ((1.0, 0.0), (0.94, 0.0), (1.06, 0.0), (1.0, -5.0), (1.0, 5.0))
+CROPS = ((1.0, 0.0), (0.94, 4.0), (1.06, -4.0))
 """Scale and degrees of each crop."""
 WEIGHTS = (0.3, 1.0)
 """Deviation of the heads' answers beside an embedding, in units of the embedding's."""
@@ -111,7 +111,7 @@ def face_rows(corpus):
     for scale, degrees in CROPS[1:]:
         crops.append(rows_at(corpus, encoder, [crop_points(five, scale, degrees) for five in points]))
         print(f"embedded: {scale} {degrees}", flush=True)
-    rows["five crops"] = np.mean(crops, axis=0)
+    rows["three crops"] = np.mean(crops, axis=0)
     meshes = corpus_meshes(corpus)
     five = [
         own if np.isnan(mesh).any() else five_points_of_mesh(mesh)

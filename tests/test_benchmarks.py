@@ -6,7 +6,11 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from voiceface.face.align import template_points
+from voiceface.records import Person
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -58,6 +62,37 @@ def test_growth_tells_a_line_from_a_square():
     assert square.predicted > 2
     rows = growth.VOXCELEB2_TEST / 60
     assert math.isclose(square.voxceleb2_hours, rows * rows / 100 / 3600)
+
+
+def test_faces_are_cut_out_where_the_mean_mesh_lies():
+    additions = importlib.import_module("matcher_additions")
+    random = np.random.default_rng(0)
+    shape, template = random.normal(75, 30, (478, 2)), template_points("dlib", 150)
+    scale, turn = random.uniform(0.5, 2, 6), np.radians(random.uniform(-30, 30, 6))
+    matrices = [
+        np.array([(s * np.cos(a), -s * np.sin(a), 9.0), (s * np.sin(a), s * np.cos(a), 4.0)])
+        for s, a in zip(scale, turn, strict=True)
+    ]
+    meshes, points = (
+        np.array([additions.moved(one, placed) for one in matrices]) for placed in (shape, template)
+    )
+    np.testing.assert_allclose(additions.mesh_points(meshes, points), points)
+    trembling = points.copy()
+    trembling[0] = additions.crop_points(points[0], 1.0, 6.0)
+    steadied = additions.mesh_points(meshes, trembling)
+    assert np.abs(steadied[0] - points[0]).max() < 0.4 * np.abs(trembling[0] - points[0]).max()
+    meshes[1] = np.nan
+    np.testing.assert_allclose(additions.mesh_points(meshes, points)[1], points[1])
+    larger = additions.crop_points(points[2], 2.0, 90.0) - points[2].mean(0)
+    np.testing.assert_allclose(larger @ [1, 1j], 2j * ((points[2] - points[2].mean(0)) @ [1, 1j]))
+
+
+def test_groups_of_people_by_what_is_known_of_them():
+    by_group = importlib.import_module("matcher_by_group")
+    people = [Person(id=str(k), gender="fm"[k % 2], nationality="USA" if k < 10 else "") for k in range(12)]
+    people += [Person(id="x", nationality="India"), Person(id="y")]
+    found = {name: mask.sum() for name, mask in by_group.groups_of(people).items()}
+    assert found == {"women": 6, "men": 6, "USA": 10, "other nationalities": 1}
 
 
 @pytest.mark.slow

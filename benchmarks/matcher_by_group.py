@@ -1,0 +1,73 @@
+"""How well a matcher does within a gender and a nationality, where they are known.
+
+    python benchmarks/matcher_by_group.py CORPUS student ge2e campplus+student [--record]
+
+Five folds over people, the recipe `matcher`: AUC of the trials whose voice and face are both of the group.
+The corpus knows no ages.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from voice_encoders import tested
+
+from voiceface.corpus.corpus import Corpus
+from voiceface.evaluation.experiment_records import record_experiment
+from voiceface.protocols.pair_verification import verification
+
+LEAST = 10
+"""People of a nationality that is a group of its own; smaller ones are "others" together."""
+
+
+def groups_of(people):
+    """Name of a group to a mask over (n,) people with a gender and a nationality each."""
+    genders, nations = (
+        np.array([getattr(one, kind) for one in people]) for kind in ("gender", "nationality")
+    )
+    found = {"women": genders == "f", "men": genders == "m"}
+    names, counts = np.unique(nations[nations != ""], return_counts=True)
+    large = names[counts >= LEAST]
+    found |= {str(name): nations == name for name in large}
+    return found | {"other nationalities": (nations != "") & ~np.isin(nations, large)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("encoders", nargs="+")
+    parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument("--record", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    corpus, figures = Corpus.open(given.corpus), []
+    everybody = list(corpus.people)
+    masks = groups_of(everybody)
+    for encoder in given.encoders:
+        scores, _, labels, voice, face, folds = tested(corpus, voice_encoder=encoder)
+        for name, mask in masks.items():
+            members = [one.id for one, inside in zip(everybody, mask, strict=True) if inside]
+            both = np.isin(voice, members) & np.isin(face, members)
+            figure = verification(
+                scores[both],
+                labels[both],
+                people=(voice[both], face[both]),
+                groups=folds[both],
+                resamples=given.resamples,
+            ).auc
+            print(f"{encoder}, {name}: {figure}", flush=True)
+            figures.append((f"{encoder}, {name}", figure))
+    if given.record:
+        record_experiment(
+            Path("results"),
+            recipe="matcher",
+            corpus=corpus.fingerprint,
+            protocol="within groups, 5 folds over people",
+            command=f"python benchmarks/matcher_by_group.py CORPUS {' '.join(given.encoders)}",
+            figures=figures,
+        )
+
+
+if __name__ == "__main__":
+    main()
