@@ -140,5 +140,5 @@ def test_clips_of_two_folders_from_the_command_line(weights, tmp_path):
     assert said.code == 0, said.err
     (found,) = said.json["rows"]["generated, as a set"]
     assert found["name"] == "FVD" and found["n"] == 3 and found["people"] == 2
-    assert 0 < found["value"] < found["chance"]
+    assert 0.01 < found["value"] < found["chance"]  # 1e-16 where both folders hold the same clips
     assert said.json["left_out"]["FVD: shorter than 16 frames"] == ["eve/1"]
