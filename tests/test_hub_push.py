@@ -56,12 +56,12 @@ def test_private_is_never_answered_by_publishing(hub, logged_in, tmp_path):
 
 
 def test_push_says_what_it_publishes_and_waits_for_a_yes(hub, logged_in, tmp_path, monkeypatch):
+    shipped = json.loads((SHIPPED / "talker" / "run.json").read_text())
     own = altered(
         SHIPPED / "talker",
         tmp_path / "mine",
-        facts={"triangles": 1002, "people": ["Ann", "Bob"]},
-        arguments=json.loads((SHIPPED / "talker" / "run.json").read_text())["arguments"]
-        | {"points": "/somewhere/points"},
+        facts=shipped["facts"] | {"people": ["Ann", "Bob"]},
+        arguments=shipped["arguments"] | {"points": "/somewhere/points"},
     )
     said = call("push", own, "anna/mine")
     for part in (
