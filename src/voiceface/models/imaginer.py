@@ -73,7 +73,7 @@ class FaceVariation(NamedTuple):
     hair: float = 0.8
     """The same of hair colour."""
     outline: float = 0.7
-    """The same of the outline of hair, within its style."""
+    """The same of the outline and the length of hair, within its style."""
 
 
 class PairedFaces(NamedTuple):
