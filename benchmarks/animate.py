@@ -5,27 +5,27 @@
 The speech is the folder's recordings one after the other, or a synthesiser's. Drift is looked for twice: in
 the lengths of the two streams in the file, and by the offset at which the sync expert finds mouths and sound
 to fit, in the first and in the last minute of the largest clip. Peak memory is the largest resident size of
-any process so far.
+a process of the command.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
 import sys
 import tempfile
-import time
+import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
+from whole_process import measured
 
 from voiceface.errors import InputError
 from voiceface.evaluation.clip_files import FPS, track_face_points
 from voiceface.evaluation.find_sync_expert import find_sync_expert
 from voiceface.media.movie import frames
-from voiceface.media.sound import load_sound, save_sound
+from voiceface.media.sound import load_sound
 from voiceface.metrics.sync_confidence import sync
 
 RATE = 16_000
@@ -45,37 +45,37 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        voice = folder / "voice.wav"
-        save_sound(voice, spoken(given.voices, given.minutes * 60))
         print("| what | wall | times real time | processor | peak memory | sound − picture |\n|" + "---|" * 6)
         for seconds in (3.0, given.minutes * 60):
-            short = folder / f"{seconds:.0f}.wav"
-            save_sound(short, load_sound(voice)[: round(seconds * RATE)])
+            speech = folder / f"{seconds:.0f}.wav"
+            write_speech(speech, given.voices, seconds)
             for size in given.sizes:
-                one_process(short, folder / f"{size}.mp4", seconds, size, given.weights)
+                one_process(speech, folder / f"{size}.mp4", seconds, size, given.weights)
         ends_in_step(folder / f"{max(given.sizes)}.mp4")
 
 
-def spoken(voices: Path | None, seconds: float) -> np.ndarray:
-    """So much speech, mono at 16 kHz."""
-    parts: list[np.ndarray] = []
+def write_speech(path: Path, voices: Path | None, seconds: float) -> None:
+    """So much speech, mono at 16 kHz, 16 bits, written piece by piece: hours need no more memory."""
     if voices is not None:
-        files = (
-            path for path in sorted(voices.iterdir()) if path.suffix in {".ogg", ".wav", ".flac", ".mp3"}
-        )
-        made = (load_sound(path) for path in files)
+        suffixes = {".ogg", ".wav", ".flac", ".mp3"}
+        made = (load_sound(one) for one in sorted(voices.iterdir()) if one.suffix in suffixes)
     else:
         made = synthesised()
-    have = 0
-    for wave in made:
-        parts.append(wave)
-        have += len(wave)
-        if have >= seconds * RATE:
-            return np.concatenate(parts)[: round(seconds * RATE)]
-    raise InputError(str(voices), f"holds {have / RATE:.0f} s of sound", f"give a folder of {seconds:.0f} s")
+    left = round(seconds * RATE)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        while left and (piece := next(made, None)) is not None:
+            samples = (piece[:left] * 32767).round().clip(-32768, 32767).astype("<i2")
+            file.writeframes(samples.tobytes())
+            left -= len(samples)
+    if left:
+        fault = f"holds {seconds - left / RATE:.0f} s of sound"
+        raise InputError(str(voices), fault, f"give a folder of {seconds:.0f} s")
 
 
-def synthesised():
+def synthesised() -> Iterator[np.ndarray]:
     """One synthetic person's speech without end."""
     from voiceface.synthetic.people import synthetic_person
     from voiceface.synthetic.speech import speak
@@ -88,16 +88,12 @@ def one_process(voice: Path, out: Path, seconds: float, size: int, weights: str 
     """The command once, and what its file holds."""
     command = [sys.executable, "-m", "voiceface", "animate", str(voice), "-o", str(out), "--size", str(size)]
     command += ["--weights", weights] if weights else []
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    megabytes = after.ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
+    taken = measured(command)
     picture, sound = stream_seconds(out)
     told = f"{seconds:.0f} s of speech at {size} pixels"
     print(
-        f"| {told} | {wall:.1f} s | {seconds / wall:.2f} | {processor:.1f} s | {megabytes:.0f} MB "
+        f"| {told} | {taken.wall:.1f} s | {seconds / taken.wall:.2f} | {taken.processor:.1f} s "
+        f"| {taken.peak:.0f} MB "
         f"| {sound - picture:+.3f} s |",
         flush=True,
     )
@@ -117,11 +113,10 @@ def stream_seconds(path: Path) -> tuple[float, float]:
 def ends_in_step(path: Path) -> None:
     """Where the sync expert finds mouths and sound to fit, at the beginning and at the end."""
     expert = find_sync_expert("")
-    wave = load_sound(path, rate=RATE)
     whole = stream_seconds(path)[0]
     for name, first in (("first", 0.0), ("last", max(0.0, whole - JUDGED))):
         pictures = np.stack([one for _, one in frames(path, fps=FPS, start=first, stop=first + JUDGED)])
-        sound = wave[round(first * RATE) : round((first + JUDGED) * RATE)]
+        sound = load_sound(path, rate=RATE, start=first, stop=first + JUDGED)
         mouths, sounds = expert.embed(pictures, track_face_points(pictures), sound)
         found = sync(sounds, mouths)
         told = f"offset {found.offset:+d} frames, confidence {found.confidence:.3f}"

@@ -4,38 +4,28 @@
 
 Prints the median of five runs of `import voiceface`, `voiceface --help` and `voiceface match` (one voice,
 ten faces; made ones where no files are given), and of `voiceface prepare` the clips or pairs a second and
-core. Peak memory is the largest resident size of the process and its children.
+core. Peak memory is the largest resident size of a process.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from whole_process import measured
 
 RUNS = 5
 
 
 def timed(command: list[str], runs: int = RUNS) -> tuple[float, float, float]:
     """Median wall and processor seconds and the largest resident size in MB."""
-    walls, processors = [], []
-    for _ in range(runs):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        walls.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        processors.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    size = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (
-        1 << (20 if sys.platform == "darwin" else 10)
-    )
-    return statistics.median(walls), statistics.median(processors), size
+    taken = [measured(command) for _ in range(runs)]
+    walls, processors = [one.wall for one in taken], [one.processor for one in taken]
+    return statistics.median(walls), statistics.median(processors), max(one.peak for one in taken)
 
 
 def made(folder: Path) -> tuple[Path, list[Path]]:

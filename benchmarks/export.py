@@ -14,15 +14,15 @@ import argparse
 import importlib
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import torch
 from doors import RUNS, made
+from whole_process import measured
 
 from voiceface.face.align import align
 from voiceface.face.find_face import find_face
@@ -120,31 +120,11 @@ def print_processes(folder: Path, picture: Path) -> None:
     found: dict[str, list[tuple[float, ...]]] = {}
     for _ in range(RUNS):
         for what, (command, place) in commands.items():
-            found.setdefault(what, []).append(measured(command, place))
+            found.setdefault(what, []).append(astuple(measured(command, folder=place)))
     print(f"\n| what | wall, median of {RUNS} | processor | peak memory |\n|---|---|---|---|")
     for what, runs in found.items():
         wall, processor, memory = (statistics.median(column) for column in zip(*runs, strict=True))
         print(f"| {what} | {wall:.2f} s | {processor:.2f} s | {memory:.0f} MB |")
-
-
-SMALL = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss)
-"""
-"""Starts a command from a small process, for a child first counts the memory of the one that forked it."""
-
-
-def measured(command: list[str], place: Path) -> tuple[float, ...]:
-    """Wall and processor seconds and MB at the peak of one process."""
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", SMALL, *command], cwd=place, check=True, stdout=subprocess.PIPE, text=True
-    )
-    wall, scale = time.perf_counter() - start, 1 << (20 if sys.platform == "darwin" else 10)
-    processor, peak = map(float, done.stdout.split())
-    return wall, processor, peak / scale
 
 
 def spread(paths: list[Path], count: int) -> list[Path]:

@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from speed import machine
+from whole_process import measured
 
 from voiceface.media.sound import save_sound
 from voiceface.recipes.matcher import sample_pairs
@@ -40,16 +40,6 @@ from voiceface.synthetic.people import synthetic_person
 VOXCELEB2 = 1_128_246  # utterances (Chung, Nagrani, Zisserman 2018, table 2), one face taken of each
 VOXCELEB2_TEST = 36_237
 _MADE, _SECONDS, _ROWS = 8, 4.0, 60
-
-# A process of little memory in between: the peak of one that this process starts begins with this one's.
-_LAUNCHER = """
-import json, os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, used = os.wait4(process.pid, 0)
-process.returncode = os.waitstatus_to_exitcode(status)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss]))
-sys.exit(1 if process.returncode else 0)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,20 +107,8 @@ def make_rows(path: Path, people: int, seed: int) -> Path:
 
 def cost(words: Sequence[object], *, people: int, workers: int = 1) -> Cost:
     """Run a command as a process of its own."""
-    begun = time.monotonic()
-    command = [sys.executable, "-m", "voiceface", *map(str, words)]
-    done = subprocess.run([sys.executable, "-S", "-c", _LAUNCHER, *command], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[2:])}: {done.stderr[-2000:]}")
-    processor, peak = json.loads(done.stdout.splitlines()[-1])
-    return Cost(
-        command=str(words[0]),
-        people=people,
-        workers=workers,
-        processor=processor,
-        wall=time.monotonic() - begun,
-        peak=peak * (1 if sys.platform == "darwin" else 1024) / 1e6,
-    )
+    taken = measured([sys.executable, "-m", "voiceface", *words])
+    return Cost(command=str(words[0]), people=people, workers=workers, **asdict(taken))
 
 
 def at_size(folder: Path, people: int, steps: int) -> list[Cost]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from whole_process import measured
 
 from voiceface.errors import InputError
 from voiceface.media.sound import load_sound, save_sound
@@ -82,16 +82,11 @@ def one_process(voice: Path, weights: str, out: Path, device: str) -> None:
     """The median of some runs of the command."""
     command = [sys.executable, "-m", "voiceface", "imagine", str(voice), "-o", str(out), "--force"]
     command += ["--weights", weights, "--device", device]
-    walls, processors = [], []
-    for _ in range(RUNS):
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        walls.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        processors.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    size = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    megabytes = size / (1 << (20 if sys.platform == "darwin" else 10))
-    wall, processor = statistics.median(walls), statistics.median(processors)
+    taken = [measured(command) for _ in range(RUNS)]
+    wall, processor = (
+        statistics.median(getattr(one, name) for one in taken) for name in ("wall", "processor")
+    )
+    megabytes = max(one.peak for one in taken)
     what = f"`voiceface imagine`, one voice of {SECONDS:.0f} s, whole process (median of {RUNS})"
     print(f"| {what} | {wall:.2f} s | {processor:.2f} s | {megabytes:.0f} MB |", flush=True)
 
@@ -124,7 +119,7 @@ def row(what: str, start: tuple[float, float], count: int) -> None:
     """Print one line."""
     wall, processor = time.perf_counter() - start[0], time.process_time() - start[1]
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    megabytes = size / (1 << (20 if sys.platform == "darwin" else 10))
+    megabytes = size * (1 if sys.platform == "darwin" else 1024) / 1e6
     rates = f"{count / wall:.1f} a second, {count / processor:.1f} a processor second"
     told = f"{what} ({torch.get_num_threads()} threads): {rates}"
     print(f"| {told} | {wall:.2f} s | {processor:.2f} s | {megabytes:.0f} MB |", flush=True)

@@ -47,6 +47,18 @@ def test_every_pair_is_measured_and_written(tmp_path, monkeypatch, capsys):
     assert all(f"| {name} |" in capsys.readouterr().out for name in names[:1])
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is inherited")
+def test_the_memory_of_a_command_is_its_own():
+    whole_process = importlib.import_module("whole_process")
+    held = np.ones(60_000_000)  # 480 MB, with which a process that this one started itself would begin
+    small, large = (
+        whole_process.measured([sys.executable, "-S", "-c", code]) for code in ("pass", "b'x' * 200_000_000")
+    )
+    assert len(held) and small.peak < 100 < large.peak - small.peak < 300 and small.processor > 0
+    with pytest.raises(RuntimeError, match="no such thing"):
+        whole_process.measured([sys.executable, "-S", "-c", "import sys; sys.exit('no such thing')"])
+
+
 def test_growth_tells_a_line_from_a_square():
     growth = importlib.import_module("growth")
 
