@@ -57,6 +57,9 @@ def check_face_encoder(encoder: FaceEncoder) -> None:
     assert encoder.embed(faces[:0]).shape == (0, encoder.dim)
     with torch.autocast("cpu", torch.bfloat16):
         np.testing.assert_allclose(encoder.embed(faces[:1])[0], embeddings[0], atol=1e-4 * scale)
+    (half,) = encoder.embed(faces[:1], bf16=True)
+    assert half.dtype == np.float32
+    assert half @ embeddings[0] > 0.99 * np.linalg.norm(half) * np.linalg.norm(embeddings[0])
     for wrong in (faces[:, 1:], faces[0], faces.astype(np.float32)):
         with pytest.raises(InputError, match="aligned faces: have the shape"):
             encoder.embed(wrong)

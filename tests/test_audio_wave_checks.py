@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from voiceface.audio.ge2e_features import ge2e_mel, ge2e_partials, normalise_volume
+from voiceface.audio.kaldi_fbank import kaldi_fbank
+from voiceface.audio.log_fbank import log_fbank
 from voiceface.audio.logmel_patches import logmel_patches
 from voiceface.audio.magnitude_spectrogram import magnitude_spectrogram
 from voiceface.audio.preemphasis import preemphasis
@@ -112,12 +114,15 @@ def test_a_wave_is_a_batch_of_one_and_a_full_batch_has_full_lengths():
     assert as_lengths(None, torch.zeros(3, 7)).tolist() == [7, 7, 7]
 
 
-@pytest.mark.parametrize("name", ["ge2e_mel", "voice_statistics", "wen_logmel", "logmel_patches"])
-def test_features_keep_their_precision_inside_autocast(name):
+@pytest.mark.parametrize(
+    "feature",
+    [ge2e_mel, voice_statistics, wen_logmel, TORCH_FEATURES["logmel_patches"], kaldi_fbank, log_fbank],
+)
+def test_features_keep_their_precision_inside_autocast(feature):
     wave = 0.1 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
-    expected = TORCH_FEATURES[name](wave)
+    expected = feature(wave)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(TORCH_FEATURES[name](wave), expected)
+        assert torch.equal(feature(wave), expected)
 
 
 @pytest.mark.parametrize(

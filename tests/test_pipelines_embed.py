@@ -23,7 +23,7 @@ FILES = 11
 
 @pytest.fixture(scope="module")
 def matcher():
-    return Matcher.load(matcher_weights())
+    return Matcher.load(matcher_weights(), precision="32")
 
 
 @pytest.fixture

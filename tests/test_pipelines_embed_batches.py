@@ -91,7 +91,7 @@ def test_results_come_before_all_is_read():
 
 @pytest.fixture(scope="module")
 def matcher():
-    return Matcher.load("matcher")
+    return Matcher.load("matcher", precision="32")
 
 
 def test_voices_in_a_batch_are_embedded_as_alone(matcher, tmp_path):

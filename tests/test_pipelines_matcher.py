@@ -16,6 +16,8 @@ from voiceface.errors import InputError, MissingPartError
 from voiceface.media.sound import save_sound
 from voiceface.metrics.calibration import Logistic
 from voiceface.models.encoders import campplus, ge2e
+from voiceface.models.stacked_voices import StackedVoices
+from voiceface.models.voice_encoder import VoiceEncoder
 from voiceface.pipelines import matcher as place
 from voiceface.pipelines import pipeline
 from voiceface.pipelines.matcher import Matcher
@@ -27,7 +29,7 @@ SEEDS = (1, 2, 3, 4)  # drawings that the detector finds
 
 @pytest.fixture(scope="module")
 def matcher():
-    return Matcher.load(matcher_weights())
+    return Matcher.load(matcher_weights(), precision="32")
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,52 @@ def test_half_precision_is_nearly_the_same(matcher, media, rows):
     voices = half.embed_voices([media / f"v{k}.wav" for k in range(4)])
     assert voices.dtype == np.float32
     assert ((voices * rows[0]).sum(1) > 0.98).all()
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("gains", [True, False])
+@pytest.mark.parametrize("precision", ["auto", "32", "bf16"])
+def test_encoders_compute_in_bf16_where_they_gain_by_it_or_it_is_asked_for(
+    precision, gains, fast, media, monkeypatch
+):
+    monkeypatch.setattr(place, "computes_in_bf16", lambda kind: fast and kind == "cpu")
+    matcher = Matcher.load(matcher_weights(), precision=precision)
+    seen = []
+
+    def embed_voices(waves):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return np.eye(len(waves), 256, dtype=np.float32)
+
+    def embed_faces(faces, *, bf16=False):
+        seen.append(bf16)
+        return np.eye(len(faces), 128, dtype=np.float32)
+
+    for encoder, embed in ((matcher._voices, embed_voices), (matcher._faces, embed_faces)):
+        monkeypatch.setattr(encoder, "gains_by_bf16", gains, raising=False)
+        monkeypatch.setattr(encoder, "embed", embed)
+    matcher.embed_voices([media / "v0.wav"])
+    matcher.embed_faces([media / "f0.png"])
+    wanted = precision == "bf16" or (precision == "auto" and gains and fast)
+    assert seen == [wanted, wanted]
+
+
+def test_a_stack_passes_bf16_on_to_the_encoders_that_gain_by_it():
+    class Spy(VoiceEncoder):
+        dim, fingerprint = 2, "f"
+
+        def __init__(self, name, gains):
+            self.name, self.gains_by_bf16 = name, gains
+
+        def embed(self, waves):
+            half = torch.is_autocast_enabled("cpu")
+            return np.full((len(waves), 2), half, np.float32)
+
+    stack = StackedVoices([Spy("a", True), Spy("b", False)])
+    assert stack.gains_by_bf16 and not StackedVoices([Spy("a", False), Spy("b", False)]).gains_by_bf16
+    with torch.autocast("cpu", torch.bfloat16):
+        (half,) = stack.embed([np.zeros(9)])
+        assert torch.is_autocast_enabled("cpu")
+    assert (half > 0).tolist() == [True, True, False, False] and not stack.embed([np.zeros(9)]).any()
 
 
 @pytest.mark.parametrize(("option", "value"), [("precision", "fp8"), ("device", "abacus")])

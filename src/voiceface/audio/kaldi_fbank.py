@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
-from voiceface.audio.wave_checks import as_batch, require_rate
+from voiceface.audio.wave_checks import as_batch, full_precision, require_rate
 from voiceface.errors import InputError
 from voiceface.records import SAMPLE_RATE
 
@@ -50,7 +50,8 @@ def kaldi_fbank(wave: Tensor, *, rate: int = SAMPLE_RATE, bands: int = 80) -> Te
     hann = torch.hann_window(_WINDOW, periodic=False, dtype=frames.dtype, device=frames.device)
     spectra = torch.fft.rfft((frames - _PREEMPHASIS * before) * hann**0.85, n=_FFT)
     power = spectra.real.square() + spectra.imag.square()
-    logarithms = (power @ _bands(bands).to(power)).clamp_min(_FLOOR).log()
+    with full_precision(batch):
+        logarithms = (power @ _bands(bands).to(power)).clamp_min(_FLOOR).log()
     found: Tensor = logarithms - logarithms.mean(dim=1, keepdim=True)
     return found if wave.ndim == 2 else found[0]
 

@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
-from voiceface.audio.wave_checks import as_batch, require_rate
+from voiceface.audio.wave_checks import as_batch, full_precision, require_rate
 from voiceface.records import SAMPLE_RATE
 
 _FFT, _HOP = 400, 160
@@ -41,7 +41,8 @@ def log_fbank(wave: Tensor, *, rate: int = SAMPLE_RATE, bands: int = 80) -> Tens
     window = torch.hamming_window(_FFT, dtype=batch.dtype, device=batch.device)
     spectra = torch.stft(batch, _FFT, _HOP, window=window, pad_mode="constant", return_complex=True)
     power = (spectra.real.square() + spectra.imag.square()).transpose(1, 2)
-    decibels = 10 * (power @ _bands(bands).to(power)).clamp_min(_FLOOR).log10()
+    with full_precision(batch):
+        decibels = 10 * (power @ _bands(bands).to(power)).clamp_min(_FLOOR).log10()
     decibels = decibels.maximum(decibels.amax(dim=(1, 2), keepdim=True) - _RANGE_DB)
     found = decibels - decibels.mean(dim=1, keepdim=True)
     return found if wave.ndim == 2 else found[0]

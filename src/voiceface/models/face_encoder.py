@@ -30,11 +30,17 @@ class FaceEncoder:
     blocks: Sequence[Block] = ()
     """The parts of an embedding, where there are several, and how a matcher should reduce them."""
     device: str = "cpu"
+    gains_by_bf16: bool = False
+    """As `VoiceEncoder.gains_by_bf16`."""
 
     _BATCH = 16
 
-    def embed(self, faces: AlignedFaces) -> npt.NDArray[np.float32]:
+    def embed(self, faces: AlignedFaces, *, bf16: bool = False) -> npt.NDArray[np.float32]:
         """Embed aligned faces ``(n, size, size, 3)``, each with its mirror image, as ``(n, dim)``.
+
+        Args:
+            faces: uint8.
+            bf16: compute in bf16; whatever autocast is on outside, it is float32 otherwise.
 
         Raises:
             InputError: another shape or type.
@@ -42,11 +48,12 @@ class FaceEncoder:
         faces = check_aligned_faces(faces, self.size)
         embeddings = [torch.zeros(0, self.dim)]
         # A trainer's autocast and gradients must not reach the embeddings.
-        with torch.inference_mode(), torch.autocast(torch.device(self.device).type, enabled=False):
+        kind = torch.device(self.device).type
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=bf16):
             for first in range(0, len(faces), self._BATCH):
                 some = np.array(faces[first : first + self._BATCH])  # a copy: torch warns of read-only arrays
                 pixels = torch.from_numpy(some).to(self.device).permute(0, 3, 1, 2).float()
-                embeddings.append(self.embed_pixels(pixels).cpu())
+                embeddings.append(self.embed_pixels(pixels).float().cpu())
         return torch.cat(embeddings).numpy()
 
     def embed_pixels(self, pixels: Tensor) -> Tensor:

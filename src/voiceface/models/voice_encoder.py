@@ -25,6 +25,11 @@ class VoiceEncoder:
     dim: int
     fingerprint: str
     """Identifies the weights: a matcher refuses embeddings of another encoder than its own."""
+    gains_by_bf16: bool = False
+    """Whether bf16 is faster where the processor computes in it, and a matcher was shown to lose nothing.
+
+    A pipeline then computes it so unless another precision is asked for (docs/measurements/speed.md).
+    """
 
     def embed(self, waves: Waves) -> npt.NDArray[np.float32]:
         """Embed recordings, 16 kHz mono, float in [-1, 1] or int16, as ``(n, dim)``, each of length 1.
@@ -38,12 +43,16 @@ class VoiceEncoder:
 class WindowEncoder(VoiceEncoder):
     """An encoder of 1.6 s mel windows: the mean of a recording's windows, normalised to length 1.
 
+    Under autocast to bf16 its network computes in it, its mels do not.
+
     Args:
         name: the encoder's name.
         network: `Ge2e` or a student of its shape.
         fingerprint: of its weights.
         device: where it runs.
     """
+
+    gains_by_bf16 = True
 
     def __init__(
         self, name: str, network: Ge2e | RecurrentVoice, *, fingerprint: str, device: str = "cpu"

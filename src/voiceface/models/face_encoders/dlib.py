@@ -17,8 +17,8 @@ class DlibFace(FaceEncoder):
     fingerprint = "dlib_face_recognition_resnet_model_v1"
     """There is one such file; another network in it is refused when it is read."""
 
-    def embed(self, faces: AlignedFaces) -> npt.NDArray[np.float32]:
-        """As `FaceEncoder.embed`."""
+    def embed(self, faces: AlignedFaces, *, bf16: bool = False) -> npt.NDArray[np.float32]:
+        """As `FaceEncoder.embed`, always in float32."""
         return embed_aligned_faces(faces)
 
 

@@ -29,6 +29,7 @@ class DlibLayers(FaceEncoder):
     name, dim, size, template = "dlib_layers", sum(block.width for block in BLOCKS), 150, "dlib"
     fingerprint = "dlib_face_recognition_resnet_model_v1 layers 1"
     blocks = BLOCKS
+    gains_by_bf16 = True
 
     def embed_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
         """As `FaceEncoder.embed_pixels`."""
