@@ -46,7 +46,7 @@ class CanvasModel(FaceGenerator):
     def __init__(self, *, people=(), least=0, variety=20):
         super().__init__(face_size=SIDE, face_template="dlib", face_embedding_mean=[0.0] * 128)
         self.people, self.least, self.variety = list(people), least, variety
-        self.takes_voices = not people
+        self.takes_voices, self.uses_names = not people, bool(people)
         self.register_buffer("ramp", torch.linspace(0, 1, SIDE))
         self.calls = []
 

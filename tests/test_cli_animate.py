@@ -77,6 +77,7 @@ def test_what_must_be_said_is_a_warning(bright, tmp_path):
         (("VOICES/a.wav", "-o", "VOICES/notes.txt"), ("notes.txt", "is no movie", "name it notes.mp4")),
         (("VOICES/a.wav", "-o", "OUT/a.avi"), ("a.avi", "is no movie", "name it a.mp4")),
         (("VOICES/a.wav", "-o", "OUT/a.gif"), ("a.gif", "is no movie", "name it a.mp4")),
+        (("VOICES/a.wav", "-o", "OUT/a.mpp"), ("a.mpp", "is no movie", "name it a.mp4")),
         (("VOICES/a.wav", "-o", "OUT/a.mp4", "--size", "2000"), ("--size", "16 to 1024")),
         (("VOICES/a.wav", "-o", "OUT/a.mp4", "--face", "OUT/gone.jpg"), ("gone.jpg",)),
         (("VOICES/notes.txt", "-o", "OUT/a.mp4"), ("notes.txt",)),
@@ -94,6 +95,21 @@ def test_what_cannot_be_done_is_one_line(voices, bright, tmp_path, tokens, parts
     given = [token.replace("VOICES", places["VOICES"]).replace("OUT", places["OUT"]) for token in tokens]
     call("animate", *given).refused(*parts)
     assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_a_recording_is_not_written_over(voices, bright, tmp_path):
+    video = voices / "deep" / "c.mp4"
+    bright(voices / "a.wav", video)
+    (tmp_path / "link.mp4").symlink_to(video)
+    before = video.read_bytes()
+    for name, *tokens in (
+        (video, video, "-o", video),
+        (video, voices, "-o", voices),
+        (tmp_path / "link.mp4", video, "-o", tmp_path / "link.mp4"),
+    ):
+        call("animate", *tokens).refused(name, "is read here, and would be written over")
+    assert video.read_bytes() == before and sorted(p.name for p in voices.rglob("*.mp4")) == ["c.mp4"]
+    assert call("animate", voices / "a.wav", "-o", video).code == 0  # an older clip is replaced
 
 
 def test_clips_of_two_talkers_make_a_page_on_which_people_compare_them(voices, tmp_path):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -83,12 +84,35 @@ def test_version():
         (["list", "recipe"], '"recipes"'),
         (["train", "voice_student", "--corpus", "c", "--stepps", "3"], "--steps"),
         (["prepare", "pairs", "r", "-o", "c", "--faces-onli"], "--faces-only"),
-        (["match", "a.wav"], "CANDIDATES"),
-        (["prepare", "pairs", "r"], "--out"),
+        (["match", "a.wav"], "match: CANDIDATES is missing"),
+        (["prepare", "pairs", "r"], "prepare pairs: --out is missing"),
+        (["prepare", "pairs", "r", "-o"], "-o requires an argument"),
+        (["mach"], 'Did you mean "match"?; see'),
+        (["-v"], 'Unknown command "-v"; see'),
+        (["imagine", "a.wav", "-o", "b.png", "-n", "2.5"], "-n: '2.5' is no whole number"),
+        (["match", "a.wav", "b.jpg", "--top", "1.5"], "--top: '1.5' is no whole number"),
+        (["evaluate", "faces", "--seed", "1.5"], "--seed: '1.5' is no whole number"),
     ],
 )
 def test_a_wrong_command_line_offers_the_nearest_in_one_line(tokens, offered):
     call(*tokens).refused(offered, code=2)
+
+
+def test_no_command_writes_over_what_it_reads(tmp_path):
+    (tmp_path / "scores.csv").write_text("label,score\n1,0.9\n0,0.1\n")
+    (tmp_path / "link.csv").hardlink_to(tmp_path / "scores.csv")
+    for tokens in (
+        ("evaluate", "verification", "--scores", tmp_path / "scores.csv", "--csv", tmp_path / "link.csv"),
+        ("compare", tmp_path / "scores.csv", tmp_path / "b.csv", "--markdown", tmp_path / "scores.csv"),
+    ):
+        call(*tokens).refused("is read here, and would be written over")
+    assert (tmp_path / "scores.csv").read_text().startswith("label,score")
+
+
+def test_pythons_warnings_are_lines_like_others(monkeypatch):
+    monkeypatch.setattr(app, "_dispatch", lambda tokens: warnings.warn("a.wav: is odd", stacklevel=1) or 0)
+    said = call("list")
+    assert (said.code, said.err) == (0, "voiceface: warning: a.wav: is odd\n")
 
 
 @pytest.mark.parametrize(

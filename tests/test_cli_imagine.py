@@ -1,5 +1,9 @@
 """`voiceface imagine` on files and folders, with small weights from disk."""
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -153,6 +157,8 @@ def test_names_are_kept_apart(voices, canvas, tmp_path):
         (("VOICES/a.wav", "-o", "OUT/face.bmp"), ("ends in .bmp", "did you mean face.png?", ".webp")),
         (("VOICES/a.wav", "-o", "OUT/face.jfif"), ("did you mean face.jpg?",)),
         (("VOICES/a.wav", "-o", "OUT/face.mp4"), ("ends in .mp4", "did you mean face.png?")),
+        (("VOICES/a.wav", "-o", "OUT/face.pgn"), ("ends in .pgn", "did you mean face.png?")),
+        (("VOICES/a.wav", "-o", "OUT/face.png", "--person", "eve"), ("knows nobody by name", "'eve'")),
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "0"), ("--n", "is 0")),
         (("VOICES/a.wav", "-o", "OUT/face.png", "-n", "2", "--typical"), ("one typical face",)),
         (("-o", "OUT/face.png"), ("no recording",)),
@@ -171,6 +177,15 @@ def test_somebody_known_by_name(monkeypatch, tmp_path):
     assert call("imagine", "--person", "bob", "-o", tmp_path / "out", "-n", 2).code == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["bob-1.png", "bob-2.png"]
     call("imagine", "--person", "anna", "-o", tmp_path / "x.png").refused("anna", "did you mean 'ann'")
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names there are Unicode")
+def test_a_name_that_is_no_utf8_is_kept(voices, canvas, tmp_path):
+    voice = Path(os.fsdecode(os.fsencode(voices) + b"/M\xfcller.wav"))
+    (voices / "a.wav").rename(voice)
+    said = call("imagine", voice, "-o", tmp_path / "run.2", "--json")
+    assert said.code == 0, said.err
+    assert os.listdir(os.fsencode(tmp_path / "run.2")) == [b"M\xfcller.png"]
 
 
 def test_weights_without_a_face_and_the_help():

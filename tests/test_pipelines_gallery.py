@@ -277,7 +277,7 @@ def test_a_kill_while_adding_loses_nothing_that_was_committed(tmp_path):
 
 
 def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda *given, **options: Made())
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: Made()))
     for person in ("ann", "bob"):
         (tmp_path / "people" / person).mkdir(parents=True)
@@ -303,10 +303,13 @@ def test_the_command_adds_searches_and_removes(tmp_path, monkeypatch):
     call("gallery", "search", tmp_path / "none", query).refused("is no gallery")
     call("gallery", "search", place, query, "--where", "age").refused("not NAME=VALUE")
     call("gallery", "add", place, query).refused("has no person")
+    assert "keep the attributes" not in again.err
+    said = call("gallery", "add", place, query, "--person", "ann", "--attribute", "gender=f")
+    assert "0 added, 1 already present" in said.out and "keep the attributes that they have" in said.err
 
 
 def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda *given, **options: Made())
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: Made()))
     picture = tmp_path / "ann.png"
     picture.write_text("ann000")
@@ -325,7 +328,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
     )
     other = Made()
     other.name, other.fingerprint = "other", "0" * 64
-    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: other)
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda *given, **options: other)
     refused = call("gallery", "add", place, picture, "--person", "ann", "--weights", "other")
     refused.refused("holds embeddings of made, unlike those of other")
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: other))
@@ -336,7 +339,7 @@ def test_the_command_tells_every_bad_input_in_one_line(tmp_path, monkeypatch):
 
 
 def test_the_command_lists_people_and_items_and_tells_what_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda weights, device: Made())
+    monkeypatch.setattr("voiceface.pipelines.rank_files.load_matcher", lambda *given, **options: Made())
     monkeypatch.setattr(room.Matcher, "load", classmethod(lambda cls, source, **how: Made()))
     for name in ("ann/a.png", "ann/b.wav", "bob/c.png"):
         (tmp_path / "people" / name).parent.mkdir(parents=True, exist_ok=True)

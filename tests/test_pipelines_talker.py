@@ -12,9 +12,11 @@ import voiceface as vf
 from draw_face import draw_face
 from generating_models import fake_imaginer, speech_like_wave
 from talking_models import SIDE, fake_talker, write_talker_weights
+from voiceface.corpus.face_landmarks import shipped_mesh_network
 from voiceface.errors import InputError, MissingPartError
 from voiceface.face.align import align, template_points
 from voiceface.face.find_face import find_face
+from voiceface.face.mesh import find_mesh
 from voiceface.media.movie import frames, movie_facts
 from voiceface.media.sound import load_sound, save_sound
 from voiceface.media.write_movie import write_movie
@@ -223,6 +225,8 @@ def test_unusable_input_is_refused_with_its_reason(voice, tmp_path, monkeypatch)
         talker(voice, tmp_path / "a.avi")
     with pytest.raises(InputError, match=r"gone\.wav"):
         talker(tmp_path / "gone.wav", tmp_path / "a.mp4")
+    with pytest.raises(InputError, match="would be written over"):
+        talker(voice, voice)
     with pytest.raises(InputError, match="does not talk"):
         pipeline.Talker.load("matcher")
     with pytest.raises(InputError, match="device"):
@@ -283,8 +287,28 @@ def test_a_small_face_in_a_large_photograph_gets_more_pixels_and_a_tiny_one_is_n
     found = find_face(tmp_path / "large.png").landmarks
     eyes = np.hypot(*(found[:2].mean(0) - found[2:4].mean(0)))
     assert done.size == pytest.approx(1280 * 32 / eyes, abs=2) and 512 < done.size < 1024
-    with pytest.raises(InputError, match=r"large.png: shows a face of .* pixels between the eyes"):
+    few = r"large.png: shows a face of .* pixels between the eyes; "
+    with pytest.raises(InputError, match=few + "give a larger size or crop it to the face"):
         talk(word, tmp_path / "b.mp4", face=tmp_path / "large.png", size=300)
+    with pytest.raises(InputError, match=few + "give a larger size or crop it to the face"):
+        talk(word, tmp_path / "b.mp4", face=tmp_path / "large.png", size=64)  # where no mesh is found
+    huge = Image.new("RGB", (4000, 3000), (90, 100, 110))
+    huge.paste(photograph, (400, 300))
+    huge.save(tmp_path / "large.png")
+    with pytest.raises(InputError, match=few + "crop it to the face$"):
+        talk(word, tmp_path / "b.mp4", face=tmp_path / "large.png")
+    with pytest.raises(InputError, match="the generated picture: shows a face of .*; give a larger size$"):
+        talk(word, tmp_path / "b.mp4", size=32)
+
+
+def test_a_face_without_its_mouth_does_not_talk(word, photograph, tmp_path):
+    mesh = find_mesh(np.asarray(photograph), find_face(photograph).landmarks, shipped_mesh_network())
+    mouth = float(mesh.points[[61, 291]].mean(0)[1])
+    talk = vf.Talker.load()
+    with pytest.raises(InputError, match="the picture: cuts off the mouth; give a picture of the whole face"):
+        talk(word, tmp_path / "a.mp4", face=photograph.crop((0, 0, photograph.width, int(mouth))))
+    chin = float(mesh.points[152, 1])
+    assert talk(word, tmp_path / "a.mp4", face=photograph.crop((0, 0, photograph.width, int(chin)))).frames
 
 
 def test_the_imagined_face_talks_at_any_size(voice, tmp_path):

@@ -7,20 +7,22 @@ import errno
 import itertools
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from cyclopts import App, CycloptsError, Group
-from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.exceptions import MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from voiceface.cli.docstrings import component_summaries
+from voiceface.cli.kept_inputs import check_given_files_kept
 from voiceface.cli.log_options import add_log_options
 from voiceface.cli.options import HEADINGS
 from voiceface.cli.quick_torch import import_torch_quickly
 from voiceface.cli.stopping import Stopped, stoppable
-from voiceface.cli.terminal import log_error, print_line, safe_streams, show_log
+from voiceface.cli.terminal import log_error, print_line, safe_streams, show_log, warnings_on_one_line
 from voiceface.cli.text_wrapping import wrap_columns
 from voiceface.components import component_names
 from voiceface.errors import InputError
@@ -50,7 +52,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     _shorten_waits_of_threads()
     import_torch_quickly()
     try:
-        with stoppable():
+        with stoppable(), warnings_on_one_line():
             _check_working_directory()
             code = _run_trusting([_as_on_disk(one) for one in (sys.argv[1:] if tokens is None else tokens)])
         if sys.stdout is not None:
@@ -135,6 +137,7 @@ def _dispatch(tokens: list[str]) -> int:
     except CycloptsError as error:
         log_error(_usage_error(error, tokens))
         return _USAGE_ERROR
+    check_given_files_kept(bound.arguments)
     result = command(*bound.args, **bound.kwargs)
     if getattr(command, "__name__", "") == "help_print":
         requested = {"--help", "-h"} & set(tokens)
@@ -168,7 +171,12 @@ def _options_first(app: App, tokens: Sequence[str]) -> list[str]:
 
 def _usage_error(error: CycloptsError, tokens: Sequence[str]) -> str:
     """One line about a wrong command line, with the help to read."""
-    text = " ".join(str(error).split()).rstrip(".")
+    text = " ".join(str(error).split())
+    if isinstance(error, UnknownCommandError):
+        text, _, _ = text.partition(" Available commands:")  # the help lists them all
+    elif isinstance(error, MissingArgumentError) and error.keyword is None:
+        text = re.sub(r'Command "([^"]+)" parameter (\S+) requires an argument', r"\1: \2 is missing", text)
+    text = text.rstrip(".")
     chain = getattr(error, "command_chain", None) or ()
     return f"{text}; see `{' '.join(['voiceface', *chain, '--help'])}`"
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
+from voiceface.cli.options import with_whole_numbers
 from voiceface.cli.terminal import show_log
 from voiceface.errors import InputError
 
@@ -54,6 +55,7 @@ def _with_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         _LOG.info("done in %.1f s", time.monotonic() - begun)
         return result
 
-    run.__signature__ = own.replace(parameters=[*own.parameters.values(), *_OPTIONS])  # type: ignore[attr-defined]
+    parameters = [*map(with_whole_numbers, own.parameters.values()), *_OPTIONS]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__doc__ = command.__doc__
     return run

@@ -97,13 +97,22 @@ def non_default_values(given: Mapping[str, Any], options: list[inspect.Parameter
     }
 
 
+def with_whole_numbers(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter of a command; an integer takes whole numbers alone."""
+    if not _is_int(parameter.annotation):
+        return parameter
+    return parameter.replace(annotation=Annotated[parameter.annotation, _WHOLE])
+
+
 def _option(name: str, kind: Any, default: Any, help_text: str, title: str) -> inspect.Parameter:  # noqa: ANN401
-    integer = {"converter": _parse_int} if _is_int(kind) else {}
-    annotation = Annotated[kind, Parameter(help=help_text, group=Group(title, sort_key=50), **integer)]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    annotation = Annotated[kind, Parameter(help=help_text, group=Group(title, sort_key=50))]
+    option = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return with_whole_numbers(option)
 
 
 def _is_int(kind: Any) -> bool:  # noqa: ANN401
+    if get_origin(kind) is Annotated:
+        return _is_int(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
         return set(get_args(kind)) == {int, type(None)}
     return kind is int
@@ -111,7 +120,15 @@ def _is_int(kind: Any) -> bool:  # noqa: ANN401
 
 def _parse_int(kind: Any, tokens: Any) -> int:  # noqa: ANN401  cyclopts' protocol
     """An integer; cyclopts would round 1.5 to 2 and train with it."""
-    return int(tokens[0].value)
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is no whole number") from None
+
+
+_WHOLE = Parameter(converter=_parse_int)
+WholeNumber = Annotated[int, _WHOLE]
+"""An integer among the options of a dataclass; those of functions are so without it."""
 
 
 def _keyword_annotations(function: Callable[..., Any]) -> FunctionType:

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -52,6 +53,18 @@ class _OneLine(logging.Handler):
             with contextlib.suppress(OSError, ValueError):
                 text = " ".join(printable(record.getMessage()).split())
                 print(f"voiceface: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def warnings_on_one_line() -> Iterator[None]:
+    """Print Python's warnings as every other message, without the place in the code that they come from."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        log_line(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def warn_first(lines: Sequence[str], most: int = 5) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
+from voiceface.errors import InputError
 from voiceface.media.files import atomic_path
 
 
@@ -20,3 +22,30 @@ def check_writable(path: Path) -> None:
     """
     with contextlib.suppress(_DryRun), atomic_path(path):
         raise _DryRun
+
+
+def check_inputs_kept(outputs: Iterable[Path], inputs: Iterable[object]) -> None:
+    """Refuse to write over a file that is read, under whatever name or link it is known.
+
+    Args:
+        outputs: files to be written; they need not exist.
+        inputs: what is read; what is no path of a file is passed over.
+
+    Raises:
+        InputError: an output is one of the inputs.
+    """
+    read = {_identity(Path(one)) for one in inputs if isinstance(one, str | Path)} - {None}
+    for path in outputs:
+        if _identity(path) in read:
+            raise InputError(
+                path, "is read here, and would be written over", "write to another file or folder"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file; None where there is none."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return None
+    return facts.st_dev, facts.st_ino

@@ -180,7 +180,8 @@ def temporary_name(target: Path) -> Path:
     """A new hidden name beside ``target``, with its suffix, that tells which process writes there."""
     tail = f"{_MARK}{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
     # Disks limit a name to 255 bytes; the temporary one must fit wherever the final one does.
-    stem = target.stem.encode()[: max(0, 254 - len(tail.encode()))].decode(errors="ignore")
+    # A name may hold bytes that are no UTF-8, which the system's own codec carries.
+    stem = os.fsencode(target.stem)[: max(0, 254 - len(os.fsencode(tail)))].decode(errors="ignore")
     return target.with_name(f".{stem}{tail}")
 
 

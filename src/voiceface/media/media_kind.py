@@ -34,3 +34,13 @@ def media_kind(name: str) -> str:
     if suffix in IMAGES:
         return "image"
     return "video" if suffix in VIDEOS else ""
+
+
+def ends_as_file(name: str) -> bool:
+    """Whether a name ends as names of files do: in a dot and two to four letters.
+
+    >>> ends_as_file("face.pgn"), ends_as_file("faces"), ends_as_file("run.2")
+    (True, False, False)
+    """
+    ending = os.path.splitext(name)[1][1:]
+    return 2 <= len(ending) <= 4 and ending.isalpha()

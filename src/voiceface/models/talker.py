@@ -23,7 +23,7 @@ from voiceface.face.mesh import find_or_refuse_mesh
 from voiceface.models.block_talking_face import BLOCK, FPS, PAD, BlockTalkingFace, Frames
 from voiceface.models.idle_motion import IdleMotion
 from voiceface.models.model import Batch, Model, Shared, Turn
-from voiceface.models.talking_face import Speaker, TalkingFace
+from voiceface.models.talking_face import FaceTooSmallError, Speaker, TalkingFace
 from voiceface.models.voice_encoder import as_wave
 from voiceface.nn.face.lip_edges import LOWER_LIP, UPPER_LIP
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation, still_points
@@ -32,6 +32,10 @@ from voiceface.nn.face.speech_motion_net import SpeechMotionNet
 
 SMALLEST = 24
 """Pixels between the eyes below which a photograph is not animated: a face some 64 pixels wide."""
+_SURELY_SMALL = 0.8
+"""Share of `SMALLEST` below which dlib's points alone show that a face is too small."""
+_NEEDED = {"mouth": [61, 291, 0, 17], "eyes": [33, 133, 362, 263]}
+"""Points of the mesh that must be in the picture: corners and middles of the lips, corners of the eyes."""
 _NOSE, _MOVES = 2, 0.15
 """The point below the nose; mesh points from a little above it downwards move with speech."""
 
@@ -167,13 +171,17 @@ class TalkerModel(Model):
         """As `Model.talk`.
 
         Raises:
-            InputError: there is no face, its mesh cannot be trusted, or it is smaller than 64 pixels.
+            InputError: there is no face, its mesh cannot be trusted, it is smaller than 64 pixels, or the
+                picture's border cuts off an eye or the mouth.
         """
         if speaker.face is None:
             raise InputError("the face", "is missing", "give a picture of a face")
         upright = template_points(self.face_template, len(speaker.face)) - 0.5
         five = upright if speaker.landmarks is None else speaker.landmarks
+        # Before the mesh, which finds nothing in so small a face and would say that there is none.
+        _check_size(float(np.hypot(*(five[:2].mean(0) - five[2:4].mean(0)))), least=_SURELY_SMALL * SMALLEST)
         mesh = find_or_refuse_mesh(speaker.face, five, shipped_mesh_network(), name="the picture")
+        _check_whole(mesh.points, speaker.face.shape)
         animation = MeshAnimation(
             speaker.face,
             mesh.points.astype(np.float64),
@@ -181,11 +189,24 @@ class TalkerModel(Model):
             opening=self._opening(),
             shading=self._motion_shading(),
         )
-        if animation.eyes < SMALLEST:
-            fault = f"shows a face of {animation.eyes:.0f} pixels between the eyes"
-            raise InputError("the picture", fault, f"give one of at least {SMALLEST}, or a larger --size")
+        _check_size(animation.eyes, least=SMALLEST)
         spectrum = speech_spectrum(as_wave(speaker.wave))
         return _TalkingMesh(self, animation, spectrum, IdleMotion(seed=speaker.seed, strength=self.idle))
+
+
+def _check_size(eyes: float, *, least: float) -> None:
+    """Refuse a face of fewer than ``least`` pixels between the eyes."""
+    if eyes < least:
+        fault = f"shows a face of {eyes:.0f} pixels between the eyes"
+        raise FaceTooSmallError("the picture", fault, f"give one of at least {SMALLEST}")
+
+
+def _check_whole(points: npt.NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """Refuse a mesh whose eyes or lips lie beyond the border of the picture of ``shape``."""
+    for what, indices in _NEEDED.items():
+        x, y = points[indices].T
+        if x.min() < 0 or y.min() < 0 or x.max() > shape[1] - 1 or y.max() > shape[0] - 1:
+            raise InputError("the picture", f"cuts off the {what}", "give a picture of the whole face")
 
 
 class _TalkingMesh(BlockTalkingFace):

@@ -12,6 +12,10 @@ from voiceface.errors import InputError
 from voiceface.records import SAMPLE_RATE
 
 
+class FaceTooSmallError(InputError):
+    """The face has too few pixels in the picture that is to be animated."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Speaker:
     """Who talks in a video; a model refuses a speaker that lacks what it needs."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceface.audio.speech_activity import SpeechDetector, installed_detector
 from voiceface.errors import InputError
+from voiceface.media.check_writable import check_inputs_kept
 from voiceface.pipelines.input_files import expand_folders
 
 if TYPE_CHECKING:
@@ -63,17 +64,25 @@ def plan_jobs(
     """Plan which pictures (or movies) are written for which recording.
 
     ``out`` is the picture where there is one recording and it ends in ``suffix`` or one of ``others``, else
-    a folder, in which
-    the pictures have the recordings' names and folders.
+    a folder, in which the pictures have the recordings' names and folders.
 
     Raises:
-        InputError: a folder without recordings, one picture for several recordings, or two of one name.
+        InputError: a folder without recordings, one picture for several recordings, two of one name, or one
+            that would be written over a recording.
     """
     found = dict(_relative_paths(voices))
     if out.suffix.lower() in (suffix, *others):
         if len(found) > 1:
             raise InputError(out, f"names one file for {len(found)} recordings", "name a folder")
-        return [Job(voice=voice, pictures=_numbered(out, n)) for voice in found]
+        jobs = [Job(voice=voice, pictures=_numbered(out, n)) for voice in found]
+    else:
+        jobs = _jobs_in_folder(found, out, n, suffix)
+    check_inputs_kept((picture for job in jobs for picture in job.pictures), found)
+    return jobs
+
+
+def _jobs_in_folder(found: Mapping[Path, Path], out: Path, n: int, suffix: str) -> list[Job]:
+    """Jobs whose pictures lie in ``out`` as ``found`` says of each recording."""
     stems = [str(path.with_suffix("")).casefold() for path in found.values()]
     ambiguous = len(set(stems)) < len(stems)  # a.wav and a.mp3: then all pictures keep the whole name
     jobs = []

@@ -214,6 +214,8 @@ class Imaginer(Pipeline):
                 what = "a voice" if self.takes_voices else "a name (person=)"
                 raise InputError(self.name, f"generates from {what}, and none was given", f"give {what}")
             return _FaceRequest(input=GeneratorInput(person=person, glasses=glasses), name=person)
+        if person and not self._model.uses_names:
+            raise InputError(self.name, "knows nobody by name", f"leave the person {person!r} out")
         recording = voice if isinstance(voice, VoiceRecording) else read_voice_recording(voice)
         note = recording.check_speech(force=force)
         return _FaceRequest(

@@ -15,12 +15,12 @@ Ranking = list[tuple[Path, float]]
 Unusable = list[tuple[Path, InputError]]
 
 
-def load_matcher(weights: str | None, device: str) -> Matcher:
-    """The matcher asked for, or the best there is."""
+def load_matcher(weights: str | None, device: str, *, warns: bool = False) -> Matcher:
+    """The matcher asked for, or the best there is; most commands look for speech with a better detector."""
     from voiceface.pipelines.matcher import Matcher
 
     matcher = Matcher.load(weights, device=device)
-    matcher.warns = False  # the commands look for speech themselves, with a better detector
+    matcher.warns = warns
     return matcher
 
 

@@ -16,12 +16,13 @@ from PIL import Image
 from voiceface.errors import InputError
 from voiceface.face.align import align, template_points
 from voiceface.face.find_face import find_face
+from voiceface.media.check_writable import check_inputs_kept
 from voiceface.media.files import check_readable, source_name
 from voiceface.media.origin import Origin
 from voiceface.media.picture import PictureSource
 from voiceface.media.sound import SoundSource, sound_seconds, stream_sound
 from voiceface.media.write_movie import write_movie
-from voiceface.models.talking_face import Speaker, TalkingFace, frame_count
+from voiceface.models.talking_face import FaceTooSmallError, Speaker, TalkingFace, frame_count
 from voiceface.pipelines.imaginer import Imaginer
 from voiceface.pipelines.pipeline import Pipeline, load_for
 from voiceface.pipelines.voice_recording import VoiceRecording, read_voice_recording
@@ -86,7 +87,7 @@ class Talker(Pipeline):
         model = loaded.model
         if not model.can("talk"):
             fault = f"holds weights of {loaded.card.get('recipe')}, which does not talk"
-            raise InputError(loaded.name, fault, "give weights that `voiceface train vougioukas_sda` wrote")
+            raise InputError(loaded.name, fault, "give weights that `voiceface train talker` wrote")
         super().__init__(loaded, device=device, precision=precision)
         self.fps, self.size, self.template = model.fps, model.face_size, model.face_template
         self.animates = model.animates
@@ -154,16 +155,17 @@ class Talker(Pipeline):
         Raises:
             NotSpeechError: the recording contains no detectable speech, is not silent, and is not forced.
             InputError: the recording cannot be read or is shorter than 0.2 s, there is no face in the
-                picture, or the file cannot be written.
+                picture, or the file cannot be written or is one that is read.
         """
         if size is not None and not 16 <= size <= LARGEST_SIDE:
             raise InputError("size", f"is {size} pixels", f"give 16 to {LARGEST_SIDE}")
+        check_inputs_kept([Path(out)], [voice, face])
         sound = _RereadableSound(voice)
         recording = read_voice_recording(sound())
         note = _note(recording, force=force)
         shown = self._shown(recording, face, seed, size)
         note = "; ".join(filter(None, (note, shown.note)))
-        talking = self._talking(shown.speaker(recording, seed), face)
+        talking = self._talking(shown, shown.speaker(recording, seed), face, size)
         side = None if self._model.whole_pictures else size or self.size
         total = frame_count(max(1, round(sound_seconds(sound()) * SAMPLE_RATE)), self.fps)
         counted = _CountedFrames(self._frames(talking, sound(), side), total, progress)
@@ -186,15 +188,27 @@ class Talker(Pipeline):
             note=note,
         )
 
-    def _talking(self, speaker: Speaker, face: PictureSource | None) -> TalkingFace:
+    def _talking(
+        self, shown: _Shown, speaker: Speaker, face: PictureSource | None, size: int | None
+    ) -> TalkingFace:
         """The face to feed with sound; a picture that cannot be animated is named."""
         try:
             with self.autocast():
                 return self._model.talk(speaker)
         except InputError as error:
-            if error.what != "the picture" or face is None or isinstance(face, np.ndarray | Image.Image):
+            if error.what != "the picture":
                 raise
-            raise InputError(source_name(face), error.fault, error.remedy) from None
+            name, remedy = error.what, error.remedy
+            if face is None:
+                name = "the generated picture"
+            elif not isinstance(face, np.ndarray | Image.Image):
+                name = source_name(face)
+            if isinstance(error, FaceTooSmallError) and (face is None or shown.reduced):
+                crop = "crop it to the face"
+                may_grow = size is not None and size < LARGEST_SIDE
+                larger = "give a larger size" if may_grow else ""
+                remedy = larger if face is None else " or ".join(filter(None, (larger, crop)))
+            raise InputError(name, error.fault, remedy) from None
 
     def _frames(self, talking: TalkingFace, sound: SoundSource, side: int | None) -> Iterator[Frames]:
         """The frames one by one, resized to a square of ``side`` pixels if there is one."""
@@ -253,7 +267,7 @@ class Talker(Pipeline):
         reduced = Image.fromarray(found.picture).resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
         scale = np.array([sides[0] / width, sides[1] / height])
         landmarks = (np.asarray(found.landmarks, np.float64) + 0.5) * scale - 0.5
-        return _Shown(np.asarray(reduced), landmarks.astype(np.float32), note)
+        return _Shown(np.asarray(reduced), landmarks.astype(np.float32), note, reduced=share < 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +277,8 @@ class _Shown:
     picture: Frames | None = None
     landmarks: npt.NDArray[np.float32] | None = None
     note: str = ""
+    reduced: bool = False
+    """Whether a photograph has fewer pixels here than in its file."""
 
     @property
     def long_side(self) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from voiceface.cli.options import WholeNumber
 from voiceface.cli.output_options import NO_OUTPUTS, OutputOptions
 from voiceface.cli.print_estimates import print_rows
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
@@ -55,8 +56,8 @@ class FaceOptions:
     n: Annotated[list[int] | None, Parameter(name="-n", negative="")] = None
     device: str = "auto"
     divided: Annotated[WorkerOptions, Parameter(name="*")] = ONE_PROCESS
-    resamples: int = 1000
-    seed: int = 0
+    resamples: WholeNumber = 1000
+    seed: WholeNumber = 0
 
 
 _DEFAULTS = FaceOptions()

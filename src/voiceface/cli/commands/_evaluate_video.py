@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from voiceface.cli.options import WholeNumber
 from voiceface.cli.output_options import NO_RECORDS, RecordOptions
 from voiceface.cli.print_estimates import print_rows
 from voiceface.cli.terminal import log_line, print_json, print_line, printable, progress_bar
@@ -48,7 +49,7 @@ class ClipOptions:
     study: Path | None = None
     answers: Annotated[list[Path] | None, Parameter(negative="")] = None
     question: str = ""
-    pairs: int = 30
+    pairs: WholeNumber = 30
     train_people: Path | None = None
     person_in: Literal["auto", "folder", "file", "number"] = "auto"
     sync: str = ""
@@ -56,8 +57,8 @@ class ClipOptions:
     lpips: Path | None = None
     fvd: Path | None = None
     divided: Annotated[WorkerOptions, Parameter(name="*")] = ONE_PROCESS
-    resamples: int = 1000
-    seed: int = 0
+    resamples: WholeNumber = 1000
+    seed: WholeNumber = 0
 
 
 _DEFAULTS = ClipOptions()

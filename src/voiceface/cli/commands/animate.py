@@ -83,12 +83,13 @@ def _animate(
 def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | None) -> None:
     """Refuse wrong options before the weights are loaded."""
     from voiceface.media.check_writable import check_writable
-    from voiceface.media.media_kind import media_kind
+    from voiceface.media.media_kind import ends_as_file, media_kind
     from voiceface.media.write_movie import MOVIE_ENDINGS
 
     if size is not None and not 16 <= size <= 1024:
         raise InputError("--size", f"is {size}", "give 16 to 1024")
-    if len(voices) == 1 and not voices[0].is_dir():
+    one_file = len(voices) == 1 and not voices[0].is_dir()
+    if one_file:
         check_readable(voices[0])
     if face is not None:
         check_readable(face)
@@ -96,7 +97,7 @@ def _check(voices: Sequence[Path], out: Path, *, face: Path | None, size: int | 
         return
     if out.suffix.lower() in MOVIE_ENDINGS:
         check_writable(out)
-    elif media_kind(out.name) or out.exists():
+    elif media_kind(out.name) or out.exists() or (one_file and ends_as_file(out.name)):
         better = out.with_suffix(".mp4").name
         raise InputError(out, f"is no movie: these end in {', '.join(MOVIE_ENDINGS)}", f"name it {better}")
 

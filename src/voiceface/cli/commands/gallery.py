@@ -89,20 +89,25 @@ def _add(
     if weights is None and (gallery / CARD).is_file():
         opened = Gallery.open(gallery, database=database, device=device)
     else:
-        matcher = load_matcher(weights, device)
+        matcher = load_matcher(weights, device, warns=True)  # nothing else looks for speech in what is added
         opened = Gallery.open(gallery, matcher=matcher, create=True, source=weights, database=database)
     with progress_bar("adding", enabled=len(items) > 20) as progress:
         done = opened.add(items, progress=progress)
     for corpus in read:
         with progress_bar(printable(corpus.path)) as progress:
             done += add_corpus(opened, corpus, attributes=values, progress=progress)
-    _print_added(opened, done, left_out, json=json)
+    _print_added(opened, done, left_out, attributes=bool(values), json=json)
     if done.failed and not done.added + done.already_present:
         raise done.failed[0]
     return 0
 
 
-def _print_added(opened: Gallery, done: AddResult, left_out: list[str], *, json: bool) -> None:
+def _print_added(
+    opened: Gallery, done: AddResult, left_out: list[str], *, attributes: bool, json: bool
+) -> None:
+    if attributes and done.already_present:
+        remedy = "to change them, remove the person and add the files again"
+        log_line(f"items already present keep the attributes that they have; {remedy}")
     if json:
         failed = [{"path": error.what, "reason": str(error)} for error in done.failed]
         counts = {"added": done.added, "there": done.already_present, "items": len(opened)}
@@ -234,6 +239,7 @@ def _search(
     opened = Gallery.open(gallery, device=device)
     if not len(opened):
         raise InputError(gallery, "is empty", "add people with `voiceface gallery add`")
+    opened.matcher.warns = False  # `voice_facts` looks for speech with a better detector
     embed: Any = opened.matcher.embed_voices if side == "voice" else opened.matcher.embed_faces
     row = embed([query])[0]
     looked_for = None if kind == "auto" else kind

@@ -13,7 +13,7 @@ from voiceface.cli.terminal import print_json, print_line, printable, progress_b
 from voiceface.cli.warn_left_out import warn_left_out
 from voiceface.errors import InputError
 from voiceface.media.files import check_readable
-from voiceface.media.media_kind import media_kind
+from voiceface.media.media_kind import ends_as_file, media_kind
 
 if TYPE_CHECKING:
     from voiceface.pipelines.imagine_files import GenerationResult
@@ -99,7 +99,7 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: in
         raise InputError("--n", f"is {n}", remedy)
     if size is not None and not 16 <= size <= 1024:
         raise InputError("--size", f"is {size} pixels", "give 16 to 1024")
-    if len(voices) == 1 and not voices[0].is_dir():
+    if _is_one_file(voices):
         check_readable(voices[0])
     if out.suffix.lower() in PICTURE_FORMATS:
         check_writable(out)
@@ -107,10 +107,14 @@ def _check(voices: Sequence[Path], out: Path, *, n: int, typical: bool, size: in
         return
     elif out.exists():
         raise InputError(out, "is a file that ends in no format of pictures", f"name {_FILES} or a folder")
-    elif media_kind(out.name):
+    elif media_kind(out.name) or (_is_one_file(voices) and ends_as_file(out.name)):
         near = ".jpg" if "j" in out.suffix.lower() else ".png"
         fault = f"ends in {out.suffix}, in which no pictures are written"
         raise InputError(out, fault, f"did you mean {out.with_suffix(near).name}? There are {_FILES}")
+
+
+def _is_one_file(voices: Sequence[Path]) -> bool:
+    return len(voices) == 1 and not voices[0].is_dir()
 
 
 def _print_result(
