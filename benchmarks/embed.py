@@ -118,7 +118,7 @@ def measured(media: Path, out: Path, kind: str, count: int, early: int) -> None:
         raise SystemExit("embedding failed")
     last = max(done for _, done, _ in seen)
     (begun, first), (ended, _) = (
-        next((at, done) for at, done, _ in seen if done >= wanted) for wanted in (BLOCK, last)
+        next((at, done) for at, done, _ in seen if done >= wanted) for wanted in (min(BLOCK, last), last)
     )
     some = next((memory for _, done, memory in seen if done >= early), float("nan"))
     late = max(memory for *_, memory in seen)

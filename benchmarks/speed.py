@@ -134,6 +134,21 @@ def embedding_voices(smoke: bool) -> Iterator[Pair]:
     )
 
 
+def embedding_in_bf16(smoke: bool) -> Iterator[Pair]:
+    """Voices and aligned faces by the precision that is chosen here, beside float32."""
+    from corpus_media import synthetic_voice
+
+    count, random = 2 if smoke else 32, np.random.default_rng(0)
+    voices = [synthetic_voice(seed, 5.0) for seed in range(count)]
+    faces = random.integers(0, 256, (count, 150, 150, 3), dtype=np.uint8)
+
+    def by(precision: str) -> Work:
+        matcher = Matcher.load("matcher", precision=precision)
+        return lambda: (matcher._embed_waves(voices), matcher._embed_aligned(faces))
+
+    yield Pair(by("auto"), by("32"), "float32")
+
+
 def finding_a_face(smoke: bool) -> Iterator[Pair]:
     """The face of a picture as `detect` looks for it, beside dlib's HOG detector on the picture enlarged."""
     from draw_face import draw_face  # of the tests, which `loop_overhead` has put on the path
@@ -214,6 +229,7 @@ PAIRS: dict[str, Callable[[bool], Iterator[Pair]]] = {
     "sound": opening_sound,
     "embed-faces": embedding_faces,
     "embed-voices": embedding_voices,
+    "embed-precision": embedding_in_bf16,
     "face": finding_a_face,
     "face-network": convolving_for_a_face,
     "verification": verifying,
