@@ -12,7 +12,6 @@ AUC of all pairs, of pairs within a stated gender, and within an agreed one.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 from pathlib import Path
@@ -22,11 +21,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from voice_encoders import tested
+from voice_encoders import given_encoders, record_matchers, tested
 
 from voiceface.audio.voice_statistics import voice_statistics
 from voiceface.corpus.corpus import Corpus
-from voiceface.evaluation.experiment_records import record_experiment
 from voiceface.media.sound import load_sound
 from voiceface.protocols.pair_verification import verification
 
@@ -79,14 +77,7 @@ def agreed_genders(corpus, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("voices", type=Path)
-    parser.add_argument("encoders", nargs="+")
-    parser.add_argument("--resamples", type=int, default=300)
-    parser.add_argument("--record", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
+    given = given_encoders(__doc__, "voices")
     corpus = Corpus.open(given.corpus)
     stated = {person.id: person.gender for person in corpus.people}
     agreed, figures = agreed_genders(corpus, given.voices), []
@@ -102,15 +93,7 @@ def main():
             figure = verification(scores[mask], labels[mask], **told).auc
             print(f"{encoder}, {name}: {figure}", flush=True)
             figures.append((f"{encoder}, {name}", figure))
-    if given.record:
-        record_experiment(
-            Path("results"),
-            recipe="matcher",
-            corpus=corpus.fingerprint,
-            protocol="within an agreed gender, 5 folds over people",
-            command=f"python benchmarks/agreed_gender.py CORPUS VOICES {' '.join(given.encoders)}",
-            figures=figures,
-        )
+    record_matchers(given, corpus, figures, protocol="within an agreed gender, 5 folds over people")
 
 
 if __name__ == "__main__":

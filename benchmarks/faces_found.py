@@ -7,18 +7,15 @@ as it is and after a mean of 3 x 3 pixels, which takes out a grain and leaves th
 people. A training keeps its last two checkpoints: copy them while it runs.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from training_people import weights_and_split, weights_parser
 
-from voiceface.corpus.corpus import Corpus
 from voiceface.evaluation.embed_redetected_faces import embed_redetected_faces
-from voiceface.evaluation.training_split import training_split
 from voiceface.models.generated_faces import generate_for_selection
-from voiceface.pipelines.weights import load_model
 from voiceface.protocols.people_bootstrap import People, mean_of_items
 
 
@@ -31,17 +28,10 @@ def smoothed(pictures):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("weights", type=Path)
+    parser = weights_parser(__doc__)
     parser.add_argument("checkpoints", type=Path, nargs="*", help="of it; by default the weights")
     parser.add_argument("--each", type=int, default=10, help="recordings of each person")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    corpus, loaded = Corpus.open(given.corpus), load_model(given.weights)
-    split = training_split(given.weights, loaded, corpus)
-    if split is None:
-        parser.error("these weights were not trained on this corpus")
+    given, corpus, loaded, split = weights_and_split(parser)
     owners = split.test.person_of("voices")
     kept = np.concatenate([np.flatnonzero(owners == person)[: given.each] for person in np.unique(owners)])
     kept.sort()

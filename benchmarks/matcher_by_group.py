@@ -6,15 +6,10 @@ Five folds over people, the recipe `matcher`: AUC of the trials whose voice and 
 The corpus knows no ages.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-import torch
-from voice_encoders import tested
+from voice_encoders import given_encoders, record_matchers, tested
 
 from voiceface.corpus.corpus import Corpus
-from voiceface.evaluation.experiment_records import record_experiment
 from voiceface.protocols.pair_verification import verification
 
 LEAST = 10
@@ -34,13 +29,7 @@ def groups_of(people):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("encoders", nargs="+")
-    parser.add_argument("--resamples", type=int, default=300)
-    parser.add_argument("--record", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
+    given = given_encoders(__doc__)
     corpus, figures = Corpus.open(given.corpus), []
     everybody = list(corpus.people)
     masks = groups_of(everybody)
@@ -58,15 +47,7 @@ def main():
             ).auc
             print(f"{encoder}, {name}: {figure}", flush=True)
             figures.append((f"{encoder}, {name}", figure))
-    if given.record:
-        record_experiment(
-            Path("results"),
-            recipe="matcher",
-            corpus=corpus.fingerprint,
-            protocol="within groups, 5 folds over people",
-            command=f"python benchmarks/matcher_by_group.py CORPUS {' '.join(given.encoders)}",
-            figures=figures,
-        )
+    record_matchers(given, corpus, figures, protocol="within groups, 5 folds over people")
 
 
 if __name__ == "__main__":

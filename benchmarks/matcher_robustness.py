@@ -16,17 +16,12 @@ the other people have as many in theirs. A figure is of the people who have enou
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
-from voice_encoders import fold_models
+from voice_encoders import fold_models, given_encoders, record_matchers
 
 from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.splits import Selection
-from voiceface.evaluation.experiment_records import record_experiment
 from voiceface.face.align import template_points
 from voiceface.models.corpus_embeddings import align_corpus_face, face_embeddings, voice_embeddings
 from voiceface.models.selection_embeddings import embed_selection
@@ -228,27 +223,14 @@ def videos_of(test, side):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("encoders", nargs="+")
-    parser.add_argument("--resamples", type=int, default=300)
-    parser.add_argument("--record", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
+    given = given_encoders(__doc__)
     corpus = Corpus.open(given.corpus)
     for encoder in given.encoders:
         figures = measured(corpus, encoder, given.resamples)
         for name, figure in figures:
             print(f"{encoder}, {name}: {figure}", flush=True)
-        if given.record:
-            record_experiment(
-                Path("results"),
-                recipe="matcher",
-                corpus=corpus.fingerprint,
-                protocol=f"poor media and enrolment, {encoder}, 5 folds over people",
-                command=f"python benchmarks/matcher_robustness.py CORPUS {encoder}",
-                figures=figures,
-            )
+        protocol = f"poor media and enrolment, {encoder}, 5 folds over people"
+        record_matchers(given, corpus, figures, protocol=protocol, encoders=[encoder])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from false_faces import faceless
 from PIL import Image
 
 from voiceface.corpus.corpus import Corpus
@@ -59,18 +60,6 @@ def yunet(graph, pixels):
     found = graph.run(names, {"input": canvas.transpose(2, 0, 1)[None]})
     products = [np.clip(a, 0, 1) * np.clip(b, 0, 1) for a, b in zip(found[::2], found[1::2], strict=True)]
     return max(float(np.sqrt(one).max()) for one in products)
-
-
-def faceless(count):
-    """Pictures without a face: noise, gratings, blurred noise."""
-    random, line = np.random.default_rng(0), np.linspace(0, 1, 224)
-    for k in range(count):
-        noise = random.integers(0, 256, (224, 224, 3))
-        wave = 127 + 127 * np.sin(
-            2 * np.pi * (random.uniform(2, 40) * line + random.uniform(0, 20) * line[:, None])
-        )
-        blobs = Image.fromarray(random.integers(0, 256, (14, 14, 3)).astype(np.uint8)).resize((224, 224), 3)
-        yield (noise, np.repeat(wave[..., None], 3, 2), np.asarray(blobs))[k % 3].astype(np.uint8)
 
 
 def print_detection(graph, paths):

@@ -9,19 +9,17 @@ their own frames, and with the μ* of a clip of another emotion; the judge then 
 frames. Intervals over people.
 """
 
-import argparse
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from training_people import weights_and_split, weights_parser
 
-from voiceface.corpus.corpus import Corpus
 from voiceface.corpus.views import clip_frames
 from voiceface.evaluation.emotion_judges import ExpressionJudge
 from voiceface.evaluation.talking_clips import KNOWN, select_test_clips, talk_from_speech
-from voiceface.evaluation.training_split import training_split
 from voiceface.models.encoder_loading import load_teacher
 from voiceface.models.teacher import embed_with_teacher
 from voiceface.pipelines.weights import load_model
@@ -117,18 +115,11 @@ def report(loaded, teacher, judge, corpus, clips):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("weights", type=Path)
+    parser = weights_parser(__doc__)
     parser.add_argument("emotion")
     parser.add_argument("judge", type=Path)
     parser.add_argument("--most", type=int, default=40, help="clips of a group")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    corpus, loaded = Corpus.open(given.corpus), load_model(given.weights)
-    split = training_split(given.weights, loaded, corpus)
-    if split is None:
-        parser.error("these weights were not trained on this corpus")
+    given, corpus, loaded, split = weights_and_split(parser)
     teacher, judging = load_teacher(given.emotion), load_model(given.judge)
     for name, clips in groups_of(corpus, loaded, split, given.most).items():
         tested = [] if name == "trained on" else clips

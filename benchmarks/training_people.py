@@ -21,17 +21,29 @@ from voiceface.pipelines.weights import load_model
 from voiceface.protocols.pair_verification import pair_trials, verification
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def weights_parser(doc):
+    """Arguments of a benchmark of trained weights: their corpus, and the weights."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("weights", type=Path)
-    parser.add_argument("--most", type=int, default=150, help="people of each kind")
+    return parser
+
+
+def weights_and_split(parser):
+    """The arguments, the corpus and weights they name, and how the people were divided; one thread."""
     given = parser.parse_args()
     torch.set_num_threads(1)
     corpus, loaded = Corpus.open(given.corpus), load_model(given.weights)
     split = training_split(given.weights, loaded, corpus)
     if split is None:
         parser.error("these weights were not trained on this corpus")
+    return given, corpus, loaded, split
+
+
+def main():
+    parser = weights_parser(__doc__)
+    parser.add_argument("--most", type=int, default=150, help="people of each kind")
+    given, corpus, loaded, split = weights_and_split(parser)
     real = face_embeddings(corpus)
     for name, part in (("training people", split.train), ("unknown people", split.test)):
         people = np.intersect1d(part.person_of("voices"), part.person_of("faces"))

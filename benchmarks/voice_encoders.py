@@ -9,6 +9,7 @@ encoder with the faces of other people in training.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,14 +53,35 @@ def tested(corpus, **arguments):
     return [np.concatenate(column) for column in zip(*found, strict=True)]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", type=Path)
+def given_encoders(doc, *folders):
+    """The arguments of a benchmark of matchers: the corpus, further folders, voice encoders; one thread."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for folder in ("corpus", *folders):
+        parser.add_argument(folder, type=Path)
     parser.add_argument("encoders", nargs="+")
     parser.add_argument("--resamples", type=int, default=300)
     parser.add_argument("--record", action="store_true")
-    given = parser.parse_args()
+    parser.set_defaults(folders=" ".join(("corpus", *folders)).upper())
     torch.set_num_threads(1)
+    return parser.parse_args()
+
+
+def record_matchers(given, corpus, figures, *, protocol, encoders=None):
+    """Record the figures of the benchmark that was called, of all encoders or of these, given --record."""
+    if given.record:
+        script, names = Path(sys.argv[0]).name, " ".join(encoders or given.encoders)
+        record_experiment(
+            Path("results"),
+            recipe="matcher",
+            corpus=corpus.fingerprint,
+            protocol=protocol,
+            command=f"python benchmarks/{script} {given.folders} {names}",
+            figures=figures,
+        )
+
+
+def main():
+    given = given_encoders(__doc__)
     corpus = Corpus.open(given.corpus)
     genders = {person.id: person.gender for person in corpus.people}
     first, figures = None, []
@@ -84,15 +106,7 @@ def main():
         for row, one in rows:
             print(f"{row}: {one}", flush=True)
         figures += rows
-    if given.record:
-        record_experiment(
-            Path("results"),
-            recipe="matcher",
-            corpus=corpus.fingerprint,
-            protocol="voice encoders, 5 folds over people, paired",
-            command=f"python benchmarks/voice_encoders.py CORPUS {' '.join(given.encoders)}",
-            figures=figures,
-        )
+    record_matchers(given, corpus, figures, protocol="voice encoders, 5 folds over people, paired")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,9 @@ def test_ten_faces_silence_and_noise_are_used_and_said(good, weights, tmp_path):
     for k in range(10):
         crowd.paste(draw_face(k + 1, 200), (200 * (k % 5), 200 * (k // 5)))
     crowd.save(tmp_path / "crowd.png")
-    assert call("match", good[0], tmp_path / "crowd.png", "--weights", weights).code == 0
+    for command in ("match", "verify"):
+        said = call(command, good[0], tmp_path / "crowd.png", "--weights", weights)
+        assert said.code == 0 and "crowd.png: shows 10 faces, of which the surest is used" in said.err
     save_sound(tmp_path / "silence.wav", np.zeros(32000, np.float32))
     said = call("match", tmp_path / "silence.wav", good[1], "--weights", weights)
     assert "silence.wav" in said.err and (said.code == 1 or "warning" in said.err)

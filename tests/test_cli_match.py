@@ -8,6 +8,7 @@ import pytest
 
 from cli_fixtures import call, matcher_weights, shell, write_people_tree
 from corpus_media import synthetic_voice
+from generating_models import speech_like_wave
 from voiceface.corpus.item import FaceItem, Listing, VoiceItem
 from voiceface.corpus.prepare import prepare
 from voiceface.media.sound import load_sound, save_sound
@@ -78,6 +79,11 @@ def test_a_voice_without_speech_is_warned_of(data, weights, tmp_path):
     assert "warning" in said.err
     said = call("verify", tmp_path / "noise.wav", data / "faces" / "c0.jpg", "--weights", weights)
     assert said.code == 0 and "warning" in said.err
+    save_sound(tmp_path / "speech.wav", speech_like_wave(0))
+    voices = tmp_path / "noise.wav", tmp_path / "speech.wav"
+    table = call("match", data / "faces" / "c0.jpg", *voices, "--weights", weights)
+    marked = [line for line in table.out.splitlines() if line.endswith("(no speech detected: unreliable)")]
+    assert len(marked) == 1 and "noise.wav" in marked[0]
 
 
 def test_verify_states_probability_and_threshold(data, weights):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from voiceface.models.clip_motion import frame_name
+from voiceface.models import clip_motion
+from voiceface.models.clip_motion import KeptMeshes, frame_name
 from voiceface.models.fit_shading import fit_shading
 from voiceface.nn.face.mesh_animation import SKIN_POINTS, MeshAnimation
 from voiceface.nn.face.motion_shading import SIDE, MotionShading, face_mask, light_ratio, map_places
@@ -59,7 +60,7 @@ def fitted(talker, strengths):
     selection, teacher = made_clips(talker, strengths)
     maps = fit_shading(
         selection,
-        teacher,
+        KeptMeshes(lambda: teacher),
         coefficients=talker.coefficients_of,
         canonical=talker.canonical(),
         triangles=talker.get_buffer("triangles"),
@@ -76,6 +77,25 @@ def test_light_that_follows_the_opening_is_found_where_it_changes(talker):
     x, y = map_places(talker.canonical()[FOREHEAD].float()).long().tolist()
     assert maps[:, max(y, 0), x].abs().max() < 0.05
     assert maps[..., :3].abs().max() == 0
+
+
+def test_meshes_are_found_once_for_motion_and_light(talker, monkeypatch):
+    selection, teacher = made_clips(talker, [("a", 0.8), ("b", 0.4)])
+    selection.voices = selection.faces = np.arange(0)
+    selection.corpus.clip_wave = lambda row: np.ones(12 * 640, np.int16)
+    for clip in selection.corpus.clips:
+        clip.fps = 25.0
+    found, searched = clip_motion.clip_meshes, []
+
+    def search(corpus, row, given):
+        searched.append(row)
+        return found(corpus, row, teacher)
+
+    monkeypatch.setattr(clip_motion, "clip_meshes", search)
+    run = recipe.recipe(components=2, width=4)
+    model = run.build(facts := run.facts(selection))
+    run.start(model, selection, facts)
+    assert searched == [0, 1] and model.get_buffer("light").abs().max() > 0
 
 
 def test_people_weigh_by_the_root_of_their_clips(talker):

@@ -379,6 +379,14 @@ def test_a_list_is_several_of_one_person(matcher, media):
         matcher.embed_faces([[face, media / "nothing.png"]])
 
 
+def test_a_picture_of_several_faces_is_embedded_with_a_warning_that_names_it(matcher, media):
+    both = np.hstack([np.asarray(draw_face(seed, 200)) for seed in (1, 2)])
+    Image.fromarray(both).save(media / "two.png")
+    with pytest.warns(UserWarning, match=r"two\.png: shows 2 faces, of which the surest is used") as told:
+        matcher.embed_faces([media / "f0.png", media / "two.png"])
+    assert len(told) == 1 and str(told[0].message) == matcher.notes[-1]
+
+
 def test_silence_is_embedded_with_a_warning_that_names_it(matcher, media, recwarn):
     save_sound(media / "still.wav", np.zeros(32_000, np.float32))
     with pytest.warns(UserWarning, match=r"still\.wav: contains no detectable speech") as told:

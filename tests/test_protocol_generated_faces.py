@@ -63,6 +63,14 @@ def test_matching_of_collapsed_perfect_and_inverted_faces(measure):
     assert [e.value for e in perfect[f"matching, {measure}"]] == pytest.approx([1.0, 1.0], abs=1e-12)
 
 
+@pytest.mark.parametrize("known", [[0], [0, 1]])
+def test_matching_within_a_gender_needs_two_people_of_it(known):
+    genders = np.where(np.isin(np.arange(PEOPLE), known), "f", "")
+    faces = Faces.of(CENTRES, NAMES, genders=genders)
+    rows = generated_face_matching(faces, faces, centre=OTHERS.mean(0), n=(2,), resamples=0).rows
+    assert ("matching, L2, same gender" in rows) == (len(known) == 2) and "matching, L2" in rows
+
+
 def test_matching_of_an_inverted_generator_is_nothing():
     # On a line, each one's face is generated where it is farthest from its own and nearest to the others'.
     places = np.array([[-3.0, 0.0], [3.0, 0.0]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from voiceface.nn.face.mesh_animation import SKIN_POINTS, mouth_opening, upright
 from voiceface.nn.face.speech_motion_net import ROWS_A_FRAME
 
 Floats = npt.NDArray[np.float64]
+FindMeshes = Callable[[Corpus, int], Floats]
 
 _STABLE = (33, 133, 263, 362, 168, 6, 197, 195, 9, 8, 10, 151, 127, 356)
 """Points of the skull: corners of the eyes, bridge of the nose, forehead, temples."""
@@ -63,6 +64,32 @@ def clip_meshes(corpus: Corpus, row: int, teacher: Mapping[str, Floats]) -> Floa
     return found
 
 
+class KeptMeshes:
+    """What `clip_meshes` finds of a corpus' clips, kept until `forget`: finding takes longer than all else.
+
+    Args:
+        read_teacher: gives the meshes by `frame_name` that `clip_meshes` takes; called when first needed.
+    """
+
+    def __init__(self, read_teacher: Callable[[], Mapping[str, Floats]]) -> None:
+        self._read_teacher = read_teacher
+        self._teacher: Mapping[str, Floats] | None = None
+        self._found: dict[str, Floats] = {}
+
+    def __call__(self, corpus: Corpus, row: int) -> Floats:
+        """Mesh points (frames, 478, 2) of the clip in this row."""
+        name = corpus.clips[row].id
+        if name not in self._found:
+            if self._teacher is None:
+                self._teacher = self._read_teacher()
+            self._found[name] = clip_meshes(corpus, row, self._teacher)
+        return self._found[name]
+
+    def forget(self) -> None:
+        """Free the memory: 0.6 MB for every three seconds."""
+        self._found.clear()
+
+
 def mesh_motion(points: Floats) -> tuple[Floats, Floats]:
     """Motion (frames, 468, 2) of a clip's meshes (frames, 478, 2), and its face (468, 2) with a closed mouth.
 
@@ -90,8 +117,12 @@ def is_seen(points: Floats) -> bool:
     return len(points) >= 2 and bool((~np.isnan(points[:, 0, 0])).mean() >= _SEEN)
 
 
-def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> list[TalkingMotion]:
+def talking_motion(selection: Selection, meshes: FindMeshes) -> list[TalkingMotion]:
     """Motion and sound of a selection's clips whose faces are seen in nine tenths of their frames.
+
+    Args:
+        selection: the clips.
+        meshes: gives the meshes of the corpus' clip in a row, as `clip_meshes` does.
 
     Raises:
         InputError: there is no such clip with sound.
@@ -102,7 +133,7 @@ def talking_motion(selection: Selection, teacher: Mapping[str, Floats]) -> list[
         wave = corpus.clip_wave(row)
         if not wave.any():
             continue
-        points = clip_meshes(corpus, row, teacher)
+        points = meshes(corpus, row)
         if not is_seen(points):
             continue
         seen = ~np.isnan(points[:, 0, 0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from voiceface.corpus.splits import Selection
-from voiceface.models.clip_motion import clip_meshes, is_seen, mesh_motion
+from voiceface.models.clip_motion import FindMeshes, is_seen, mesh_motion
 from voiceface.nn.face.lip_edges import LUMA
 from voiceface.nn.face.mesh_animation import ORIGIN, SKIN_POINTS, still_points, upright_shape
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
@@ -28,7 +28,7 @@ _RIDGE = 0.01
 
 def fit_shading(
     selection: Selection,
-    teacher: Mapping[str, Floats],
+    meshes: FindMeshes,
     *,
     coefficients: Callable[[Tensor], Tensor],
     canonical: Tensor,
@@ -40,7 +40,7 @@ def fit_shading(
 
     Args:
         selection: the clips.
-        teacher: mesh points by name, as `clip_meshes` takes them.
+        meshes: gives the meshes of the corpus' clip in a row, as `clip_meshes` does.
         coefficients: from motion (frames, 468, 2) to coefficients (frames, components).
         canonical: (504, 2) of the canonical face, upright.
         triangles: (triangles, 3) of it.
@@ -53,7 +53,7 @@ def fit_shading(
     places, size = map_places(canonical.float()), 0
     products, matches = torch.zeros(()), torch.zeros(())
     for row in selection.clips.tolist():
-        points = clip_meshes(selection.corpus, row, teacher)
+        points = meshes(selection.corpus, row)
         if not is_seen(points):
             continue
         seen = np.flatnonzero(~np.isnan(points[:, 0, 0]))

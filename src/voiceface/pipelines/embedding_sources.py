@@ -65,6 +65,6 @@ def files_by_kind(sources: Sequence[Path], kind: str) -> dict[str, list[Path]]:
         if sum(map(len, found.values())) == before:
             raise InputError(source, "contains no audio and no images", "name another folder")
     if all(found.values()) and kind == "auto":
-        fault = f"there are {len(found['voices'])} voices and {len(found['faces'])} faces"
-        raise InputError("sources", fault, "say --kind voices, faces or both")
+        counts = (f"{len(rows)} {name[: len(name) - (len(rows) == 1)]}" for name, rows in found.items())
+        raise InputError("embed", f"is given {' and '.join(counts)}", "say --kind voices, faces or both")
     return {one: files for one, files in found.items() if files}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
@@ -45,6 +46,7 @@ _MIN_SECONDS = 0.2
 _MIN_LAST_SECONDS = 1.6
 """The end of a long recording is left out where it is shorter: one window of the encoders."""
 _FACES_AT_ONCE = 16
+_MOST_NOTES = 1000
 _Side = tuple[BatchedEncoder, Callable[[torch.Tensor], torch.Tensor]]
 """An encoder, and the projection above it."""
 
@@ -61,7 +63,8 @@ class Matcher(Pipeline):
     Attributes:
         name: of the weights.
         card: their ``run.json``: recipe, arguments, licence, results.
-        warns: warn of recordings without voice activity.
+        warns: warn of recordings without voice activity and of pictures with several faces.
+        notes: a line about each picture with several faces that was embedded, the last thousand.
         calibration: from a dot product of embeddings to a probability.
     """
 
@@ -72,6 +75,7 @@ class Matcher(Pipeline):
             raise InputError(loaded.name, fault, "give weights that `voiceface train matcher` wrote")
         assert isinstance(loaded.model, ProjectionModel)
         self.warns = True
+        self.notes: deque[str] = deque(maxlen=_MOST_NOTES)
         self._model: ProjectionModel = loaded.model
         self._auto_bf16 = precision == "auto" and computes_in_bf16("cpu")
         self._load_encoders()
@@ -249,6 +253,12 @@ class Matcher(Pipeline):
         """A picture's best face aligned for the encoder; of a video those of several frames."""
         video = isinstance(source, str | Path) and media_kind(Path(source).name) == "video"
         found = video_faces(source) if video else [find_face(source)]  # type: ignore[arg-type]
+        if not video and found[0].faces > 1:
+            name = source if isinstance(source, str | Path) else "the picture"
+            text = f"{name}: shows {found[0].faces} faces, of which the surest is used; crop it to one"
+            self.notes.append(text)
+            if self.warns:
+                warnings.warn(text, stacklevel=5)
         for one in found:
             yield align(one.picture, one.landmarks, size=self._faces.size, template=self._faces.template)
 

@@ -93,6 +93,15 @@ def _centre(faces: Faces) -> Floats:
     return np.asarray(faces.rows[faces.found].mean(axis=0))
 
 
+def _may_match_within_gender(probes: Faces, gallery: Faces, size: int) -> bool:
+    """Whether a probe finds its own person among ``size`` or more people of their gender."""
+    for gender in set(gallery.genders.tolist()) - {""}:
+        people = np.unique(gallery.people[gallery.genders == gender])
+        if len(people) >= size and np.isin(probes.people[probes.genders == gender], people).any():
+            return True
+    return False
+
+
 def generated_face_matching(
     generated: Faces,
     real: Faces,
@@ -127,7 +136,7 @@ def generated_face_matching(
         fault = f"{len(generated):,} against {len(faces):,} real ones are too many pairs"
         raise InputError("generated faces", fault, "judge fewer of them at a time")
     known = {"same gender": (generated.genders, faces.genders)}
-    strata = known if (generated.genders != "").any() and (faces.genders != "").any() else {}
+    strata = known if _may_match_within_gender(generated, faces, min(sizes)) else {}
     rows: dict[str, list[Estimate]] = {}
     excluded: dict[str, int] = {}
     for measure, similarity in _similarities(generated, faces, np.asarray(centre, dtype=np.float64)):

@@ -23,7 +23,7 @@ import torch
 from voiceface.corpus.clip_splits import split_clips
 from voiceface.corpus.splits import Selection
 from voiceface.metrics.sync_confidence import correlation
-from voiceface.models.clip_motion import talking_motion
+from voiceface.models.clip_motion import KeptMeshes, talking_motion
 from voiceface.models.face_crops import read_mesh_points
 from voiceface.models.fit_shading import fit_shading
 from voiceface.models.once_per_selection import OncePerSelection
@@ -81,7 +81,8 @@ def smoke() -> Run[TalkerModel]:
 
 
 def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
-    motions = OncePerSelection(partial(_motions, points=arguments["points"]))
+    meshes = KeptMeshes(partial(_teacher, arguments["points"]))
+    motions = OncePerSelection(partial(talking_motion, meshes=meshes))
     shares = {name: arguments[name] for name in ("validation", "test", "leave_out", "seed")}
     return Run(
         recipe="talker",
@@ -94,7 +95,7 @@ def _run(arguments: dict[str, Any]) -> Run[TalkerModel]:
             shading=bool(facts.get("shading", False)),
             **{name: arguments[name] for name in ("components", "width", "gain", "idle")},
         ),
-        start=partial(_start, motions, arguments["points"]),
+        start=partial(_start, motions, meshes),
         data=lambda selection, facts: TalkingWindows(
             motions(selection),
             **{name: arguments[name] for name in ("frames", "batch_size", "closure", "seed")},
@@ -124,10 +125,6 @@ def _teacher(points: str) -> dict[str, npt.NDArray[np.float64]]:
     return read_mesh_points(points) if points else {}
 
 
-def _motions(selection: Selection, *, points: str) -> list[TalkingMotion]:
-    return talking_motion(selection, _teacher(points))
-
-
 def _triangles(clips: Sequence[TalkingMotion]) -> torch.Tensor:
     points = canonical_points(mean_rest(clips).double().numpy())
     return triangulate(torch.from_numpy(points))
@@ -137,18 +134,21 @@ def _facts(motions: Motions, arguments: dict[str, Any], selection: Selection) ->
     return {"triangles": len(_triangles(motions(selection))), "shading": arguments["shading"]}
 
 
-def _start(motions: Motions, points: str, model: TalkerModel, selection: Selection, facts: Facts) -> None:
+def _start(
+    motions: Motions, meshes: KeptMeshes, model: TalkerModel, selection: Selection, facts: Facts
+) -> None:
     clips = motions(selection)
     model.start(clips, _triangles(clips))
     if model.shading:
         light = fit_shading(
             selection,
-            _teacher(points),
+            meshes,
             coefficients=model.coefficients_of,
             canonical=model.canonical(),
             triangles=model.get_buffer("triangles"),
         )
         model.get_buffer("light").copy_(light)
+    meshes.forget()
 
 
 def _validate(motions: Motions, model: TalkerModel, selection: Selection, facts: Facts) -> dict[str, float]:

@@ -239,7 +239,7 @@ def _search(
     opened = Gallery.open(gallery, device=device)
     if not len(opened):
         raise InputError(gallery, "is empty", "add people with `voiceface gallery add`")
-    opened.matcher.warns = False  # `voice_facts` looks for speech with a better detector
+    opened.matcher.warns = side == "face"  # `voice_facts` looks for speech with a better detector
     embed: Any = opened.matcher.embed_voices if side == "voice" else opened.matcher.embed_faces
     row = embed([query])[0]
     looked_for = None if kind == "auto" else kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,19 +55,18 @@ def _match(
 
     if top is not None and top < 1:
         raise InputError("--top", f"is {top}", "give 1 or more")
-    check_readable(query)  # before the matcher is loaded
+    check_readable(query)
     side = query_side(query, candidates, direction)
     other = "face" if side == "voice" else "voice"
     files = expand_folders(candidates, other)
     left_out = warn_left_out(candidates, [f"{other}s"], besides=[query])
-    matcher = load_matcher(weights, device)
-    name = display_name(matcher, weights)
+    name = display_name(matcher := load_matcher(weights, device), weights)
     with progress_bar(f"{other}s", enabled=len(files) > 20) as progress:
         ranking, unusable = rank(matcher, query, files, side=side, progress=progress)
     if not ranking:
         raise no_usable_file([error for _, error in unusable], other)
     recordings = voice_facts([query] if side == "voice" else [path for path, _ in ranking])
-    warnings = [one.warning for one in recordings if one.warning]
+    warnings = [one.warning for one in recordings if one.warning] + list(matcher.notes)
     warn_first([f"skipped: {error}" for _, error in unusable])
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
@@ -75,8 +74,9 @@ def _match(
         facts |= {"recordings": [one.to_dict() for one in recordings], **_to_dict(ranking[:top], unusable)}
         print_json({**facts, "left_out": left_out, "warnings": warnings})
         return 0
-    about = f" ({recordings[0]})" if side == "voice" and recordings else ""
-    _print_ranking(printable(query) + about, other, name, ranking, top)
+    title = printable(query) + (f" ({recordings[0]})" if side == "voice" and recordings else "")
+    silent = {one.path for one in recordings if one.missing}
+    _print_ranking(title, other, name, ranking[:top], silent=silent, count=len(ranking))
     if unusable:
         print_line(f"\n{len(unusable)} of {len(files)} candidates could not be used")
     return 0
@@ -93,9 +93,16 @@ def _to_dict(ranking: list[tuple[Path, float]], unusable: list[tuple[Path, Input
 
 
 def _print_ranking(
-    query: str, other: str, matcher: str, ranking: list[tuple[Path, float]], top: int | None
+    query: str,
+    other: str,
+    matcher: str,
+    ranking: list[tuple[Path, float]],
+    *,
+    silent: Collection[Path],
+    count: int,
 ) -> None:
-    print_line(f"{query}: {len(ranking)} {other}{'s' if len(ranking) > 1 else ''} ranked by {matcher}")
+    print_line(f"{query}: {count} {other}{'s' if count > 1 else ''} ranked by {matcher}")
     print_line(f"\n rank  probability  {other}")
-    for rank, (path, probability) in enumerate(ranking[:top], start=1):
-        print_line(f"{rank:>5}  {probability:>11.3f}  {printable(path)}")
+    for rank, (path, probability) in enumerate(ranking, start=1):
+        mark = "  (no speech detected: unreliable)" if path in silent else ""
+        print_line(f"{rank:>5}  {probability:>11.3f}  {printable(path)}{mark}")

@@ -57,7 +57,7 @@ def _verify(
     probability = float(matcher.score(voice, face))
     same = probability >= threshold
     recordings = voice_facts([voice])
-    warnings = [one.warning for one in recordings if one.warning]
+    warnings = [one.warning for one in recordings if one.warning] + list(matcher.notes)
     warn_first([f"warning: {warning}" for warning in warnings])
     if json:
         print_json(
