@@ -8,7 +8,7 @@ from small_face_model import draw_faces, fitted_model
 from voiceface.errors import InputError
 from voiceface.models import detail_faces as data
 from voiceface.models import face_detail as learning
-from voiceface.models.imaginer import OUTSIDE, ImaginerModel, add_detail
+from voiceface.models.imaginer import OUTSIDE, ImaginerModel, _within_reach, add_detail
 from voiceface.nn.face import detail_net
 from voiceface.nn.face.box_filters import blur
 from voiceface.nn.face.face_model import SIZE, RenderedFace
@@ -241,7 +241,7 @@ def test_an_imaginer_takes_the_network_of_a_training(tmp_path):
     with torch.no_grad():
         sharp = add_detail(net, layers, noise())
         expected = 127.5 * (detail.net.eval()(layers.pictures / 127.5 - 1, layers.face, noise()) + 1)
-    wanted = (layers.pictures + OUTSIDE * (expected - layers.pictures)).clamp(0, 255)
+    wanted = (layers.pictures + OUTSIDE * _within_reach(expected - layers.pictures)).clamp(0, 255)
     torch.testing.assert_close(sharp[..., 136:], wanted[..., 136:], atol=1e-3, rtol=1e-4)
     assert (expected - layers.pictures).abs().max() > 0.1
     torch.testing.assert_close(sharp[..., :100], layers.pictures[..., :100])  # a wall stays plain
@@ -249,7 +249,14 @@ def test_an_imaginer_takes_the_network_of_a_training(tmp_path):
         sharp = add_detail(net, layers._replace(hair=person), noise())
         grain = noise() + person * (streaks(noise(), flow) - noise())
         expected = 127.5 * (detail.net.eval()(layers.pictures / 127.5 - 1, layers.face, grain) + 1)
-    torch.testing.assert_close(sharp[..., 136:], expected.clamp(0, 255)[..., 136:], atol=1e-3, rtol=1e-4)
+    wanted = (layers.pictures + _within_reach(expected - layers.pictures)).clamp(0, 255)
+    torch.testing.assert_close(sharp[..., 136:], wanted[..., 136:], atol=1e-3, rtol=1e-4)
+    bald = torch.zeros(2, 1, SIZE, SIZE)
+    bald[..., 200:] = 1  # skin whose only hair is at the right
+    with torch.no_grad():
+        beside = add_detail(net, layers._replace(hair=bald), noise()) - layers.pictures
+        fully = add_detail(net, layers._replace(hair=person), noise()) - layers.pictures
+    assert beside[..., 192:197].abs().mean() < 0.4 * fully[..., 192:197].abs().mean()
     assert add_detail(None, layers, noise()) is layers.pictures
     assert imaginer._detail("") == ({}, None)
     with pytest.raises(InputError, match="weights of talker"):
@@ -289,3 +296,13 @@ def test_detail_in_bf16_is_the_same_detail(fitted):
     assert 0 < away.mean() < 0.5 and away.max() < 16
     made.detail = None
     assert away.mean() < 0.1 * np.abs(exact.astype(int) - made.generate_from(voices, [0, 1], seed=2)).mean()
+
+
+def test_no_strand_of_hair_is_white_or_purple():
+    grey = torch.tensor([-90.0, -20.0, 5.0, 200.0]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
+    found = _within_reach(grey)[0, 0, 0]
+    assert found[0] == pytest.approx(-90, abs=0.01) and found[2] == pytest.approx(5, abs=0.2)
+    assert 20 < found[3] <= 25
+    purple = torch.tensor([30.0, -40.0, 30.0]).view(1, 3, 1, 1)
+    spread = _within_reach(purple).flatten()
+    assert float(spread.max() - spread.min()) == pytest.approx(0.4 * 70, rel=1e-4)

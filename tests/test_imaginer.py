@@ -125,6 +125,14 @@ def test_seeds_samples_and_voices_give_different_faces_and_the_same_ones_the_sam
     assert np.abs(imagining.generate(chosen)[1].astype(int) - faces[1]).max() <= 2
 
 
+def test_one_seed_gives_two_voices_other_surroundings_and_two_recordings_of_one_the_same(drawing):
+    imagining, inputs = drawing
+    one, other = imagining.conditions(inputs)
+    again = one + 0.02 * (one - imagining.get_buffer("voice_mean")).norm() * torch.randn(256) / 16
+    walls = imagining.generate_from(torch.stack([one, again, other]), [0, 0, 0])[:, :6, :6].astype(int)
+    assert np.abs(walls[0] - walls[1]).mean() < 6 < np.abs(walls[0] - walls[2]).mean()
+
+
 def test_the_typical_face_is_one_whatever_the_seed(drawing):
     imagining, inputs = drawing
     faces = imagining.generate(inputs, typical=True)
@@ -231,17 +239,13 @@ def test_weights_of_the_earlier_generator_are_refused_in_one_line():
         recipe._build(facts, arguments)
 
 
-def test_hair_colour_varies_more_than_skin_tone_and_clothes_with_the_seed(drawing):
-    imagining, (one, _) = drawing
+def test_hair_colour_varies_more_than_skin_tone(drawing):
+    imagining, _ = drawing
     numbers = imagining._per_block(0.1, 0.2, 0.3)
     names = [name for name, count in imagining.faces.net.components.items() for _ in range(count)]
     assert [round(float(value), 1) for value in numbers] == [
         {"tone": 0.2, "hair": 0.3}.get(name, 0.1) for name in names
     ]
-    seeds = [torch.Generator().manual_seed(seed) for seed in range(12)]
-    clothing = model._clothing(seeds)
-    assert clothing.colours.shape == (12, 3) and len({tuple(row.tolist()) for row in clothing.colours}) == 12
-    assert ((clothing.depth >= 38) & (clothing.depth <= 48)).all()
 
 
 def test_the_template_holds_the_recognisers():

@@ -25,8 +25,8 @@ _GLASSES = 2.0
 _BLOCK = 64
 
 
-OUTLINES = 5
-"""Numbers by which the outline of hair varies within a style, by default: four directions and its length."""
+OUTLINES = 7
+"""Numbers by which hair varies within a style, by default: six of hairline and outline, and its length."""
 
 
 class FaceModelShape(NamedTuple):

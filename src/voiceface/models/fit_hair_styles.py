@@ -15,8 +15,8 @@ from voiceface.models.hair_contours import (
     HIGH,
     HairContours,
     align_contours,
+    contour_components,
     face_radius,
-    fades_below,
     high_angles,
     measure_contours,
     smooth_contour,
@@ -53,11 +53,11 @@ _LIKE = 1.6
 """Root mean square in tens of pixels of a face from the nearest style above which it has none."""
 _SMOOTH, _FLOW_WIDTH = 5, 5
 """Pixels of 128 over which colours and orientations are averaged, twice."""
+_LOCKS = 9
+"""Pixels of 128 over which the share of hair is averaged below the jaw, where few pictures reach."""
 _FAR, _RIM, _MIXED = 32.0, 5.0, 8.0
 """Pixels: farthest distance that counts, width of the rim in which background shines through, and of the
 hairline."""
-_LOPSIDED = 0.4
-"""Share of what differs between the sides of an outline that is kept."""
 _READER_RIDGE = 0.02
 """Penalty on the weights that read the hair's colour, in units of the faces' mean squared length."""
 
@@ -107,7 +107,8 @@ def fit_hair_styles(
     order = sorted(range(len(kept)), key=lambda k: -sizes[k])[: model.shape.styles]
     _fill(model, [averages[k] for k in order])
     if model.net.outlines:
-        model.net.get_buffer("style_outlines").copy_(_outlines(own, labels, model.net.outlines - 1))
+        outlines = contour_components(own, labels, face, model.net.outlines - 1)
+        model.net.get_buffer("style_outlines").copy_(outlines)
         model.net.get_buffer("style_face_radius").copy_(face)
     near = torch.cdist(pool, centres[[kept[k] for k in order]])
     # Who is like none of the styles does not say which face goes with which.
@@ -187,29 +188,6 @@ def _features(contours: HairContours, coefficients: Tensor, contrast: Tensor, fi
     return torch.cat([found, _EXPECTED * expected, _CONTRAST * contrast], 1)
 
 
-def _outlines(own: HairContours, labels: Tensor, count: int) -> Tensor:
-    """Principal components (count, angles) of how outlines differ from their style's, as long as deviations.
-
-    Args:
-        own: contours of the people whose style is known, n.
-        labels: (n,) their styles.
-        count: components, zeros where there are fewer.
-    """
-    both = torch.cat([own.outline, own.outline.flip(1)])
-    twice = torch.cat([labels, labels])
-    away = torch.zeros_like(both)
-    for label in sorted(set(labels.tolist())):
-        rows = twice == label
-        middle = both[rows].median(0, keepdim=True).values
-        away[rows] = both[rows] / middle.clamp_min(1) - 1
-    # A head is rarely as lopsided as a photograph's outline.
-    turned = away.flip(1)
-    away = (away + turned) / 2 + _LOPSIDED * (away - turned) / 2
-    _, lengths, directions = torch.linalg.svd(away * fades_below(angles()), full_matrices=False)
-    found = (lengths[:, None] * directions)[:count] / math.sqrt(len(away))
-    return F.pad(found, (0, 0, 0, count - len(found)))
-
-
 def _mirrored(around: SurroundingFaces) -> SurroundingFaces:
     return SurroundingFaces(around.rows, *(x.flip(x.ndim - 1) for x in around[1:]))
 
@@ -269,7 +247,9 @@ def _average(members: SurroundingFaces, own: HairContours, face: Tensor) -> dict
     # Where few pictures reach there is nothing.
     share = (person * known).sum(0) / (seen + 0.03 * len(known))
     end = high * (outline - radius) + (1 - high) * _distance(share)
-    start = high * (radius - hairline) + (1 - high) * _distance((hair * known).sum(0) / seen + 0.15)
+    start = high * (radius - hairline) + (1 - high) * _distance(
+        (hair * known).sum(0) / seen + 0.15, width=_LOCKS
+    )
     start = torch.where(outline - hairline > 3, start, -_FAR * torch.ones(()))
     colours = _without_rim(colours, outline, high)
     # An average has faint patterns that belong to nobody; the hairline stays. Along it hair and skin are
@@ -285,6 +265,7 @@ def _average(members: SurroundingFaces, own: HairContours, face: Tensor) -> dict
         "person": end,
         "hair": start,
         "flow": F.avg_pool2d(flow, STYLE_SIZE // FLOW_SIZE),
+        "contours": torch.cat([centre.hairline, centre.outline]),
     }
 
 
@@ -298,9 +279,9 @@ def _smooth_within(colours: Tensor, share: Tensor) -> Tensor:
     return weight * near[:3] / near[3:].clamp_min(1e-4) + (1 - weight) * far[:3] / far[3:].clamp_min(1e-4)
 
 
-def _distance(share: Tensor) -> Tensor:
-    """Pixels (h, w) of 256 to where a share (h, w) passes a half, positive where it is more."""
-    soft = blur(share[None, None], 3)[0, 0]
+def _distance(share: Tensor, *, width: int = 3) -> Tensor:
+    """Pixels (h, w) of 256 to where a share (h, w), blurred, passes a half, positive where it is more."""
+    soft = blur(share[None, None], width)[0, 0]
     padded = F.pad(soft[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     across, down = padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1]
     slope = (across.square() + down.square()).sqrt() / 4
@@ -326,6 +307,8 @@ def _fill(model: FaceModel, averages: list[dict[str, Tensor]]) -> None:
         for name in ("person", "hair"):
             code = 0.5 + average[name] / (2 * EDGE)
             net.get_buffer(f"style_{name}")[style] = (255 * code).round().clamp(0, 255).to(torch.uint8)
+        if net.outlines:
+            net.get_buffer("style_contours")[style] = average["contours"]
         flow = 127.5 * (average["flow"] + 1)
         net.get_buffer("style_flow")[style] = flow.round().clamp(0, 255).to(torch.uint8)
         weight = (average["hair"] / 6).clamp(0, 1) * (average["person"] / 6).clamp(0, 1)

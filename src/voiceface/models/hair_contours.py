@@ -20,6 +20,10 @@ _WIDTH, _BLOCK = 9, 64
 _TOP, _RIM, _BALD = 60.0, (4.0, 14.0), 0.15
 """Degrees from straight up and pixels within the outline where hair is looked at, and the distance of its
 colour from the skin's, in units of the latter, below which there is none."""
+_LOPSIDED = 0.4
+"""Share of what differs between the sides of an outline that is kept."""
+_HAIRED = 3.0
+"""Pixels between hairline and outline on average below which a head is bald."""
 
 
 class HairContours(NamedTuple):
@@ -138,6 +142,40 @@ def align_contours(pictures: Tensor, own: HairContours, wanted: HairContours, fa
     away = pixel_places(side) - torch.tensor(MIDDLE)
     grid = (torch.tensor(MIDDLE) + away * scale[..., None]) / (SIZE / 2) - 1
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def contour_components(own: HairContours, labels: Tensor, face: Tensor, count: int) -> Tensor:
+    """Principal components (count, 2, angles) of how hairlines and outlines differ from their style's.
+
+    They are shares of the distance from the middle of the face, as long as deviations.
+
+    Args:
+        own: contours of the people whose style is known, n.
+        labels: (n,) their styles.
+        face: (angles,) of `face_radius`.
+        count: components, zeros where there are fewer.
+    """
+    twice, images = torch.cat([labels, labels]), own.mirrored()
+    both = [smooth_contour(torch.cat([a, b])) for a, b in zip(own[:2], images[:2], strict=True)][::-1]
+    # A hairline within the face is hidden by it; without hair there is none.
+    both[0] = torch.maximum(both[0], face)
+    haired = (both[1] - both[0])[:, high_angles()].mean(1) > _HAIRED
+    found = []
+    for contours, some in zip(both, (haired, torch.ones_like(haired)), strict=True):
+        away = torch.zeros_like(contours)
+        for label in sorted(set(labels.tolist())):
+            rows = (twice == label) & some
+            if bool(rows.any()):
+                away[rows] = contours[rows] / contours[rows].median(0, keepdim=True).values.clamp_min(1) - 1
+        found.append(away * fades_below(angles()))
+    away = torch.stack(found, 1)
+    # A head is rarely as lopsided as a photograph's outline; a parting is at one side.
+    turned = away.flip(2)
+    kept = torch.tensor([1.0, _LOPSIDED])[:, None]
+    away = ((away + turned) / 2 + kept * (away - turned) / 2).flatten(1)
+    _, lengths, directions = torch.linalg.svd(away, full_matrices=False)
+    components = (lengths[:, None] * directions)[:count] / math.sqrt(len(away))
+    return F.pad(components, (0, 0, 0, count - len(components))).view(count, 2, -1)
 
 
 def fades_below(angle: Tensor) -> Tensor:

@@ -17,13 +17,13 @@ from voiceface.models.face_model import FaceModel, FaceModelShape
 from voiceface.models.generator_input import GeneratorInput, input_waves, sample_indices
 from voiceface.models.model import Pictures, Turn
 from voiceface.models.pretrained import PretrainedEncoders
+from voiceface.models.random_appearance import chosen_styles, random_appearance
 from voiceface.models.ridge import ridge_map
-from voiceface.models.step_seed import torch_generator
+from voiceface.models.step_seed import numpy_generator
 from voiceface.nn.face.box_filters import blur, dilate
 from voiceface.nn.face.detail_net import DetailNet
 from voiceface.nn.face.face_model import SIZE, RenderedFace
 from voiceface.nn.face.hair_flow import streaks
-from voiceface.nn.face.torso import Clothing, plain_clothing
 
 if TYPE_CHECKING:
     from voiceface.corpus.splits import Selection
@@ -31,19 +31,11 @@ if TYPE_CHECKING:
 
 _RENDERED, _DETAILED = 16, 4
 """Faces at once: the detail network's maps are large."""
-OUTSIDE = 0.5
-"""Share of detail that neck and clothes get."""
-_CLOTHS = [
-    (58.0, 62.0, 72.0),
-    (44.0, 58.0, 92.0),
-    (196.0, 196.0, 198.0),
-    (104.0, 112.0, 118.0),
-    (92.0, 40.0, 48.0),
-    (52.0, 78.0, 66.0),
-    (124.0, 146.0, 172.0),
-    (150.0, 128.0, 104.0),
-]
-"""Colours of plain clothes: dark and light greys, blues, red, green, brown."""
+OUTSIDE, _BESIDE_HAIR = 0.15, 0.3
+"""Shares of detail that neck and clothes get, and skin beside hair: the network makes stripes of plain skin,
+and of a hairline a light rim."""
+_BRIGHTEST, _COLOURFUL = 25.0, 0.4
+"""Grey levels by which detail lightens at most, and the share of what it adds of colour that is kept."""
 _LOOSE = 13
 """Pixels around a person in which detail fades out."""
 RESIDUALS = 96
@@ -279,7 +271,7 @@ class ImaginerModel(FaceGenerator):
         face = _twice_as_large(net.from_canonical(net.solid(), mean))
         for picture, sample in zip(pictures, samples, strict=True):
             one = torch.from_numpy(picture).to(face).permute(2, 0, 1)[None]
-            grain = torch.randn(1, 1, side, side, generator=torch_generator(seed, sample, side)).to(face)
+            grain = _grain(side, seed, sample).to(face)[None]
             large = _twice_as_large(one).clamp(0, 255)
             # Hair that is sharpened once more gets bright and dark rims.
             with self._detail_precision():
@@ -308,52 +300,44 @@ class ImaginerModel(FaceGenerator):
             for typical faces.
         """
         coefficients = self.predict(conditions.float())
+        away = conditions.float() - self.get_buffer("voice_mean")
         for first in range(0, len(conditions), _RENDERED):
             some = slice(first, first + _RENDERED)
-            generators = [torch_generator(seed, sample) for sample in list(samples)[some]]
-            wanted, noise = coefficients[some], None
-            grain = torch.zeros(len(wanted), 1, SIZE, SIZE)
-            background = torch.full((len(wanted), 3, 4, 4), 158.0)
+            numbers, wanted, given = list(samples)[some], coefficients[some], None
+            grain = torch.zeros(len(wanted), 1, SIZE, SIZE).to(wanted)
+            background = torch.full((len(wanted), 3, 4, 4), 158.0).to(wanted)
             if not typical:
-                noise = torch.stack([torch.randn(RESIDUALS, generator=g) for g in generators]).to(wanted)
-                background = torch.stack([_background(g) for g in generators])
-            wanted = self.vary(wanted, noise)
+                given = random_appearance(
+                    away[some], numbers, seed=seed, residuals=RESIDUALS, outlines=self.faces.net.outlines
+                )
+                grain = torch.stack([_grain(SIZE, seed, one) for one in numbers]).to(wanted)
+                background = given.background.to(wanted)
+            wanted = self.vary(wanted, None if given is None else given.residual.to(wanted))
             # Hair goes with the face that it is on.
             shares = self.hair_shares(wanted)
-            styles = shares.argmax(1)
-            if not typical:
-                drawn = [
-                    torch.multinomial(row.cpu(), 1, generator=g)
-                    for row, g in zip(shares, generators, strict=True)
-                ]
-                styles = torch.cat(drawn).to(styles)
-                grain = torch.stack([torch.randn(1, SIZE, SIZE, generator=g) for g in generators])
-            grain = grain.to(wanted)
             added = None
             if any(worn := list(glasses)[some]):
                 share = torch.tensor(worn).to(wanted)[:, None]
                 added = {name: share * numbers for name, numbers in self.faces.glasses_effect().items()}
-            clothing = plain_clothing(wanted) if typical else _clothing(generators).to(wanted)
-            outline = None if typical else self._outline(generators).to(wanted)
             layers = self.faces.net.render_layers(
                 wanted,
-                styles,
-                background.to(wanted),
-                grain=None if typical else grain,
+                shares.argmax(1) if given is None else chosen_styles(shares, given.style),
+                background,
+                grain=None if given is None else grain,
                 added=added,
-                clothing=clothing,
-                outline=outline,
+                clothing=None if given is None else given.clothing.to(wanted),
+                outline=None if given is None else self.variation.outline * given.outline.to(wanted),
             )
             yield layers, grain
-
-    def _outline(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Numbers (n, outlines) of no voice, by which the outline of hair varies."""
-        numbers = [torch.randn(self.faces.net.outlines, generator=random) for random in generators]
-        return self.variation.outline * torch.stack(numbers)
 
     def turns(self) -> Sequence[Turn]:
         """None: all is computed in closed form."""
         return []
+
+
+def _grain(side: int, seed: int, sample: int) -> Tensor:
+    """Standard normal numbers (1, side, side), of which skin and strands of hair are made."""
+    return torch.from_numpy(numpy_generator(seed, sample, side).standard_normal((1, side, side), np.float32))
 
 
 def _twice_as_large(pictures: Tensor) -> Tensor:
@@ -373,27 +357,18 @@ def add_detail(detail: DetailNet | None, layers: RenderedFace, grain: Tensor) ->
     # Strands run with the hair.
     grain = grain + layers.hair * (streaks(grain, layers.flow) - grain)
     sharp = 127.5 * (detail(layers.pictures / 127.5 - 1, layers.face, grain) + 1)
-    # A plain wall has none; beyond a person's outline there is room for loose hair. Neck and clothes, which
-    # are plain, get less.
+    # A plain wall has none; beyond a person's outline there is room for loose hair.
     person, hair = (blur(dilate(share, _LOOSE), _LOOSE) for share in (layers.person, layers.hair))
+    body = (layers.person - layers.hair).clamp(0, 1)
+    hair = hair * (1 - (1 - _BESIDE_HAIR) * body)
     share = torch.maximum(torch.maximum(layers.face, hair), OUTSIDE * person)
-    changed: Tensor = layers.pictures + share * (sharp - layers.pictures)
+    changed: Tensor = layers.pictures + share * _within_reach(sharp - layers.pictures)
     return changed.clamp(0, 255)
 
 
-def _clothing(generators: Sequence[torch.Generator]) -> Clothing:
-    """Of no voice: a colour of `_CLOTHS`, a little lighter or darker, and a collar, for each generator."""
-    cloths = torch.tensor(_CLOTHS)
-    rows = [int(torch.randint(0, len(cloths), (1,), generator=random)) for random in generators]
-    numbers = torch.stack([torch.rand(4, generator=random) for random in generators])
-    colours = cloths[rows] * (0.8 + 0.4 * numbers[:, :1]) + 16 * (numbers[:, 1:] - 0.5)
-    return Clothing(colours.clamp(12, 235), 38 + 10 * numbers[:, 3])
-
-
-def _background(random: torch.Generator) -> Tensor:
-    """Colours (3, 4, 4) in [0, 255]: a wall a little darker towards the corners."""
-    light, tint = torch.randn(1, generator=random), torch.randn(3, generator=random)
-    line = torch.linspace(-1, 1, 4)
-    distance = (line.square() + line[:, None].square()) / 2
-    wall = (152 + 26 * light + 6 * tint)[:, None, None] * (1.06 - 0.16 * distance)
-    return (wall + 4 * torch.randn(1, 4, 4, generator=random)).clamp(20, 235)
+def _within_reach(detail: Tensor) -> Tensor:
+    """Detail (n, 3, h, w) whose brightest strands of hair are not white, nor blue or purple."""
+    light = (detail * torch.tensor([0.299, 0.587, 0.114]).to(detail)[:, None, None]).sum(1, keepdim=True)
+    limited = _BRIGHTEST * torch.tanh(light / _BRIGHTEST)
+    kept: Tensor = torch.minimum(light, limited) + _COLOURFUL * (detail - light)
+    return kept

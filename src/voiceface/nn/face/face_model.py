@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from voiceface.nn.face.box_filters import blur, enlarge, window_mean
 from voiceface.nn.face.canonical_frame import ANGLES
 from voiceface.nn.face.canonical_frame import SIZE as SIZE
+from voiceface.nn.face.hair_colours import hair_density, natural_colours, plain_shading
 from voiceface.nn.face.hair_outline import below_jaw, outline_grid
 from voiceface.nn.face.mesh_warp import sample_pixels, warp_grid
 from voiceface.nn.face.torso import Clothing, dressed_neck, plain_clothing, torso
@@ -35,16 +36,12 @@ STYLE_SIZE, FLOW_SIZE = 128, 64
 """Pixels a side of a hair style, and of where it runs."""
 EDGE = 32.0
 """Pixels from a contour that the maps of person and hair reach on either side, from 0 to 255."""
-_OUTLINE, _HAIRLINE = 1.3, 2.2
+_OUTLINE, _HAIRLINE = 1.3, 4.0
 """Pixels of the logistic blend across the outline of a person, and across a hairline."""
-_LESS_BLUE = 0.45
-"""Of Cr, by how much at least Cb of hair lies below 0."""
 _UNSHARP = 1.0
 """Share of what a blur of five pixels takes that is added to faces."""
 _HIGHLIGHT = 18.0
 """Grey levels by which skin outside the face may be lighter than the face."""
-_THIN = 2.5
-"""Pixels beyond a hairline in which skin shows through; it fades out over as many."""
 _DARKEST, _LIGHTEST = 50.0, 195.0
 
 
@@ -73,8 +70,8 @@ class FaceModelNet(nn.Module):
         pixels: inside the face in the canonical frame.
         small_pixels: the same at 64 pixels.
         components: principal components of each block (`BLOCKS`).
-        hair: number of hair styles, and of the numbers by which the outline of hair varies within a style;
-            the last of these is its length.
+        hair: number of hair styles, and of the numbers by which hairline and outline vary within a style; the
+            last of these is the length of hair.
         expressions: numbers that describe expression and pose, whose effect is taken out of faces.
     """
 
@@ -125,7 +122,9 @@ class FaceModelNet(nn.Module):
         )
         self.register_buffer("style_hair_colour", torch.zeros(styles, 3))
         if outlines:
-            self.register_buffer("style_outlines", torch.zeros(outlines - 1, ANGLES))
+            # Hairline and outline: of each style, and how they differ from it.
+            self.register_buffer("style_contours", torch.zeros(styles, 2, ANGLES))
+            self.register_buffer("style_outlines", torch.zeros(outlines - 1, 2, ANGLES))
             self.register_buffer("style_face_radius", torch.zeros(ANGLES))
 
     @property
@@ -186,13 +185,14 @@ class FaceModelNet(nn.Module):
             hair: (n, 3) luminance, Cb and Cr of the hair.
             styles: (n,) indices of hair styles.
             clothing: of the people.
-            outline: (n, outlines) standard normal numbers by which hair varies; None: as in the style.
+            outline: (n, outlines) standard normal numbers by which hairline, outline and length of hair vary;
+                None: as in the style.
         """
 
         def layer(name: str, *, falls: bool = True) -> Tensor:
             maps = self.get_buffer(name)[styles].float()
             maps = maps if maps.ndim == 4 else maps[:, None] / 255
-            return enlarge(self._reshaped(maps, outline, falls=falls), SIZE)
+            return enlarge(self._reshaped(maps, styles, outline, falls=falls), SIZE)
 
         def within(name: str, edge: float, *, falls: bool = True) -> Tensor:
             return torch.sigmoid(2 * EDGE / edge * (layer(name, falls=falls) - 0.5))
@@ -202,10 +202,10 @@ class FaceModelNet(nn.Module):
         # Neck and ears take the colour of the face, hair its own.
         own, average = (x[:, :, inside].mean(2)[..., None, None] for x in (faces, colours))
         before = self.get_buffer("style_hair_colour")[styles]
-        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, _natural(hair)))
+        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, natural_colours(hair)))
         between = old - average
         covered = within("style_hair", _HAIRLINE)
-        strands = covered * _dense(colours - average, between, 2 * EDGE * (layer("style_hair") - 0.5))
+        strands = covered * hair_density(colours - average, between, 2 * EDGE * (layer("style_hair") - 0.5))
         # What the pixel has beside its share of hair and skin is shading, which stays.
         shading = colours - (1 - strands) * average - strands * old
         # Hair that is hardly another colour than the skin is a bald head, which goes with its skin.
@@ -214,6 +214,7 @@ class FaceModelNet(nn.Module):
         contrast = (hair[:, :1] / before[:, :1].clamp_min(15)).clamp(0.6, 1.4)[..., None, None]
         light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
         shading = shading * ((1 - strands) * light + strands * contrast)
+        shading = shading + strands * (plain_shading(shading, _HIGHLIGHT) - shading)
         # A forehead's highlights are its owner's.
         shading = torch.where(covered < 0.5, shading.clamp(max=_HIGHLIGHT), shading)
         combed = (1 - strands) * own + strands * new + shading
@@ -229,16 +230,16 @@ class FaceModelNet(nn.Module):
         person = torch.maximum(within("style_person", _OUTLINE, falls=False), fallen)
         return colours, person, covered * (1 - solid), layer("style_flow") / 127.5 - 1
 
-    def _reshaped(self, maps: Tensor, outline: Tensor | None, *, falls: bool) -> Tensor:
-        """Maps (n, channels, side, side) of hair styles whose outlines vary by (n, outlines) numbers.
+    def _reshaped(self, maps: Tensor, styles: Tensor, outline: Tensor | None, *, falls: bool) -> Tensor:
+        """Maps (n, channels, side, side) of hair styles whose contours vary by (n, outlines) numbers.
 
         ``falls`` says whether their length varies too.
         """
         if outline is None or not self.outlines:
             return maps
-        change, length = outline[:, :-1] @ self.get_buffer("style_outlines"), outline[:, -1]
-        radius = self.get_buffer("style_face_radius")
-        grid = outline_grid(change, radius, maps.shape[-1], length if falls else None)
+        change = torch.einsum("nk,kca->nca", outline[:, :-1], self.get_buffer("style_outlines"))
+        contours, face = self.get_buffer("style_contours")[styles], self.get_buffer("style_face_radius")
+        grid = outline_grid(change, contours, face, maps.shape[-1], outline[:, -1] if falls else None)
         return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
     def render(
@@ -351,27 +352,6 @@ def to_luminance_chroma(colours: Tensor) -> Tensor:
     return torch.stack(
         [luminance, (colours[:, 2] - luminance) * 0.564, (colours[:, 0] - luminance) * 0.713], 1
     )
-
-
-def _natural(hair: Tensor) -> Tensor:
-    """Luminance, Cb and Cr (n, 3) of hair that is not blue, green or purple: the redder, the less blue."""
-    red = hair[:, 2].clamp(min=1.5)
-    return torch.stack([hair[:, 0], torch.minimum(hair[:, 1], -_LESS_BLUE * red - 0.8), red], 1)
-
-
-def _dense(difference: Tensor, between: Tensor, depth: Tensor) -> Tensor:
-    """How much of each pixel (n, 1, h, w) within a hairline is hair; thin hair lets skin through.
-
-    Args:
-        difference: (n, 3, h, w) of the colours from the skin's.
-        between: (n, 3, 1, 1) the same of hair.
-        depth: (n, 1, h, w) pixels within the hairline; away from it all is hair.
-    """
-    along = (difference * between).sum(1, keepdim=True) / between.square().sum(1, keepdim=True)
-    certain = (between.norm(dim=1, keepdim=True) / 60).clamp(0, 1)
-    thin = (1 - ((depth - _THIN) / _THIN).clamp(0, 1)) * certain
-    dense: Tensor = 1 - thin + thin * along.clamp(0, 1).sqrt()
-    return dense
 
 
 def _spread(difference: Tensor, where: Tensor) -> Tensor:

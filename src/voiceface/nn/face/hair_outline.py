@@ -1,4 +1,4 @@
-"""The outline of hair moved in and out, direction by direction, while the face stays where it is."""
+"""Hairlines and outlines of hair moved in and out, direction by direction, while the face stays."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from torch import Tensor
 
 from voiceface.nn.face.canonical_frame import MIDDLE, SIZE, at_angles, pixel_places, polar_coordinates
 
-_REACH = 36.0
-"""Pixels beyond the face over which the change grows to its full size."""
-_LARGEST = 0.18
-"""Share of its distance from the middle of the face by which an outline is moved at most."""
+_LARGEST = (0.2, 0.18)
+"""Shares of their distance from the middle of the face by which hairline and outline are moved at most."""
+_BESIDE_FACE, _THINNEST = 2.0, 0.5
+"""Pixels that a hairline keeps from the face, and the share of its depth that hair keeps."""
+_DEPTH = 2.0
+"""Pixels between a hairline and an outline at least."""
 _JAW = 182.0
 """Row of the canonical frame from which hair may fall farther or less far."""
 _LONGER, _LENGTHS = 0.35, 0.45
@@ -19,12 +21,18 @@ where half of the wearers' hair does."""
 _LONGEST = 1.2
 
 
-def outline_grid(change: Tensor, face: Tensor, side: int, length: Tensor | None = None) -> Tensor:
-    """Where pixels of a picture with changed outlines come from.
+def outline_grid(
+    change: Tensor, contours: Tensor, face: Tensor, side: int, length: Tensor | None = None
+) -> Tensor:
+    """Where pixels of a picture with changed contours come from.
+
+    Between face and hairline, and between hairline and outline, pixels move evenly; what is beyond moves with
+    the outline.
 
     Args:
-        change: (n, angles) share of its distance by which the outline moves out.
-        face: (angles,) distance in pixels of the canonical frame at which the face ends.
+        change: (n, 2, angles) shares of their distance by which hairline and outline move out.
+        contours: (n, 2, angles) distances of hairline and outline in pixels of the canonical frame.
+        face: (angles,) distance at which the face ends.
         side: pixels a side of the picture, which shows the canonical frame.
         length: (n,) standard normal numbers: how far hair falls below the jaw; None: as in the picture.
 
@@ -32,17 +40,34 @@ def outline_grid(change: Tensor, face: Tensor, side: int, length: Tensor | None 
         (n, side, side, 2) from -1 to 1, for `torch.nn.functional.grid_sample`.
     """
     radius, angle = (part.to(change) for part in polar_coordinates(side))
-    start = at_angles(face[None], angle)
-    share = ((radius - start) / _REACH).clamp(0, 1)
-    share = share * share * (3 - 2 * share)
-    moved = at_angles(change.clamp(-_LARGEST, _LARGEST), angle)
+    hairline, outline, new_hairline, new_outline = (
+        at_angles(part, angle) for part in _changed(change, contours, face)
+    )
+    start = at_angles(face[None].to(change), angle)
+    skin = start + (radius - start) * (hairline - start) / (new_hairline - start)
+    hair = hairline + (radius - new_hairline) * (outline - hairline) / (new_outline - new_hairline)
+    beyond = outline + radius - new_outline
+    source = torch.where(radius <= new_hairline, skin, torch.where(radius <= new_outline, hair, beyond))
+    scale = torch.where(radius <= start, radius, source) / radius.clamp_min(1e-3)
     middle = torch.tensor(MIDDLE).to(change)
-    places = middle + (pixel_places(side).to(change) - middle) / (1 + share * moved)[..., None]
+    places = middle + (pixel_places(side).to(change) - middle) * scale[..., None]
     if length is not None:
         shrunk = torch.exp(-(_LONGER + _LENGTHS * length).clamp(-_LONGEST, _LONGEST))[:, None, None]
         x, y = places.unbind(-1)
         places = torch.stack([x, torch.where(y > _JAW, _JAW + (y - _JAW) * shrunk, y)], -1)
     return places / (SIZE / 2) - 1
+
+
+def _changed(change: Tensor, contours: Tensor, face: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Hairlines and outlines before and after, all (n, angles), in the order face, hairline, outline."""
+    nearest = face.to(change) + _BESIDE_FACE
+    hairline = torch.maximum(contours[:, 0], nearest)
+    outline = torch.maximum(contours[:, 1], hairline + _DEPTH)
+    moved = [part.clamp(-most, most) for part, most in zip(change.unbind(1), _LARGEST, strict=True)]
+    new_outline = torch.maximum(outline * (1 + moved[1]), nearest + _DEPTH)
+    thinnest = torch.minimum(_THINNEST * (outline - hairline), new_outline - nearest).clamp_min(_DEPTH)
+    new_hairline = torch.minimum(hairline * (1 + moved[0]), new_outline - thinnest)
+    return hairline, outline, torch.maximum(new_hairline, nearest), new_outline
 
 
 def below_jaw(side: int) -> Tensor:

@@ -79,7 +79,7 @@ def graphs(loaded: Loaded) -> list[Graph]:
                 "coefficients": (("batch", net.width), "of the face model"),
                 "style": (("batch",), f"int64, a hair style from 0 to {styles - 1}"),
                 "background": (("batch", 3, 4, 4), "RGB from 0 to 255, blended into each other"),
-                "clothes": (("batch", 4), "RGB from 0 to 255, and the depth of the collar: 38 to 48 pixels"),
+                "clothes": (("batch", 4), "RGB from 0 to 255, and the depth of the collar: 36 to 42 pixels"),
                 "outline": (
                     ("batch", net.outlines),
                     "standard normal numbers, or zeros: the outline of the hair",
