@@ -362,12 +362,14 @@ def add_detail(detail: DetailNet | None, layers: RenderedFace, grain: Tensor) ->
     body = (layers.person - layers.hair).clamp(0, 1)
     hair = hair * (1 - (1 - _BESIDE_HAIR) * body)
     share = torch.maximum(torch.maximum(layers.face, hair), OUTSIDE * person)
-    changed: Tensor = layers.pictures + share * _within_reach(sharp - layers.pictures)
+    added = sharp - layers.pictures
+    limited = _within_reach(added)
+    changed: Tensor = layers.pictures + share * (limited + layers.face * (added - limited))
     return changed.clamp(0, 255)
 
 
 def _within_reach(detail: Tensor) -> Tensor:
-    """Detail (n, 3, h, w) whose brightest strands of hair are not white, nor blue or purple."""
+    """Detail (n, 3, h, w) outside faces, whose brightest strands of hair are not white, blue or purple."""
     light = (detail * torch.tensor([0.299, 0.587, 0.114]).to(detail)[:, None, None]).sum(1, keepdim=True)
     limited = _BRIGHTEST * torch.tanh(light / _BRIGHTEST)
     kept: Tensor = torch.minimum(light, limited) + _COLOURFUL * (detail - light)

@@ -118,7 +118,8 @@ class Imaginer(Pipeline):
             voice: A path, a file object, an (array, rate) pair, or what `read_voice_recording` gave. Of a
                 long recording the first 30 s with speech are used.
             n: Number of faces.
-            seed: Random seed of what the voice does not tell: expression, light, surroundings.
+            seed: Random seed of what the voice does not tell: skin, hair, clothes, a wall. At one seed other
+                voices get other ones, and near voices similar ones.
             size: Pixels a side, 16 to 1024; by default the weights' own. Within larger faces detail is added
                 where the weights have a network for it; all else is resampled.
             person: Somebody the weights know by name, for models that generate from names.

@@ -16,9 +16,9 @@ from voiceface.pipelines.weights import Loaded
 
 ABOUT = """\
 Random numbers are inputs, so that everybody has their own: the faces are those of `voiceface imagine` where
-its numbers are given (it takes PyTorch's). With `noise` of zeros, the likeliest hair and no `grain` the face
-is the one that is typical of such voices. **Write into every picture that a model generated it**; voiceface
-does that itself, a graph cannot."""
+its numbers are given (`voiceface.models.random_appearance`: numpy's, multiplied by the voice). With `noise`
+of zeros, the likeliest hair and no `grain` the face is the one that is typical of such voices. **Write into
+every picture that a model generated it**; voiceface does that itself, a graph cannot."""
 EXAMPLE = """\
 random = np.random.default_rng(0)
 embedding = run("voice", wave=sound("voice.wav"))[0]
@@ -82,7 +82,7 @@ def graphs(loaded: Loaded) -> list[Graph]:
                 "clothes": (("batch", 4), "RGB from 0 to 255, and the depth of the collar: 36 to 42 pixels"),
                 "outline": (
                     ("batch", net.outlines),
-                    "standard normal numbers, or zeros: the outline of the hair",
+                    "standard normal numbers, or zeros: hairline, outline and length of the hair",
                 ),
                 "grain": (
                     ("batch", 1, SIZE, SIZE),
