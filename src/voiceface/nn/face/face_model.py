@@ -197,12 +197,11 @@ class FaceModelNet(nn.Module):
         def within(name: str, edge: float, *, falls: bool = True) -> Tensor:
             return torch.sigmoid(2 * EDGE / edge * (layer(name, falls=falls) - 0.5))
 
-        colours = layer("style_colours")
-        inside = self.get_buffer("inside")
+        colours, inside = layer("style_colours"), self.get_buffer("inside")
         # Neck and ears take the colour of the face, hair its own.
         own, average = (x[:, :, inside].mean(2)[..., None, None] for x in (faces, colours))
-        before = self.get_buffer("style_hair_colour")[styles]
-        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, natural_colours(hair)))
+        before, after = self.get_buffer("style_hair_colour")[styles], natural_colours(hair)
+        old, new = (to_rgb(*x[:, :, None, None].unbind(1)) for x in (before, after))
         between = old - average
         covered = within("style_hair", _HAIRLINE)
         strands = covered * hair_density(colours - average, between, 2 * EDGE * (layer("style_hair") - 0.5))
@@ -210,11 +209,11 @@ class FaceModelNet(nn.Module):
         shading = colours - (1 - strands) * average - strands * old
         # Hair that is hardly another colour than the skin is a bald head, which goes with its skin.
         tinted = ((between.norm(dim=1, keepdim=True) - 12) / 24).clamp(0, 1)
-        new = tinted * new + (1 - tinted) * (own + between)
+        new = torch.lerp(own + between, new, tinted)
         contrast = (hair[:, :1] / before[:, :1].clamp_min(15)).clamp(0.6, 1.4)[..., None, None]
         light = (own / average.clamp_min(20)).clamp(0.4, 1.8)
         shading = shading * ((1 - strands) * light + strands * contrast)
-        shading = shading + strands * (plain_shading(shading, _HIGHLIGHT) - shading)
+        shading = torch.lerp(shading, plain_shading(shading, _HIGHLIGHT), strands)
         # A forehead's highlights are its owner's.
         shading = torch.where(covered < 0.5, shading.clamp(max=_HIGHLIGHT), shading)
         combed = (1 - strands) * own + strands * new + shading
