@@ -38,7 +38,7 @@ EDGE = 32.0
 """Pixels from a contour that the maps of person and hair reach on either side, from 0 to 255."""
 _OUTLINE, _HAIRLINE = 1.3, 4.0
 """Pixels of the logistic blend across the outline of a person, and across a hairline."""
-_UNSHARP = 1.2
+_UNSHARP = 1.3
 """Share of what a blur of five pixels takes that is added to faces."""
 _HIGHLIGHT = 18.0
 """Grey levels by which skin outside the face may be lighter than the face."""
