@@ -306,3 +306,13 @@ def test_no_strand_of_hair_is_white_or_purple():
     purple = torch.tensor([30.0, -40.0, 30.0]).view(1, 3, 1, 1)
     spread = _within_reach(purple).flatten()
     assert float(spread.max() - spread.min()) == pytest.approx(0.4 * 70, rel=1e-4)
+
+
+def test_detail_inside_a_face_is_what_the_network_says_and_of_hair_less():
+    grey, none = torch.full((1, 3, SIZE, SIZE), 90.0), torch.zeros(1, 1, SIZE, SIZE)
+    left, right = none.clone(), none.clone()
+    left[..., :120], right[..., 136:] = 1, 1
+    layers = RenderedFace(grey, left, left + right, right, torch.zeros(1, 2, SIZE, SIZE))
+    bright = add_detail(lambda pictures, face, grain: pictures + 0.5, layers, torch.zeros_like(none))
+    assert float(bright[..., :100].mean() - 90) == pytest.approx(0.5 * 127.5, abs=0.1)
+    assert 20 < float(bright[..., 160:].mean() - 90) <= 25

@@ -56,6 +56,9 @@ def test_contours_never_cross_each_other_nor_the_face(hairline, outline):
     grid = outline_grid(change, torch.cat([CONTOURS, CONTOURS[:, [0, 0]]]), FACE, SIZE)
     straight_up = grid[:, :140, 128, 1].flip(1)
     assert (straight_up.diff(dim=1) < 0).all()
+    # Of hair that was 25 pixels deep, half stays.
+    source = MIDDLE[1] - (straight_up[0] + 1) * (SIZE / 2)
+    assert ((source > 75) & (source < 100)).sum() >= 11
 
 
 def test_one_side_alone_moves():
