@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cli_fixtures import call
 from draw_face import draw_face
@@ -65,6 +66,10 @@ def test_what_must_be_said_is_a_warning(bright, tmp_path):
     save_sound(tmp_path / "still.wav", np.zeros(16_000, np.float32))
     said = call("animate", tmp_path / "still.wav", "-o", tmp_path / "a.mp4")
     assert said.code == 0 and "still.wav: the recording is silent: a face at rest" in said.err
+    both = np.hstack([np.asarray(draw_face(seed, 200)) for seed in (1, 2)])
+    Image.fromarray(both).save(tmp_path / "two.png")
+    said = call("animate", tmp_path / "still.wav", "--face", tmp_path / "two.png", "-o", tmp_path / "a.mp4")
+    assert "of 2 faces in the picture the surest talks; crop it to choose another" in said.err
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,29 @@ def test_no_command_writes_over_what_it_reads(tmp_path):
     assert (tmp_path / "scores.csv").read_text().startswith("label,score")
 
 
+def test_patterns_that_the_shell_hands_on_are_files(tmp_path, monkeypatch):
+    for name in ("b.wav", "a.wav", "c.mp3", "[c].mp3"):
+        (tmp_path / name).touch()
+    given = []
+    monkeypatch.setattr(app, "_dispatch", lambda tokens: given.append(tokens) or 0)
+    tokens = [
+        "match",
+        f"{tmp_path}/?.wav",
+        f"{tmp_path}/[c].mp3",
+        f"{tmp_path}/no*",
+        "--subset",
+        f"{tmp_path}/*",
+    ]
+    call(*tokens)
+    monkeypatch.setattr(app, "SHELL_EXPANDS", False)
+    call(*tokens)
+    assert given == [tokens, ["match", f"{tmp_path}/a.wav", f"{tmp_path}/b.wav", *tokens[2:]]]
+
+
+def test_an_address_is_no_file():
+    call("match", "https://example.com/a.wav", "b.jpg").refused("does not exist; download it")
+
+
 def test_pythons_warnings_are_lines_like_others(monkeypatch):
     monkeypatch.setattr(app, "_dispatch", lambda tokens: warnings.warn("a.wav: is odd", stacklevel=1) or 0)
     said = call("list")

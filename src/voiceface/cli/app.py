@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from glob import glob
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from voiceface.errors import InputError
 from voiceface.media.unicode_names import path_as_on_disk
 
 COMMANDS = "voiceface.cli.commands"
+
+SHELL_EXPANDS = os.name != "nt"
+"""Whether the shell replaces patterns by files; those of Windows hand them on."""
 
 _INTERRUPTED, _BROKEN_PIPE, _USAGE_ERROR = 130, 141, 2  # the shell's codes for Ctrl-C, SIGPIPE and misuse
 
@@ -54,7 +58,8 @@ def run(tokens: Sequence[str] | None = None) -> int:
     try:
         with stoppable(), warnings_on_one_line():
             _check_working_directory()
-            code = _run_trusting([_as_on_disk(one) for one in (sys.argv[1:] if tokens is None else tokens)])
+            given = _expanded(sys.argv[1:] if tokens is None else tokens)
+            code = _run_trusting([_as_on_disk(one) for one in given])
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
     except BaseException as error:  # every kind has its line and code
@@ -79,6 +84,16 @@ def _check_working_directory() -> None:
         Path.cwd()
     except OSError as error:
         raise InputError("the working directory", "has been deleted", "change to another folder") from error
+
+
+def _expanded(tokens: Sequence[str]) -> list[str]:
+    """The tokens, patterns replaced by the files they match where the shell leaves that to programs."""
+    found: list[str] = []
+    for before, token in itertools.pairwise(["", *tokens]):
+        # What follows an option may be its value, which is a pattern in itself (`--subset "train-*"`).
+        given = SHELL_EXPANDS or "-" in (before[:1], token[:1]) or os.path.exists(token)
+        found += ([] if given else sorted(glob(token))) or [token]
+    return found
 
 
 def _as_on_disk(token: str) -> str:

@@ -75,7 +75,9 @@ def _readable_path(path: Path) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
-        raise InputError(path, "does not exist", "check the path") from error
+        address = path.parts[:1] in (("http:",), ("https:",))
+        remedy = "download it and name the file: addresses are not read" if address else "check the path"
+        raise InputError(path, "does not exist", remedy) from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise InputError(path, f"cannot be opened ({error})", "check the path") from error
     if path.is_dir():

@@ -250,7 +250,8 @@ class Talker(Pipeline):
 
     def _photograph(self, face: PictureSource, size: int | None) -> _Shown:
         found = find_face(face)
-        note = f"the surest of {found.faces} faces in the picture" if found.faces > 1 else ""
+        several = f"of {found.faces} faces in the picture the surest talks; crop it to choose another"
+        note = several if found.faces > 1 else ""
         if not self._model.whole_pictures:
             aligned = align(
                 found.picture, found.landmarks, size=self.size, template=self.template, border="edge"
