@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.models.model import Model, Turn
+from voiceface.nn.face.box_filters import blur
 from voiceface.nn.face.face_model import BLOCKS, SIZE, FaceModelNet, to_luminance_chroma
 from voiceface.nn.face.mesh_warp import barycentric_coordinates, locate_triangles, sample_pixels
 
@@ -20,8 +21,10 @@ READER_SIZE = 32
 EXPRESSIONS = 8
 """Numbers of expression, pose and glasses: see `expression`; glasses are the last."""
 _GLASSES_CELLS = (12, 9)
-_GLASSES = 2.0
+_GLASSES = {"shape": 2.0, "luminance": 2.4, "chroma": 0.6}
 """Strength of glasses that are added, in units of the regression's: frames differ, so their mean is pale."""
+_PANE, _LIGHTEST = 31, 0.15
+"""Pixels over which the mean of glasses is made clear, and the deviations by which they lighten at most."""
 _BLOCK = 64
 
 
@@ -165,12 +168,19 @@ class FaceModel(Model):
         )
 
     def glasses_effect(self) -> dict[str, Tensor]:
-        """What glasses add to the numbers (width,) of shape, luminance and chroma."""
+        """What glasses add to the numbers (width,) of shape, luminance and chroma: a frame, clear within."""
         worn = (1 - self.get_buffer("neutral")[-1]) / self.get_buffer("expression_scale")[-1].clamp_min(1e-6)
-        return {
-            name: _GLASSES * worn * self.net.get_buffer(f"{name}_expression")[-1].float()
-            for name in ("shape", "luminance", "chroma")
+        effect = {
+            name: strength * worn * self.net.get_buffer(f"{name}_expression")[-1].float()
+            for name, strength in _GLASSES.items()
         }
+        # The mean of many pairs is a tinted pane: some were sunglasses, and frames lie everywhere in it.
+        inside = self.net.get_buffer("inside")
+        glass = torch.zeros(1, 1, SIZE, SIZE).to(effect["luminance"])
+        glass[:, :, inside] = effect["luminance"]
+        pane, face = (blur(blur(one, _PANE), _PANE) for one in (glass, inside.to(glass)[None, None]))
+        effect["luminance"] = (glass - pane / face.clamp_min(0.05))[0, 0][inside].clamp(max=_LIGHTEST)
+        return effect
 
     # Coefficients
 
