@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from voiceface.errors import InputError
+from voiceface.media.check_writable import check_inputs_kept
 from voiceface.media.files import (
     atomic_path,
     check_readable,
@@ -223,3 +225,23 @@ def test_sources_are_told_apart_before_they_are_decoded(tmp_path):
     file.seek(2)
     check_readable(file)
     assert file.tell() == 0
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_what_is_read_is_not_written_over(tmp_path, monkeypatch, numbered):
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    (tmp_path / "b.wav").write_bytes(b"other")
+    outputs = ["a.wav", f"../{tmp_path.name}/a.wav"]
+    if os.name == "posix":  # links need rights on Windows
+        (tmp_path / "link.wav").symlink_to(tmp_path / "a.wav")
+        outputs.append("link.wav")
+    if not numbered:
+        stat = Path.stat
+        plain = SimpleNamespace(st_dev=1, st_ino=0)
+        monkeypatch.setattr(Path, "stat", lambda path: stat(path) and plain)
+    check_inputs_kept(
+        [tmp_path / "b.wav", tmp_path / "new.wav"], [tmp_path / "a.wav", None, tmp_path / "gone.wav"]
+    )
+    for output in outputs:
+        with pytest.raises(InputError, match="is read here, and would be written over"):
+            check_inputs_kept([tmp_path / output], [str(tmp_path / "a.wav")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,10 +43,10 @@ def check_inputs_kept(outputs: Iterable[Path], inputs: Iterable[object]) -> None
             )
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of a file; None where there is none."""
+def _identity(path: Path) -> tuple[int, int] | str | None:
+    """Device and number of a file, or its path on disks without numbers; None: it is not there."""
     try:
         facts = path.stat()
     except (OSError, ValueError):
         return None
-    return facts.st_dev, facts.st_ino
+    return (facts.st_dev, facts.st_ino) if facts.st_ino else os.path.realpath(path)
