@@ -134,7 +134,7 @@ def test_a_picture_is_animated_aligned_as_the_weights_need_it(voice, tmp_path):
     both.paste(draw_face(1, 240), (0, 0))
     both.paste(draw_face(5, 140), (300, 50))
     done = talker(voice, tmp_path / "b.mp4", face=both)
-    assert "surest of 2 faces" in done.note
+    assert "of 2 faces in the picture the surest talks" in done.note
     assert movie_facts(done.path).metadata["note"] == done.note
 
 
