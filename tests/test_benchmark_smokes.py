@@ -35,10 +35,15 @@ SLOW = {
     "kills_prepare": "--kills 1 --people 4 --workers 1",
     "kills_training": "--kills 1",
     "matcher_by_group": "{corpus} student --resamples 20",
-    "matcher_robustness": "{corpus} student --resamples 20",
     "voice_encoders": "{corpus} student --resamples 20",
     "wrong_assignments": "{corpus} --assignments 2",
 }
+SMALLER = {
+    "export": {"RUNS": 1},
+    "fine_tuning": {"NEW": (2, 5)},
+    "imagine": {"RUNS": 1},
+}
+"""Of a benchmark's own numbers, those that no option makes smaller."""
 ELSEWHERE = {"growth", "protocols", "speed"}
 """These have a smoke of their own, here or in test_benchmarks.py."""
 NEED_MORE = {
@@ -48,6 +53,7 @@ NEED_MORE = {
     "faces_found": "weights of a generator in training, and its checkpoints",
     "judge_ceiling": "published judges of faces",
     "matcher_additions": "recordings and portraits with ages",
+    "matcher_robustness": "people with several videos",
     "opencv_faces": "OpenCV's models",
     "si_emotion": "weights of Speech2Video and a judge of emotions",
     "sync_expert": "weights of a sync expert",
@@ -76,6 +82,8 @@ def places(tmp_path_factory):
 
 def runs_to_its_end(name, words, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name, *words.split()])
+    for what, value in SMALLER.get(name, {}).items():
+        monkeypatch.setattr(importlib.import_module(name), what, value)
     threads = torch.get_num_threads()
     try:
         importlib.import_module(name).main()
