@@ -128,7 +128,7 @@ def test_a_clip_says_what_it_is(engine, tmp_path):
     answer, steps = run(engine, "animate", {"voice": [sound], "face": [picture()]}, **given)
     assert answer.facts["seconds"] == pytest.approx(0.6, abs=0.05) and steps[-1][0] == answer.facts["frames"]
     assert movie_facts(out).metadata["synthetic"] == "true"
-    with pytest.raises(InputError, match="or a larger size$"):
+    with pytest.raises(InputError, match="give a larger size or crop it to the face$"):
         run(engine, "animate", {"voice": [sound], "face": [picture()]}, **given | {"size": 40})
 
 

@@ -158,8 +158,8 @@ def test_loaded_it_judges_the_validation_people_as_it_was_judged(trained, corpus
     with torch.no_grad():
         figures = run.validate(loaded.model, run.split(corpus).validation, loaded.card["facts"])
     stored = loaded.card["results"]["validation"]
-    # What is exported is rounded to fp16 where the recipe allows it.
-    assert figures == pytest.approx(stored, abs=2e-3 if run.half else 1e-6)
+    # What is exported is rounded to fp16 where the recipe allows it: one of 324 comparisons may turn.
+    assert figures == pytest.approx(stored, abs=4e-3 if run.half else 1e-6)
 
 
 def test_loaded_twice_it_embeds_the_same(trained, corpus):
