@@ -59,6 +59,25 @@ def test_the_memory_of_a_command_is_its_own():
         whole_process.measured([sys.executable, "-S", "-c", "import sys; sys.exit('no such thing')"])
 
 
+def test_the_loudest_second_is_the_one_with_the_most_energy():
+    robustness = importlib.import_module("matcher_robustness")
+    wave = np.random.default_rng(0).normal(size=40_000)
+    wave[11_000:27_000] *= 3
+    energies = [np.square(wave[start : start + 16_000]).sum() for start in range(24_001)]
+    start = int(np.argmax(energies))
+    assert np.array_equal(robustness.loudest_second(wave), wave[start : start + 16_000])
+    assert len(robustness.loudest_second(wave[:9_000])) == 9_000
+
+
+def test_false_faces_are_looked_for_beside_faces_alone():
+    false_faces = importlib.import_module("false_faces")
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    pixels[100:200, 100:200] = 255  # the face
+    cuts = false_faces.squares(pixels, [(100, 100, 200, 200)], np.random.default_rng(0))
+    assert len(cuts) == 4 and all(cut.shape == (224, 224, 3) and not cut.any() for cut in cuts)
+    assert false_faces.squares(pixels, [(0, 0, 600, 400)], np.random.default_rng(0)) == []
+
+
 def test_growth_tells_a_line_from_a_square():
     growth = importlib.import_module("growth")
 
