@@ -70,7 +70,7 @@ def mean_change(values, people, resamples):
     random = np.random.default_rng(0)
     picked = [random.integers(len(sums), size=len(sums)) for _ in range(resamples)]
     low, high = interval(np.array([[sums[k].sum() / counts[k].sum()] for k in picked]))
-    facts = {"n": len(values), "people": len(sums), "resamples": resamples}
+    facts = {"n": len(values), "people": len(sums), "resamples": resamples, "chance": 0.0}
     return Estimate(
         name="mean change", value=float(values.mean()), low=float(low[0]), high=float(high[0]), **facts
     )
@@ -108,7 +108,7 @@ def main():
     parser.add_argument("--record", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    corpus, figures = Corpus.open(given.corpus), []
+    corpus, figures, last = Corpus.open(given.corpus), [], []
     print(f"this processor computes in bf16: {computes_in_bf16('cpu')}", flush=True)
     waves = [corpus.wave(k) for k in range(len(corpus.voices))]
     crops = [align_corpus_face(corpus, k) for k in range(len(corpus.faces))]
@@ -125,7 +125,7 @@ def main():
             f"{changed.max():.2g} at most",
             flush=True,
         )
-        figures.append((f"{name}, in bf16", mean))
+        last.append((f"{name}, in bf16", mean))
     for name in given.voices:
         scores, labels, left, right, folds, odds, moved = of_unknown(
             corpus, name, rows[name], rows[given.faces]
@@ -156,7 +156,7 @@ def main():
             protocol="embeddings in bf16, 5 folds over people, paired",
             command=f"python benchmarks/embed_bf16.py CORPUS --voices {' '.join(given.voices)} "
             f"--faces {given.faces}",
-            figures=figures,
+            figures=figures + last,
         )
 
 
