@@ -47,7 +47,7 @@ class FaceModelShape(NamedTuple):
     points: int = 478
     ring: int = 32
     outlines: int = 0
-    """Numbers by which the outline of hair varies within a style."""
+    """Numbers by which hair varies within a style."""
 
 
 class FaceMeasures(NamedTuple):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voiceface.nn.face.canonical_frame import MIDDLE, SIZE, angles, at_angles, pixel_places, polar_coordinates
+from voiceface.nn.face.hair_outline import radius_before
 
 HIGH = 115.0
 """Degrees from straight up within which a contour is hair and head; below are neck and shoulders."""
@@ -131,12 +132,7 @@ def align_contours(pictures: Tensor, own: HairContours, wanted: HairContours, fa
         return at_angles(low, angle), at_angles(torch.maximum(given.outline, low + 2), angle)
 
     first = at_angles(start, angle)
-    (low, high), (from_low, from_high) = knots(wanted), knots(own)
-    between = first + (radius - first) * (from_low - first) / (low - first)
-    within = from_low + (radius - low) * (from_high - from_low) / (high - low)
-    moved = torch.where(radius <= low, between, within)
-    moved = torch.where(radius <= high, moved, from_high + radius - high)
-    moved = torch.where(radius <= first, radius, moved)
+    moved = radius_before(radius, first, knots(wanted), knots(own))
     stays = fades_below(angle)
     scale = (moved * stays + radius * (1 - stays)) / radius.clamp_min(1e-3)
     away = pixel_places(side) - torch.tensor(MIDDLE)

@@ -67,7 +67,7 @@ class FaceVariation(NamedTuple):
     hair: float = 0.8
     """The same of hair colour."""
     outline: float = 0.7
-    """The same of the outline and the length of hair, within its style."""
+    """The same of hairline, outline and length of hair, within its style."""
 
 
 class PairedFaces(NamedTuple):
@@ -312,14 +312,14 @@ class ImaginerModel(FaceGenerator):
         away = conditions.float() - self.get_buffer("voice_mean")
         for first in range(0, len(conditions), _RENDERED):
             some = slice(first, first + _RENDERED)
-            numbers, wanted, given = list(samples)[some], coefficients[some], None
+            own, wanted, given = list(samples)[some], coefficients[some], None
             grain = torch.zeros(len(wanted), 1, SIZE, SIZE).to(wanted)
             background = torch.full((len(wanted), 3, 4, 4), 158.0).to(wanted)
             if not typical:
                 given = random_appearance(
-                    away[some], numbers, seed=seed, residuals=RESIDUALS, outlines=self.faces.net.outlines
+                    away[some], own, seed=seed, residuals=RESIDUALS, outlines=self.faces.net.outlines
                 )
-                grain = torch.stack([_grain(SIZE, seed, one) for one in numbers]).to(wanted)
+                grain = torch.stack([_grain(SIZE, seed, one) for one in own]).to(wanted)
                 background = given.background.to(wanted)
             wanted = self.vary(wanted, None if given is None else given.residual.to(wanted))
             # Hair goes with the face that it is on.

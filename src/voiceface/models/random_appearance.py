@@ -35,7 +35,7 @@ class RandomAppearance(NamedTuple):
     residual: Tensor
     """(n, residuals) standard normal numbers: what voices do not predict of shape, texture and colours."""
     outline: Tensor
-    """(n, outlines) standard normal numbers, by which the outline of hair varies."""
+    """(n, outlines) standard normal numbers, by which hairline, outline and length of hair vary."""
     style: Tensor
     """(n,) from 0 to 1, by which a hair style is chosen."""
     clothing: Clothing

@@ -66,7 +66,7 @@ def recipe(
         chroma: principal components of its colours
         styles: number of hair styles
         clusters: groups of outlines from which the styles are chosen
-        outlines: numbers by which hair varies within a style: its length, principal components of its outline
+        outlines: numbers by which hair varies within a style: components of hairline and outline, its length
         responses: random faces in which the face recogniser's response to the coefficients is measured
     """
     return _run(dict(locals()))

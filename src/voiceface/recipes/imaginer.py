@@ -74,7 +74,7 @@ def recipe(
         variety: share of what a voice does not predict of shape and texture that is sampled at random
         light: the same for skin tone
         hair: the same for hair colour
-        outline: share of how outline and length of hair differ within a style that is sampled
+        outline: share of how hairline, outline and length of hair differ within a style that is sampled
         ridge: regularisation of the regressions, in units of a dimension's mean variance
     """
     return _run(dict(locals()))

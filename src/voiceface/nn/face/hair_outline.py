@@ -44,11 +44,8 @@ def outline_grid(
         at_angles(part, angle) for part in _changed(change, contours, face)
     )
     start = at_angles(face[None].to(change), angle)
-    skin = start + (radius - start) * (hairline - start) / (new_hairline - start)
-    hair = hairline + (radius - new_hairline) * (outline - hairline) / (new_outline - new_hairline)
-    beyond = outline + radius - new_outline
-    source = torch.where(radius <= new_hairline, skin, torch.where(radius <= new_outline, hair, beyond))
-    scale = torch.where(radius <= start, radius, source) / radius.clamp_min(1e-3)
+    source = radius_before(radius, start, (new_hairline, new_outline), (hairline, outline))
+    scale = source / radius.clamp_min(1e-3)
     middle = torch.tensor(MIDDLE).to(change)
     places = middle + (pixel_places(side).to(change) - middle) * scale[..., None]
     if length is not None:
@@ -56,6 +53,24 @@ def outline_grid(
         x, y = places.unbind(-1)
         places = torch.stack([x, torch.where(y > _JAW, _JAW + (y - _JAW) * shrunk, y)], -1)
     return places / (SIZE / 2) - 1
+
+
+def radius_before(
+    radius: Tensor, face: Tensor, new: tuple[Tensor, Tensor], old: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Distances (n, h, w) at which pixels lay before hairlines and outlines moved.
+
+    Args:
+        radius: (h, w) distances of the pixels now.
+        face: (n or 1, h, w) distance at which the face ends, within which nothing moves.
+        new: hairlines and outlines now, (n or 1, h, w) each: those of the pixels' directions.
+        old: the same before.
+    """
+    (low, high), (old_low, old_high) = new, old
+    skin = face + (radius - face) * (old_low - face) / (low - face)
+    hair = old_low + (radius - low) * (old_high - old_low) / (high - low)
+    moved = torch.where(radius <= high, torch.where(radius <= low, skin, hair), old_high + radius - high)
+    return torch.where(radius <= face, radius, moved)
 
 
 def _changed(change: Tensor, contours: Tensor, face: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
